@@ -1,0 +1,76 @@
+"""Activation memory by liveness: what the forward pass holds at once, and what training keeps for the backward pass.
+
+A tensor lives from its producer to its last reader; an output of the network lives to the end. Views and operations in
+place take no memory of their own. Workspaces of the kernels are not counted.
+"""
+
+import msgspec
+
+from inception_lens.graph import Graph
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Bytes, one entry per node of the graph, in its order."""
+
+    activation_bytes: tuple[int, ...]
+    """What the call's outputs take anew."""
+    live_bytes: tuple[int, ...]
+    """What all tensors alive during the call take, its inputs and outputs among them."""
+    saved_bytes: tuple[int, ...]
+    """What training keeps from the call on for the backward pass; a tensor that several calls keep counts at the first.
+    Empty in inference mode."""
+
+
+def memory(graph: Graph) -> Memory:
+    """Follow every tensor of `graph` from its producer to its last reader."""
+    training = graph.mode == "training"
+    storage_of = {given.name: given.name for given in graph.inputs}
+    size = {given.name: given.type.bytes for given in graph.inputs}
+    born = dict.fromkeys(storage_of, 0)
+    last_read: dict[str, int] = {}
+    allocated = []
+    for step, node in enumerate(graph.nodes):
+        name, inputs = node.name, node.inputs
+        for read in inputs:
+            last_read[storage_of[read]] = step
+        if inputs and node.op.reuses_input(training):
+            storage_of[name] = storage_of[inputs[0]]
+            allocated.append(0)
+        else:
+            storage_of[name] = name
+            size[name] = sum([tensor.bytes for tensor in graph.types[name]])
+            born[name] = last_read[name] = step
+            allocated.append(size[name])
+    for output in graph.outputs:
+        last_read[storage_of[output.node]] = len(graph.nodes) - 1
+    live = _live(len(graph.nodes), size, born, last_read)
+    return Memory(tuple(allocated), live, _saved(graph, storage_of, size) if training else ())
+
+
+def _live(steps: int, size: dict[str, int], born: dict[str, int], last_read: dict[str, int]) -> tuple[int, ...]:
+    change = [0] * (steps + 1)
+    for storage, first in born.items():
+        if storage in last_read:
+            change[first] += size[storage]
+            change[last_read[storage] + 1] -= size[storage]
+    live, now = [], 0
+    for step in range(steps):
+        now += change[step]
+        live.append(now)
+    return tuple(live)
+
+
+def _saved(graph: Graph, storage_of: dict[str, str], size: dict[str, int]) -> tuple[int, ...]:
+    kept: set[str] = set()
+    column = []
+    for node in graph.nodes:
+        saved = node.op.saved(graph.input_types(node), graph.types[node.name][0])
+        names = (*(node.inputs if saved.inputs else ()), *((node.name,) if saved.output else ()))
+        total = saved.extra_bytes
+        for name in names:
+            storage = storage_of[name]
+            if storage not in kept:
+                kept.add(storage)
+                total += size[storage]
+        column.append(total)
+    return tuple(column)

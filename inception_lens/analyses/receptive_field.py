@@ -1,0 +1,67 @@
+"""Receptive field, jump and centre of every call's output, through branches too.
+
+The recurrences are those of A. Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks" (Distill,
+2019), sections 2 and 3. Where branches meet, the largest field over the paths counts, axis by axis.
+"""
+
+import msgspec
+
+from inception_lens.graph import Graph
+from inception_lens.ops import Window
+
+
+class Field(msgspec.Struct, frozen=True, gc=False):
+    """What one output position sees of the image, per spatial axis, in input pixels; it may reach beyond the border."""
+
+    size: tuple[int, ...]
+    jump: tuple[int, ...]
+    """Distance between the fields of neighbouring positions."""
+    center: tuple[float, ...]
+    """Of the first position's field; 0.5 is the middle of the first pixel."""
+
+
+def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
+    """One Field per node; None where positions of the input cannot be told apart in the output."""
+    fields: dict[str, Field | None] = {}
+    for given in graph.inputs:
+        axes = len(given.type.shape) - 2
+        fields[given.name] = Field((1,) * axes, (1,) * axes, (0.5,) * axes) if axes > 0 else None
+    types = graph.types
+    for node in graph.nodes:
+        op, inputs = node.op, node.inputs
+        field = fields[inputs[0]] if len(inputs) == 1 else _largest([fields[name] for name in inputs])
+        if not op.positional:
+            field = None
+        elif field and op.has_window:
+            window = op.window(types[inputs[0]][0].shape, types[node.name][0].shape)
+            if window and len(window.kernel) == len(field.size):
+                field = _through(field, window)
+        fields[node.name] = field
+    return tuple([fields[node.name] for node in graph.nodes])
+
+
+def _through(field: Field, window: Window) -> Field:
+    sizes, jumps, centers = [], [], []
+    for axis, kernel in enumerate(window.kernel):
+        jump, span = field.jump[axis], (kernel - 1) * window.dilation[axis]
+        sizes.append(field.size[axis] + span * jump)
+        jumps.append(jump * window.stride[axis])
+        centers.append(field.center[axis] + (span / 2 - window.padding[axis]) * jump)
+    return Field(tuple(sizes), tuple(jumps), tuple(centers))
+
+
+def _largest(fields: list[Field | None]) -> Field | None:
+    """The field of a node that several others meet in: on each axis the largest."""
+    known = [field for field in fields if field]
+    if not known:
+        return None
+    sizes = tuple(map(max, zip(*[field.size for field in known], strict=False)))
+    for field in known:  # nearly always one of them is the largest on every axis
+        if field.size == sizes:
+            return field
+    best = [next(field for field in known if field.size[axis] == size) for axis, size in enumerate(sizes)]
+    return Field(
+        sizes,
+        tuple(field.jump[axis] for axis, field in enumerate(best)),
+        tuple(field.center[axis] for axis, field in enumerate(best)),
+    )

@@ -1,0 +1,1 @@
+"""Networks as configs: tables of widths, and the blocks that they are built of."""

@@ -1,0 +1,342 @@
+"""GoogLeNet (C. Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842) and its ports, as one config.
+
+The paper leaves paddings, pool rounding, biases and the parameters of local response normalisation open; the defaults
+here settle them as Caffe's bvlc_googlenet does. Every port is this config with a few fields changed: see `DIALECTS`.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from inception_lens.architectures import blocks
+from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, PoolRounding
+from inception_lens.architectures.network import Kernel, Network, Rate, Stride, Table, Width
+from inception_lens.architectures.table import table
+from inception_lens.errors import ConfigError, suggest
+from inception_lens.graph import Mode, Output, Writer
+from inception_lens.ops import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    ReLU,
+    Softmax,
+)
+
+ReductionWidth = Width | Literal["none"]
+"""Channels of a 1x1 reduction, or `none`: the convolution behind it reads the whole map."""
+
+Branch = Literal["3x3", "5x5", "pool"]
+
+
+class Module(
+    Table,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "conv_1x1": "1x1",
+        "reduce_3x3": "3x3_reduce",
+        "conv_3x3": "3x3",
+        "reduce_5x5": "5x5_reduce",
+        "conv_5x5": "5x5",
+    },
+):
+    """One Inception module: a row of the paper's Table 1, its columns under their own names."""
+
+    conv_1x1: Width
+    reduce_3x3: ReductionWidth
+    conv_3x3: Width
+    reduce_5x5: ReductionWidth
+    conv_5x5: Width
+    pool_proj: ReductionWidth
+
+
+TABLE_1 = """
+    module        1x1  3x3_reduce  3x3  5x5_reduce  5x5  pool_proj
+    inception_3a   64      96      128      16       32      32
+    inception_3b  128     128      192      32       96      64
+    inception_4a  192      96      208      16       48      64
+    inception_4b  160     112      224      24       64      64
+    inception_4c  128     128      256      24       64      64
+    inception_4d  112     144      288      32       64      64
+    inception_4e  256     160      320      32      128     128
+    inception_5a  256     160      320      32      128     128
+    inception_5b  384     192      384      48      128     128
+"""
+
+
+class Stem(Table, frozen=True, kw_only=True):
+    """What stands before the first Inception module."""
+
+    kind: Annotated[
+        Literal["paper", "conv-conv-pool"],
+        Meta(description="paper: conv, pool, 1x1, 3x3, pool; conv-conv-pool, for small images: two 3x3 and one pool"),
+    ] = "paper"
+    kernel: Annotated[Kernel, Meta(description="of the first convolution; odd")] = 7
+    stride: Annotated[Stride, Meta(description="of the first convolution; 1 suits small images")] = 2
+    conv1: Width = 64
+    conv2_reduce: Annotated[ReductionWidth, Meta(description="none, as in all of a conv-conv-pool stem: left out")] = 64
+    conv2: Width = 192
+
+
+class LRN(Table, frozen=True, kw_only=True):
+    """Local response normalisation, used where `norm = "lrn"`."""
+
+    size: Annotated[int, Meta(ge=1, le=255)] = 5
+    alpha: Annotated[float, Meta(description="divided by the size, as in Caffe and PyTorch")] = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+    position: Annotated[
+        Literal["paper", "before_pool", "after_pool"],
+        Meta(description="paper: behind the first pool and before the second (Figure 3)"),
+    ] = "paper"
+
+
+class BatchNorm(Table, frozen=True, kw_only=True):
+    """Batch normalisation, used where `norm = "batch"`."""
+
+    eps: Annotated[float, Meta(gt=0)] = 1e-3
+    momentum: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns beta alone")] = True
+
+
+class AuxHead(Table, frozen=True, kw_only=True):
+    """The auxiliary classifiers (section 5 of the paper), present in training mode."""
+
+    pool: Annotated[
+        Literal["average", "adaptive"],
+        Meta(description="average: pool_kernel and pool_stride; adaptive: to a map of pool_size, as in torchvision"),
+    ] = "average"
+    pool_kernel: Kernel = 5
+    pool_stride: Stride = 3
+    pool_size: Kernel = 4
+    conv: Width = 128
+    fc: Width = 1024
+    dropout: Rate = 0.7
+    loss_weight: Annotated[float, Meta(ge=0)] = 0.3
+
+
+class GoogLeNet(Network, frozen=True, kw_only=True):
+    """GoogLeNet and every way in which people's GoogLeNets differ; the defaults are the paper's."""
+
+    stem: Stem = Stem()
+    modules: Annotated[
+        dict[Annotated[str, Meta(pattern="^inception_[1-9][a-z]$")], Module],
+        Meta(
+            min_length=1,
+            max_length=234,
+            description="by name; a max pool of stride 2 stands where the digit changes, and they run in order of name",
+        ),
+    ] = msgspec.field(default_factory=lambda: table(Module, TABLE_1))
+    reduce: Annotated[
+        tuple[Branch, ...],
+        Meta(description="branches that have a 1x1 convolution; none at all is the naive module of Figure 2a"),
+    ] = ("3x3", "5x5", "pool")
+    kernel_5x5: Annotated[Kernel, Meta(description="kernel of the '5x5' branch; odd. Slim and torchvision have 3")] = 5
+    padding: Annotated[
+        Literal["explicit", "same"],
+        Meta(
+            description="of convolutions: k // 2 on both sides, or TensorFlow's SAME, which may put the odd one behind"
+        ),
+    ] = "explicit"
+    rounding: Annotated[
+        PoolRounding,
+        Meta(description="of pools: ceil (Caffe, torch's ceil_mode), floor, same (TensorFlow), trunc, ceil_unclipped"),
+    ] = "ceil"
+    last_pool: Annotated[
+        Kernel, Meta(description="kernel of the last pool of stride 2; slim and torchvision have 2")
+    ] = 3
+    norm: Annotated[
+        Literal["lrn", "batch", "none"], Meta(description="lrn: twice in the stem; batch: behind every convolution")
+    ] = "lrn"
+    lrn: LRN = LRN()
+    batch_norm: BatchNorm = BatchNorm()
+    bias: Annotated[bool, Meta(description="of convolutions; linear layers always have one")] = True
+    activation: ActivationName = "relu"
+    activation_at: Annotated[
+        Literal["conv", "before_norm", "concat"],
+        Meta(description="behind every convolution and its norm, between the two, or once behind each concat"),
+    ] = "conv"
+    final_pool: Annotated[
+        str,
+        Meta(
+            pattern=r"^(global|[1-9][0-9]{0,2}(x[1-9][0-9]{0,2})?(/[1-9][0-9]?)?)$",
+            description="global, or a kernel and stride such as 7x7/1",
+        ),
+    ] = "global"
+    dropout: Annotated[Rate, Meta(description="before the classifier; 0 leaves it out")] = 0.4
+    classifier: Annotated[Literal["linear", "conv"], Meta(description="conv: a 1x1 convolution, as in slim")] = "linear"
+    softmax: Annotated[bool, Meta(description="whether inference ends in a softmax; training ends in logits")] = True
+    aux: Annotated[
+        tuple[str, ...], Meta(max_length=16, description="modules that carry an auxiliary head in training mode")
+    ] = ("inception_4a", "inception_4d")
+    aux_head: AuxHead = AuxHead()
+
+    def check(self) -> None:
+        super().check()
+        for key, kernel in (("kernel_5x5", self.kernel_5x5), ("stem.kernel", self.stem.kernel)):
+            if kernel % 2 == 0:
+                raise ConfigError(
+                    f"`{key}` is {kernel}: a kernel that keeps its map's size is odd, {kernel - 1} or {kernel + 1}"
+                )
+        for name in self.aux:
+            if name not in self.modules:
+                raise ConfigError(
+                    f"`aux` puts a head on `{name}`, but there is no such module{suggest(name, self.modules)}"
+                )
+        if len(set(self.aux)) != len(self.aux):
+            raise ConfigError(f"`aux` names a module twice: {', '.join(self.aux)}")
+
+    def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
+        style = self._conv_style()
+        x = self._write_stem(writer, image, style)
+        outputs: dict[str, str] = {}
+        names = sorted(self.modules)
+        for name, following in zip(names, [*names[1:], ""], strict=True):
+            x = outputs[name] = self._write_module(writer, x, name, style)
+            stage = name[10]
+            if following and following[10] != stage:
+                last = following[10] == names[-1][10]
+                x = self._write_pool(writer, x, f"pool{stage}", self.last_pool if last else 3)
+        main = Output(self._write_head(writer, x, f"pool{names[-1][10]}", mode))
+        if mode == "inference":
+            return (main,)
+        heads = (self._write_aux(writer, outputs[at], f"aux{i}", style) for i, at in enumerate(self.aux, 1))
+        return (main, *(Output(head, self.aux_head.loss_weight) for head in heads))
+
+    def _conv_style(self) -> ConvStyle:
+        given = self.batch_norm
+        return ConvStyle(
+            bias=self.bias,
+            norm=BatchNorm2d(given.eps, given.momentum, given.scale) if self.norm == "batch" else None,
+            activation=None if self.activation_at == "concat" else ACTIVATIONS.get(self.activation),
+            activation_first=self.activation_at == "before_norm",
+            same=self.padding == "same",
+        )
+
+    def _write_stem(self, writer: Writer, x: str, style: ConvStyle) -> str:
+        stem = self.stem
+        if stem.kind == "conv-conv-pool":
+            x = blocks.conv(writer, x, "conv1/3x3", self.scaled(stem.conv1), 3, style)
+            x = blocks.conv(writer, x, "conv2/3x3", self.scaled(stem.conv2), 3, style)
+            return self._write_pool(writer, x, "pool2", norm="norm2", norm_first=True)
+        k, s = stem.kernel, stem.stride
+        name = f"conv1/{k}x{k}" + (f"_s{s}" if s > 1 else "")
+        x = blocks.conv(writer, x, name, self.scaled(stem.conv1), k, style, s)
+        x = self._write_pool(writer, x, "pool1", norm="norm1", norm_first=False)
+        if stem.conv2_reduce != "none":
+            x = blocks.conv(writer, x, "conv2/3x3_reduce", self.scaled(stem.conv2_reduce), 1, style)
+        x = blocks.conv(writer, x, "conv2/3x3", self.scaled(stem.conv2), 3, style)
+        return self._write_pool(writer, x, "pool2", norm="norm2", norm_first=True)
+
+    def _write_pool(
+        self, writer: Writer, x: str, name: str, kernel: int = 3, *, norm: str = "", norm_first: bool = False
+    ) -> str:
+        """A max pool of stride 2, and the local response normalisation `norm` beside it where there is one."""
+        lrn = self.lrn
+        op = LocalResponseNorm(lrn.size, lrn.alpha, lrn.beta, lrn.k) if norm and self.norm == "lrn" else None
+        if lrn.position != "paper":
+            norm_first = lrn.position == "before_pool"
+        if op and norm_first:
+            x = writer.add(f"conv{name[-1]}/{norm}", op, x)
+        x = blocks.max_pool(writer, x, f"{name}/{kernel}x{kernel}_s2", kernel, 2, self.rounding)
+        if op and not norm_first:
+            x = writer.add(f"{name}/{norm}", op, x)
+        return x
+
+    def _write_module(self, writer: Writer, x: str, name: str, style: ConvStyle) -> str:
+        row = self.modules[name]
+        module = blocks.Inception(
+            conv_1x1=self.scaled(row.conv_1x1),
+            reduce_3x3=self._reduction("3x3", row.reduce_3x3),
+            conv_3x3=self.scaled(row.conv_3x3),
+            reduce_5x5=self._reduction("5x5", row.reduce_5x5),
+            conv_5x5=self.scaled(row.conv_5x5),
+            pool_proj=self._reduction("pool", row.pool_proj),
+        )
+        x = blocks.inception(writer, x, name, module, style, self.kernel_5x5, self.rounding)
+        activation = ACTIVATIONS.get(self.activation)
+        if self.activation_at == "concat" and activation:
+            x = writer.add(f"{name}/{activation.kind.lower()}_output", activation, x)
+        return x
+
+    def _reduction(self, branch: Branch, channels: ReductionWidth) -> int | None:
+        return None if channels == "none" or branch not in self.reduce else self.scaled(channels)
+
+    def _write_head(self, writer: Writer, x: str, pool: str, mode: Mode) -> str:
+        if self.final_pool == "global":
+            height, width = writer.shape(x)[2:]
+            x = writer.add(f"{pool}/{height}x{width}_s1", AdaptiveAvgPool2d(), x)
+        else:
+            kernel, stride = parse_pool(self.final_pool)
+            rounding = "floor" if self.rounding == "same" else self.rounding
+            name = f"{pool}/{kernel[0]}x{kernel[1]}_s{stride}"
+            x = writer.add(name, AvgPool2d(kernel, (stride, stride), rounding=rounding), x)
+        if self.dropout:
+            x = writer.add("dropout", Dropout(self.dropout), x)
+        if self.classifier == "conv":
+            x = writer.add("loss3/classifier", Conv2d(self.classes, (1, 1)), x)
+            x = writer.add("loss3/flatten", Flatten(), x)
+        else:
+            x = writer.add("loss3/flatten", Flatten(), x)
+            x = writer.add("loss3/classifier", Linear(self.classes), x)
+        return writer.add("prob", Softmax(), x) if self.softmax and mode == "inference" else x
+
+    def _write_aux(self, writer: Writer, x: str, name: str, style: ConvStyle) -> str:
+        head = self.aux_head
+        if head.pool == "adaptive":
+            x = writer.add(f"{name}/avgpool", AdaptiveAvgPool2d((head.pool_size, head.pool_size)), x)
+        else:
+            k, s = head.pool_kernel, head.pool_stride
+            rounding = "floor" if self.rounding == "same" else self.rounding
+            x = writer.add(f"{name}/ave_pool", AvgPool2d((k, k), (s, s), rounding=rounding), x)
+        x = blocks.conv(writer, x, f"{name}/conv", self.scaled(head.conv), 1, style)
+        x = writer.add(f"{name}/flatten", Flatten(), x)
+        x = writer.add(f"{name}/fc", Linear(self.scaled(head.fc)), x)
+        x = writer.add(f"{name}/fc/relu", ReLU(inplace=True), x)
+        if head.dropout:
+            x = writer.add(f"{name}/dropout", Dropout(head.dropout), x)
+        return writer.add(f"{name}/classifier", Linear(self.classes), x)
+
+
+def parse_pool(text: str) -> tuple[tuple[int, int], int]:
+    """Kernel and stride of a pool written as `7`, `7x7` or `7x7/2`; the stride is 1 where it is not given."""
+    kernel, _, stride = text.partition("/")
+    height, _, width = kernel.partition("x")
+    return (int(height), int(width or height)), int(stride or 1)
+
+
+PAPER = GoogLeNet()
+
+_BATCH_NORM_PORT = PAPER.replace(norm="batch", bias=False, kernel_5x5=3, last_pool=2, dropout=0.2, softmax=False)
+
+DIALECTS: dict[str, tuple[GoogLeNet, str]] = {
+    "": (PAPER, "Szegedy et al. 2014, Table 1"),
+    "caffe": (PAPER, "Caffe, bvlc_googlenet"),
+    "paddle": (
+        PAPER.replace(classes=102, norm="none", rounding="ceil_unclipped", final_pool="7x7/7"),
+        "PaddlePaddle v2, 2017",
+    ),
+    "paddle-fluid": (
+        PAPER.replace(norm="none", bias=False, activation_at="concat", rounding="trunc", final_pool="7x7/7"),
+        "PaddlePaddle Fluid, PaddleClas",
+    ),
+    "torchvision": (_BATCH_NORM_PORT.replace(aux_head=AuxHead(pool="adaptive")), "torchvision"),
+    "slim": (
+        _BATCH_NORM_PORT.replace(
+            batch_norm=BatchNorm(momentum=0.0003, scale=False),
+            padding="same",
+            rounding="same",
+            classifier="conv",
+            aux=(),
+        ),
+        "TF-slim, Inception V1",
+    ),
+    "naive": (PAPER.replace(reduce=()), "Szegedy et al. 2014, Figure 2a"),
+}
+"""Each port by the name that stands behind `googlenet@`: its config, and where it comes from."""

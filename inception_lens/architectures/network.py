@@ -1,0 +1,95 @@
+"""What every configurable network has: classes, width, input; and how a config becomes a Graph."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta
+
+from inception_lens.errors import ConfigError, ShapeError
+from inception_lens.graph import About, Graph, Input, Mode, Output, Writer
+from inception_lens.ops import TensorType, by
+
+# A config is data from anywhere: what it asks for is bounded, so that a small file cannot fill the machine.
+Width = Annotated[int, Meta(ge=1, le=65_536, description="channels or units, before the width multiplier")]
+Kernel = Annotated[int, Meta(ge=1, le=255)]
+Stride = Annotated[int, Meta(ge=1, le=64)]
+Side = Annotated[int, Meta(ge=1, le=16_384)]
+Rate = Annotated[float, Meta(ge=0, lt=1)]
+
+LARGEST_SEARCHED_INPUT = 2048
+"""Where the search for the smallest input that a network can take gives up."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part of a config: a frozen value whose fields are the keys of a TOML table."""
+
+
+class Network(Table, frozen=True, kw_only=True):
+    """A configurable network. A subclass adds its own fields and says in `write` what they mean."""
+
+    classes: Annotated[int, Meta(ge=1, le=1_000_000, description="outputs of the last layer")] = 1000
+    width: Annotated[float, Meta(gt=0, le=64, description="multiplies every width but the classes")] = 1.0
+    input: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=4096)], Side, Side],
+        Meta(description="channels, height and width of one image; in a file also 224 or '3x224x224'"),
+    ] = (3, 224, 224)
+
+    def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
+        """Write the network that reads `image`, and return its outputs, the main one first."""
+        raise NotImplementedError
+
+    def graph(self, mode: Mode = "inference", batch: int = 1, about: About | None = None) -> Graph:
+        """Build the network.
+
+        Raises:
+            ConfigError: a value is of the wrong type or out of its bounds, or two values contradict each other.
+            ShapeError: a window does not fit the map that it meets; the message names the smallest input that works.
+        """
+        self.check()
+        try:
+            return self._build(self.input, mode, batch, about)
+        except ShapeError as error:
+            raise ShapeError(f"{error}{self._remedy(mode)}") from None
+
+    def check(self) -> None:
+        """Raise a ConfigError where a value is of the wrong type, out of its bounds or contradicts another."""
+        try:
+            msgspec.convert(msgspec.to_builtins(self), type(self))
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{type(self).__name__}: {error}") from None
+
+    def scaled(self, channels: int) -> int:
+        """A width times the multiplier, rounded half up, at least 1."""
+        return max(int(channels * self.width + 0.5), 1)
+
+    def _build(self, image: tuple[int, int, int], mode: Mode, batch: int, about: About | None = None) -> Graph:
+        writer = Writer([Input("input", TensorType((batch, *image)))])
+        outputs = self.write(writer, "input", mode)
+        return writer.graph(outputs, mode, about)
+
+    def _remedy(self, mode: Mode) -> str:
+        """Say which square input is the smallest that works, where a larger one helps."""
+        channels, *sides = self.input
+        low, high = min(sides), LARGEST_SEARCHED_INPUT
+        if low >= high or not self._takes((channels, high, high), mode):
+            return ""
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._takes((channels, middle, middle), mode):
+                high = middle
+            else:
+                low = middle
+        return f"; the smallest square input that works is {by((channels, high, high))}"
+
+    def _takes(self, image: tuple[int, int, int], mode: Mode) -> bool:
+        try:
+            self._build(image, mode, 1)
+        except ShapeError:
+            return False
+        return True
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed; `graph` checks it."""
+        return msgspec.structs.replace(self, **changes)

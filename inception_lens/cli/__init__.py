@@ -1,0 +1,101 @@
+"""The command `inception-lens`. Each subcommand stands in the module of its name, imported when it is called.
+
+Exit codes: 0 done; 1 a check said no; 2 bad usage or bad input, told in one line.
+"""
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from inception_lens import __version__
+from inception_lens.errors import InceptionLensError, suggest
+
+PROGRAM = "inception-lens"
+
+COMMANDS = {
+    "summary": "What each module or layer of a network costs, as a table.",
+    "list": "The catalogue: every network by name, with its size.",
+    "export": "Write a network in another format.",
+    "schema": "Print the JSON Schema of TOML configs, for editors.",
+    "completion": "Print the shell's completion script.",
+}
+"""Every subcommand and its one line of help, so that the overview imports none of them."""
+
+
+class _Lens(click.Group):
+    """A group whose commands are imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"inception_lens.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"`{args[0]}` is no command{suggest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+HELP = """Show what an Inception-style network costs, layer by layer.
+
+\b
+inception-lens summary                          the paper's GoogLeNet
+inception-lens summary googlenet@torchvision    a port of it
+inception-lens summary net.toml --depth 2       a network of yours
+"""
+
+
+@click.group(cls=_Lens, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
+def lens() -> None:
+    """The command; its help is `HELP`."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code; what a user did wrong is one line on standard error."""
+    try:
+        code = lens.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        return _refuse(error.format_message())
+    except InceptionLensError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _refuse(f"standard output: {error.strerror or error}")
+    except (KeyboardInterrupt, click.Abort):
+        return _refuse("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    from inception_lens.renderers.escape import printable
+
+    line = " ".join(printable(part) for part in message.splitlines() if part)
+    color = "NO_COLOR" not in os.environ and sys.stderr.isatty()
+    click.echo(click.style(f"error: {line}", fg="red") if color else f"error: {line}", err=True, color=color)
+    return 2

@@ -1,0 +1,75 @@
+"""Arguments and options that several commands share, and how their text becomes values."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from inception_lens.errors import ConfigError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class ModelType(click.ParamType[str]):
+    """A catalogue name or a config's path; completes both."""
+
+    name = "model"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from inception_lens.architectures.catalogue import ENTRIES
+
+        names = [
+            CompletionItem(name, help=entry.source) for name, entry in ENTRIES.items() if name.startswith(incomplete)
+        ]
+        return [*names, CompletionItem(incomplete, type="file")]
+
+
+def model_argument(default: str | None = None) -> Callable[[Command], Command]:
+    """The argument MODEL."""
+    return click.argument("model", type=ModelType(), default=default, required=default is None)
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24. Repeatable.",
+)
+input_option = click.option(
+    "--input", "input_", metavar="SHAPE", help="Input: 1x3x224x224; 3x224x224 is one image, 224 a square colour one."
+)
+output_option = click.option(
+    "-o", "--output", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
+)
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
+    """Read `KEY=VALUE` pairs.
+
+    Raises:
+        ConfigError: one has no `=`.
+    """
+    pairs = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {setting}: it is KEY=VALUE, such as classes=10")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def parse_shape(text: str | None) -> tuple[int, ...] | None:
+    """Read `1x3x224x224`, or `224` for a square colour image.
+
+    Raises:
+        ConfigError: it is no shape.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*", text, flags=re.ASCII):
+        raise ConfigError(f"--input {text}: a shape is whole numbers joined by x, such as 1x3x224x224")
+    sizes = tuple(int(size) for size in text.split("x"))
+    return (1, 3, *sizes * 2) if len(sizes) == 1 else sizes

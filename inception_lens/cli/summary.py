@@ -1,0 +1,124 @@
+"""`inception-lens summary`: what each module or layer of a network costs."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.cli import options
+from inception_lens.cli.output import Terminal, write
+from inception_lens.errors import ConfigError, suggest
+from inception_lens.graph import Mode
+from inception_lens.lens import load_with
+
+Format = Literal["table", "json", "csv", "markdown", "latex", "html"]
+
+SUFFIXES: dict[str, Format] = {
+    ".txt": "table",
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".tex": "latex",
+    ".html": "html",
+}
+
+
+@click.command("summary")
+@options.model_argument(default="googlenet")
+@options.input_option
+@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
+@click.option("--dtype", metavar="TYPE", help="Of activations and parameters: float32, float16, bfloat16, ...")
+@click.option("--depth", metavar="D", help="Levels of modules to open, or all.  [default: 1; csv: all]")
+@click.option(
+    "--mode",
+    type=click.Choice(["inference", "training"]),
+    default="inference",
+    show_default=True,
+    help="Training keeps the auxiliary heads, and adds what the backward pass costs.",
+)
+@click.option("--sort", metavar="COLUMN", help="Largest first: macs, params, activation_bytes, ...")
+@click.option("--columns", metavar="A,B,...", help="Columns to show: output_shape, params, macs, flops, ...")
+@options.set_option
+@click.option(
+    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
+)
+@options.output_option
+def command(
+    model: str,
+    input_: str | None,
+    batch: int | None,
+    dtype: str | None,
+    depth: str | None,
+    mode: Mode,
+    sort: str | None,
+    columns: str | None,
+    settings: tuple[str, ...],
+    format_: Format | None,
+    output: str | None,
+) -> None:
+    """What each module of MODEL costs: shapes, parameters, MACs, memory, receptive field.
+
+    MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, or a TOML config.
+    """
+    chosen = format_ or _format_of(output)
+    levels = _levels(depth, default=None if chosen == "csv" else 1)
+    graph = load_with(model, options.parse_settings(settings), options.parse_shape(input_), mode)
+    if batch is not None:
+        graph = graph.with_batch(batch)
+    if dtype is not None:
+        graph = graph.with_dtype(dtype)
+    keys = columns.split(",") if columns is not None else None
+    write(_render(analyze(graph), chosen, levels, keys, sort, to_terminal=output is None), output)
+
+
+def _render(
+    analysis: Analysis,
+    chosen: Format,
+    depth: int | None,
+    columns: list[str] | None,
+    sort: str | None,
+    to_terminal: bool,
+) -> str:
+    if chosen == "json":
+        return analysis.to_json() + "\n"
+    if chosen == "table":
+        from inception_lens.renderers.text import summary_table
+
+        terminal = Terminal()
+        return summary_table(
+            analysis,
+            depth=depth,
+            columns=columns,
+            sort=sort,
+            width=terminal.width,
+            color=terminal.color and to_terminal,
+            unicode=terminal.unicode or not to_terminal,
+        )
+    if chosen == "html":
+        from inception_lens.renderers.html import summary_page
+
+        return summary_page(analysis, depth=depth, columns=columns, sort=sort)
+    from inception_lens.renderers import frame
+
+    renderer = {"csv": frame.csv, "markdown": frame.markdown, "latex": frame.latex}[chosen]
+    return renderer(analysis, depth=depth, columns=columns, sort=sort)
+
+
+def _format_of(output: str | None) -> Format:
+    if output is None or output == "-":
+        return "table"
+    suffix = Path(output).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, SUFFIXES)}; or give --format")
+    return SUFFIXES[suffix]
+
+
+def _levels(depth: str | None, default: int | None) -> int | None:
+    if depth is None:
+        return default
+    if depth == "all":
+        return None
+    if not (depth.isascii() and depth.isdecimal() and 1 <= int(depth) <= 1000):
+        raise ConfigError(f"--depth {depth}: it is a whole number from 1, or all")
+    return int(depth)

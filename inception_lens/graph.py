@@ -1,0 +1,232 @@
+"""The one model of a network: calls of operations in topological order, checked when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from inception_lens.errors import GraphError, ShapeError, suggest
+from inception_lens.ops import BYTES_PER_ELEMENT, Op, Parameter, Shape, TensorType, by
+
+Mode = Literal["inference", "training"]
+"""Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
+
+
+class Node(msgspec.Struct, frozen=True, gc=False):
+    """One call: `op` applied to the outputs of the nodes or graph inputs that `inputs` names."""
+
+    name: str
+    """Its path, `inception_3a/5x5_reduce`: what stands before the last `/` is the module that it belongs to."""
+    op: Op
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+    """Names of the tensors it reads, in the order of `op.parameters` and then `op.buffers`; two calls that name the
+    same tensor share it. Empty: tensors of its own, `<name>.<role>`."""
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A tensor that the caller supplies."""
+
+    name: str
+    type: TensorType
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A tensor that the caller receives: the node that makes it, and the weight of its loss in training."""
+
+    node: str
+    loss_weight: float = 1.0
+
+
+class About(msgspec.Struct, frozen=True):
+    """What people know a network by."""
+
+    name: str = "network"
+    description: str = ""
+    """One line on where the network comes from."""
+    source: str = "python"
+    """What kind of thing it was read from: `catalogue`, `config`, `python`."""
+
+
+class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """A network. Made by a `Writer` or by `Graph.of`, which check it; two are equal when they compute the same.
+
+    What people know it by does not count in the comparison.
+    """
+
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+    types: Mapping[str, tuple[TensorType, ...]]
+    """Output types of every node and input, by name."""
+    mode: Mode = "inference"
+    dtype: str = "float32"
+    """Of the parameters."""
+    unused: tuple[Parameter, ...] = ()
+    """Tensors that the model declares and no call reads; the role is the tensor's whole name."""
+    frozen: frozenset[str] = frozenset()
+    """Names of the parameters that training leaves as they are."""
+    about: About = About()
+
+    @classmethod
+    def of(
+        cls, inputs: Iterable[Input], nodes: Iterable[Node], outputs: Iterable[Output], mode: Mode = "inference"
+    ) -> Graph:
+        """Check the nodes and make them a Graph.
+
+        Raises:
+            GraphError: a name is used twice, or an input or output is not there.
+            ShapeError: an operation cannot take the shapes that reach it.
+        """
+        writer = Writer(inputs)
+        for node in nodes:
+            writer.write(node)
+        return writer.graph(outputs, mode)
+
+    @property
+    def name(self) -> str:
+        """What people call the network."""
+        return self.about.name
+
+    def __getitem__(self, name: str) -> Node:
+        """The node called `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{given.name} {by(given.type.shape)}" for given in self.inputs)
+        return f"<Graph {self.name!r} of {inputs}: {len(self.nodes)} nodes, {self.mode}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return (self.inputs, self.nodes, self.outputs, self.mode, self.dtype, self.unused, self.frozen)
+
+    def input_types(self, node: Node) -> tuple[TensorType, ...]:
+        """Types of the tensors that `node` reads."""
+        return tuple([self.types[name][0] for name in node.inputs])
+
+    def with_inputs(self, **types: TensorType) -> Graph:
+        """The same network on inputs of other types, given by the inputs' names.
+
+        Raises:
+            GraphError: there is no input of that name, or the network cannot take the shape.
+        """
+        if strange := set(types) - {given.name for given in self.inputs}:
+            raise GraphError(f"`{self.name}` has no input `{min(strange)}`: {', '.join(i.name for i in self.inputs)}")
+        inputs = [Input(given.name, types.get(given.name, given.type)) for given in self.inputs]
+        changed = Graph.of(inputs, self.nodes, self.outputs)
+        return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types)
+
+    def with_batch(self, batch: int) -> Graph:
+        """The same network on `batch` samples at once: the first axis of every input is set to it."""
+        if batch < 1:
+            raise GraphError(f"a batch of {batch}: it must hold at least 1 sample")
+        return self.with_inputs(
+            **{i.name: TensorType((batch, *i.type.shape[1:]), i.type.dtype) for i in self.inputs if i.type.shape}
+        )
+
+    def with_dtype(self, dtype: str) -> Graph:
+        """The same network with floating-point inputs and parameters of `dtype`.
+
+        Raises:
+            GraphError: nobody knows how many bytes such an element takes.
+        """
+        if dtype not in BYTES_PER_ELEMENT:
+            raise GraphError(f"`{dtype}` is no dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
+        floating = {i.name: TensorType(i.type.shape, dtype) for i in self.inputs if "float" in i.type.dtype}
+        return msgspec.structs.replace(self.with_inputs(**floating), dtype=dtype)
+
+
+class Writer:
+    """Writes a graph call by call, checking each: what architectures and readers build with."""
+
+    def __init__(self, inputs: Iterable[Input]) -> None:
+        self._inputs = tuple(inputs)
+        self._nodes: list[Node] = []
+        self._types: dict[str, tuple[TensorType, ...]] = {}
+        for given in self._inputs:
+            if given.name in self._types:
+                raise GraphError(f"two inputs are called `{given.name}`")
+            if min(given.type.shape, default=1) < 1:
+                raise GraphError(f"input `{given.name}` is {by(given.type.shape)}: every size must be at least 1")
+            self._types[given.name] = (given.type,)
+
+    def shape(self, name: str) -> Shape:
+        """Shape of the first output of the node or input called `name`."""
+        return self._types[name][0].shape
+
+    def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> str:
+        """Write one call and return its name, to be an input of later ones.
+
+        Raises:
+            GraphError: the name is taken, or an input is not there yet.
+            ShapeError: the operation cannot take these shapes.
+        """
+        return self.write(Node(name, op, inputs, parameters))
+
+    def write(self, node: Node) -> str:
+        """Write a node made elsewhere; as `add`."""
+        name, types = node.name, self._types
+        if name in types:
+            raise GraphError(f"two nodes are called `{name}`: give each its own name")
+        try:
+            inputs = tuple([types[given][0] for given in node.inputs])
+        except KeyError as error:
+            raise GraphError(f"`{name}` reads `{error.args[0]}`, which no earlier node or input is called") from None
+        try:
+            types[name] = node.op.output_types(inputs)
+        except ShapeError as error:
+            seen = ", ".join(f"`{given}` {by(tensor.shape)}" for given, tensor in zip(node.inputs, inputs, strict=True))
+            raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
+        self._nodes.append(node)
+        return name
+
+    def graph(self, outputs: Iterable[Output], mode: Mode = "inference", about: About | None = None) -> Graph:
+        """The graph written so far.
+
+        Raises:
+            GraphError: an output is not there, or two calls disagree about a tensor that they share.
+        """
+        outputs = tuple(outputs)
+        for output in outputs:
+            if output.node not in self._types:
+                raise GraphError(f"the output `{output.node}` is no node")
+        self._check_shared_tensors()
+        nodes = tuple(self._nodes)
+        return Graph(
+            inputs=self._inputs,
+            nodes=nodes,
+            outputs=outputs,
+            types=dict(self._types),
+            mode=mode,
+            about=about or About(),
+        )
+
+    def _check_shared_tensors(self) -> None:
+        shapes: dict[str, Shape] = {}
+        for node in self._nodes:
+            if not node.parameters:
+                continue
+            given = [self.shape(name) for name in node.inputs]
+            tensors = (*node.op.parameters(*given), *node.op.buffers(*given))
+            if len(tensors) != len(node.parameters):
+                raise GraphError(f"`{node.name}` names {len(node.parameters)} tensors, but reads {len(tensors)}")
+            for name, tensor in zip(node.parameters, tensors, strict=True):
+                if shapes.setdefault(name, tensor.shape) != tensor.shape:
+                    raise GraphError(
+                        f"`{node.name}` reads `{name}` as {by(tensor.shape)}, an earlier node as {by(shapes[name])}"
+                    )

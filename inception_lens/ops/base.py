@@ -1,0 +1,151 @@
+"""What every operation answers, and the small values that it answers with."""
+
+from math import prod
+from typing import ClassVar, Literal
+
+import msgspec
+
+from inception_lens.errors import ShapeError
+
+Shape = tuple[int, ...]
+"""Sizes of a tensor's axes, the batch first: `(N, C, H, W)` for an image."""
+
+Category = Literal["conv", "pool", "linear", "norm", "activation", "merge", "shape", "dropout", "unknown"]
+"""What kind of work an operation does; pictures and tables take its colour from this."""
+
+BYTES_PER_ELEMENT: dict[str, int] = {
+    "float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1,
+    "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1, "complex64": 8, "complex128": 16,
+}  # fmt: skip
+"""Bytes that one element takes, by the name that PyTorch gives the dtype."""
+
+
+class TensorType(msgspec.Struct, frozen=True, gc=False):
+    """Shape and dtype of a tensor."""
+
+    shape: Shape
+    dtype: str = "float32"
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the tensor holds."""
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes those numbers take."""
+        return prod(self.shape) * BYTES_PER_ELEMENT[self.dtype]
+
+
+class Parameter(msgspec.Struct, frozen=True, gc=False):
+    """A learned tensor, or a buffer, that a call reads: its role (`weight`, `bias`) and shape."""
+
+    role: str
+    shape: Shape
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the tensor holds."""
+        return prod(self.shape)
+
+
+class Window(msgspec.Struct, frozen=True, gc=False):
+    """How an operation's output looks at its input's spatial axes: one entry per axis, all in steps of the input."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    """Padding before the first element; what stands behind the last moves nothing."""
+    dilation: tuple[int, ...]
+
+
+class Saved(msgspec.Struct, frozen=True, gc=False):
+    """What PyTorch's autograd keeps of one call until the backward pass has used it."""
+
+    inputs: bool = False
+    output: bool = False
+    extra_bytes: int = 0
+    """Tensors that exist for the backward pass alone: a dropout mask, the indices of a max pool."""
+
+
+class Op(msgspec.Struct, frozen=True, gc=False):
+    """One operation: a frozen value that knows its shapes, parameters and arithmetic, and nothing of any framework.
+
+    A subclass is named as PyTorch names the module, and overrides what differs from a free element-wise operation.
+    Input channels are never a field: they come with the input's shape.
+    """
+
+    category: ClassVar[Category] = "unknown"
+    positional: ClassVar[bool] = True
+    """Whether an output position sees a place in the input, so that a receptive field can be told."""
+    has_window: ClassVar[bool] = False
+    """Whether `window` has anything to say; a fold over many nodes asks only where it has."""
+    has_weights: ClassVar[bool] = False
+    """Whether the operation can own parameters or buffers; likewise."""
+
+    @property
+    def kind(self) -> str:
+        """The PyTorch class name, such as `Conv2d`."""
+        return type(self).__name__
+
+    @property
+    def label(self) -> str:
+        """A short description for tables and drawings, such as `5x5/2`."""
+        return self.kind
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        """Types of the output tensors, nearly always one; the dtype is the first input's.
+
+        Raises:
+            ShapeError: the operation cannot take these inputs.
+        """
+        if not inputs:
+            raise ShapeError(f"{self.kind} needs an input")
+        return (TensorType(self.output_shape(*[tensor.shape for tensor in inputs]), inputs[0].dtype),)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Shape of the one output; a subclass with several overrides `output_types` instead."""
+        return shapes[0]
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        """Learned tensors of one call on inputs of these shapes."""
+        return ()
+
+    def buffers(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        """Tensors kept with the model but not learned, such as the statistics of a batch norm."""
+        return ()
+
+    def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
+        """Multiply-accumulates of the forward pass, bias not counted; None where nobody knows."""
+        return 0
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
+        """FLOPs of the forward pass beside the two per multiply-accumulate; None where nobody knows."""
+        return 0
+
+    def backward_macs(self, macs: int, inputs_need: tuple[bool, ...], weights_need: bool) -> int:
+        """Multiply-accumulates of the backward pass: the forward's once for each operand that needs a gradient."""
+        return macs * (any(inputs_need) + weights_need)
+
+    def window(self, shape: Shape, output: Shape) -> Window | None:
+        """How one output position looks at the first input of `shape`; None where positions map one to one."""
+        return None
+
+    def reuses_input(self, training: bool) -> bool:
+        """Whether the output lies in the first input's memory: a view, or an operation done in place."""
+        return False
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        """What one call keeps for the backward pass, as PyTorch's autograd does."""
+        return Saved()
+
+
+def by(sizes: tuple[int, ...]) -> str:
+    """Write sizes as people do: `64x112x112`."""
+    return "x".join(map(str, sizes))
+
+
+def check_rank(kind: str, shape: Shape, rank: int, axes: str) -> None:
+    """Raise a ShapeError unless `shape` has `rank` axes; `axes` says which, as in `(N, C, H, W)`."""
+    if len(shape) != rank:
+        raise ShapeError(f"{kind} needs an input of {rank} axes {axes}, not {by(shape) or 'a scalar'}")

@@ -1,0 +1,51 @@
+"""Operations that join branches."""
+
+from math import prod
+from typing import ClassVar
+
+from inception_lens.errors import ShapeError
+from inception_lens.ops.base import Category, Op, Shape, by
+
+
+class Concat(Op, frozen=True):
+    """Concatenation along `dim`, channels by default: the paper's DepthConcat. It copies, and does no arithmetic."""
+
+    dim: int = 1
+
+    category: ClassVar[Category] = "merge"
+
+    @property
+    def label(self) -> str:
+        return "concat"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        first, dim = shapes[0], self.dim
+        if not -len(first) <= dim < len(first):
+            raise ShapeError(f"Concat along axis {dim} of inputs with {len(first)} axes")
+        dim %= len(first)
+        rest = first[:dim] + first[dim + 1 :]
+        for shape in shapes[1:]:
+            if shape[:dim] + shape[dim + 1 :] != rest or len(shape) != len(first):
+                raise ShapeError(
+                    f"Concat along axis {dim} of {' and '.join(map(by, shapes))}: every other axis must agree, "
+                    f"but {by(shape)} is not {by(first)}"
+                )
+        return (*first[:dim], sum(shape[dim] for shape in shapes), *first[dim + 1 :])
+
+
+class Add(Op, frozen=True):
+    """Sum of tensors of one shape: a residual connection. FLOPs: one addition per element and further input."""
+
+    category: ClassVar[Category] = "merge"
+
+    @property
+    def label(self) -> str:
+        return "add"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if len(set(shapes)) > 1:
+            raise ShapeError(f"Add of {' and '.join(map(by, shapes))}: the shapes must be equal")
+        return shapes[0]
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return (len(shapes) - 1) * prod(output)

@@ -1,0 +1,136 @@
+"""Operations on each element by itself, softmax and dropout.
+
+FLOPs per element, an elementary function (exp, erf, tanh) counted as one, stand beside each class.
+"""
+
+from math import prod
+from typing import ClassVar
+
+from inception_lens.errors import ShapeError
+from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType
+
+
+class _Elementwise(Op, frozen=True):
+    """An operation whose output is of its one input's type."""
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        return inputs
+
+
+class _Activation(_Elementwise, frozen=True):
+    """What the element-wise non-linear functions share."""
+
+    category: ClassVar[Category] = "activation"
+    flops_per_element: ClassVar[int] = 1
+
+    @property
+    def label(self) -> str:
+        return self.kind
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return self.flops_per_element * prod(output)
+
+
+class _KeepsOutput(_Activation, frozen=True):
+    """Activations whose gradient follows from their output, so that the input's memory may be reused."""
+
+    inplace: bool = False
+
+    def reuses_input(self, training: bool) -> bool:
+        return self.inplace
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(output=True)
+
+
+class _KeepsInput(_Activation, frozen=True):
+    """Activations whose gradient needs their input."""
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=True)
+
+
+class ReLU(_KeepsOutput, frozen=True):
+    """max(x, 0): a comparison."""
+
+
+class LeakyReLU(_KeepsOutput, frozen=True):
+    """x, or slope x below zero: a comparison and a multiplication."""
+
+    negative_slope: float = 0.01
+    flops_per_element: ClassVar[int] = 2
+
+
+class ELU(_KeepsOutput, frozen=True):
+    """x, or alpha (exp x - 1) below zero: a comparison, an exp, a subtraction and a multiplication."""
+
+    alpha: float = 1.0
+    flops_per_element: ClassVar[int] = 4
+
+
+class Sigmoid(_KeepsOutput, frozen=True):
+    """1 / (1 + exp -x): a negation, an exp, an addition and a division."""
+
+    flops_per_element: ClassVar[int] = 4
+
+
+class Tanh(_KeepsOutput, frozen=True):
+    """tanh x."""
+
+
+class SiLU(_KeepsInput, frozen=True):
+    """x sigmoid x: a sigmoid and a multiplication."""
+
+    flops_per_element: ClassVar[int] = 5
+
+
+class GELU(_KeepsInput, frozen=True):
+    """x (1 + erf(x / sqrt 2)) / 2: an erf, two multiplications, an addition and a halving."""
+
+    flops_per_element: ClassVar[int] = 5
+
+
+class Softmax(Op, frozen=True):
+    """exp x / sum exp x along `dim`, the maximum subtracted first.
+
+    FLOPs per row of n: n - 1 comparisons, n subtractions, n exps, n - 1 additions and n divisions: 5 n - 2.
+    """
+
+    dim: int = -1
+
+    category: ClassVar[Category] = "activation"
+
+    @property
+    def label(self) -> str:
+        return "softmax"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if not -len(shape) <= self.dim < len(shape):
+            raise ShapeError(f"Softmax over axis {self.dim} of an input with {len(shape)} axes")
+        return shape
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        elements = prod(output)
+        return 5 * elements - 2 * (elements // output[self.dim]) if elements else 0
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(output=True)
+
+
+class Dropout(_Elementwise, frozen=True):
+    """Sets elements to zero with probability `p` in training; at inference the input itself, free of cost."""
+
+    p: float = 0.5
+
+    category: ClassVar[Category] = "dropout"
+
+    @property
+    def label(self) -> str:
+        return f"dropout {100 * self.p:g} %"
+
+    def reuses_input(self, training: bool) -> bool:
+        return not training
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(extra_bytes=output.elements)  # the mask, a byte each

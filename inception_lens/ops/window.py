@@ -1,0 +1,96 @@
+"""Arithmetic of windows that slide over a map: what convolution and pooling share, one axis at a time.
+
+Output sizes follow V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning" (arXiv 1603.07285),
+section 2, with the rounding rules of the frameworks.
+"""
+
+from typing import Literal
+
+from inception_lens.errors import ShapeError
+from inception_lens.ops.base import Window, by
+
+Sizes = tuple[int, ...]
+
+Padding = Literal["same"] | tuple[int | tuple[int, int], ...]
+"""Per axis a size for both sides or a pair (before, after); or `same`: TensorFlow's SAME, ceil(n / stride) outputs."""
+
+Rounding = Literal["floor", "trunc", "ceil", "ceil_unclipped"]
+"""What happens to a last window that is not full.
+
+floor: it is dropped. trunc: likewise, but division rounds towards zero, so that one window larger than the map is
+kept (PaddlePaddle). ceil: it is kept, unless it would start in the padding behind the map (Caffe, PyTorch).
+ceil_unclipped: it is kept even then (PaddlePaddle v2).
+"""
+
+
+def spans(kernel: Sizes, dilation: Sizes) -> Sizes:
+    """Distance that each axis of a dilated kernel covers, in input elements."""
+    return tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+
+
+def same_padding(size: int, span: int, stride: int) -> tuple[int, int]:
+    """The explicit padding (before, after) that `same` means on an axis; the odd element goes behind."""
+    total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    return total // 2, total - total // 2
+
+
+def explicit_padding(
+    map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes
+) -> tuple[tuple[int, int], ...]:
+    """Padding (before, after) per axis, with `same` worked out for this map."""
+    if padding == "same":
+        return tuple(map(same_padding, map_size, spans(kernel, dilation), stride))
+    return tuple([pad if isinstance(pad, tuple) else (pad, pad) for pad in padding])
+
+
+def output_size(
+    map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
+) -> Sizes:
+    """How many windows fit on each axis.
+
+    Raises:
+        ShapeError: none fits.
+    """
+    if padding == "same":
+        return tuple([-(-n // s) for n, s in zip(map_size, stride, strict=True)])
+    sizes = []
+    for n, k, s, pad, d in zip(map_size, kernel, stride, padding, dilation, strict=True):
+        before, after = pad if isinstance(pad, tuple) else (pad, pad)
+        room = n + before + after - (k - 1) * d - 1
+        if rounding == "floor":
+            windows = room // s + 1
+        elif rounding == "trunc":
+            windows = int(room / s) + 1
+        else:
+            windows = -(-room // s) + 1
+            if rounding == "ceil" and (windows - 1) * s >= n + before:
+                windows -= 1
+        if windows < 1:
+            raise ShapeError(_does_not_fit(map_size, kernel, stride, padding, dilation, rounding))
+        sizes.append(windows)
+    return tuple(sizes)
+
+
+def _does_not_fit(
+    map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
+) -> str:
+    span, pads = spans(kernel, dilation), explicit_padding(map_size, kernel, stride, padding, dilation)
+    spared = (0,) * len(stride) if rounding == "floor" else tuple(s - 1 for s in stride)  # of a window that is not full
+    needed = tuple(max(k - sum(pad) - less, 1) for k, pad, less in zip(span, pads, spared, strict=True))
+    padded = f", padded by {by(tuple(before for before, _ in pads))}," if any(map(any, pads)) else ""
+    return (
+        f"a {by(span)} kernel does not fit the {by(map_size)} map{padded} that it meets: it needs at least {by(needed)}"
+    )
+
+
+def window(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> Window:
+    """The Window of a kernel on this map."""
+    if padding == "same":
+        padding = explicit_padding(map_size, kernel, stride, padding, dilation)
+    return Window(kernel, stride, tuple([pad[0] if isinstance(pad, tuple) else pad for pad in padding]), dilation)
+
+
+def label(kernel: Sizes, stride: Sizes) -> str:
+    """Write a kernel and its stride as the paper's Table 1 does: `3x3/2`; a stride of 1 goes without saying."""
+    step = str(stride[0]) if len(set(stride)) == 1 else by(stride)
+    return by(kernel) if set(stride) == {1} else f"{by(kernel)}/{step}"

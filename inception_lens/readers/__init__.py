@@ -1,0 +1,1 @@
+"""From a format to a network: each reader knows its format and nothing else."""

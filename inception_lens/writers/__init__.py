@@ -1,0 +1,1 @@
+"""From a network to text or bytes in another format."""
