@@ -184,13 +184,14 @@ class Writer:
         if name in types:
             raise GraphError(f"two nodes are called `{name}`: give each its own name")
         try:
-            inputs = tuple([types[given][0] for given in node.inputs])
+            given = node.inputs
+            inputs = (types[given[0]][0],) if len(given) == 1 else tuple([types[each][0] for each in given])
         except KeyError as error:
             raise GraphError(f"`{name}` reads `{error.args[0]}`, which no earlier node or input is called") from None
         try:
             types[name] = node.op.output_types(inputs)
         except ShapeError as error:
-            seen = ", ".join(f"`{given}` {by(tensor.shape)}" for given, tensor in zip(node.inputs, inputs, strict=True))
+            seen = ", ".join(f"`{each}` {by(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True))
             raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
         self._nodes.append(node)
         return name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -93,24 +92,27 @@ def configure(model: Model, overrides: Mapping[str, Any]) -> tuple[Network, Abou
         UnknownModelError: there is no such network, or it has no config.
         ConfigError: an override is wrong, or the config is.
     """
-    from inception_lens.readers.config import override, read_config
-
     if isinstance(model, Graph):
         raise UnknownModelError(f"`{model.name}` is a Graph: there is no config to change")
     if isinstance(model, Network):
         config, about = model, About(type(model).__name__.lower(), source="config")
     elif isinstance(model, os.PathLike) or model.endswith(".toml"):
-        path = Path(model)
-        config = read_config(path)
-        about = About(path.stem, str(path), "config")
+        from inception_lens.readers.config import read_config
+
+        path = os.fspath(model)
+        config, about = read_config(path), About(os.path.basename(path).removesuffix(".toml"), path, "config")
     else:
-        if os.sep in model or Path(model).suffix:
+        if os.sep in model or os.path.splitext(model)[1]:
             raise UnknownModelError(
                 f"`{model}` is no .toml config and no name of the catalogue{suggest(model, catalogue.ENTRIES)}"
             )
         entry = catalogue.find(model)
         config, about = entry.config, About(entry.name, entry.description, "catalogue")
-    return (override(config, overrides) if overrides else config), about
+    if overrides:
+        from inception_lens.readers.config import override
+
+        config = override(config, overrides)
+    return config, about
 
 
 def _image_shape(inputs: Inputs) -> tuple[int, int, int, int]:

@@ -1,5 +1,7 @@
 """What each call costs: parameters, multiply-accumulates and FLOPs."""
 
+from math import prod
+
 import msgspec
 
 from inception_lens.graph import Graph, Node
@@ -32,7 +34,10 @@ def costs(graph: Graph) -> Costs:
     types = graph.types
     for node in graph.nodes:
         op, inputs = node.op, node.inputs
-        shapes = tuple([types[name][0].shape for name in inputs])
+        if len(inputs) == 1:
+            shapes: tuple[Shape, ...] = (types[inputs[0]][0].shape,)
+        else:
+            shapes = tuple([types[name][0].shape for name in inputs])
         output = types[node.name][0].shape
         params = trainable = buffers = 0
         learns = False
@@ -56,8 +61,8 @@ def _tensors(graph: Graph, node: Node, shapes: tuple[Shape, ...], seen: set[str]
     """
     parameters, buffers = node.op.parameters(*shapes), node.op.buffers(*shapes)
     if not node.parameters and not graph.frozen:  # nearly always: nothing is shared, so no names are needed
-        own = sum([tensor.elements for tensor in parameters])
-        return own, own, sum([tensor.elements for tensor in buffers]) if buffers else 0, own > 0
+        own = sum([prod(tensor.shape) for tensor in parameters])
+        return own, own, sum([prod(tensor.shape) for tensor in buffers]) if buffers else 0, own > 0
     names = node.parameters or [f"{node.name}.{tensor.role}" for tensor in (*parameters, *buffers)]
     params = trainable = buffered = 0
     for name, tensor in zip(names, (*parameters, *buffers), strict=True):

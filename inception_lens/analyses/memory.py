@@ -28,6 +28,7 @@ def memory(graph: Graph) -> Memory:
     size = {given.name: given.type.bytes for given in graph.inputs}
     born = dict.fromkeys(storage_of, 0)
     last_read: dict[str, int] = {}
+    types = graph.types
     allocated = []
     for step, node in enumerate(graph.nodes):
         name, inputs = node.name, node.inputs
@@ -38,9 +39,10 @@ def memory(graph: Graph) -> Memory:
             allocated.append(0)
         else:
             storage_of[name] = name
-            size[name] = sum([tensor.bytes for tensor in graph.types[name]])
+            outputs = types[name]
+            size[name] = taken = outputs[0].bytes if len(outputs) == 1 else sum([tensor.bytes for tensor in outputs])
             born[name] = last_read[name] = step
-            allocated.append(size[name])
+            allocated.append(taken)
     for output in graph.outputs:
         last_read[storage_of[output.node]] = len(graph.nodes) - 1
     live = _live(len(graph.nodes), size, born, last_read)

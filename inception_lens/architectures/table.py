@@ -13,8 +13,9 @@ def table(row: type[Row], text: str) -> dict[str, Row]:
     A `-` stands for `none`; a column is a field of `row` by its encoded name.
     """
     header, *lines = (line.split() for line in text.strip().splitlines())
-    cells = {line[0]: dict(zip(header[1:], line[1:], strict=True)) for line in lines}
+    fields = dict(zip(row.__struct_encode_fields__, row.__struct_fields__, strict=True))
+    columns = [fields[title] for title in header[1:]]
     return {
-        name: msgspec.convert({key: "none" if cell == "-" else cell for key, cell in given.items()}, row, strict=False)
-        for name, given in cells.items()
+        name: row(**{column: "none" if cell == "-" else int(cell) for column, cell in zip(columns, cells, strict=True)})
+        for name, *cells in lines
     }

@@ -1,1 +1,1 @@
-"""This project beside its peers, in the same process and the same run."""
+"""The project beside its peers, in the same process and the same run."""

@@ -35,7 +35,7 @@ class _Lens(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"inception_lens.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)  # noqa: S101
+        assert isinstance(command, click.Command)
         return command
 
     def resolve_command(

@@ -14,6 +14,6 @@ def command(ctx: click.Context, shell: str) -> None:
     root = ctx.find_root()
     name = root.info_name or ""
     found = get_completion_class(shell)
-    assert found is not None  # noqa: S101  click knows the three shells above
+    assert found is not None
     script = found(root.command, {}, name, f"_{name.replace('-', '_').upper()}_COMPLETE")
     write(script.source() + "\n", None)

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import shutil
+import stat
 import sys
-from pathlib import Path
 
 from inception_lens.errors import OutputError
 
 WIDTH_WITHOUT_TERMINAL = 100
+NARROWEST = 40
 
 
 class Terminal:
@@ -16,7 +16,7 @@ class Terminal:
 
     def __init__(self) -> None:
         stream = sys.stdout
-        self.width = max(shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 24)).columns, 40)
+        self.width = max(_columns(), NARROWEST)
         self.color = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         try:
             "█▏─".encode(stream.encoding or "ascii")
@@ -37,25 +37,39 @@ def write(text: str, target: str | None) -> None:
         sys.stdout.write(text)
         return
     try:
-        _write_file(text.encode(), Path(os.path.realpath(target)))
+        _write_file(text.encode(errors="surrogateescape"), os.path.realpath(target))
     except OSError as error:
         raise OutputError(f"{target}: {error.strerror or error}") from None
 
 
-def _write_file(data: bytes, path: Path) -> None:
-    if path.exists() and not path.is_file():  # a pipe or a device takes what it is given; a folder refuses
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
+def _columns() -> int:
+    """The terminal's width: `COLUMNS` where it is set, else what the terminal says."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
     try:
-        with temporary.open("xb") as file:
-            if path.exists():
-                os.fchmod(file.fileno(), path.stat().st_mode)
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else WIDTH_WITHOUT_TERMINAL
+    except (OSError, ValueError):
+        return WIDTH_WITHOUT_TERMINAL
+
+
+def _write_file(data: bytes, path: str) -> None:
+    mode = os.stat(path).st_mode if os.path.exists(path) else None
+    if mode is not None and not stat.S_ISREG(mode):  # a pipe or a device takes what it is given; a folder refuses
+        with open(path, "wb") as file:
+            file.write(data)
+        return
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:100]}.{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise

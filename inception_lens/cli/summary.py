@@ -1,6 +1,6 @@
 """`inception-lens summary`: what each module or layer of a network costs."""
 
-from pathlib import Path
+import os
 from typing import Literal
 
 import click
@@ -108,7 +108,7 @@ def _render(
 def _format_of(output: str | None) -> Format:
     if output is None or output == "-":
         return "table"
-    suffix = Path(output).suffix.lower()
+    suffix = os.path.splitext(output)[1].lower()
     if suffix not in SUFFIXES:
         raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, SUFFIXES)}; or give --format")
     return SUFFIXES[suffix]

@@ -78,10 +78,8 @@ class Op(msgspec.Struct, frozen=True, gc=False):
     category: ClassVar[Category] = "unknown"
     positional: ClassVar[bool] = True
     """Whether an output position sees a place in the input, so that a receptive field can be told."""
-    has_window: ClassVar[bool] = False
-    """Whether `window` has anything to say; a fold over many nodes asks only where it has."""
     has_weights: ClassVar[bool] = False
-    """Whether the operation can own parameters or buffers; likewise."""
+    """Whether the operation can own parameters or buffers; a fold over many nodes asks only where it can."""
 
     @property
     def kind(self) -> str:
@@ -99,6 +97,8 @@ class Op(msgspec.Struct, frozen=True, gc=False):
         Raises:
             ShapeError: the operation cannot take these inputs.
         """
+        if len(inputs) == 1:
+            return (TensorType(self.output_shape(inputs[0].shape), inputs[0].dtype),)
         if not inputs:
             raise ShapeError(f"{self.kind} needs an input")
         return (TensorType(self.output_shape(*[tensor.shape for tensor in inputs]), inputs[0].dtype),)
@@ -127,8 +127,13 @@ class Op(msgspec.Struct, frozen=True, gc=False):
         """Multiply-accumulates of the backward pass: the forward's once for each operand that needs a gradient."""
         return macs * (any(inputs_need) + weights_need)
 
+    @property
+    def has_window(self) -> bool:
+        """Whether an output position sees more of the input than its own position, so that `window` has to be asked."""
+        return False
+
     def window(self, shape: Shape, output: Shape) -> Window | None:
-        """How one output position looks at the first input of `shape`; None where positions map one to one."""
+        """How one output position looks at the first input of `shape`; None where there is no such window."""
         return None
 
     def reuses_input(self, training: bool) -> bool:
@@ -145,7 +150,6 @@ def by(sizes: tuple[int, ...]) -> str:
     return "x".join(map(str, sizes))
 
 
-def check_rank(kind: str, shape: Shape, rank: int, axes: str) -> None:
-    """Raise a ShapeError unless `shape` has `rank` axes; `axes` says which, as in `(N, C, H, W)`."""
-    if len(shape) != rank:
-        raise ShapeError(f"{kind} needs an input of {rank} axes {axes}, not {by(shape) or 'a scalar'}")
+def wrong_rank(kind: str, shape: Shape, needed: str) -> ShapeError:
+    """The error for an input whose number of axes is not the one that is `needed`."""
+    return ShapeError(f"{kind} needs an input of {needed}, not {by(shape) or 'a scalar'}")

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import window as sliding
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, check_rank
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, wrong_rank
 
 
 class Conv2d(Op, frozen=True):
@@ -24,7 +24,6 @@ class Conv2d(Op, frozen=True):
     bias: bool = True
 
     category: ClassVar[Category] = "conv"
-    has_window: ClassVar[bool] = True
     has_weights: ClassVar[bool] = True
 
     @property
@@ -33,7 +32,8 @@ class Conv2d(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        check_rank(self.kind, shape, 4, "(N, C, H, W)")
+        if len(shape) != 4:
+            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
         channels = shape[1]
         if channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
@@ -51,6 +51,10 @@ class Conv2d(Op, frozen=True):
 
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) if self.bias else 0
+
+    @property
+    def has_window(self) -> bool:
+        return self.kernel_size != (1, 1) or self.stride != (1, 1) or self.padding != (0, 0)
 
     def window(self, shape: Shape, output: Shape) -> Window:
         return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)

@@ -3,7 +3,7 @@
 from math import prod
 from typing import ClassVar
 
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, check_rank
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
 
 
 class BatchNorm2d(Op, frozen=True):
@@ -27,7 +27,8 @@ class BatchNorm2d(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        check_rank(self.kind, shape, 4, "(N, C, H, W)")
+        if len(shape) != 4:
+            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
         return shape
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import window as sliding
-from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, by, check_rank
+from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, by, wrong_rank
 
 
 class _Pool2d(Op, frozen=True):
@@ -17,13 +17,17 @@ class _Pool2d(Op, frozen=True):
     rounding: sliding.Rounding = "floor"
 
     category: ClassVar[Category] = "pool"
-    has_window: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        check_rank(self.kind, shape, 4, "(N, C, H, W)")
+        if len(shape) != 4:
+            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
         size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, (1, 1), self.rounding)
         return (*shape[:2], *size)
+
+    @property
+    def has_window(self) -> bool:
+        return True
 
     def window(self, shape: Shape, output: Shape) -> Window:
         return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, (1, 1))
@@ -76,7 +80,6 @@ class AdaptiveAvgPool2d(Op, frozen=True):
     output_size: tuple[int, int] = (1, 1)
 
     category: ClassVar[Category] = "pool"
-    has_window: ClassVar[bool] = True
 
     @property
     def label(self) -> str:
@@ -84,7 +87,8 @@ class AdaptiveAvgPool2d(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        check_rank(self.kind, shape, 4, "(N, C, H, W)")
+        if len(shape) != 4:
+            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
         if min(shape[2:]) < 1:
             raise ShapeError(f"an empty {by(shape[2:])} map has no mean")
         return (*shape[:2], *self.output_size)
@@ -94,6 +98,10 @@ class AdaptiveAvgPool2d(Op, frozen=True):
         for n, m in zip(shapes[0][2:], self.output_size, strict=True):
             elements *= sum(-(-(i + 1) * n // m) - i * n // m for i in range(m))
         return prod(output[:2]) * elements
+
+    @property
+    def has_window(self) -> bool:
+        return True
 
     def window(self, shape: Shape, output: Shape) -> Window:
         sizes = tuple(zip(shape[2:], self.output_size, strict=True))

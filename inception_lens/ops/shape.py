@@ -13,7 +13,6 @@ class Flatten(Op, frozen=True):
     start_dim: int = 1
 
     category: ClassVar[Category] = "shape"
-    has_window: ClassVar[bool] = True
 
     @property
     def label(self) -> str:
@@ -24,6 +23,10 @@ class Flatten(Op, frozen=True):
         if not 0 <= self.start_dim < len(shape):
             raise ShapeError(f"Flatten from axis {self.start_dim} of an input with {len(shape)} axes")
         return (*shape[: self.start_dim], prod(shape[self.start_dim :]))
+
+    @property
+    def has_window(self) -> bool:
+        return True
 
     def window(self, shape: Shape, output: Shape) -> Window | None:
         # Whoever reads the vector reads every position of the map.

@@ -4,6 +4,7 @@ Output sizes follow V. Dumoulin and F. Visin, "A guide to convolution arithmetic
 section 2, with the rounding rules of the frameworks.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 from inception_lens.errors import ShapeError
@@ -43,6 +44,7 @@ def explicit_padding(
     return tuple([pad if isinstance(pad, tuple) else (pad, pad) for pad in padding])
 
 
+@lru_cache(4096)  # a network asks for the same few windows again and again
 def output_size(
     map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
 ) -> Sizes:
@@ -83,6 +85,7 @@ def _does_not_fit(
     )
 
 
+@lru_cache(4096)
 def window(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> Window:
     """The Window of a kernel on this map."""
     if padding == "same":

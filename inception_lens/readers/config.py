@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -25,7 +24,7 @@ DEFAULT_BASE = "googlenet"
 TableType = TypeVar("TableType", bound=Table)
 
 
-def read_config(path: Path) -> Network:
+def read_config(path: str) -> Network:
     """Read a TOML file.
 
     Raises:
@@ -181,11 +180,13 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: str) -> str:
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ConfigError(f"{path}: {path.stat().st_size:,} bytes are no config: at most {LARGEST_FILE:,}")
-        return path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise ConfigError(f"{path}: more than {LARGEST_FILE:,} characters are no config")
+        return text
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

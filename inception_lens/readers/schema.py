@@ -21,6 +21,9 @@ def config_schema() -> dict[str, Any]:
                 "description": image.pop("description"),
                 "anyOf": [image, {"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^\\d+(x\\d+){2}$"}],
             }
+        for rows in definition.get("properties", {}).values():
+            if "additionalProperties" in rows:
+                rows["additionalProperties"] = {"anyOf": [rows["additionalProperties"], {"const": "none"}]}
     for network, names in bases.items():
         definition = definitions[network.__name__]
         base = {"enum": names, "description": f"the network that this one starts from; {DEFAULT_BASE} if left out"}

@@ -3,7 +3,7 @@
 import io
 import textwrap
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from rich import box
@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from inception_lens.analyses.analysis import Analysis, Row
-from inception_lens.analyses.catalogue import Sized
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING, pick, sort_key
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import TERMINAL
 from inception_lens.renderers.units import count, percent, short, size
+
+if TYPE_CHECKING:
+    from inception_lens.analyses.catalogue import Sized
 
 DEFAULT_COLUMNS = (
     "output_shape", "params", "macs", "backward_macs", "flops", "weight_bytes", "activation_bytes", "live_bytes",
@@ -80,7 +82,7 @@ def summary_table(
     return "\n".join([*_heading(analysis, width), "", *lines, "", *_notes(analysis, width)]) + "\n"
 
 
-def catalogue_table(networks: Sequence[Sized], *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
+def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
     """Write the catalogue: a line per network."""
     drawn = [
         _Drawn("name", [Text(network.name, style=TERMINAL["conv"] if color else "") for network in networks]),

@@ -4,11 +4,15 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from inception_lens.architectures.catalogue import find
 from inception_lens.architectures.network import Network, Table
 
 
 def to_toml(config: Network, base: str) -> str:
-    """Write every key of `config`; `base` is the catalogue's name of the network that it belongs to."""
+    """Write every key of `config`; `base` is the catalogue's name of the network that it belongs to.
+
+    Rows that the base has and `config` has not are set to `none`.
+    """
     import tomlkit
 
     document = tomlkit.document()
@@ -31,6 +35,9 @@ def to_toml(config: Network, base: str) -> str:
         else:
             for name, row in value.items():
                 table.add(name, _row(msgspec.to_builtins(row)))
+            for name in getattr(find(base).config, field.name):
+                if name not in value:
+                    table.add(name, "none")
         document.add(field.encode_name, table)
     return tomlkit.dumps(document)
 

@@ -1,0 +1,37 @@
+# Everything runs in .venv, which is made on first use; nothing needs root.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/core
+	@$(BIN)/inception-lens summary
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Ratios beside PyTorch, in one run.
+bench: .venv/core
+	$(INSTALL) torch numpy
+	$(BIN)/python -m inception_lens.benchmarks.static
+
+clean:
+	rm -rf .venv build dist
+
+.venv/core: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Inception Lens needs Python 3.11 or later: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/dev: .venv/core
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
