@@ -58,6 +58,8 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise  # it is there, and what it needs itself is not
         raise MissingExtraError(
             f"this needs `{module}`, which is not installed: pip install 'inception-lens[{extra}]'"
         ) from error

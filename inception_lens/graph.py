@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from inception_lens.errors import GraphError, ShapeError, suggest
-from inception_lens.ops import BYTES_PER_ELEMENT, Op, Parameter, Shape, TensorType, by
+from inception_lens.ops import BYTES_PER_ELEMENT, Op, Parameter, Shape, TensorType, Unknown, by
 
 Mode = Literal["inference", "training"]
 """Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
@@ -119,16 +119,31 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """Types of the tensors that `node` reads."""
         return tuple([self.types[name][0] for name in node.inputs])
 
-    def with_inputs(self, **types: TensorType) -> Graph:
+    def input_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """Shapes of the tensors that `node` reads."""
+        return tuple([self.types[name][0].shape for name in node.inputs])
+
+    def with_inputs(self, types: Mapping[str, TensorType]) -> Graph:
         """The same network on inputs of other types, given by the inputs' names.
 
         Raises:
-            GraphError: there is no input of that name, or the network cannot take the shape.
+            GraphError: there is no such input; or the network cannot take the type, would need other weights for it, or
+                has an operation whose output's shape nobody can tell.
         """
         if strange := set(types) - {given.name for given in self.inputs}:
             raise GraphError(f"`{self.name}` has no input `{min(strange)}`: {', '.join(i.name for i in self.inputs)}")
-        inputs = [Input(given.name, types.get(given.name, given.type)) for given in self.inputs]
+        inputs = tuple(Input(given.name, types.get(given.name, given.type)) for given in self.inputs)
+        if inputs == self.inputs:
+            return self
         changed = Graph.of(inputs, self.nodes, self.outputs)
+        for node in self.nodes:
+            if isinstance(node.op, Unknown):
+                raise GraphError(f"nobody knows what `{node.name}` ({node.op.kind}) makes of another input")
+            if node.op.has_weights:
+                old, new = (node.op.parameters(*graph.input_shapes(node)) for graph in (self, changed))
+                if old != new:
+                    sizes = " and not ".join(by(tensors[0].shape) for tensors in (new, old))
+                    raise GraphError(f"on that input `{node.name}` would need weights of {sizes}")
         return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types)
 
     def with_batch(self, batch: int) -> Graph:
@@ -136,19 +151,18 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         if batch < 1:
             raise GraphError(f"a batch of {batch}: it must hold at least 1 sample")
         return self.with_inputs(
-            **{i.name: TensorType((batch, *i.type.shape[1:]), i.type.dtype) for i in self.inputs if i.type.shape}
+            {i.name: TensorType((batch, *i.type.shape[1:]), i.type.dtype) for i in self.inputs if i.type.shape}
         )
 
     def with_dtype(self, dtype: str) -> Graph:
-        """The same network with floating-point inputs and parameters of `dtype`.
+        """The same network with its parameters, and the inputs that are floating-point numbers, in `dtype`.
 
         Raises:
-            GraphError: nobody knows how many bytes such an element takes.
+            GraphError: nobody knows how many bytes its elements take.
         """
-        if dtype not in BYTES_PER_ELEMENT:
-            raise GraphError(f"`{dtype}` is no dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
+        check_dtype(dtype)
         floating = {i.name: TensorType(i.type.shape, dtype) for i in self.inputs if "float" in i.type.dtype}
-        return msgspec.structs.replace(self.with_inputs(**floating), dtype=dtype)
+        return msgspec.structs.replace(self.with_inputs(floating), dtype=dtype)
 
 
 class Writer:
@@ -163,6 +177,7 @@ class Writer:
                 raise GraphError(f"two inputs are called `{given.name}`")
             if min(given.type.shape, default=1) < 1:
                 raise GraphError(f"input `{given.name}` is {by(given.type.shape)}: every size must be at least 1")
+            check_dtype(given.type.dtype)
             self._types[given.name] = (given.type,)
 
     def shape(self, name: str) -> Shape:
@@ -181,13 +196,15 @@ class Writer:
     def write(self, node: Node) -> str:
         """Write a node made elsewhere; as `add`."""
         name, types = node.name, self._types
-        if name in types:
-            raise GraphError(f"two nodes are called `{name}`: give each its own name")
+        if name in types or not name:
+            raise GraphError(f"two nodes are called `{name}`: give each its own name" if name else "a node has no name")
         try:
             given = node.inputs
             inputs = (types[given[0]][0],) if len(given) == 1 else tuple([types[each][0] for each in given])
         except KeyError as error:
             raise GraphError(f"`{name}` reads `{error.args[0]}`, which no earlier node or input is called") from None
+        if not node.op.takes(len(given)):
+            raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs")
         try:
             types[name] = node.op.output_types(inputs)
         except ShapeError as error:
@@ -203,6 +220,8 @@ class Writer:
             GraphError: an output is not there, or two calls disagree about a tensor that they share.
         """
         outputs = tuple(outputs)
+        if not outputs or not self._nodes:
+            raise GraphError("a network makes at least one call and has at least one output")
         for output in outputs:
             if output.node not in self._types:
                 raise GraphError(f"the output `{output.node}` is no node")
@@ -218,16 +237,27 @@ class Writer:
         )
 
     def _check_shared_tensors(self) -> None:
+        if not any(node.parameters for node in self._nodes):
+            return
         shapes: dict[str, Shape] = {}
         for node in self._nodes:
-            if not node.parameters:
-                continue
             given = [self.shape(name) for name in node.inputs]
             tensors = (*node.op.parameters(*given), *node.op.buffers(*given))
-            if len(tensors) != len(node.parameters):
+            if node.parameters and len(tensors) != len(node.parameters):
                 raise GraphError(f"`{node.name}` names {len(node.parameters)} tensors, but reads {len(tensors)}")
-            for name, tensor in zip(node.parameters, tensors, strict=True):
+            for name, tensor in zip(tensor_names(node, tensors), tensors, strict=True):
                 if shapes.setdefault(name, tensor.shape) != tensor.shape:
                     raise GraphError(
                         f"`{node.name}` reads `{name}` as {by(tensor.shape)}, an earlier node as {by(shapes[name])}"
                     )
+
+
+def tensor_names(node: Node, tensors: Sequence[Parameter]) -> Sequence[str]:
+    """Names of the parameters and then the buffers that a call reads: those it shares, or its own."""
+    return node.parameters or [f"{node.name}.{tensor.role}" for tensor in tensors]
+
+
+def check_dtype(dtype: str) -> None:
+    """Raise a GraphError unless it is known how many bytes an element of `dtype` takes."""
+    if dtype not in BYTES_PER_ELEMENT:
+        raise GraphError(f"`{dtype}` is no dtype{suggest(dtype, BYTES_PER_ELEMENT)}")

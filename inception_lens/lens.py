@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -12,9 +12,10 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.analysis import analyze as analyze_graph
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
-from inception_lens.errors import ConfigError, UnknownModelError, suggest
+from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, suggest
 from inception_lens.graph import About, Graph, Mode
 from inception_lens.ops import Shape, TensorType, by
+from inception_lens.terminal import Terminal
 
 Model = str | os.PathLike[str] | Network | Graph
 """A catalogue name, the path of a `.toml` config, a config or a Graph."""
@@ -23,13 +24,22 @@ Inputs = Sequence[Any] | Mapping[str, Any]
 """Shapes, or anything with a `.shape`: one, a sequence of them, or by the names of the inputs."""
 
 
-def load(model: Model, inputs: Inputs | None = None, *, mode: Mode = "inference", **overrides: Any) -> Graph:
+class Configured(NamedTuple):
+    """A config by whatever name it was asked for."""
+
+    config: Network
+    about: About
+    base: str
+    """The catalogue's name of the network that it varies; empty for a config object."""
+
+
+def load(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **overrides: Any) -> Graph:
     """Load a network.
 
     Args:
         model: what to load.
         inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1.
-        mode: `training` keeps the auxiliary heads.
+        mode: `training` keeps the auxiliary heads; None is a Graph's own, and inference for all else.
         **overrides: keys of the config and their values, for a catalogue network or a config: `classes=10`, or
             `**{"inception_3a/5x5_reduce": 24}`.
 
@@ -42,37 +52,37 @@ def load(model: Model, inputs: Inputs | None = None, *, mode: Mode = "inference"
 
 
 def load_with(
-    model: Model, overrides: Mapping[str, Any], inputs: Inputs | None = None, mode: Mode = "inference"
+    model: Model, overrides: Mapping[str, Any], inputs: Inputs | None = None, mode: Mode | None = None
 ) -> Graph:
     """As `load`, with the overrides as a mapping."""
+    if mode not in (None, *get_args(Mode)):
+        raise ConfigError(f"`{mode}` is no mode{suggest(str(mode), get_args(Mode))}")
     if isinstance(model, Graph):
         if overrides:
             raise ConfigError(f"a Graph has no keys to override: {', '.join(overrides)}")
-        return model if inputs is None else _with_inputs(model, inputs)
-    config, about = configure(model, overrides)
-    if inputs is None:
-        return config.graph(mode, about=about)
-    shape = _image_shape(inputs)
-    return config.replace(input=shape[1:]).graph(mode, shape[0], about)
+        graph = model if inputs is None else _with_inputs(model, inputs)
+        return graph if mode in (None, graph.mode) else msgspec.structs.replace(graph, mode=mode)
+    config, about, _ = configure(model, overrides)
+    batch = 1
+    if inputs is not None:
+        batch, *image = _image_shape(inputs)
+        config = config.replace(input=tuple(image))
+    try:
+        return config.graph(mode or "inference", batch, about)
+    except ShapeError as error:
+        where = f"{about.description}: " if about.source == "config" and about.description else ""
+        raise ShapeError(f"{where}{error}") from None
 
 
 def analyze(
     model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, batch: int | None = None
 ) -> Analysis:
-    """Analyse a network; `model` and `inputs` as in `load`.
-
-    Args:
-        model: what to analyse.
-        inputs: shape of the input; without it the network's own.
-        mode: None is the graph's own, inference for what has none.
-        batch: how many samples at once; None is the graph's own.
+    """Analyse a network; `model`, `inputs` and `mode` as in `load`, and `batch` samples at once.
 
     Raises:
         InceptionLensError: as `load` does.
     """
-    graph = load(model, inputs) if mode is None else load(model, inputs, mode=mode)
-    if mode is not None and graph.mode != mode:
-        graph = msgspec.structs.replace(graph, mode=mode)
+    graph = load(model, inputs, mode=mode)
     return analyze_graph(graph if batch is None else graph.with_batch(batch))
 
 
@@ -80,45 +90,56 @@ def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -
     """Print the table of a network and return its Analysis: for fingers used to torchinfo."""
     from inception_lens.renderers.text import summary_table
 
-    analysis = analyze(model, input_size)
-    print(summary_table(analysis, depth=depth))  # noqa: T201
+    analysis, terminal = analyze(model, input_size), Terminal()
+    print(summary_table(analysis, depth=depth, width=terminal.width, unicode=terminal.unicode))  # noqa: T201
     return analysis
 
 
-def configure(model: Model, overrides: Mapping[str, Any]) -> tuple[Network, About]:
-    """The config that `model` names, with `overrides`, and what people know it by.
+def configure(model: Model, overrides: Mapping[str, Any]) -> Configured:
+    """The config that `model` names, with `overrides`.
 
     Raises:
         UnknownModelError: there is no such network, or it has no config.
         ConfigError: an override is wrong, or the config is.
     """
-    if isinstance(model, Graph):
-        raise UnknownModelError(f"`{model.name}` is a Graph: there is no config to change")
-    if isinstance(model, Network):
-        config, about = model, About(type(model).__name__.lower(), source="config")
-    elif isinstance(model, os.PathLike) or model.endswith(".toml"):
-        from inception_lens.readers.config import read_config
-
-        path = os.fspath(model)
-        config, about = read_config(path), About(os.path.basename(path).removesuffix(".toml"), path, "config")
-    else:
-        if os.sep in model or os.path.splitext(model)[1]:
-            raise UnknownModelError(
-                f"`{model}` is no .toml config and no name of the catalogue{suggest(model, catalogue.ENTRIES)}"
-            )
-        entry = catalogue.find(model)
-        config, about = entry.config, About(entry.name, entry.description, "catalogue")
+    found = _configured(model)
     if overrides:
         from inception_lens.readers.config import override
 
-        config = override(config, overrides)
-    return config, about
+        found = found._replace(config=override(found.config, overrides))
+    return found
+
+
+def _configured(model: Model) -> Configured:
+    if isinstance(model, Graph):
+        raise UnknownModelError(f"`{model.name}` is a Graph: there is no config to change")
+    if isinstance(model, Network):
+        return Configured(model, About(type(model).__name__.lower(), source="config"), "")
+    if not isinstance(model, str | os.PathLike):
+        raise UnknownModelError(f"{model!r} is no model: a name of the catalogue, a .toml file, a config or a Graph")
+    path = os.fspath(model)
+    if isinstance(model, os.PathLike) or path.endswith(".toml"):
+        from inception_lens.readers.config import read_config
+
+        config, base = read_config(path)
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        return Configured(config, About(os.path.basename(shown).removesuffix(".toml"), shown, "config"), base)
+    if os.sep in path or os.path.splitext(path)[1]:
+        nearest = suggest(path, catalogue.names())
+        raise UnknownModelError(f"`{path}` is no .toml config and no name of the catalogue{nearest}")
+    entry = catalogue.find(path)
+    return Configured(entry.config, About(entry.name, entry.description, "catalogue"), entry.name)
 
 
 def _image_shape(inputs: Inputs) -> tuple[int, int, int, int]:
     """The one image batch that a catalogue network takes: three sizes are one image, two a plain colour one."""
-    given = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
-    shape = _shape(given[0] if len(given) == 1 else given)
+    if isinstance(inputs, Mapping):
+        if list(inputs) != ["input"]:
+            raise ConfigError(f"the network has one input, `input`, not {', '.join(f'`{name}`' for name in inputs)}")
+        inputs = inputs["input"]
+    elif isinstance(inputs, list | tuple) and len(inputs) == 1 and not isinstance(inputs[0], int):
+        inputs = inputs[0]
+    shape = _shape(inputs)
     match shape:
         case (batch, channels, height, width):
             return batch, channels, height, width
@@ -147,4 +168,4 @@ def _with_inputs(graph: Graph, inputs: Inputs) -> Graph:
     unknown = set(shapes) - set(types)
     if unknown:
         raise ConfigError(f"`{graph.name}` has no input `{min(unknown)}`{suggest(min(unknown), types)}")
-    return graph.with_inputs(**{name: TensorType(shape, types[name].dtype) for name, shape in shapes.items()})
+    return graph.with_inputs({name: TensorType(shape, types[name].dtype) for name, shape in shapes.items()})

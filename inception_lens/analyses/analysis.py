@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas
 
 SCHEMA = "inception-lens/analysis/1"
+EVERY_LEVEL = 1_000_000
+"""A depth that no name reaches."""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +192,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         """
         if depth is not None and depth < 1:
             raise GraphError(f"a depth of {depth}: modules have a depth of at least 1")
-        return tuple(_rows(self.layers, "", 0, depth or 1_000_000, sort))
+        return tuple(_rows(self.layers, "", 0, 1, depth or EVERY_LEVEL, sort))
 
     @cached_property
     def whole(self) -> Group:
@@ -270,19 +272,19 @@ def _modules(layers: Iterable[Layer], depth: int) -> dict[str, list[Layer]]:
 
 
 def _rows(
-    layers: Iterable[Layer], above: str, level: int, depth: int, sort: Callable[[Group], Any] | None
+    layers: Iterable[Layer], above: str, level: int, part: int, depth: int, sort: Callable[[Group], Any] | None
 ) -> Iterator[Row]:
-    path_depth = above.count("/") + 2 if above else 1
-    groups = [summed(name, members) for name, members in _modules(layers, path_depth).items()]
+    """The rows of layers whose names agree in all but their part number `part` and those behind it."""
+    groups = [summed(name, members) for name, members in _modules(layers, part).items()]
     for group in sorted(groups, key=sort) if sort else groups:
-        name, parts = group.name, _modules(group.layers, path_depth + 1)
-        while depth > path_depth and len(parts) == 1 and name not in parts:
-            (name,) = parts
-            parts = _modules(group.layers, name.count("/") + 2)
+        name, deep, parts = group.name, part, _modules(group.layers, part + 1)
+        while depth > deep and len(parts) == 1 and name not in parts:
+            (name,), deep = parts, deep + 1
+            parts = _modules(group.layers, deep + 1)
         label = name.removeprefix(f"{above}/") if name != above else group.layers[0].op
         yield Row(level, label, msgspec.structs.replace(group, name=name))
-        if name.count("/") + 1 < depth and len(parts) > 1:
-            yield from _rows(group.layers, name, level + 1, depth, sort)
+        if deep < depth and len(parts) > 1:
+            yield from _rows(group.layers, name, level + 1, deep + 1, depth, sort)
 
 
 def summed(name: str, layers: Iterable[Layer]) -> Group:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from inception_lens.analyses.costs import costs
-from inception_lens.architectures.catalogue import Entry
+from inception_lens.architectures.entry import Entry, Published
 
 
 class Sized(msgspec.Struct, frozen=True):
@@ -23,6 +23,7 @@ class Sized(msgspec.Struct, frozen=True):
     params_with_aux: int | None
     """With the auxiliary heads; None where there are none."""
     macs_with_aux: int | None
+    published: Published | None
 
 
 def sized(entries: Iterable[Entry]) -> list[Sized]:
@@ -45,6 +46,7 @@ def sized(entries: Iterable[Entry]) -> list[Sized]:
                 sum(filter(None, without.macs)),
                 sum(with_heads.params) if has_heads else None,
                 sum(filter(None, with_heads.macs)) if has_heads else None,
+                entry.published,
             )
         )
     return rows

@@ -4,8 +4,9 @@ from math import prod
 
 import msgspec
 
-from inception_lens.graph import Graph, Node
-from inception_lens.ops import Shape
+from inception_lens.analyses.gradients import gradients
+from inception_lens.graph import Graph, Node, tensor_names
+from inception_lens.ops import Parameter, Shape
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -26,11 +27,9 @@ class Costs(msgspec.Struct, frozen=True):
 
 def costs(graph: Graph) -> Costs:
     """Fold the costs of every call of `graph`."""
-    training = graph.mode == "training"
+    shared = bool(graph.frozen) or any(node.parameters for node in graph.nodes)
     rows: list[tuple[int, int, int, int | None, int | None]] = []
-    backward: list[int | None] = []
     seen: set[str] = set()
-    needs_gradient = dict.fromkeys((given.name for given in graph.inputs), False)
     types = graph.types
     for node in graph.nodes:
         op, inputs = node.op, node.inputs
@@ -40,38 +39,44 @@ def costs(graph: Graph) -> Costs:
             shapes = tuple([types[name][0].shape for name in inputs])
         output = types[node.name][0].shape
         params = trainable = buffers = 0
-        learns = False
         if op.has_weights:
-            params, trainable, buffers, learns = _tensors(graph, node, shapes, seen)
+            parameters, kept = op.parameters(*shapes), op.buffers(*shapes)
+            if shared:
+                params, trainable, buffers = _first_read(graph, node, parameters, kept, seen)
+            else:  # nearly always: every tensor is its one reader's, and trained
+                params = trainable = sum([prod(tensor.shape) for tensor in parameters])
+                buffers = sum([prod(tensor.shape) for tensor in kept]) if kept else 0
         macs, arithmetic = op.macs(shapes, output), op.arithmetic(shapes, output)
         flops = None if macs is None or arithmetic is None else 2 * macs + arithmetic
         rows.append((params, trainable, buffers, macs, flops))
-        if training:
-            inputs_need = tuple([needs_gradient[name] for name in inputs])
-            backward.append(op.backward_macs(macs, inputs_need, learns) if macs else macs)
-            needs_gradient[node.name] = learns or True in inputs_need
-    params_, trainable_, buffers_, macs_, flops_ = zip(*rows, strict=True) if rows else ((),) * 5
-    return Costs(params_, trainable_, buffers_, macs_, flops_, tuple(backward))
+    params_, trainable_, buffers_, macs_, flops_ = zip(*rows, strict=True)
+    return Costs(params_, trainable_, buffers_, macs_, flops_, _backward(graph, macs_))
 
 
-def _tensors(graph: Graph, node: Node, shapes: tuple[Shape, ...], seen: set[str]) -> tuple[int, int, int, bool]:
-    """Parameters, trainable ones and buffers that no call in `seen` has read, and whether this one learns any.
+def _backward(graph: Graph, macs: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    if graph.mode == "inference":
+        return ()
+    return tuple(
+        [
+            node.op.backward_macs(forward, gradient.inputs, gradient.weights) if forward else forward
+            for node, gradient, forward in zip(graph.nodes, gradients(graph), macs, strict=True)
+        ]
+    )
 
-    The tensors are added to `seen`.
-    """
-    parameters, buffers = node.op.parameters(*shapes), node.op.buffers(*shapes)
-    if not node.parameters and not graph.frozen:  # nearly always: nothing is shared, so no names are needed
-        own = sum([prod(tensor.shape) for tensor in parameters])
-        return own, own, sum([prod(tensor.shape) for tensor in buffers]) if buffers else 0, own > 0
-    names = node.parameters or [f"{node.name}.{tensor.role}" for tensor in (*parameters, *buffers)]
+
+def _first_read(
+    graph: Graph, node: Node, parameters: tuple[Parameter, ...], buffers: tuple[Parameter, ...], seen: set[str]
+) -> tuple[int, int, int]:
+    """Parameters, trainable ones and buffers that no call in `seen` has read; they are added to it."""
     params = trainable = buffered = 0
-    for name, tensor in zip(names, (*parameters, *buffers), strict=True):
+    tensors = (*parameters, *buffers)
+    for i, (name, tensor) in enumerate(zip(tensor_names(node, tensors), tensors, strict=True)):
         if name in seen:
             continue
         seen.add(name)
-        if tensor in buffers:
+        if i >= len(parameters):
             buffered += tensor.elements
         else:
             params += tensor.elements
             trainable += 0 if name in graph.frozen else tensor.elements
-    return params, trainable, buffered, any(name not in graph.frozen for name in names[: len(parameters)])
+    return params, trainable, buffered

@@ -6,6 +6,7 @@ place take no memory of their own. Workspaces of the kernels are not counted.
 
 import msgspec
 
+from inception_lens.analyses.gradients import gradients
 from inception_lens.graph import Graph
 
 
@@ -65,14 +66,16 @@ def _live(steps: int, size: dict[str, int], born: dict[str, int], last_read: dic
 def _saved(graph: Graph, storage_of: dict[str, str], size: dict[str, int]) -> tuple[int, ...]:
     kept: set[str] = set()
     column = []
-    for node in graph.nodes:
-        saved = node.op.saved(graph.input_types(node), graph.types[node.name][0])
-        names = (*(node.inputs if saved.inputs else ()), *((node.name,) if saved.output else ()))
-        total = saved.extra_bytes
-        for name in names:
-            storage = storage_of[name]
-            if storage not in kept:
-                kept.add(storage)
-                total += size[storage]
+    for node, gradient in zip(graph.nodes, gradients(graph), strict=True):
+        total = 0
+        if gradient.output:
+            saved = node.op.saved(graph.input_types(node), graph.types[node.name][0])
+            reads_inputs = saved.inputs or (saved.inputs_for_weights and gradient.weights)
+            total = saved.extra_bytes
+            for name in (*(node.inputs if reads_inputs else ()), *((node.name,) if saved.output else ())):
+                storage = storage_of[name]
+                if storage not in kept:
+                    kept.add(storage)
+                    total += size[storage]
         column.append(total)
     return tuple(column)

@@ -30,12 +30,14 @@ def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
     for node in graph.nodes:
         op, inputs = node.op, node.inputs
         field = fields[inputs[0]] if len(inputs) == 1 else _largest([fields[name] for name in inputs])
-        if not op.positional:
-            field = None
-        elif field and op.has_window:
-            window = op.window(types[inputs[0]][0].shape, types[node.name][0].shape)
-            if window and len(window.kernel) == len(field.size):
-                field = _through(field, window)
+        if field is not None:
+            shape = types[inputs[0]][0].shape
+            if not op.keeps_positions(shape):
+                field = None
+            elif op.has_window:
+                window = op.window(shape, types[node.name][0].shape)
+                if window and len(window.kernel) == len(field.size):
+                    field = _through(field, window)
         fields[node.name] = field
     return tuple([fields[node.name] for node in graph.nodes])
 
@@ -51,9 +53,9 @@ def _through(field: Field, window: Window) -> Field:
 
 
 def _largest(fields: list[Field | None]) -> Field | None:
-    """The field of a node that several others meet in: on each axis the largest."""
+    """The field of a node that several others meet in: on each axis the largest; unknown where one of them is."""
     known = [field for field in fields if field]
-    if not known:
+    if not known or len(known) < len(fields):
         return None
     sizes = tuple(map(max, zip(*[field.size for field in known], strict=False)))
     for field in known:  # nearly always one of them is the largest on every axis

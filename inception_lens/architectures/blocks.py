@@ -68,10 +68,17 @@ def conv(writer: Writer, x: str, name: str, channels: int, kernel: int, style: C
     """A convolution and, as nodes below its name, the norm and the activation that follow it."""
     op = Conv2d(channels, (kernel, kernel), (stride, stride), style.padding(kernel), bias=style.bias)
     x = writer.add(name, op, x)
-    following = [("bn", style.norm), (style.activation and style.activation.kind.lower(), style.activation)]
-    for suffix, then in reversed(following) if style.activation_first else following:
-        if then is not None:
-            x = writer.add(f"{name}/{suffix}", then, x)
+    if style.activation_first:
+        return following(writer, following(writer, x, name, None, style.activation), name, style.norm, None)
+    return following(writer, x, name, style.norm, style.activation)
+
+
+def following(writer: Writer, x: str, name: str, norm: Op | None, activation: Op | None) -> str:
+    """The norm and the activation behind the layer `name`, where it has them."""
+    if norm is not None:
+        x = writer.add(f"{name}/bn", norm, x)
+    if activation is not None:
+        x = writer.add(f"{name}/{activation.kind.lower()}", activation, x)
     return x
 
 
@@ -105,3 +112,10 @@ def inception(
         pool = conv(writer, pool, f"{name}/pool_proj", module.pool_proj, 1, style)
 
     return writer.add(f"{name}/output", Concat(), one, three, five, pool)
+
+
+def parse_pool(text: str) -> tuple[tuple[int, int], int]:
+    """Kernel and stride of a pool written as `7`, `7x7` or `7x7/2`; the stride is 1 where it is not given."""
+    kernel, _, stride = text.partition("/")
+    height, _, width = kernel.partition("x")
+    return (int(height), int(width or height)), int(stride or 1)

@@ -1,40 +1,36 @@
 """The catalogue: every network by name, and each port of it as `name@dialect`."""
 
-import msgspec
+import importlib
+from collections.abc import Iterator
 
-from inception_lens.architectures import googlenet
-from inception_lens.architectures.network import Network
+from inception_lens.architectures.entry import Entry
 from inception_lens.errors import UnknownModelError, suggest
 
-
-class Entry(msgspec.Struct, frozen=True):
-    """One network of the catalogue."""
-
-    name: str
-    """`googlenet`, or `googlenet@torchvision` for a port."""
-    family: str
-    """The network's name as its authors write it."""
-    source: str
-    """Where this very table comes from."""
-    config: Network
-
-    @property
-    def dialect(self) -> str:
-        """What stands behind the `@`; empty for the paper's own network."""
-        return self.name.partition("@")[2]
-
-    @property
-    def description(self) -> str:
-        """One line on what the network is."""
-        return f"{self.family}, {self.source}"
-
-
-ENTRIES: dict[str, Entry] = {
-    name: Entry(name, "GoogLeNet", source, config)
-    for dialect, (config, source) in googlenet.DIALECTS.items()
-    for name in [f"googlenet@{dialect}" if dialect else "googlenet"]
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "googlenet": ("googlenet",),
+    "inception_v2": ("inception_v2",),
+    "inception_v3": ("inception_v3",),
+    "inception_v4": ("inception_v4",),
+    "inception_resnet_v2": ("inception_resnet_v2",),
+    "xception": ("xception",),
+    "alexnet": ("alexnet",),
+    "vgg": ("vgg13", "vgg16", "vgg19"),
+    "resnet": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+    "nin": ("nin",),
+    "lenet": ("lenet",),
 }
-"""Every entry by its name."""
+"""The modules beside this one, each with the networks of its `ENTRIES`, so that a name imports its own family alone."""
+
+
+def entries() -> Iterator[Entry]:
+    """Every network of the catalogue."""
+    for family in FAMILIES:
+        yield from _entries_of(family)
+
+
+def names() -> list[str]:
+    """Every name of the catalogue."""
+    return [entry.name for entry in entries()]
 
 
 def find(name: str) -> Entry:
@@ -43,12 +39,16 @@ def find(name: str) -> Entry:
     Raises:
         UnknownModelError: there is none; the message names the nearest.
     """
-    entry = ENTRIES.get(name.lower())
-    if entry is None:
-        raise UnknownModelError(f"`{name}` is no network of the catalogue{suggest(name, ENTRIES)}")
-    return entry
+    name = name.lower()
+    network = name.partition("@")[0]
+    for family, networks in FAMILIES.items():
+        if network in networks:
+            for entry in _entries_of(family):
+                if entry.name == name:
+                    return entry
+    raise UnknownModelError(f"`{name}` is no network of the catalogue{suggest(name, names())}")
 
 
-def base_of(config: Network) -> str:
-    """The name of the first network that `config` could be a variation of."""
-    return next(entry.name for entry in ENTRIES.values() if type(entry.config) is type(config))
+def _entries_of(family: str) -> tuple[Entry, ...]:
+    found: tuple[Entry, ...] = importlib.import_module(f"inception_lens.architectures.{family}").ENTRIES
+    return found

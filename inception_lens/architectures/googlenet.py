@@ -1,7 +1,7 @@
 """GoogLeNet (C. Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842) and its ports, as one config.
 
 The paper leaves paddings, pool rounding, biases and the parameters of local response normalisation open; the defaults
-here settle them as Caffe's bvlc_googlenet does. Every port is this config with a few fields changed: see `DIALECTS`.
+here settle them as Caffe's bvlc_googlenet does. Every port is this config with a few fields changed: see `ENTRIES`.
 """
 
 from typing import Annotated, Literal
@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from inception_lens.architectures import blocks
 from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, PoolRounding
-from inception_lens.architectures.network import Kernel, Network, Rate, Stride, Table, Width
+from inception_lens.architectures.entry import Entry, Published
+from inception_lens.architectures.network import BatchNorm, FinalPool, Kernel, Network, Rate, Stride, Table, Width
 from inception_lens.architectures.table import table
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode, Output, Writer
@@ -88,21 +89,13 @@ class LRN(Table, frozen=True, kw_only=True):
     """Local response normalisation, used where `norm = "lrn"`."""
 
     size: Annotated[int, Meta(ge=1, le=255)] = 5
-    alpha: Annotated[float, Meta(description="divided by the size, as in Caffe and PyTorch")] = 1e-4
-    beta: float = 0.75
-    k: float = 1.0
+    alpha: Annotated[float, Meta(ge=0, le=1e6, description="divided by the size, as in Caffe and PyTorch")] = 1e-4
+    beta: Annotated[float, Meta(ge=0, le=100)] = 0.75
+    k: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
     position: Annotated[
         Literal["paper", "before_pool", "after_pool"],
         Meta(description="paper: behind the first pool and before the second (Figure 3)"),
     ] = "paper"
-
-
-class BatchNorm(Table, frozen=True, kw_only=True):
-    """Batch normalisation, used where `norm = "batch"`."""
-
-    eps: Annotated[float, Meta(gt=0)] = 1e-3
-    momentum: Annotated[float, Meta(ge=0, le=1)] = 0.1
-    scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns beta alone")] = True
 
 
 class AuxHead(Table, frozen=True, kw_only=True):
@@ -118,7 +111,7 @@ class AuxHead(Table, frozen=True, kw_only=True):
     conv: Width = 128
     fc: Width = 1024
     dropout: Rate = 0.7
-    loss_weight: Annotated[float, Meta(ge=0)] = 0.3
+    loss_weight: Annotated[float, Meta(ge=0, le=1e6)] = 0.3
 
 
 class GoogLeNet(Network, frozen=True, kw_only=True):
@@ -162,13 +155,7 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
         Literal["conv", "before_norm", "concat"],
         Meta(description="behind every convolution and its norm, between the two, or once behind each concat"),
     ] = "conv"
-    final_pool: Annotated[
-        str,
-        Meta(
-            pattern=r"^(global|[1-9][0-9]{0,2}(x[1-9][0-9]{0,2})?(/[1-9][0-9]?)?)$",
-            description="global, or a kernel and stride such as 7x7/1",
-        ),
-    ] = "global"
+    final_pool: FinalPool = "global"
     dropout: Annotated[Rate, Meta(description="before the classifier; 0 leaves it out")] = 0.4
     classifier: Annotated[Literal["linear", "conv"], Meta(description="conv: a 1x1 convolution, as in slim")] = "linear"
     softmax: Annotated[bool, Meta(description="whether inference ends in a softmax; training ends in logits")] = True
@@ -182,15 +169,15 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
         for key, kernel in (("kernel_5x5", self.kernel_5x5), ("stem.kernel", self.stem.kernel)):
             if kernel % 2 == 0:
                 raise ConfigError(
-                    f"`{key}` is {kernel}: a kernel that keeps its map's size is odd, {kernel - 1} or {kernel + 1}"
+                    f"`{key}` is {kernel}: a kernel that keeps its map's size is odd, {kernel - 1} or {kernel + 1}",
+                    key=key,
                 )
         for name in self.aux:
             if name not in self.modules:
-                raise ConfigError(
-                    f"`aux` puts a head on `{name}`, but there is no such module{suggest(name, self.modules)}"
-                )
+                nearest = suggest(name, self.modules)
+                raise ConfigError(f"`aux` puts a head on `{name}`, but there is no such module{nearest}", key="aux")
         if len(set(self.aux)) != len(self.aux):
-            raise ConfigError(f"`aux` names a module twice: {', '.join(self.aux)}")
+            raise ConfigError(f"`aux` names a module twice: {', '.join(self.aux)}", key="aux")
 
     def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
         style = self._conv_style()
@@ -273,7 +260,7 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
             height, width = writer.shape(x)[2:]
             x = writer.add(f"{pool}/{height}x{width}_s1", AdaptiveAvgPool2d(), x)
         else:
-            kernel, stride = parse_pool(self.final_pool)
+            kernel, stride = blocks.parse_pool(self.final_pool)
             rounding = "floor" if self.rounding == "same" else self.rounding
             name = f"{pool}/{kernel[0]}x{kernel[1]}_s{stride}"
             x = writer.add(name, AvgPool2d(kernel, (stride, stride), rounding=rounding), x)
@@ -304,30 +291,49 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
         return writer.add(f"{name}/classifier", Linear(self.classes), x)
 
 
-def parse_pool(text: str) -> tuple[tuple[int, int], int]:
-    """Kernel and stride of a pool written as `7`, `7x7` or `7x7/2`; the stride is 1 where it is not given."""
-    kernel, _, stride = text.partition("/")
-    height, _, width = kernel.partition("x")
-    return (int(height), int(width or height)), int(stride or 1)
-
-
 PAPER = GoogLeNet()
 
 _BATCH_NORM_PORT = PAPER.replace(norm="batch", bias=False, kernel_5x5=3, last_pool=2, dropout=0.2, softmax=False)
 
-DIALECTS: dict[str, tuple[GoogLeNet, str]] = {
-    "": (PAPER, "Szegedy et al. 2014, Table 1"),
-    "caffe": (PAPER, "Caffe, bvlc_googlenet"),
-    "paddle": (
-        PAPER.replace(classes=102, norm="none", rounding="ceil_unclipped", final_pool="7x7/7"),
+ENTRIES = (
+    Entry(
+        "googlenet",
+        "GoogLeNet",
+        "Szegedy et al. 2014, Table 1",
+        PAPER,
+        Published(None, 89.93, "arXiv 1409.4842, Table 3: one model, one crop"),
+    ),
+    Entry(
+        "googlenet@caffe",
+        "GoogLeNet",
+        "Caffe, bvlc_googlenet",
+        PAPER,
+        Published(68.7, 88.9, "BVLC/caffe models/bvlc_googlenet/readme.md"),
+    ),
+    Entry(
+        "googlenet@paddle",
+        "GoogLeNet",
         "PaddlePaddle v2, 2017",
+        PAPER.replace(classes=102, norm="none", rounding="ceil_unclipped", final_pool="7x7/7"),
     ),
-    "paddle-fluid": (
-        PAPER.replace(norm="none", bias=False, activation_at="concat", rounding="trunc", final_pool="7x7/7"),
+    Entry(
+        "googlenet@paddle-fluid",
+        "GoogLeNet",
         "PaddlePaddle Fluid, PaddleClas",
+        PAPER.replace(norm="none", bias=False, activation_at="concat", rounding="trunc", final_pool="7x7/7"),
+        Published(70.7, 89.66, "PaddlePaddle/models PaddleCV/image_classification/README.md"),
     ),
-    "torchvision": (_BATCH_NORM_PORT.replace(aux_head=AuxHead(pool="adaptive")), "torchvision"),
-    "slim": (
+    Entry(
+        "googlenet@torchvision",
+        "GoogLeNet",
+        "torchvision",
+        _BATCH_NORM_PORT.replace(aux_head=AuxHead(pool="adaptive")),
+        Published(69.778, 89.53, "torchvision 0.28, GoogLeNet_Weights"),
+    ),
+    Entry(
+        "googlenet@slim",
+        "GoogLeNet",
+        "TF-slim, Inception V1",
         _BATCH_NORM_PORT.replace(
             batch_norm=BatchNorm(momentum=0.0003, scale=False),
             padding="same",
@@ -335,8 +341,8 @@ DIALECTS: dict[str, tuple[GoogLeNet, str]] = {
             classifier="conv",
             aux=(),
         ),
-        "TF-slim, Inception V1",
+        Published(69.8, 89.6, "tensorflow/models research/slim/README.md"),
     ),
-    "naive": (PAPER.replace(reduce=()), "Szegedy et al. 2014, Figure 2a"),
-}
-"""Each port by the name that stands behind `googlenet@`: its config, and where it comes from."""
+    Entry("googlenet@naive", "GoogLeNet", "Szegedy et al. 2014, Figure 2a", PAPER.replace(reduce=())),
+)
+"""The paper's network and its ports."""

@@ -17,6 +17,13 @@ Kernel = Annotated[int, Meta(ge=1, le=255)]
 Stride = Annotated[int, Meta(ge=1, le=64)]
 Side = Annotated[int, Meta(ge=1, le=16_384)]
 Rate = Annotated[float, Meta(ge=0, lt=1)]
+FinalPool = Annotated[
+    str,
+    Meta(
+        pattern=r"^(global|[1-9][0-9]{0,2}(x[1-9][0-9]{0,2})?(/[1-9][0-9]?)?)$",
+        description="global, or a kernel and stride such as 7x7/1",
+    ),
+]
 
 LARGEST_SEARCHED_INPUT = 2048
 """Where the search for the smallest input that a network can take gives up."""
@@ -24,6 +31,14 @@ LARGEST_SEARCHED_INPUT = 2048
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every part of a config: a frozen value whose fields are the keys of a TOML table."""
+
+
+class BatchNorm(Table, frozen=True, kw_only=True):
+    """Batch normalisation, used where `norm = "batch"`."""
+
+    eps: Annotated[float, Meta(gt=0, lt=1)] = 1e-3
+    momentum: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns beta alone")] = True
 
 
 class Network(Table, frozen=True, kw_only=True):

@@ -14,15 +14,17 @@ from inception_lens import __version__
 from inception_lens.errors import InceptionLensError, suggest
 
 PROGRAM = "inception-lens"
+INTERRUPTED = 130
+"""As shells count it: 128 and the number of the signal."""
 
 COMMANDS = {
-    "summary": "What each module or layer of a network costs, as a table.",
-    "list": "The catalogue: every network by name, with its size.",
-    "export": "Write a network in another format.",
-    "schema": "Print the JSON Schema of TOML configs, for editors.",
-    "completion": "Print the shell's completion script.",
+    "summary": ("summary", "What each module or layer of a network costs, as a table."),
+    "list": ("listing", "The catalogue: every network by name, with its size."),
+    "export": ("export", "Write a network in another format."),
+    "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
+    "completion": ("completion", "Print the shell's completion script."),
 }
-"""Every subcommand and its one line of help, so that the overview imports none of them."""
+"""Every subcommand: its module, and its one line of help, so that the overview imports none of them."""
 
 
 class _Lens(click.Group):
@@ -34,7 +36,7 @@ class _Lens(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"inception_lens.cli.{cmd_name}").command
+        command = importlib.import_module(f"inception_lens.cli.{COMMANDS[cmd_name][0]}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -47,7 +49,7 @@ class _Lens(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
 
 HELP = """Show what an Inception-style network costs, layer by layer.
@@ -74,7 +76,8 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; what a user did wrong is one line on standard error."""
     try:
         code = lens.main(arguments, prog_name=PROGRAM, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2
@@ -88,7 +91,8 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _refuse(f"standard output: {error.strerror or error}")
     except (KeyboardInterrupt, click.Abort):
-        return _refuse("interrupted")
+        _refuse("interrupted")
+        return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
@@ -96,6 +100,6 @@ def _refuse(message: str) -> int:
     from inception_lens.renderers.escape import printable
 
     line = " ".join(printable(part) for part in message.splitlines() if part)
-    color = "NO_COLOR" not in os.environ and sys.stderr.isatty()
+    color = not os.environ.get("NO_COLOR") and sys.stderr is not None and sys.stderr.isatty()
     click.echo(click.style(f"error: {line}", fg="red") if color else f"error: {line}", err=True, color=color)
     return 2

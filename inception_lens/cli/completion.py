@@ -16,4 +16,6 @@ def command(ctx: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     script = found(root.command, {}, name, f"_{name.replace('-', '_').upper()}_COMPLETE")
-    write(script.source() + "\n", None)
+    # Bash would take the @ of googlenet@torchvision for the end of a word.
+    prelude = "COMP_WORDBREAKS=${COMP_WORDBREAKS//@}\n" if shell == "bash" else ""
+    write(f"{prelude}{script.source()}\n", None)

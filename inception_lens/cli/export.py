@@ -14,8 +14,7 @@ from inception_lens.lens import configure
 @options.output_option
 def command(model: str, to: str, settings: tuple[str, ...], output: str | None) -> None:
     """Write MODEL, a name of the catalogue or a TOML config, in another format."""
-    from inception_lens.architectures.catalogue import base_of
     from inception_lens.writers.toml import to_toml
 
-    config, _ = configure(model, options.parse_settings(settings))
-    write(to_toml(config, base_of(config)), output)
+    config, _, base = configure(model, options.parse_settings(settings))
+    write(to_toml(config, base), output)

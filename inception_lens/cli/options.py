@@ -22,17 +22,19 @@ class ModelType(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list["CompletionItem"]:
         from click.shell_completion import CompletionItem
 
-        from inception_lens.architectures.catalogue import ENTRIES
+        from inception_lens.architectures.catalogue import entries
 
-        names = [
-            CompletionItem(name, help=entry.source) for name, entry in ENTRIES.items() if name.startswith(incomplete)
+        found = [
+            CompletionItem(entry.name, help=entry.source) for entry in entries() if entry.name.startswith(incomplete)
         ]
-        return [*names, CompletionItem(incomplete, type="file")]
+        return found or [CompletionItem(incomplete, type="file")]  # a shell completes names or files, not both
 
 
 def model_argument(default: str | None = None) -> Callable[[Command], Command]:
     """The argument MODEL."""
-    return click.argument("model", type=ModelType(), default=default, required=default is None)
+    if default is None:
+        return click.argument("model", type=ModelType())
+    return click.argument("model", type=ModelType(), default=default)
 
 
 set_option = click.option(

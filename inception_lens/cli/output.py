@@ -7,60 +7,34 @@ import sys
 
 from inception_lens.errors import OutputError
 
-WIDTH_WITHOUT_TERMINAL = 100
-NARROWEST = 40
-
-
-class Terminal:
-    """What standard output can show."""
-
-    def __init__(self) -> None:
-        stream = sys.stdout
-        self.width = max(_columns(), NARROWEST)
-        self.color = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-        try:
-            "█▏─".encode(stream.encoding or "ascii")
-            self.unicode = True
-        except (UnicodeEncodeError, LookupError):
-            self.unicode = False
-
 
 def write(text: str, target: str | None) -> None:
     """Write a result to `target`, or to standard output for None and `-`.
 
     Raises:
-        OutputError: the file could not be written; an old one of that name is as it was.
+        OutputError: it could not be written; an old file of that name is as it was.
     """
     if target is None or target == "-":
+        if sys.stdout is None:
+            raise OutputError("standard output is closed")
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
         sys.stdout.write(text)
         return
     try:
-        _write_file(text.encode(errors="surrogateescape"), os.path.realpath(target))
-    except OSError as error:
-        raise OutputError(f"{target}: {error.strerror or error}") from None
+        _write_file(text.encode(), target)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{target}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _columns() -> int:
-    """The terminal's width: `COLUMNS` where it is set, else what the terminal says."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
-    try:
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else WIDTH_WITHOUT_TERMINAL
-    except (OSError, ValueError):
-        return WIDTH_WITHOUT_TERMINAL
-
-
-def _write_file(data: bytes, path: str) -> None:
-    mode = os.stat(path).st_mode if os.path.exists(path) else None
+def _write_file(data: bytes, target: str) -> None:
+    mode = os.stat(target).st_mode if os.path.exists(target) else None
     if mode is not None and not stat.S_ISREG(mode):  # a pipe or a device takes what it is given; a folder refuses
-        with open(path, "wb") as file:
+        with open(target, "wb") as file:
             file.write(data)
         return
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:100]}.{os.urandom(4).hex()}.tmp")
+    path = os.path.realpath(target)  # through a link, which stays one
+    temporary = os.path.join(os.path.dirname(path), f".inception-lens-{os.urandom(6).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             if mode is not None:

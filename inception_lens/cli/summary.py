@@ -1,16 +1,18 @@
 """`inception-lens summary`: what each module or layer of a network costs."""
 
 import os
+import re
 from typing import Literal
 
 import click
 
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.cli import options
-from inception_lens.cli.output import Terminal, write
+from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with
+from inception_lens.terminal import Terminal
 
 Format = Literal["table", "json", "csv", "markdown", "latex", "html"]
 
@@ -68,7 +70,7 @@ def command(
         graph = graph.with_batch(batch)
     if dtype is not None:
         graph = graph.with_dtype(dtype)
-    keys = columns.split(",") if columns is not None else None
+    keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
     write(_render(analyze(graph), chosen, levels, keys, sort, to_terminal=output is None), output)
 
 
@@ -119,6 +121,6 @@ def _levels(depth: str | None, default: int | None) -> int | None:
         return default
     if depth == "all":
         return None
-    if not (depth.isascii() and depth.isdecimal() and 1 <= int(depth) <= 1000):
+    if not re.fullmatch("[1-9][0-9]{0,3}", depth):
         raise ConfigError(f"--depth {depth}: it is a whole number from 1, or all")
     return int(depth)

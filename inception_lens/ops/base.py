@@ -60,9 +60,11 @@ class Window(msgspec.Struct, frozen=True, gc=False):
 
 
 class Saved(msgspec.Struct, frozen=True, gc=False):
-    """What PyTorch's autograd keeps of one call until the backward pass has used it."""
+    """What PyTorch's autograd keeps of one call for the backward pass, where anything needs a gradient."""
 
     inputs: bool = False
+    inputs_for_weights: bool = False
+    """Inputs that only the weights' gradient needs."""
     output: bool = False
     extra_bytes: int = 0
     """Tensors that exist for the backward pass alone: a dropout mask, the indices of a max pool."""
@@ -76,8 +78,6 @@ class Op(msgspec.Struct, frozen=True, gc=False):
     """
 
     category: ClassVar[Category] = "unknown"
-    positional: ClassVar[bool] = True
-    """Whether an output position sees a place in the input, so that a receptive field can be told."""
     has_weights: ClassVar[bool] = False
     """Whether the operation can own parameters or buffers; a fold over many nodes asks only where it can."""
 
@@ -99,8 +99,6 @@ class Op(msgspec.Struct, frozen=True, gc=False):
         """
         if len(inputs) == 1:
             return (TensorType(self.output_shape(inputs[0].shape), inputs[0].dtype),)
-        if not inputs:
-            raise ShapeError(f"{self.kind} needs an input")
         return (TensorType(self.output_shape(*[tensor.shape for tensor in inputs]), inputs[0].dtype),)
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -126,6 +124,14 @@ class Op(msgspec.Struct, frozen=True, gc=False):
     def backward_macs(self, macs: int, inputs_need: tuple[bool, ...], weights_need: bool) -> int:
         """Multiply-accumulates of the backward pass: the forward's once for each operand that needs a gradient."""
         return macs * (any(inputs_need) + weights_need)
+
+    def takes(self, inputs: int) -> bool:
+        """Whether the operation can be called on so many inputs."""
+        return inputs == 1
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        """Whether places in an input of `shape` are still apart in the output, so that it has a receptive field."""
+        return True
 
     @property
     def has_window(self) -> bool:

@@ -35,7 +35,7 @@ class Conv2d(Op, frozen=True):
         if len(shape) != 4:
             raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
         channels = shape[1]
-        if channels % self.groups or self.out_channels % self.groups:
+        if self.groups < 1 or channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
                 f"{self.groups} groups must divide the {channels} input and the {self.out_channels} output channels"
             )
@@ -60,4 +60,4 @@ class Conv2d(Op, frozen=True):
         return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True)
+        return Saved(inputs_for_weights=True)

@@ -29,6 +29,9 @@ class Linear(Op, frozen=True):
             raise ShapeError("Linear needs an input with an axis of features, not a scalar")
         return (*shape[:-1], self.out_features)
 
+    def keeps_positions(self, shape: Shape) -> bool:
+        return len(shape) == 2
+
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
         weight = Parameter("weight", (self.out_features, shapes[0][-1]))
         return (weight, Parameter("bias", (self.out_features,))) if self.bias else (weight,)
@@ -40,4 +43,4 @@ class Linear(Op, frozen=True):
         return prod(output) if self.bias else 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True)
+        return Saved(inputs_for_weights=True)

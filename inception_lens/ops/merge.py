@@ -18,6 +18,12 @@ class Concat(Op, frozen=True):
     def label(self) -> str:
         return "concat"
 
+    def takes(self, inputs: int) -> bool:
+        return inputs >= 1
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return self.dim % len(shape) < 2
+
     def output_shape(self, *shapes: Shape) -> Shape:
         first, dim = shapes[0], self.dim
         if not -len(first) <= dim < len(first):
@@ -34,13 +40,21 @@ class Concat(Op, frozen=True):
 
 
 class Add(Op, frozen=True):
-    """Sum of tensors of one shape: a residual connection. FLOPs: one addition per element and further input."""
+    """Sum of tensors of one shape, the last of them times `scale`: a residual connection.
+
+    FLOPs: one addition per element and further input, and one multiplication per element where the scale is not 1.
+    """
+
+    scale: float = 1.0
 
     category: ClassVar[Category] = "merge"
 
     @property
     def label(self) -> str:
-        return "add"
+        return "add" if self.scale == 1 else f"add x{self.scale:g}"
+
+    def takes(self, inputs: int) -> bool:
+        return inputs >= 1
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if len(set(shapes)) > 1:
@@ -48,4 +62,4 @@ class Add(Op, frozen=True):
         return shapes[0]
 
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return (len(shapes) - 1) * prod(output)
+        return (len(shapes) - 1 + (self.scale != 1)) * prod(output)

@@ -66,6 +66,12 @@ class LocalResponseNorm(Op, frozen=True):
     def label(self) -> str:
         return "LRN"
 
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) < 3:
+            raise wrong_rank(self.kind, shape, "3 axes or more, (N, C, ...)")
+        return shape
+
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return (self.size + 4) * prod(output)
 

@@ -110,6 +110,9 @@ class Softmax(Op, frozen=True):
             raise ShapeError(f"Softmax over axis {self.dim} of an input with {len(shape)} axes")
         return shape
 
+    def keeps_positions(self, shape: Shape) -> bool:
+        return self.dim % len(shape) < 2
+
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         elements = prod(output)
         return 5 * elements - 2 * (elements // output[self.dim]) if elements else 0

@@ -74,6 +74,7 @@ class AdaptiveAvgPool2d(Op, frozen=True):
     """Mean over windows that divide the map into `output_size` parts; 1x1 is global average pooling.
 
     Window i of an axis runs from floor(i n / m) to ceil((i + 1) n / m), so windows overlap where m does not divide n.
+    Where n is no multiple of m, the windows are not evenly apart; the receptive field's jump is then the smallest step.
     FLOPs: one addition per element of a window less one, and a division: as many as the window has elements.
     """
 
@@ -89,8 +90,8 @@ class AdaptiveAvgPool2d(Op, frozen=True):
         (shape,) = shapes
         if len(shape) != 4:
             raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
-        if min(shape[2:]) < 1:
-            raise ShapeError(f"an empty {by(shape[2:])} map has no mean")
+        if min(self.output_size) < 1:
+            raise ShapeError(f"a pool to {by(self.output_size)}: every size must be at least 1")
         return (*shape[:2], *self.output_size)
 
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:

@@ -24,6 +24,9 @@ class Flatten(Op, frozen=True):
             raise ShapeError(f"Flatten from axis {self.start_dim} of an input with {len(shape)} axes")
         return (*shape[: self.start_dim], prod(shape[self.start_dim :]))
 
+    def keeps_positions(self, shape: Shape) -> bool:
+        return self.start_dim <= 1 or len(shape) == 2
+
     @property
     def has_window(self) -> bool:
         return True

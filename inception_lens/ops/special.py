@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Shape, TensorType
 
 
@@ -14,13 +15,20 @@ class Unknown(Op, frozen=True):
     """Types of the outputs, as far as the source tells them."""
 
     category: ClassVar[Category] = "unknown"
-    positional: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:
         return self.source_kind
 
+    def takes(self, inputs: int) -> bool:
+        return True
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        if not self.declared:
+            raise ShapeError(f"{self.kind} declares no output")
         return self.declared
 
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> None:

@@ -51,8 +51,9 @@ def output_size(
     """How many windows fit on each axis.
 
     Raises:
-        ShapeError: none fits.
+        ShapeError: none fits, or the window is none: an axis missing, a kernel or stride of 0, a padding below 0.
     """
+    _check(map_size, kernel, stride, padding, dilation)
     if padding == "same":
         return tuple([-(-n // s) for n, s in zip(map_size, stride, strict=True)])
     sizes = []
@@ -62,7 +63,7 @@ def output_size(
         if rounding == "floor":
             windows = room // s + 1
         elif rounding == "trunc":
-            windows = int(room / s) + 1
+            windows = (room // s if room >= 0 else -(-room // s)) + 1
         else:
             windows = -(-room // s) + 1
             if rounding == "ceil" and (windows - 1) * s >= n + before:
@@ -79,10 +80,23 @@ def _does_not_fit(
     span, pads = spans(kernel, dilation), explicit_padding(map_size, kernel, stride, padding, dilation)
     spared = (0,) * len(stride) if rounding == "floor" else tuple(s - 1 for s in stride)  # of a window that is not full
     needed = tuple(max(k - sum(pad) - less, 1) for k, pad, less in zip(span, pads, spared, strict=True))
-    padded = f", padded by {by(tuple(before for before, _ in pads))}," if any(map(any, pads)) else ""
+    padded = tuple(n + sum(pad) for n, pad in zip(map_size, pads, strict=True))
+    with_padding = "" if padded == map_size else f", {by(padded)} with its padding,"
     return (
-        f"a {by(span)} kernel does not fit the {by(map_size)} map{padded} that it meets: it needs at least {by(needed)}"
+        f"a {by(span)} kernel does not fit the {by(map_size)} map{with_padding} that it meets: "
+        f"it needs at least {by(needed)}"
     )
+
+
+def _check(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> None:
+    axes = len(map_size)
+    pads: Sizes = () if padding == "same" else tuple(min(pad) if isinstance(pad, tuple) else pad for pad in padding)
+    if not len(kernel) == len(stride) == len(dilation) == axes or (padding != "same" and len(pads) != axes):
+        raise ShapeError(f"kernel {kernel}, stride {stride}, padding {padding} are not of the {axes} axes of the map")
+    if min(*kernel, *stride, *dilation) < 1 or min(pads, default=0) < 0:
+        raise ShapeError(
+            f"kernel {by(kernel)}, stride {by(stride)}, dilation {by(dilation)} must be at least 1, padding {padding} 0"
+        )
 
 
 @lru_cache(4096)

@@ -24,8 +24,8 @@ DEFAULT_BASE = "googlenet"
 TableType = TypeVar("TableType", bound=Table)
 
 
-def read_config(path: str) -> Network:
-    """Read a TOML file.
+def read_config(path: str) -> tuple[Network, str]:
+    """Read a TOML file: the config, and the catalogue's name of its base.
 
     Raises:
         ConfigError: the file cannot be read, is no TOML, or says something impossible; with the line where it is known.
@@ -33,13 +33,13 @@ def read_config(path: str) -> Network:
     text = _read_text(path)
     try:
         given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ConfigError(f"{path}: no valid TOML: {reason}") from None
     try:
         config = configure(given)
         config.check()
-        return config
+        return config, str(given.get("base", DEFAULT_BASE))
     except ConfigError as error:
         line = _line_of(error.key, text)
         raise ConfigError(f"{path}{f':{line}' if line else ''}: {error}") from None
@@ -89,8 +89,8 @@ def _nested(config: Network, path: list[str], value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _columns(rows: Mapping[str, Table]) -> list[str]:
-    return [field.encode_name for row in rows.values() for field in msgspec.structs.fields(row)]
+def _columns(rows: Mapping[str, Any]) -> list[str]:
+    return [name for row in rows.values() if isinstance(row, Table) for name in row.__struct_encode_fields__]
 
 
 def overlay(base: TableType, changes: Mapping[str, Any], where: str = "", *, lax: bool = False) -> TableType:
@@ -115,13 +115,11 @@ def overlay(base: TableType, changes: Mapping[str, Any], where: str = "", *, lax
         elif isinstance(old, dict):
             updates[field.name] = _overlay_rows(old, _mapping(value, path), f"{path}.", lax=lax)
         else:
-            updates[field.name] = _convert(_shorthand(key, value), field.type, path, lax)
+            updates[field.name] = _convert(_shorthand(key, value, old), field.type, path, lax)
     return msgspec.structs.replace(base, **updates)
 
 
-def _overlay_rows(
-    rows: Mapping[str, TableType], changes: Mapping[str, Any], where: str, *, lax: bool
-) -> dict[str, TableType]:
+def _overlay_rows(rows: Mapping[str, Any], changes: Mapping[str, Any], where: str, *, lax: bool) -> dict[str, Any]:
     """Change rows, add whole ones, and leave out those that are set to `none`."""
     changed = dict(rows)
     row_type = type(next(iter(rows.values())))
@@ -129,12 +127,12 @@ def _overlay_rows(
         path = f"{where}{name}"
         if value == "none" and name in rows:
             del changed[name]
-        elif name in rows:
+        elif name in rows and isinstance(rows[name], Table):
             changed[name] = overlay(rows[name], _mapping(value, path), f"{path}.", lax=lax)
-        elif set(columns := msgspec.structs.fields(row_type)) and len(_mapping(value, path)) < len(columns):
-            needed = ", ".join(column.encode_name for column in columns)
+        elif issubclass(row_type, Table) and set(_mapping(value, path)) != set(row_type.__struct_encode_fields__):
+            needed = ", ".join(row_type.__struct_encode_fields__)
             raise ConfigError(
-                f"`{path}` is not in the base{suggest(name, rows)}; a new one needs all of {needed}", key=path
+                f"`{path}` is not in the base{suggest(name, rows)}; a new one needs exactly {needed}", key=path
             )
         else:
             changed[name] = _convert(value, row_type, path, lax)
@@ -147,15 +145,15 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
     return value
 
 
-def _shorthand(key: str, value: Any) -> Any:
+def _shorthand(key: str, value: Any, old: Any) -> Any:
     """Spell out what people write short: `224` or `3x224x224` for an input, `none` or `a,b` for a list."""
     if key == "input":
         if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
             return [3, value, value]
         if isinstance(value, str):
-            return value.split("x")
-    if key in ("aux", "reduce") and isinstance(value, str):
-        return [] if value == "none" else value.split(",")
+            return value.removeprefix("1x").split("x") if value.count("x") == 3 else value.split("x")
+    if key in ("aux", "reduce") and isinstance(old, tuple) and isinstance(value, str):
+        return [] if value in ("", "none") else value.split(",")
     return value
 
 
@@ -164,6 +162,8 @@ def _convert(value: Any, needed: Any, path: str, lax: bool) -> Any:
         return msgspec.convert(value, needed, strict=not (lax or path == "input"))
     except msgspec.ValidationError as error:
         message = str(error).partition(" - at")[0].replace("enum value", "value").partition(" '")[0]
+        if "regex" in message:
+            message = f"expected {_description(needed)}"
         hint = suggest(str(value), _choices(needed)) if _choices(needed) else ""
         raise ConfigError(f"`{path}` is {_shown(value)}: {message[0].lower()}{message[1:]}{hint}", key=path) from None
 
@@ -175,6 +175,11 @@ def _choices(needed: Any) -> list[str]:
     return [word for part in get_args(needed) if not isinstance(part, msgspec.Meta) for word in _choices(part)]
 
 
+def _description(needed: Any) -> str:
+    notes = [note.description for note in get_args(needed) if isinstance(note, msgspec.Meta) and note.description]
+    return notes[0] if notes else "another form"
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -182,7 +187,7 @@ def _shown(value: Any) -> str:
 
 def _read_text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:
             raise ConfigError(f"{path}: more than {LARGEST_FILE:,} characters are no config")
@@ -191,6 +196,8 @@ def _read_text(path: str) -> str:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: no UTF-8 text: {error.reason} at byte {error.start}") from None
+    except ValueError as error:  # a path with a NUL
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _line_of(key: str, text: str) -> int | None:

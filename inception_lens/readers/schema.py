@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from inception_lens.architectures.catalogue import ENTRIES
+from inception_lens.architectures.catalogue import entries
 from inception_lens.readers.config import DEFAULT_BASE
 
 
 def config_schema() -> dict[str, Any]:
     """The schema: a file is one network of the catalogue, its `base`, with some keys changed."""
     bases: dict[type, list[str]] = {}
-    for entry in ENTRIES.values():
+    for entry in entries():
         bases.setdefault(type(entry.config), []).append(entry.name)
     networks, definitions = msgspec.json.schema_components(list(bases), ref_template="#/$defs/{name}")
     for definition in definitions.values():

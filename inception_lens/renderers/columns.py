@@ -38,7 +38,9 @@ class Column(msgspec.Struct, frozen=True):
         return NOTHING if value in (None, UNSET, 0, "") else self.show(value)
 
     def _leaves_out(self, group: Group) -> bool:
-        return not group.exact and self.key in ("macs", "flops", "backward_macs")
+        if group.exact or self.key not in ("macs", "flops", "backward_macs"):
+            return False
+        return any(getattr(layer, self.key) is None for layer in group.layers)
 
 
 def _of_layer(attribute: str) -> Callable[[Group], Any]:

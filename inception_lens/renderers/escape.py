@@ -3,6 +3,7 @@
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # at the start of a row these would be options of the row before
 }  # fmt: skip
 
 
@@ -12,13 +13,14 @@ def printable(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text with a quote before what a spreadsheet would run as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+    """The text without control characters, and with a quote before what a spreadsheet would run as a formula."""
+    text = printable(text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def markdown_cell(text: str) -> str:
     """The text with everything escaped that Markdown or HTML in it would act on."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+!|~&" else char for char in printable(text))
+    return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+!|~&:@" else char for char in printable(text))
 
 
 def latex(text: str) -> str:

@@ -33,6 +33,7 @@ FIRST_DROPPED = (
 
 ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 BAR_WIDTH = 9
+NARROWEST_FOLD = 12
 CONVENTION = (
     "1 MAC = one multiply-add of a convolution or linear layer, bias not counted; FLOPs = 2 per MAC, plus bias, norm, "
     "activation, pooling and element-wise arithmetic; MB = 10^6 bytes; field = receptive field in input pixels"
@@ -65,7 +66,7 @@ def summary_table(
     """
     rows = analysis.tree(depth, sort_key(sort) if sort else None)
     names = [_name(row, color) for row in rows]
-    drawn = [_Drawn("module", names, "total", "left")]
+    drawn = [_Drawn("module", names, "total", folds=True)]
     for column in pick(columns, DEFAULT_COLUMNS, analysis):
         # What does not add up has no total: the largest is told below the table.
         total = column.text(analysis.whole) if column.sums else ""
@@ -73,31 +74,36 @@ def summary_table(
         drawn.append(_Drawn(column.title, cells, total, "right" if column.numeric else "left", column.key))
         if column.key == "macs":
             drawn += _shares(analysis, rows, unicode)
-    for dropped in FIRST_DROPPED if columns is None else ():
-        if _table_width(drawn) <= width:
-            break
-        drawn = [column for column in drawn if column.key != dropped]
-    width = min(width, _table_width(drawn))
+    if columns is None:
+        drawn = _fitting(drawn, FIRST_DROPPED, width)
     lines = _draw(drawn, width, color, unicode)
+    width = min(width, _table_width(drawn))
     return "\n".join([*_heading(analysis, width), "", *lines, "", *_notes(analysis, width)]) + "\n"
 
 
 def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
     """Write the catalogue: a line per network."""
+    published = [network.published for network in networks]
+    columns = {
+        "input": [by(network.input) for network in networks],
+        "classes": [count(network.classes) for network in networks],
+        "params": [count(network.params) for network in networks],
+        "with heads": [count(network.params_with_aux or 0) for network in networks],
+        "MACs": [short(network.macs) for network in networks],
+        "top-1": [f"{found.top1:.1f}" if found and found.top1 else NOTHING for found in published],
+        "top-5": [f"{found.top5:.1f}" if found and found.top5 else NOTHING for found in published],
+    }
     drawn = [
         _Drawn("name", [Text(network.name, style=TERMINAL["conv"] if color else "") for network in networks]),
-        _Drawn("input", [by(network.input) for network in networks], justify="right"),
-        _Drawn("classes", [count(network.classes) for network in networks], justify="right"),
-        _Drawn("params", [count(network.params) for network in networks], justify="right"),
-        _Drawn(
-            "with heads",
-            [count(heads) if (heads := network.params_with_aux) else NOTHING for network in networks],
-            justify="right",
+        *(
+            _Drawn(title, [NOTHING if cell == "0" else cell for cell in cells], justify="right", key=title)
+            for title, cells in columns.items()
         ),
-        _Drawn("MACs", [short(network.macs) for network in networks], justify="right"),
-        _Drawn("source", [printable(network.source) for network in networks]),
+        _Drawn("source", [printable(network.source) for network in networks], folds=True, key="source"),
     ]
-    return "\n".join(_draw(drawn, width, color, unicode)) + "\n"
+    drawn = _fitting(drawn, ("with heads", "classes", "source", "input", "top-5", "top-1"), width)
+    note = "top-1 and top-5: per cent, as published; --format json tells by whom, and what has no room here"
+    return "\n".join([*_draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]) + "\n"
 
 
 class _Drawn(msgspec.Struct):
@@ -108,10 +114,21 @@ class _Drawn(msgspec.Struct):
     total: str = ""
     justify: Literal["left", "right"] = "left"
     key: str = ""
+    folds: bool = False
+    """Whether it goes on in a further line where there is no room."""
 
     @property
     def width(self) -> int:
         return max(len(self.title), len(self.total), *(len(cell) for cell in self.cells))
+
+
+def _fitting(columns: list[_Drawn], dropped: Sequence[str], width: int) -> list[_Drawn]:
+    """Leave columns out, in the order of `dropped`, until the table fits."""
+    for key in dropped:
+        if _table_width(columns) <= width:
+            break
+        columns = [column for column in columns if column.key != key]
+    return columns
 
 
 def _shares(analysis: Analysis, rows: Sequence[Row], unicode: bool) -> list[_Drawn]:
@@ -146,7 +163,7 @@ def _name(row: Row, color: bool) -> Text:
 
 
 def _draw(columns: Sequence[_Drawn], width: int, color: bool, unicode: bool) -> list[str]:
-    """Draw the table; where it is wider than `width`, its widest column is folded."""
+    """Draw the table; where it is wider than `width`, its first text column is folded as far as it can be read."""
     table = Table(
         box=box.SIMPLE if unicode else ASCII_BOX,
         show_edge=False,
@@ -155,17 +172,18 @@ def _draw(columns: Sequence[_Drawn], width: int, color: bool, unicode: bool) -> 
         header_style="bold",
         footer_style="bold",
     )
-    widest = max(columns, key=lambda column: column.width)
+    folded = next((column for column in reversed(columns) if column.folds), columns[0])
     excess = max(_table_width(columns) - width, 0)
     for column in columns:
-        room = max(column.width - excess, 8) if column is widest else column.width
-        table.add_column(column.title, column.total, justify=column.justify, width=room, overflow="fold")
+        room = max(column.width - excess, min(column.width, NARROWEST_FOLD)) if column is folded else column.width
+        overflow: Literal["fold", "ellipsis"] = "fold" if column.folds else "ellipsis"
+        table.add_column(column.title, column.total, justify=column.justify, width=room, overflow=overflow)
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     out = io.StringIO()
     Console(
         file=out,
-        width=max(width, 8 * len(columns)),
+        width=max(width, _table_width(columns) - folded.width + NARROWEST_FOLD),
         color_system="standard" if color else None,
         force_terminal=color,
         highlight=False,
@@ -183,7 +201,7 @@ def _heading(analysis: Analysis, width: int) -> list[str]:
     what = f"{inputs} {graph.dtype}, {graph.mode}"
     if len(name) + len(what) + 2 <= width:
         return [f"{name}{what:>{width - len(name)}}"]
-    return [name, what]
+    return textwrap.wrap(name, width) + textwrap.wrap(what, width)
 
 
 def facts(analysis: Analysis) -> list[str]:

@@ -29,6 +29,6 @@ def _scaled(number: int, digits: int) -> str:
         # What would round up to a thousand is written in the next larger unit.
         if abs(number) >= factor * (1 - 0.5 * 10**-digits):
             value = number / factor
-            decimals = max(digits - len(str(int(abs(value)))), 0)
-            return f"{value:.{decimals}f} {prefix}"
+            exponent = int(f"{abs(value):.{digits - 1}e}".partition("e")[2])  # of the value as rounded
+            return f"{value:.{max(digits - 1 - max(exponent, 0), 0)}f} {prefix}"
     return str(number)

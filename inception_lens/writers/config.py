@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from inception_lens.architectures.blocks import ACTIVATIONS
-from inception_lens.architectures.googlenet import LRN, AuxHead, BatchNorm, GoogLeNet, Module, Stem
-from inception_lens.errors import ConfigError, GraphError
+from inception_lens.architectures.googlenet import LRN, AuxHead, GoogLeNet, Module, Stem
+from inception_lens.architectures.network import BatchNorm
+from inception_lens.errors import ConfigError, GraphError, ShapeError
 from inception_lens.graph import Graph
 from inception_lens.ops import (
     AdaptiveAvgPool2d,
@@ -36,7 +37,7 @@ def googlenet_config(graph: Graph) -> GoogLeNet:
     try:
         config = _Reading(graph).config()
         again = config.graph(graph.mode, graph.inputs[0].type.shape[0])
-    except (KeyError, IndexError, ConfigError) as error:
+    except (KeyError, IndexError, AttributeError, ConfigError, ShapeError) as error:
         raise GraphError(f"`{graph.name}` is no GoogLeNet: it lacks what one has: {error}") from None
     if (again.nodes, again.outputs) != (graph.nodes, graph.outputs):
         raise GraphError(f"`{graph.name}` is no GoogLeNet: no config of one would write it")

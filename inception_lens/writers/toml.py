@@ -34,7 +34,7 @@ def to_toml(config: Network, base: str) -> str:
                 table.add(inner.encode_name, _commented(given, inner.type))
         else:
             for name, row in value.items():
-                table.add(name, _row(msgspec.to_builtins(row)))
+                table.add(name, _row(row))
             for name in getattr(find(base).config, field.name):
                 if name not in value:
                     table.add(name, "none")
@@ -42,12 +42,15 @@ def to_toml(config: Network, base: str) -> str:
     return tomlkit.dumps(document)
 
 
-def _row(columns: dict[str, Any]) -> Any:
+def _row(row: Any) -> Any:
     import tomlkit
 
-    row = tomlkit.inline_table()
-    row.update(columns)
-    return row
+    columns = msgspec.to_builtins(row)
+    if not isinstance(columns, dict):
+        return columns
+    item = tomlkit.inline_table()
+    item.update(columns)
+    return item
 
 
 def _commented(value: Any, annotation: Any) -> Any:

@@ -1,8 +1,10 @@
 import pytest
 
-from inception_lens.architectures.catalogue import ENTRIES, base_of, find
+from inception_lens.architectures.catalogue import entries, find
 from inception_lens.errors import UnknownModelError
 from inception_lens.graph import Mode
+
+ENTRIES = {entry.name: entry for entry in entries()}
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -24,7 +26,3 @@ def test_names_are_found_in_any_case() -> None:
 def test_an_unknown_name_answers_with_the_nearest() -> None:
     with pytest.raises(UnknownModelError, match="did you mean `googlenet@torchvision`"):
         find("googlenet@torchvison")
-
-
-def test_a_config_belongs_to_the_network_that_it_varies() -> None:
-    assert base_of(find("googlenet@slim").config.replace(classes=7)) == "googlenet"

@@ -3,26 +3,28 @@
 import pytest
 
 from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.architectures.blocks import parse_pool
 from inception_lens.architectures.googlenet import (
-    DIALECTS,
+    ENTRIES,
     LRN,
     PAPER,
-    BatchNorm,
     GoogLeNet,
     Module,
     Stem,
-    parse_pool,
 )
+from inception_lens.architectures.network import BatchNorm, Network
 from inception_lens.errors import ConfigError, ShapeError
 from inception_lens.ops import AdaptiveAvgPool2d, AvgPool2d, Softmax
 
+DIALECTS = {entry.dialect: (entry.config, entry.source) for entry in ENTRIES}
 
-def totals(config: GoogLeNet, training: bool = False) -> tuple[int, int]:
+
+def totals(config: Network, training: bool = False) -> tuple[int, int]:
     found = analyze(config.graph("training" if training else "inference")).totals
     return found.params, found.macs
 
 
-def names(config: GoogLeNet, training: bool = False) -> list[str]:
+def names(config: Network, training: bool = False) -> list[str]:
     return [node.name for node in config.graph("training" if training else "inference").nodes]
 
 

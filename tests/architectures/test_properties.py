@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from inception_lens.analyses.analysis import Analysis, analyze
-from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, BatchNorm, GoogLeNet, Module, Stem
+from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, GoogLeNet, Module, Stem
+from inception_lens.architectures.network import BatchNorm
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Mode
 from inception_lens.readers.config import configure

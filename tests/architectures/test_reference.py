@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from inception_lens.analyses.analysis import Layer, analyze
-from inception_lens.architectures.catalogue import ENTRIES
+from inception_lens.architectures.catalogue import entries
 from inception_lens.ops import by
+
+ENTRIES = {entry.name: entry for entry in entries()}
 
 REFERENCE = Path(__file__).parent / "reference"
 NAMES = sorted(path.stem for path in REFERENCE.glob("*.txt"))
@@ -61,7 +63,8 @@ def counted(layers: tuple[Layer, ...]) -> list[Line]:
             lines[-1] = last._replace(params=params, statistics=statistics)
             continue
         shape = layer.output_shape[1:]
-        section = layer.name.partition("/")[0] if layer.name.startswith("aux") else "main"
+        head = layer.name.partition("/")[0].lower().replace("logits", "")
+        section = head if head.startswith("aux") else "main"
         lines.append(
             Line(
                 section,

@@ -1,0 +1,54 @@
+"""AlexNet (A. Krizhevsky et al., NIPS 2012), in the single-column forms that its ports have."""
+
+from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.entry import Entry, Published
+
+ONE_WEIRD_TRICK = """
+    conv1  11x11/4p2 64
+    pool1  max 3x3/2
+    conv2  5x5 192
+    pool2  max 3x3/2
+    conv3  3x3 384
+    conv4  3x3 256
+    conv5  3x3 256
+    pool3  max 3x3/2
+"""
+"""A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", arXiv 1404.5997: torchvision's."""
+
+PADDLE_TABLE = """
+    conv1  11x11/4p1 96
+    norm1  lrn
+    pool1  max 3x3/2
+    conv2  5x5 256
+    norm2  lrn
+    pool2  max 3x3/2
+    conv3  3x3 384
+    conv4  3x3 384
+    conv5  3x3 256
+    pool3  max 3x3/2
+"""
+
+TORCHVISION = Blueprint(
+    blocks=blocks(ONE_WEIRD_TRICK),
+    head="avgpool: to 6x6 > drop1: drop > fc1: fc 4096 > drop2: drop > fc2: fc 4096 > out: fc classes lin",
+    norm="none",
+    bias=True,
+)
+PADDLE = TORCHVISION.replace(
+    classes=102,
+    blocks=blocks(PADDLE_TABLE),
+    head="fc1: fc 4096 > drop1: drop > fc2: fc 4096 > drop2: drop > out: fc classes lin",
+    rounding="ceil_unclipped",
+    softmax=True,
+)
+
+ENTRIES = (
+    Entry(
+        "alexnet",
+        "AlexNet",
+        "torchvision",
+        TORCHVISION,
+        Published(56.522, 79.066, "torchvision 0.28, AlexNet_Weights"),
+    ),
+    Entry("alexnet@paddle", "AlexNet", "PaddlePaddle v2, 2017", PADDLE),
+)

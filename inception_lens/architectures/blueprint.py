@@ -1,0 +1,244 @@
+"""Networks whose tables are written in the notation of blocks: one config for all of them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, following, parse_pool
+from inception_lens.architectures.network import BatchNorm, FinalPool, Network, Rate
+from inception_lens.architectures.notation import Block, Chain, Step, parse_block
+from inception_lens.errors import ConfigError, suggest
+from inception_lens.graph import Mode, Output, Writer
+from inception_lens.ops import (
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    Op,
+    Padding,
+    ReLU,
+    Rounding,
+    Softmax,
+    by,
+)
+
+Expression = Annotated[str, Meta(max_length=2_000, description="in the notation of architectures/notation.py")]
+
+
+class Blueprint(Network, frozen=True, kw_only=True):
+    """A network as a table of blocks, each a line of the notation, and what holds for all of them."""
+
+    blocks: Annotated[
+        dict[Annotated[str, Meta(max_length=100, pattern=r"^[\w.-]+$")], Expression],
+        Meta(min_length=1, max_length=1_000, description="by name, in the order of execution"),
+    ]
+    head: Annotated[Expression, Meta(description="what follows the last block, to the classes")]
+    aux: Annotated[Expression, Meta(description="the auxiliary head of training mode, or none")] = "none"
+    aux_at: Annotated[str, Meta(description="the block that the auxiliary head reads")] = ""
+    aux_loss_weight: Annotated[float, Meta(ge=0, le=1e6)] = 0.4
+    norm: Annotated[Literal["batch", "none"], Meta(description="batch: behind every convolution")] = "batch"
+    batch_norm: BatchNorm = BatchNorm()
+    bias: Annotated[bool, Meta(description="of convolutions; linear layers always have one")] = False
+    activation: ActivationName = "relu"
+    padding: Annotated[
+        Literal["explicit", "same"],
+        Meta(description="k // 2 on both sides, or TensorFlow's SAME; pools of stride 2 too"),
+    ] = "explicit"
+    rounding: Annotated[Rounding, Meta(description="of pools with explicit padding")] = "floor"
+    count_padding: Annotated[bool, Meta(description="whether average pools count the padding's zeros")] = True
+    shortcut: Annotated[Literal["first", "last"], Meta(description="when a projected shortcut is computed")] = "first"
+    final_pool: FinalPool = "global"
+    dropout: Annotated[Rate, Meta(description="of every dropout in the table")] = 0.5
+    softmax: Annotated[bool, Meta(description="whether inference ends in a softmax; training ends in logits")] = False
+
+    def check(self) -> None:
+        super().check()
+        for key, text in (*self.blocks.items(), ("head", self.head), ("aux", self.aux)):
+            try:
+                parse_block(text) if text != "none" else None
+            except ConfigError as error:
+                where = f"blocks.{key}" if key in self.blocks else key
+                raise ConfigError(f"`{where}`: {error}", key=where) from None
+        if self.aux != "none" and self.aux_at not in self.blocks:
+            raise ConfigError(f"`aux_at` is `{self.aux_at}`, which is no block{suggest(self.aux_at, self.blocks)}")
+
+    def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
+        return _Drawing(self, writer).write(image, mode)
+
+
+class _Drawing:
+    """Writes a blueprint's blocks as nodes."""
+
+    def __init__(self, config: Blueprint, writer: Writer) -> None:
+        self.config, self.writer = config, writer
+        given = config.batch_norm
+        self.style = ConvStyle(
+            bias=config.bias,
+            norm=BatchNorm2d(given.eps, given.momentum, given.scale) if config.norm == "batch" else None,
+            activation=ACTIVATIONS.get(config.activation),
+            same=config.padding == "same",
+        )
+
+    def write(self, x: str, mode: Mode) -> tuple[Output, ...]:
+        at = {}
+        for name, text in self.config.blocks.items():
+            block = parse_block(text)
+            for i in range(1, block.repeats + 1):
+                x = self.block(x, f"{name}_{i}" if block.repeats > 1 else name, block)
+            at[name] = x
+        main = self.head(x, "", self.config.head)
+        if self.config.softmax and mode == "inference":
+            main = self.writer.add("prob", Softmax(), main)
+        if mode == "inference" or self.config.aux == "none":
+            return (Output(main),)
+        aux = self.head(at[self.config.aux_at], "AuxLogits", self.config.aux)
+        return (Output(main), Output(aux, self.config.aux_loss_weight))
+
+    def head(self, x: str, name: str, text: str) -> str:
+        block = parse_block(text)
+        return self.vector(self.chain(x, name, block.branches[0])[-1], f"{name}/flatten" if name else "flatten")
+
+    def block(self, x: str, name: str, block: Block) -> str:
+        several = len(block.branches) > 1
+        ends = []
+        shortcut = ""
+        if block.residual is not None and not several and self.config.shortcut == "first":
+            shortcut = self.shortcut(x, name, block)
+        for i, branch in enumerate(block.branches):
+            ends += self.chain(x, f"{name}/Branch_{i}" if several else name, branch)
+        joined = self.writer.add(f"{name}/concat", Concat(), *ends) if len(ends) > 1 else ends[0]
+        if block.residual is not None:
+            if several:
+                up = Conv2d(self.writer.shape(x)[1], (1, 1))
+                shortcut, joined = x, self.writer.add(f"{name}/up_1x1", up, joined)
+            shortcut = shortcut or self.shortcut(x, name, block)
+            joined = self.writer.add(f"{name}/add", Add(block.residual), shortcut, joined)
+        return self.chain(joined, name, block.tail)[-1] if block.tail else joined
+
+    def shortcut(self, x: str, name: str, block: Block) -> str:
+        """The block's input, brought by a 1x1 convolution to the branch's width and stride where they differ."""
+        steps = [step for same in block.branches[0] for step in same]
+        stride, width = 1, self.writer.shape(x)[1]
+        for step in steps:
+            stride *= step.stride
+            width = self.width(step) if step.kind in ("conv", "sep") else width
+        if stride == 1 and width == self.writer.shape(x)[1]:
+            return x
+        projection = Step(kind="conv", kernel=(1, 1), stride=stride, width=width, linear=True)
+        return self.conv(x, f"{name}/shortcut", projection, width, groups=1)
+
+    def chain(self, x: str, name: str, chain: Chain) -> list[str]:
+        """Write the steps and return the ends of the last; a step alone is called by its block's name."""
+        ends = [x]
+        alone = len(chain) == 1 and len(chain[0]) == 1 and not chain[0][0].name and chain[0][0].kind != "relu"
+        letters = iter(_LETTERS)
+        for same in chain:
+            last, ends = ends[-1], []
+            for step in same:
+                own = step.name or _own_name(step, letters)
+                path = name if alone else f"{name}/{own}" if name else own
+                ends.append(self.step(last, path, step))
+        return ends
+
+    def step(self, x: str, name: str, step: Step) -> str:
+        add, map_size = self.writer.add, self.writer.shape(x)[2:]
+        match step.kind:
+            case "conv":
+                return self.conv(x, name, step, self.width(step), groups=1)
+            case "sep":
+                channels = self.writer.shape(x)[1]
+                depthwise = self.windowed(x, step)
+                op = Conv2d(channels * step.multiplier, *depthwise, groups=channels, bias=self.style.bias)
+                x = add(f"{name}/depthwise", op, x)
+                pointwise = Step(kind="conv", kernel=(1, 1), width=step.width, linear=step.linear, bare=step.bare)
+                return self.conv(x, f"{name}/pointwise", pointwise, self.width(step), groups=1)
+            case "max":
+                return add(name, MaxPool2d(*self.windowed(x, step), self.config.rounding), x)
+            case "avg":
+                pool = AvgPool2d(*self.windowed(x, step), self.config.rounding, self.config.count_padding)
+                return add(name, pool, x)
+            case "global":
+                return add(name, self.global_pool(step, map_size), x)
+            case "to" | "to?":
+                size = step.kernel or (1, 1)
+                return x if step.kind == "to?" and map_size == size else add(name, AdaptiveAvgPool2d(size), x)
+            case "fc":
+                x = add(name, Linear(self.width(step)), self.vector(x, f"{name}/flatten"))
+                return following(self.writer, x, name, None, None if step.linear else self.style.activation)
+            case "lrn":
+                return add(name, LocalResponseNorm(), x)
+            case "drop":
+                return add(name, Dropout(self.config.dropout), x)
+            case "relu":
+                return add(name, ReLU(), x)
+
+    def conv(self, x: str, name: str, step: Step, width: int, groups: int) -> str:
+        bias = self.style.bias or step.bare
+        x = self.writer.add(name, Conv2d(width, *self.windowed(x, step), groups=groups, bias=bias), x)
+        norm = None if step.bare else self.style.norm
+        return following(self.writer, x, name, norm, None if step.linear else self.style.activation)
+
+    def windowed(self, x: str, step: Step) -> tuple[tuple[int, int], tuple[int, int], Padding]:
+        """Kernel, stride and padding of a step on the map that it meets."""
+        height, width = step.kernel or self.writer.shape(x)[2:]
+        stride = (step.stride, step.stride)
+        if step.padding is not None:
+            return (height, width), stride, (step.padding, step.padding)
+        if step.valid or step.kernel is None:
+            return (height, width), stride, (0, 0)
+        if self.style.same:
+            return (height, width), stride, "same"
+        if step.kind in ("max", "avg") and step.stride > 1:
+            return (height, width), stride, (0, 0)
+        return (height, width), stride, (height // 2, width // 2)
+
+    def global_pool(self, step: Step, map_size: tuple[int, ...]) -> Op:
+        if self.config.final_pool != "global":
+            kernel, stride = parse_pool(self.config.final_pool)
+            return AvgPool2d(kernel, (stride, stride), rounding=self.config.rounding)
+        if step.stride > 1:  # slim's arg_scope gives its last pool a stride of 2, which a single window does not use
+            return AvgPool2d((map_size[0], map_size[1]), (step.stride, step.stride))
+        return AdaptiveAvgPool2d()
+
+    def vector(self, x: str, name: str) -> str:
+        return self.writer.add(name, Flatten(), x) if len(self.writer.shape(x)) > 2 else x
+
+    def width(self, step: Step) -> int:
+        return self.config.classes if step.width == "classes" else self.config.scaled(step.width)
+
+
+def _own_name(step: Step, letters: Iterator[str]) -> str:
+    """TF-slim's way: `Conv2d_0b_3x3` is the second step of its branch, `Conv2d_1a_3x3` the one that halves the map."""
+    if step.kind == "relu":
+        return "relu"
+    place = "1a" if step.stride > 1 else f"0{next(letters)}"
+    return f"{_TITLES[step.kind]}_{place}" + (f"_{by(step.kernel)}" if step.kernel else "")
+
+
+_LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"_{i}_" for i in range(1_000))]
+_TITLES = {
+    "conv": "Conv2d",
+    "sep": "SeparableConv2d",
+    "max": "MaxPool",
+    "avg": "AvgPool",
+    "global": "AvgPool",
+    "to": "AvgPool",
+    "to?": "AvgPool",
+    "fc": "Linear",
+    "lrn": "LRN",
+    "drop": "Dropout",
+}
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Read a table of blocks: on each line a name, and behind it the block."""
+    rows = (line.strip().partition(" ") for line in text.strip().splitlines())
+    return {name: " ".join(block.split()) for name, _, block in rows}

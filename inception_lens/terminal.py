@@ -1,0 +1,33 @@
+"""What the terminal behind standard output can show."""
+
+import os
+import sys
+
+WIDTH_WITHOUT_TERMINAL = 100
+NARROWEST, WIDEST = 40, 10_000
+
+
+class Terminal:
+    """Width, colour and characters of standard output, honouring `COLUMNS`, `NO_COLOR` and `TERM`."""
+
+    def __init__(self) -> None:
+        stream = sys.stdout
+        self.width = min(max(_columns(), NARROWEST), WIDEST)
+        self.color = bool(
+            stream and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
+        try:
+            "█▏─".encode(getattr(stream, "encoding", None) or "ascii")
+            self.unicode = True
+        except (UnicodeEncodeError, LookupError):
+            self.unicode = False
+
+
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdecimal() and len(given) < 10 and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return WIDTH_WITHOUT_TERMINAL

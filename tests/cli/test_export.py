@@ -1,0 +1,66 @@
+"""`inception-lens export`: a network as something else, here as a config."""
+
+from pathlib import Path
+
+import pytest
+
+import inception_lens as il
+from inception_lens.architectures.catalogue import entries
+from inception_lens.cli import run
+from inception_lens.lens import load_with
+from inception_lens.readers.config import read_config
+
+ENTRIES = {entry.name: entry for entry in entries()}
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_exported_network_loads_back_equal(capsys: Capture, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.toml"
+    assert run(["export", name, "--to", "toml", "-o", str(path)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert read_config(str(path))[0] == ENTRIES[name].config
+    assert il.load(path, mode="training") == il.load(name, mode="training")
+
+
+def test_standard_output_gets_what_a_file_gets(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    assert run(["export", "googlenet", "--to", "toml", "-o", str(path)]) == 0
+    assert run(["export", "googlenet", "--to", "toml"]) == 0
+    assert capsys.readouterr().out == path.read_text(encoding="utf-8")
+
+
+def test_settings_are_exported(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    settings = ["--set", "classes=10", "--set", "inception_3a/5x5_reduce=24", "--set", "pool_proj=none"]
+    assert run(["export", "googlenet@torchvision", "--to", "toml", *settings, "-o", str(path)]) == 0
+    overrides = {"classes": 10, "inception_3a/5x5_reduce": 24, "pool_proj": "none"}
+    changed = load_with("googlenet@torchvision", overrides)
+    assert il.load(path) == changed
+    assert changed != il.load("googlenet@torchvision")
+
+
+def test_an_exported_config_can_be_exported_again(capsys: Capture, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    assert run(["export", "googlenet@slim", "--to", "toml", "-o", str(first)]) == 0
+    assert run(["export", str(first), "--to", "toml", "-o", str(second)]) == 0
+    assert first.read_text(encoding="utf-8") == second.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["export", "googlenet"], "--to"),
+        (["export", "googlenet", "--to", "yaml"], "toml"),
+        (["export", "googlnet", "--to", "toml"], "did you mean `googlenet`"),
+        (["export", "googlenet", "--to", "toml", "--set", "clases=3"], "did you mean `classes`"),
+    ],
+)
+def test_a_wrong_export_is_refused(capsys: Capture, arguments: list[str], said: str) -> None:
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err

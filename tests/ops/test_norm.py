@@ -1,0 +1,59 @@
+"""Normalisation."""
+
+import pytest
+
+from inception_lens.errors import ShapeError
+from inception_lens.ops import BatchNorm2d, LocalResponseNorm, Parameter, Saved, TensorType
+
+SHAPE = (2, 5, 3, 4)
+TYPE = TensorType(SHAPE)
+
+
+def test_batch_norm_multiplies_and_adds_once_per_element() -> None:
+    assert BatchNorm2d().output_shape(SHAPE) == SHAPE
+    assert BatchNorm2d().arithmetic((SHAPE,), SHAPE) == sum(2 for _ in range(2 * 5 * 3 * 4))
+    assert BatchNorm2d().macs((SHAPE,), SHAPE) == 0
+
+
+@pytest.mark.parametrize(("scale", "roles"), [(True, ["weight", "bias"]), (False, ["bias"])])
+def test_batch_norm_learns_a_scale_and_a_shift_per_channel(scale: bool, roles: list[str]) -> None:
+    op = BatchNorm2d(scale=scale)
+    assert op.parameters(SHAPE) == tuple(Parameter(role, (5,)) for role in roles)
+
+
+def test_the_statistics_of_batch_norm_are_no_parameters() -> None:
+    assert BatchNorm2d().buffers(SHAPE) == (Parameter("running_mean", (5,)), Parameter("running_var", (5,)))
+
+
+def test_batch_norm_keeps_its_input_and_two_statistics_per_channel() -> None:
+    assert BatchNorm2d().saved((TYPE,), TYPE) == Saved(inputs=True, extra_bytes=2 * 5 * 4)
+
+
+def test_the_statistics_are_float32_whatever_the_input_is() -> None:
+    half = TensorType(SHAPE, "float16")
+    assert BatchNorm2d().saved((half,), half).extra_bytes == 2 * 5 * 4
+
+
+def test_batch_norm_takes_images_alone() -> None:
+    with pytest.raises(ShapeError, match=r"^BatchNorm2d needs an input of 4 axes \(N, C, H, W\), not 2x5$"):
+        BatchNorm2d().output_shape((2, 5))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_local_response_norm_is_counted_step_by_step(size: int) -> None:
+    steps = 0
+    for _ in range(TYPE.elements):
+        steps += 1  # the square, which the neighbours use too
+        steps += len(range(1, size))  # additions over the window
+        steps += 2  # times alpha / size, plus k
+        steps += 2  # the power and the division
+    op = LocalResponseNorm(size)
+    assert op.arithmetic((SHAPE,), SHAPE) == steps
+    assert op.macs((SHAPE,), SHAPE) == 0
+    assert op.output_types((TYPE,)) == (TYPE,)
+
+
+def test_local_response_norm_learns_nothing_and_keeps_three_maps_beside_its_input() -> None:
+    op = LocalResponseNorm()
+    assert op.parameters(SHAPE) == op.buffers(SHAPE) == ()
+    assert op.saved((TYPE,), TYPE) == Saved(inputs=True, extra_bytes=3 * TYPE.bytes)

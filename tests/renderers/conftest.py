@@ -1,0 +1,33 @@
+"""Golden files: what the summary printed when a person last looked at it.
+
+To write them anew after a change that is meant, and then to read the difference in git:
+
+    INCEPTION_LENS_UPDATE_GOLDEN=1 pytest tests/renderers
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """A function that compares a text with the golden file of a name."""
+
+    def compare(name: str, text: str) -> None:
+        path = FOLDER / name
+        if os.environ.get("INCEPTION_LENS_UPDATE_GOLDEN"):
+            path.write_text(text, encoding="utf-8", newline="")
+        assert text == path.read_text(encoding="utf-8"), f"differs from {path}; see {__file__} on how to write it anew"
+
+    return compare
+
+
+@pytest.fixture
+def golden_names() -> set[str]:
+    """The names of all golden files."""
+    return {path.name for path in FOLDER.iterdir()}

@@ -1,0 +1,310 @@
+"""The graph: what it checks, what it compares and what it can be changed to."""
+
+import re
+
+import msgspec
+import pytest
+
+from inception_lens.errors import GraphError, ShapeError
+from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
+from inception_lens.ops import (
+    AdaptiveAvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Flatten,
+    Linear,
+    ReLU,
+    TensorType,
+    Unknown,
+)
+from inception_lens.ops.base import Op
+
+IMAGE = Input("image", TensorType((1, 3, 8, 8)))
+CONV = Node("conv", Conv2d(4, (3, 3), padding=(1, 1)), ("image",))
+RELU = Node("relu", ReLU(), ("conv",))
+
+
+def chain(*nodes: Node, mode: Mode = "inference") -> Graph:
+    return Graph.of([IMAGE], nodes, [Output(nodes[-1].name)], mode)
+
+
+def test_a_graph_knows_the_types_of_everything_in_it() -> None:
+    graph = chain(CONV, RELU)
+    assert graph.types == {
+        "image": (TensorType((1, 3, 8, 8)),),
+        "conv": (TensorType((1, 4, 8, 8)),),
+        "relu": (TensorType((1, 4, 8, 8)),),
+    }
+    assert graph.input_types(RELU) == (TensorType((1, 4, 8, 8)),)
+
+
+def test_a_writer_and_a_list_of_nodes_make_the_same_graph() -> None:
+    writer = Writer([IMAGE])
+    x = writer.add("conv", CONV.op, "image")
+    assert writer.shape(x) == (1, 4, 8, 8)
+    assert writer.shape("image") == (1, 3, 8, 8)
+    assert writer.graph([Output(writer.add("relu", ReLU(), x))]) == chain(CONV, RELU)
+
+
+def test_a_graph_once_written_does_not_change_with_its_writer() -> None:
+    writer = Writer([IMAGE])
+    writer.write(CONV)
+    before = writer.graph([Output("conv")])
+    writer.write(RELU)
+    assert before == chain(CONV)
+    assert set(before.types) == {"image", "conv"}
+
+
+@pytest.mark.parametrize("name", ["conv", "image"])
+def test_a_name_can_be_used_once(name: str) -> None:
+    with pytest.raises(GraphError, match=f"^two nodes are called `{name}`: give each its own name$"):
+        chain(CONV, Node(name, ReLU(), ("image",)))
+
+
+def test_an_input_name_can_be_used_once() -> None:
+    with pytest.raises(GraphError, match=r"^two inputs are called `image`$"):
+        Graph.of([IMAGE, IMAGE], [], [])
+
+
+@pytest.mark.parametrize("nodes", [[RELU], [RELU, CONV]])
+def test_a_node_reads_what_stands_before_it(nodes: list[Node]) -> None:
+    with pytest.raises(GraphError, match=r"^`relu` reads `conv`, which no earlier node or input is called$"):
+        chain(*nodes)
+
+
+def test_a_node_cannot_read_itself() -> None:
+    with pytest.raises(GraphError, match=r"^`relu` reads `relu`"):
+        chain(Node("relu", ReLU(), ("relu",)))
+
+
+def test_an_output_must_be_there() -> None:
+    with pytest.raises(GraphError, match=r"^the output `prob` is no node$"):
+        Graph.of([IMAGE], [CONV], [Output("prob")])
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 8, 8), (1, 3, 0, 8), (1, 3, 8, -1)])
+def test_an_empty_input_is_refused(shape: tuple[int, ...]) -> None:
+    seen = "x".join(map(str, shape))
+    with pytest.raises(GraphError, match=f"^input `image` is {seen}: every size must be at least 1$"):
+        Graph.of([Input("image", TensorType(shape))], [], [])
+
+
+def test_a_scalar_input_is_allowed() -> None:
+    graph = Graph.of([Input("t", TensorType(()))], [Node("r", ReLU(), ("t",))], [Output("r")])
+    assert graph.types["r"] == (TensorType(()),)
+    assert graph.with_batch(7) == graph
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (
+            Node("late", Conv2d(4, (9, 9)), ("conv",)),
+            "`late` (9x9 of `conv` 1x4x8x8): a 9x9 kernel does not fit the 8x8 map that it meets: "
+            "it needs at least 9x9",
+        ),
+        (
+            Node("join", Concat(), ("conv", "flat")),
+            "`join` (concat of `conv` 1x4x8x8, `flat` 1x256): Concat along axis 1 of 1x4x8x8 and 1x256: "
+            "every other axis must agree, but 1x256 is not 1x4x8x8",
+        ),
+    ],
+)
+def test_a_shape_error_names_the_node_what_it_reads_and_what_would_be_right(node: Node, message: str) -> None:
+    with pytest.raises(ShapeError) as error:
+        chain(CONV, Node("flat", Flatten(), ("conv",)), node)
+    assert str(error.value) == message
+
+
+def test_a_node_is_found_by_its_name() -> None:
+    assert chain(CONV, RELU)["relu"] is RELU
+
+
+@pytest.mark.parametrize("name", ["pool", "image", ""])
+def test_a_name_of_no_node_is_a_key_error(name: str) -> None:
+    with pytest.raises(KeyError) as error:
+        chain(CONV, RELU)[name]
+    assert error.value.args == (name,)
+
+
+def test_two_graphs_are_equal_when_they_compute_the_same() -> None:
+    graph = chain(CONV, RELU)
+    again = chain(CONV, RELU)
+    assert graph == again
+    assert hash(graph) == hash(again)
+    assert graph != (graph.inputs, graph.nodes)
+
+
+def test_what_people_know_a_network_by_does_not_count() -> None:
+    graph = chain(CONV, RELU)
+    named = msgspec.structs.replace(graph, about=About("net", "by someone", "catalogue"))
+    assert named.name == "net"
+    assert named == graph
+    assert hash(named) == hash(graph)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        chain(CONV, RELU, mode="training"),
+        chain(CONV),
+        chain(CONV, Node("relu", ReLU(inplace=True), ("conv",))),
+        chain(CONV, Node("act", ReLU(), ("conv",))),
+        Graph.of([IMAGE], [CONV, RELU], [Output("relu", 0.3)]),
+        Graph.of([IMAGE], [CONV, RELU], [Output("conv")]),
+        chain(CONV, RELU).with_batch(2),
+        chain(CONV, RELU).with_dtype("float16"),
+        msgspec.structs.replace(chain(CONV, RELU), frozen=frozenset({"conv.weight"})),
+    ],
+)
+def test_whatever_changes_the_numbers_makes_another_graph(other: Graph) -> None:
+    assert chain(CONV, RELU) != other
+
+
+def test_a_graph_shows_its_name_inputs_and_size() -> None:
+    named = msgspec.structs.replace(chain(CONV, RELU, mode="training"), about=About("net"))
+    assert repr(named) == "<Graph 'net' of image 1x3x8x8: 2 nodes, training>"
+
+
+def test_other_inputs_reach_every_node_and_leave_the_rest() -> None:
+    graph = msgspec.structs.replace(
+        chain(CONV, RELU, mode="training"), about=About("net"), frozen=frozenset({"conv.bias"})
+    )
+    larger = graph.with_inputs({"image": TensorType((2, 3, 20, 10))})
+    assert larger.types["relu"] == (TensorType((2, 4, 20, 10)),)
+    assert larger.inputs == (Input("image", TensorType((2, 3, 20, 10))),)
+    assert (larger.mode, larger.frozen, larger.about) == (graph.mode, graph.frozen, graph.about)
+    assert larger.with_inputs({"image": IMAGE.type}) == graph
+    assert graph.types["relu"] == (TensorType((1, 4, 8, 8)),)
+
+
+def test_other_inputs_are_checked_too() -> None:
+    graph = chain(Node("conv", Conv2d(4, (5, 5)), ("image",)))
+    with pytest.raises(ShapeError, match=r"^`conv` .* a 5x5 kernel does not fit the 4x4 map"):
+        graph.with_inputs({"image": TensorType((1, 3, 4, 4))})
+    with pytest.raises(GraphError, match=r"^`network` has no input `x`: image$"):
+        graph.with_inputs({"x": TensorType((1, 3, 8, 8))})
+
+
+def test_an_input_that_is_not_named_stays() -> None:
+    mask = Input("mask", TensorType((1, 1, 8, 8), "bool"))
+    graph = Graph.of([IMAGE, mask], [Node("both", Concat(), ("image", "mask"))], [Output("both")])
+    wider = graph.with_inputs({"image": TensorType((1, 7, 8, 8))})
+    assert wider.types["both"] == (TensorType((1, 8, 8, 8)),)
+    assert wider.types["mask"] == (mask.type,)
+
+
+def test_a_batch_is_the_first_axis_of_every_input() -> None:
+    mask = Input("mask", TensorType((1, 1, 8, 8), "bool"))
+    graph = Graph.of([IMAGE, mask], [Node("both", Concat(), ("image", "mask"))], [Output("both")]).with_batch(32)
+    assert [given.type.shape for given in graph.inputs] == [(32, 3, 8, 8), (32, 1, 8, 8)]
+    assert graph.types["both"][0].shape == (32, 4, 8, 8)
+    assert graph.types["mask"][0].dtype == "bool"
+
+
+@pytest.mark.parametrize("batch", [0, -3])
+def test_a_batch_holds_something(batch: int) -> None:
+    with pytest.raises(GraphError, match=f"^a batch of {batch}: it must hold at least 1 sample$"):
+        chain(CONV).with_batch(batch)
+
+
+def test_a_dtype_is_of_the_parameters_and_of_inputs_that_are_floating() -> None:
+    tokens = Input("tokens", TensorType((1, 5), "int64"))
+    graph = Graph.of([IMAGE, tokens], [CONV, Node("t", Flatten(), ("tokens",))], [Output("conv")])
+    half = graph.with_dtype("bfloat16")
+    assert half.dtype == "bfloat16"
+    assert {name: types[0].dtype for name, types in half.types.items()} == {
+        "image": "bfloat16",
+        "conv": "bfloat16",
+        "tokens": "int64",
+        "t": "int64",
+    }
+    assert half.with_dtype("float32") == graph
+
+
+def test_an_unknown_dtype_is_answered_with_a_known_one() -> None:
+    with pytest.raises(GraphError, match=r"^`flaot16` is no dtype \(did you mean `float16`"):
+        chain(CONV).with_dtype("flaot16")
+
+
+def shared(first: Op, second: Op, *names: str) -> Graph:
+    nodes = [Node("a", first, ("image",), names), Node("b", second, ("a",), names)]
+    return chain(*nodes)
+
+
+def test_calls_may_share_tensors_that_agree() -> None:
+    graph = shared(Conv2d(3, (3, 3)), Conv2d(3, (3, 3)), "w", "b")
+    assert [node.parameters for node in graph.nodes] == [("w", "b"), ("w", "b")]
+
+
+def test_calls_that_disagree_about_a_shared_tensor_are_named() -> None:
+    with pytest.raises(GraphError, match=r"^`b` reads `w` as 3x3x1x1, an earlier node as 3x3x3x3$"):
+        shared(Conv2d(3, (3, 3)), Conv2d(3, (1, 1)), "w", "b")
+
+
+def test_buffers_are_shared_by_name_too() -> None:
+    assert shared(BatchNorm2d(), BatchNorm2d(), "weight", "bias", "mean", "var")
+    with pytest.raises(GraphError, match=r"^`a` names 2 tensors, but reads 4$"):
+        shared(BatchNorm2d(), BatchNorm2d(), "weight", "bias")
+
+
+@pytest.mark.parametrize(("op", "named", "read"), [(Linear(4, bias=False), 2, 1), (ReLU(), 2, 0)])
+def test_a_node_names_all_tensors_that_it_reads_or_none(op: Op, named: int, read: int) -> None:
+    with pytest.raises(GraphError, match=f"^`a` names {named} tensors, but reads {read}$"):
+        shared(op, op, "w", "b")
+
+
+def test_the_first_of_several_outputs_is_the_one_that_is_read() -> None:
+    split = Node("split", Unknown("split", (TensorType((1, 1, 8, 8)), TensorType((1, 2, 8, 8)))), ("image",))
+    graph = chain(split, Node("relu", ReLU(), ("split",)))
+    assert graph.types["relu"] == (TensorType((1, 1, 8, 8)),)
+    assert len(graph.types["split"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (Node("b", Conv2d(7, (1, 1)), ("image", "image")), "`b` calls Conv2d on 2 inputs"),
+        (Node("b", ReLU(), ()), "`b` calls ReLU on 0 inputs"),
+        (Node("b", Concat(), ()), "`b` calls Concat on 0 inputs"),
+        (Node("b", Unknown("foo", ()), ()), "foo declares no output"),
+        (Node("b", Conv2d(3, (1, 1), (0, 0)), ("image",)), "must be at least 1"),
+        (Node("b", Conv2d(3, (0, 0)), ("image",)), "must be at least 1"),
+        (Node("b", Conv2d(3, (1,)), ("image",)), "are not of the 2 axes"),  # type: ignore[arg-type]
+        (Node("b", Conv2d(3, (3, 3), padding=(-1, -1)), ("image",)), "padding"),
+        (Node("b", Conv2d(3, (1, 1), groups=0), ("image",)), "groups"),
+        (Node("b", AdaptiveAvgPool2d((0, 0)), ("image",)), "at least 1"),
+        (Node("", ReLU(), ("image",)), "has no name"),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_refused(node: Node, message: str) -> None:
+    with pytest.raises(GraphError, match=re.escape(message)):
+        Graph.of([IMAGE], [node], [Output(node.name)])
+
+
+def test_a_network_has_a_call_and_an_output() -> None:
+    with pytest.raises(GraphError, match="at least one call"):
+        Graph.of([IMAGE], [], [Output("image")])
+    with pytest.raises(GraphError, match="at least one output"):
+        Graph.of([IMAGE], [Node("a", ReLU(), ("image",))], [])
+
+
+def test_a_shared_tensor_and_its_owner_must_agree() -> None:
+    nodes = [Node("a", Conv2d(3, (1, 1)), ("image",)), Node("b", Conv2d(7, (1, 1)), ("a",), ("a.weight", "a.bias"))]
+    with pytest.raises(GraphError, match=r"`b` reads `a.weight` as 7x3x1x1, an earlier node as 3x3x1x1"):
+        Graph.of([IMAGE], nodes, [Output("b")])
+
+
+def test_an_input_of_an_unknown_dtype_is_refused() -> None:
+    with pytest.raises(GraphError, match=r"`float31` is no dtype .*float32"):
+        Graph.of([Input("x", TensorType((1,), "float31"))], [], [])
+
+
+def test_inputs_that_need_other_weights_or_an_unknown_rule_are_refused() -> None:
+    graph = Graph.of([IMAGE], [Node("a", Conv2d(3, (1, 1)), ("image",))], [Output("a")])
+    with pytest.raises(GraphError, match="`a` would need weights of 3x9x1x1 and not 3x3x1x1"):
+        graph.with_inputs({"image": TensorType((1, 9, 8, 8))})
+    odd = Graph.of([IMAGE], [Node("odd", Unknown("Odd", (IMAGE.type,)), ("image",))], [Output("odd")])
+    with pytest.raises(GraphError, match=r"nobody knows what `odd` \(Odd\) makes of another input"):
+        odd.with_batch(2)

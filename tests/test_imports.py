@@ -1,0 +1,104 @@
+"""A light command stays light: what an import and each command pull in, and that the front page is complete."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import inception_lens as il
+
+HEAVY = {
+    "torch", "numpy", "pandas", "matplotlib", "jinja2", "tabulate", "tomlkit", "fvcore", "onnx", "onnxruntime",
+    "graphviz", "pygraphviz", "safetensors", "scipy", "sklearn", "PIL", "tensorboard",
+}  # fmt: skip
+
+PROBE = """
+import json, sys
+before = set(sys.modules)
+{code}
+json.dump(sorted({{name.partition(".")[0] for name in set(sys.modules) - before}}), sys.stderr)
+"""
+
+
+def loaded(code: str) -> set[str]:
+    """The top-level packages that `code` imports in a fresh process."""
+    done = subprocess.run([sys.executable, "-c", PROBE.format(code=code)], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr))
+
+
+def third_party(names: set[str]) -> set[str]:
+    return names - set(sys.stdlib_module_names) - {"inception_lens"}
+
+
+def test_the_package_itself_imports_nothing_of_anyone_else() -> None:
+    names = loaded("import inception_lens; inception_lens.__version__; dir(inception_lens)")
+    assert "inception_lens" in names
+    assert third_party(names) == set()
+
+
+def test_loading_and_analysing_need_one_package() -> None:
+    assert third_party(loaded("import inception_lens as il; il.analyze('googlenet').totals")) <= {
+        "msgspec", "typing_extensions",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["summary", "googlenet"],
+        ["summary", "googlenet", "--format", "json"],
+        ["summary", "googlenet@torchvision", "--mode", "training", "--depth", "all"],
+        ["list"],
+        ["list", "--format", "json"],
+        ["schema"],
+        ["completion", "bash"],
+        ["--version"],
+        ["summary", "googlnet"],
+    ],
+    ids=" ".join,
+)
+def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
+    names = loaded(
+        f"from inception_lens.cli import run; sys.stderr = sys.stdout; run({arguments!r}); sys.stderr = sys.__stderr__"
+    )
+    assert "click" in names
+    assert names & HEAVY == set()
+    assert third_party(names) <= {"click", "rich", "msgspec", "typing_extensions", "colorama"}
+
+
+def test_json_needs_no_terminal_library() -> None:
+    assert "rich" not in loaded("from inception_lens.cli import run; run(['summary', '--format', 'json'])")
+
+
+def test_every_public_name_resolves() -> None:
+    assert len(set(il.__all__)) == len(il.__all__)
+    for name in il.__all__:
+        assert getattr(il, name) is not None
+
+
+def test_every_lazy_name_is_public() -> None:
+    homes = vars(il)["_HOMES"]
+    assert isinstance(homes, Mapping)
+    assert {*homes, "__version__"} == set(il.__all__) == set(dir(il))
+
+
+def test_a_type_checker_sees_the_names_that_python_does() -> None:
+    text = Path(str(il.__file__)).read_text(encoding="utf-8")
+    seen = re.findall(r"^    from inception_lens\.([\w.]+) import (.+)$", text, re.MULTILINE)
+    names = {name: home for home, imported in seen for name in imported.split(", ")}
+    assert names == vars(il)["_HOMES"]
+
+
+def test_a_name_that_is_not_there_is_no_attribute() -> None:
+    assert not hasattr(il, "nonesuch")
+    with pytest.raises(AttributeError, match="`inception_lens` has no attribute `nonesuch`"):
+        il.__getattr__("nonesuch")
+
+
+def test_no_public_name_is_a_module() -> None:
+    assert not [name for name in il.__all__ if isinstance(getattr(il, name), ModuleType)]

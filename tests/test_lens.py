@@ -1,0 +1,197 @@
+"""The front door: whatever describes a network, to its Graph and its Analysis."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import inception_lens as il
+from inception_lens.architectures.googlenet import PAPER
+from inception_lens.errors import ConfigError, GraphError, ShapeError, UnknownModelError
+from inception_lens.graph import Graph, Input, Node, Output
+from inception_lens.lens import configure, load_with
+from inception_lens.ops import Add, Conv2d, TensorType, Unknown
+
+IMAGE = TensorType((1, 3, 8, 8))
+TWO_INPUTS = Graph.of(
+    [Input("left", IMAGE), Input("right", IMAGE)], [Node("sum", Add(), ("left", "right"))], [Output("sum")]
+)
+
+
+class Tensor:
+    """Anything with a shape."""
+
+    shape = (2, 3, 64, 64)
+
+
+def config_file(folder: Path, text: str = "classes = 10") -> Path:
+    path = folder / "net.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_name_a_config_and_a_graph_are_the_same_network() -> None:
+    graph = il.load("googlenet")
+    assert graph == il.load(PAPER) == il.load(il.GoogLeNet()) == il.load(graph) == PAPER.graph()
+
+
+def test_a_config_file_is_a_path_or_text(tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    assert il.load(path) == il.load(str(path)) == il.load("googlenet", classes=10)
+
+
+def test_a_graph_knows_what_it_was_read_from(tmp_path: Path) -> None:
+    sources = [il.load("googlenet").about.source, il.load(config_file(tmp_path)).about.source, TWO_INPUTS.about.source]
+    assert sources == ["catalogue", "config", "python"]
+    assert il.load(config_file(tmp_path)).name == "net"
+
+
+def test_training_keeps_the_heads() -> None:
+    assert len(il.load("googlenet", mode="training").outputs) == 3
+    assert len(il.load("googlenet").outputs) == 1
+
+
+def test_overrides_are_keys_of_the_config() -> None:
+    overrides: dict[str, Any] = {"classes": 10, "inception_3a/5x5_reduce": 24, "stem.conv1": 32}
+    graph = il.load("googlenet", **overrides)
+    assert graph.types["loss3/classifier"][0].shape == (1, 10)
+    assert graph.types["inception_3a/5x5_reduce"][0].shape == (1, 24, 28, 28)
+    assert graph.types["conv1/7x7_s2"][0].shape == (1, 32, 112, 112)
+
+
+def test_overrides_lie_over_a_config_file(tmp_path: Path) -> None:
+    path = config_file(tmp_path, 'classes = 10\nnorm = "none"')
+    assert il.load(path, classes=7) == il.load("googlenet", classes=7, norm="none")
+    assert load_with(path, {"classes": "7"}) == il.load(path, classes=7)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape"),
+    [
+        (None, (1, 3, 224, 224)),
+        ((2, 1, 64, 96), (2, 1, 64, 96)),
+        ([2, 1, 64, 96], (2, 1, 64, 96)),
+        ((1, 64, 96), (1, 1, 64, 96)),
+        ([(2, 3, 64, 64)], (2, 3, 64, 64)),
+        ({"input": (2, 3, 64, 64)}, (2, 3, 64, 64)),
+        ([Tensor()], (2, 3, 64, 64)),
+        ({"input": Tensor()}, (2, 3, 64, 64)),
+    ],
+)
+def test_an_input_is_a_shape_or_has_one(inputs: Any, shape: tuple[int, ...]) -> None:
+    assert il.load("googlenet", inputs).types["input"][0].shape == shape
+
+
+def test_a_graph_takes_other_inputs_in_order_or_by_name() -> None:
+    wide, shapes = (2, 3, 8, 16), {"left": (2, 3, 8, 16), "right": (2, 3, 8, 16)}
+    assert il.load(TWO_INPUTS, [wide, wide]) == il.load(TWO_INPUTS, shapes)
+    assert il.load(TWO_INPUTS, shapes).types["sum"][0].shape == wide
+    assert il.load(TWO_INPUTS) is TWO_INPUTS
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ((1, 3, 0, 224), "Expected `int` >= 1"),
+        ((0, 3, 224, 224), "at least 1"),
+        ((3, 224), "1x3x224x224"),
+        ((1, 1, 3, 224, 224), "1x3x224x224"),
+        ((), "1x3x224x224"),
+        ("1x3x224x224", "is no shape"),
+        ((1.0, 3, 64, 64), "is no shape"),
+        ((1, 3, 10, 10), "the smallest square input that works is 3x31x31"),
+    ],
+)
+def test_an_input_that_cannot_be_is_refused(inputs: Any, said: str) -> None:
+    with pytest.raises(il.InceptionLensError, match=said):
+        il.load("googlenet", inputs)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "said"),
+    [
+        ([(1, 3, 8, 8)], ConfigError, "takes 2 inputs, not 1"),
+        ({"lft": (1, 3, 8, 8)}, ConfigError, "did you mean `left`"),
+        ([(1, 3, 8, 8), (1, 3, 9, 9)], ShapeError, "`sum`"),
+    ],
+)
+def test_a_graph_refuses_inputs_that_do_not_fit(inputs: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        il.load(TWO_INPUTS, inputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("googlnet", "did you mean `googlenet`"),
+        ("googlenet@torchvison", "did you mean `googlenet@torchvision`"),
+        ("net.prototxtt", "no .toml config and no name"),
+        ("folder/net", "no .toml config and no name"),
+    ],
+)
+def test_an_unknown_model_is_told_the_nearest(model: str, said: str) -> None:
+    with pytest.raises(UnknownModelError, match=said):
+        il.load(model)
+
+
+def test_a_graph_has_no_keys_to_override() -> None:
+    with pytest.raises(ConfigError, match="no keys to override: classes"):
+        il.load(TWO_INPUTS, classes=10)
+    with pytest.raises(UnknownModelError, match="no config to change"):
+        configure(TWO_INPUTS, {})
+
+
+def test_analyze_is_of_the_model_its_mode_and_its_batch() -> None:
+    analysis = il.analyze("googlenet", (1, 3, 64, 64), mode="training", batch=4)
+    assert analysis.graph.mode == "training"
+    assert analysis.graph.types["input"][0].shape == (4, 3, 64, 64)
+    assert {output.node for output in analysis.graph.outputs} >= {"aux1/classifier", "aux2/classifier"}
+
+
+def test_analyze_keeps_what_a_graph_says_unless_told_otherwise() -> None:
+    graph = il.load("googlenet", (2, 3, 64, 64), mode="training")
+    assert il.analyze(graph).graph == graph
+    assert il.analyze(graph, mode="inference").graph.mode == "inference"
+    assert il.analyze(graph, batch=1).graph.types["input"][0].shape == (1, 3, 64, 64)
+
+
+def test_a_batch_holds_a_sample() -> None:
+    with pytest.raises(GraphError, match="at least 1 sample"):
+        il.analyze("googlenet", batch=0)
+
+
+def test_summary_prints_the_table_and_returns_the_analysis(capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = il.summary("googlenet", input_size=(1, 3, 64, 64))
+    out = capsys.readouterr().out
+    assert analysis.totals.params == 6_998_552
+    assert "6,998,552" in out
+    assert "input 1x3x64x64" in out
+
+
+def test_a_graph_by_hand_is_analysed_as_any_other() -> None:
+    graph = Graph.of([Input("x", IMAGE)], [Node("conv", Conv2d(4, (3, 3)), ("x",))], [Output("conv")])
+    totals = il.analyze(graph).totals
+    assert (totals.params, totals.macs) == (3 * 4 * 9 + 4, 4 * 36 * 27)
+
+
+def test_json_tells_hostile_names_exactly_and_the_unknown_as_null() -> None:
+    names = [
+        "</script><script>alert(1)</script>",
+        "=cmd()",
+        '"q"\\\'',
+        "a\nb",
+        "\x1b[31mred",
+        "[red]",
+        "|{}",
+        "\u2028é",
+    ]
+    nodes = [Node(name, Conv2d(3, (1, 1)), (before,)) for before, name in zip(["x", *names], names, strict=False)]
+    nodes[1] = Node(names[1], Unknown("<Odd>", (IMAGE,)), (names[0],))
+    graph = Graph.of([Input("x", IMAGE)], nodes, [Output(names[-1])])
+    given = msgspec.json.decode(il.analyze(graph).to_json())
+    assert [layer["name"] for layer in given["layers"]] == names
+    assert (given["layers"][1]["op"], given["layers"][1]["macs"], given["layers"][1]["flops"]) == ("<Odd>", None, None)
+    assert given["uncounted"] == [{"name": "=cmd()", "op": "<Odd>"}]
+    assert given["totals"]["exact"] is False
+    assert given["totals"]["macs"] == (len(names) - 1) * 3 * 3 * 64
