@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint reports bench clean
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
@@ -17,6 +17,12 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The tables and figures under reports/, which a test compares with what this makes.
+reports: .venv/core
+	mkdir -p reports
+	$(BIN)/inception-lens list --format markdown -o reports/catalogue.md
+	$(BIN)/inception-lens plot --kind accuracy -o reports/accuracy.svg
 
 # Ratios beside PyTorch, in one run.
 bench: .venv/core

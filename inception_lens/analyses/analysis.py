@@ -72,6 +72,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     backward_macs: int | UnsetType = UNSET
     saved_activation_bytes: int | UnsetType = UNSET
 
+    @property
+    def category(self) -> Category | None:
+        """What kind of work it does, norm and activation behind it aside; None for a module of several kinds."""
+        found = {layer.category for layer in self.layers}
+        found = found - {"activation", "norm", "shape"} or found
+        return found.pop() if len(found) == 1 else None
+
 
 class Row(msgspec.Struct, frozen=True):
     """One line of a tree of modules."""

@@ -21,7 +21,7 @@ LIMIT = 1 / 20
 COMMAND_LIMIT = 0.12
 """Of the time of `import torch`, for the whole command."""
 
-NETWORKS = ("googlenet", "googlenet@torchvision")
+NETWORKS = ("googlenet", "googlenet@torchvision", "inception_resnet_v2@timm")
 MODULE = Inception(conv_1x1=64, reduce_3x3=96, conv_3x3=128, reduce_5x5=16, conv_5x5=32, pool_proj=32)
 
 

@@ -13,14 +13,19 @@ class _Twin(nn.Module):
         super().__init__()
         self.graph = graph
         for node in graph.nodes:
-            if not isinstance(node.op, ops.Concat):
+            if not isinstance(node.op, ops.Concat | ops.Add):
                 self.add_module(node.name, _layer(node.op, graph.input_types(node)[0].shape))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         values = {self.graph.inputs[0].name: image}
         for node in self.graph.nodes:
             inputs = [values[name] for name in node.inputs]
-            values[node.name] = torch.cat(inputs, 1) if len(inputs) > 1 else self._modules[node.name](inputs[0])  # type: ignore[misc]
+            if isinstance(node.op, ops.Concat):
+                values[node.name] = torch.cat(inputs, node.op.dim)
+            elif isinstance(node.op, ops.Add):
+                values[node.name] = inputs[0] + node.op.scale * inputs[1]
+            else:
+                values[node.name] = self.get_submodule(node.name)(inputs[0])
         return values[self.graph.outputs[0].node]
 
 
@@ -42,6 +47,8 @@ def _layer(op: Op, shape: Shape) -> nn.Module:
             return nn.Linear(shape[-1], op.out_features, op.bias)
         case ops.MaxPool2d(padding=tuple() as padding):
             return nn.MaxPool2d(op.kernel_size, op.stride, padding, ceil_mode=op.rounding == "ceil")  # type: ignore[arg-type]
+        case ops.AvgPool2d(padding=tuple() as padding):
+            return nn.AvgPool2d(op.kernel_size, op.stride, padding)  # type: ignore[arg-type]
         case ops.AdaptiveAvgPool2d():
             return nn.AdaptiveAvgPool2d(op.output_size)
         case ops.BatchNorm2d():

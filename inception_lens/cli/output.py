@@ -8,7 +8,7 @@ import sys
 from inception_lens.errors import OutputError
 
 
-def write(text: str, target: str | None) -> None:
+def write(result: str | bytes, target: str | None) -> None:
     """Write a result to `target`, or to standard output for None and `-`.
 
     Raises:
@@ -17,12 +17,15 @@ def write(text: str, target: str | None) -> None:
     if target is None or target == "-":
         if sys.stdout is None:
             raise OutputError("standard output is closed")
+        if isinstance(result, bytes):
+            sys.stdout.buffer.write(result)
+            return
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
-        sys.stdout.write(text)
+        sys.stdout.write(result)
         return
     try:
-        _write_file(text.encode(), target)
+        _write_file(result.encode() if isinstance(result, str) else result, target)
     except (OSError, ValueError) as error:
         raise OutputError(f"{target}: {getattr(error, 'strerror', None) or error}") from None
 

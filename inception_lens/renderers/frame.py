@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from msgspec import UNSET
 
 from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.catalogue import Sized
+from inception_lens.ops import by
 from inception_lens.renderers import escape
 from inception_lens.renderers.columns import COLUMNS, NOTHING, Column, pick, sort_key
+from inception_lens.renderers.units import count, short
 
 PAPER_COLUMNS = ("output_shape", "params", "macs", "backward_macs", "activation_bytes", "receptive_field")
 
@@ -46,6 +49,30 @@ def markdown(
     rows = _cells(analysis, chosen, depth, sort, escape.markdown_cell, indent="&emsp;")
     align = ["left", *("right" if column.numeric else "left" for column in chosen)]
     headers = ["module", *(column.title for column in chosen)]
+    return tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True) + "\n"
+
+
+def catalogue_markdown(networks: Sequence[Sized]) -> str:
+    """The catalogue as a Markdown table, with who published the accuracy."""
+    from tabulate import tabulate
+
+    rows = [
+        [
+            f"`{network.name}`",
+            by(network.input),
+            count(network.classes),
+            count(network.params),
+            count(network.params_with_aux) if network.params_with_aux else "",
+            short(network.macs),
+            found.top1 if (found := network.published) and found.top1 else "",
+            found.top5 if found and found.top5 else "",
+            escape.markdown_cell(network.source),
+            escape.markdown_cell(found.source) if found else "",
+        ]
+        for network in networks
+    ]
+    headers = ["network", "input", "classes", "params", "with heads", "MACs", "top-1", "top-5", "table", "accuracy"]
+    align = ["left", *["right"] * 7, "left", "left"]
     return tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True) + "\n"
 
 

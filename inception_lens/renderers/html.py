@@ -51,7 +51,7 @@ def _context(
                 "level": row.level,
                 "label": printable(row.label),
                 "description": printable(row.description),
-                "color": COLORS[row.group.layers[0].category] if len(row.group.layers) == 1 else "",
+                "color": COLORS[row.group.category] if row.group.category else "transparent",
                 "cells": [printable(column.text(row.group)) for column in chosen],
                 "share": percent(row.group.macs, whole.macs) if row.group.macs else "-",
                 "bar": round(100 * row.group.macs / largest, 1),

@@ -66,7 +66,7 @@ def summary_table(
     """
     rows = analysis.tree(depth, sort_key(sort) if sort else None)
     names = [_name(row, color) for row in rows]
-    drawn = [_Drawn("module", names, "total", folds=True)]
+    drawn = [_Drawn("module", names, "total")]
     for column in pick(columns, DEFAULT_COLUMNS, analysis):
         # What does not add up has no total: the largest is told below the table.
         total = column.text(analysis.whole) if column.sums else ""
@@ -99,9 +99,9 @@ def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: boo
             _Drawn(title, [NOTHING if cell == "0" else cell for cell in cells], justify="right", key=title)
             for title, cells in columns.items()
         ),
-        _Drawn("source", [printable(network.source) for network in networks], folds=True, key="source"),
+        _Drawn("source", [printable(network.source) for network in networks], folds_to=18, key="source"),
     ]
-    drawn = _fitting(drawn, ("with heads", "classes", "source", "input", "top-5", "top-1"), width)
+    drawn = _fitting(drawn, ("with heads", "classes", "top-5", "source", "input", "top-1"), width)
     note = "top-1 and top-5: per cent, as published; --format json tells by whom, and what has no room here"
     return "\n".join([*_draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]) + "\n"
 
@@ -114,8 +114,8 @@ class _Drawn(msgspec.Struct):
     total: str = ""
     justify: Literal["left", "right"] = "left"
     key: str = ""
-    folds: bool = False
-    """Whether it goes on in a further line where there is no room."""
+    folds_to: int = 0
+    """The width below which it does not go on in a further line where there is no room; 0: it never does."""
 
     @property
     def width(self) -> int:
@@ -123,9 +123,10 @@ class _Drawn(msgspec.Struct):
 
 
 def _fitting(columns: list[_Drawn], dropped: Sequence[str], width: int) -> list[_Drawn]:
-    """Leave columns out, in the order of `dropped`, until the table fits."""
+    """Leave columns out, in the order of `dropped`, until the table fits, folded where it can be."""
     for key in dropped:
-        if _table_width(columns) <= width:
+        spared = sum(max(column.width - column.folds_to, 0) for column in columns if column.folds_to)
+        if _table_width(columns) - spared <= width:
             break
         columns = [column for column in columns if column.key != key]
     return columns
@@ -151,12 +152,9 @@ def _table_width(columns: Sequence[_Drawn]) -> int:
 
 
 def _name(row: Row, color: bool) -> Text:
-    group = row.group
-    categories = {layer.category for layer in group.layers} - {"activation", "norm", "shape"}
-    category = (
-        group.layers[0].category if len(group.layers) == 1 else categories.pop() if len(categories) == 1 else None
-    )
-    text = Text("  " * row.level + printable(row.label), style=TERMINAL[category] if color and category else "")
+    category = row.group.category
+    style = TERMINAL[category] if color and category else ""
+    text = Text("  " * row.level + printable(row.label), style=style)
     if description := row.description:
         text.append(f"  {printable(description)}", style="dim" if color else "")
     return text
@@ -172,18 +170,18 @@ def _draw(columns: Sequence[_Drawn], width: int, color: bool, unicode: bool) -> 
         header_style="bold",
         footer_style="bold",
     )
-    folded = next((column for column in reversed(columns) if column.folds), columns[0])
+    folded = next((column for column in columns if column.folds_to), columns[0])
+    least = min(folded.width, folded.folds_to or NARROWEST_FOLD)
     excess = max(_table_width(columns) - width, 0)
     for column in columns:
-        room = max(column.width - excess, min(column.width, NARROWEST_FOLD)) if column is folded else column.width
-        overflow: Literal["fold", "ellipsis"] = "fold" if column.folds else "ellipsis"
-        table.add_column(column.title, column.total, justify=column.justify, width=room, overflow=overflow)
+        room = max(column.width - excess, least) if column is folded else column.width
+        table.add_column(column.title, column.total, justify=column.justify, width=room, overflow="fold")
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     out = io.StringIO()
     Console(
         file=out,
-        width=max(width, _table_width(columns) - folded.width + NARROWEST_FOLD),
+        width=max(width, _table_width(columns) - folded.width + least),
         color_system="standard" if color else None,
         force_terminal=color,
         highlight=False,

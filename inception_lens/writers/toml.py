@@ -7,6 +7,16 @@ import msgspec
 from inception_lens.architectures.catalogue import find
 from inception_lens.architectures.network import Network, Table
 
+LEGENDS = {
+    "blocks": (
+        "`3x3/2V 32`: a convolution, its kernel, stride, V for no padding, channels; `lin`: without activation;",
+        "`bare`: a bias in place of the norm; `sep 3x3 64`: depthwise and pointwise; `max 3x3/2`, `avg 3x3`: pools;",
+        "`>` leads to the next step, `|` parts branches, `&` two last steps that read one map, all joined by depth;",
+        "`+` adds the block's input, `+0.17` to the scaled sum, and `=>` leads to what follows it; `x10` repeats.",
+    ),
+}
+"""What stands above a table whose values have a notation of their own."""
+
 
 def to_toml(config: Network, base: str) -> str:
     """Write every key of `config`; `base` is the catalogue's name of the network that it belongs to.
@@ -28,6 +38,8 @@ def to_toml(config: Network, base: str) -> str:
             document.add(field.encode_name, _commented(msgspec.to_builtins(value), field.type))
     for field, value in tables:
         table = tomlkit.table()
+        for line in LEGENDS.get(field.encode_name, ()):
+            table.add(tomlkit.comment(line))
         if isinstance(value, Table):
             for inner in msgspec.structs.fields(value):
                 given = msgspec.to_builtins(getattr(value, inner.name))

@@ -1,6 +1,7 @@
 """`inception-lens list`: the catalogue."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +67,17 @@ def test_the_table_shows_exact_parameters(capsys: Capture, monkeypatch: pytest.M
 def test_another_format_is_refused(capsys: Capture) -> None:
     assert run(["list", "--format", "yaml"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_markdown_goes_to_a_file(tmp_path: Path) -> None:
+    assert run(["list", "--format", "markdown", "-o", str(tmp_path / "list.md")]) == 0
+    lines = (tmp_path / "list.md").read_text().splitlines()
+    assert len(lines) == 2 + len(ENTRIES)
+    assert "| `googlenet`" in lines[2]
+
+
+def test_published_accuracy_names_its_source(capsys: Capture) -> None:
+    assert rows(capsys)["googlenet@torchvision"]["published"] == {
+        "top1": 69.778, "top5": 89.53, "source": "torchvision 0.28, GoogLeNet_Weights",
+    }  # fmt: skip
+    assert rows(capsys)["googlenet@naive"]["published"] is None

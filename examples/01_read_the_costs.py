@@ -1,0 +1,12 @@
+"""Where a GoogLeNet spends its multiply-adds, and which module holds most of its parameters."""
+
+import inception_lens as il
+
+analysis = il.analyze("googlenet")
+modules = analysis.by_module(depth=1)
+
+heaviest = max(modules, key=lambda module: module.macs)
+print(f"{heaviest.name} does {100 * heaviest.macs / analysis.totals.macs:.1f} % of {analysis.totals.macs:,} MACs")
+
+largest = max(modules, key=lambda module: module.params)
+print(f"{largest.name} holds {100 * largest.params / analysis.totals.params:.1f} % of the parameters")
