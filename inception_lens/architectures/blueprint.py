@@ -14,7 +14,6 @@ from inception_lens.ops import (
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
-    BatchNorm2d,
     Concat,
     Conv2d,
     Dropout,
@@ -79,10 +78,9 @@ class _Drawing:
 
     def __init__(self, config: Blueprint, writer: Writer) -> None:
         self.config, self.writer = config, writer
-        given = config.batch_norm
         self.style = ConvStyle(
             bias=config.bias,
-            norm=BatchNorm2d(given.eps, given.momentum, given.scale) if config.norm == "batch" else None,
+            norm=config.batch_norm.op() if config.norm == "batch" else None,
             activation=ACTIVATIONS.get(config.activation),
             same=config.padding == "same",
         )

@@ -9,25 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from inception_lens.architectures import blocks
-from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, PoolRounding
+from inception_lens.architectures.blocks import ActivationName, PoolRounding
 from inception_lens.architectures.entry import Entry, Published
+from inception_lens.architectures.googlenet_layers import GoogLeNetLayers
 from inception_lens.architectures.network import BatchNorm, FinalPool, Kernel, Network, Rate, Stride, Table, Width
 from inception_lens.architectures.table import table
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode, Output, Writer
-from inception_lens.ops import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Linear,
-    LocalResponseNorm,
-    ReLU,
-    Softmax,
-)
 
 ReductionWidth = Width | Literal["none"]
 """Channels of a 1x1 reduction, or `none`: the convolution behind it reads the whole map."""
@@ -180,115 +168,7 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
             raise ConfigError(f"`aux` names a module twice: {', '.join(self.aux)}", key="aux")
 
     def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
-        style = self._conv_style()
-        x = self._write_stem(writer, image, style)
-        outputs: dict[str, str] = {}
-        names = sorted(self.modules)
-        for name, following in zip(names, [*names[1:], ""], strict=True):
-            x = outputs[name] = self._write_module(writer, x, name, style)
-            stage = name[10]
-            if following and following[10] != stage:
-                last = following[10] == names[-1][10]
-                x = self._write_pool(writer, x, f"pool{stage}", self.last_pool if last else 3)
-        main = Output(self._write_head(writer, x, f"pool{names[-1][10]}", mode))
-        if mode == "inference":
-            return (main,)
-        heads = (self._write_aux(writer, outputs[at], f"aux{i}", style) for i, at in enumerate(self.aux, 1))
-        return (main, *(Output(head, self.aux_head.loss_weight) for head in heads))
-
-    def _conv_style(self) -> ConvStyle:
-        given = self.batch_norm
-        return ConvStyle(
-            bias=self.bias,
-            norm=BatchNorm2d(given.eps, given.momentum, given.scale) if self.norm == "batch" else None,
-            activation=None if self.activation_at == "concat" else ACTIVATIONS.get(self.activation),
-            activation_first=self.activation_at == "before_norm",
-            same=self.padding == "same",
-        )
-
-    def _write_stem(self, writer: Writer, x: str, style: ConvStyle) -> str:
-        stem = self.stem
-        if stem.kind == "conv-conv-pool":
-            x = blocks.conv(writer, x, "conv1/3x3", self.scaled(stem.conv1), 3, style)
-            x = blocks.conv(writer, x, "conv2/3x3", self.scaled(stem.conv2), 3, style)
-            return self._write_pool(writer, x, "pool2", norm="norm2", norm_first=True)
-        k, s = stem.kernel, stem.stride
-        name = f"conv1/{k}x{k}" + (f"_s{s}" if s > 1 else "")
-        x = blocks.conv(writer, x, name, self.scaled(stem.conv1), k, style, s)
-        x = self._write_pool(writer, x, "pool1", norm="norm1", norm_first=False)
-        if stem.conv2_reduce != "none":
-            x = blocks.conv(writer, x, "conv2/3x3_reduce", self.scaled(stem.conv2_reduce), 1, style)
-        x = blocks.conv(writer, x, "conv2/3x3", self.scaled(stem.conv2), 3, style)
-        return self._write_pool(writer, x, "pool2", norm="norm2", norm_first=True)
-
-    def _write_pool(
-        self, writer: Writer, x: str, name: str, kernel: int = 3, *, norm: str = "", norm_first: bool = False
-    ) -> str:
-        """A max pool of stride 2, and the local response normalisation `norm` beside it where there is one."""
-        lrn = self.lrn
-        op = LocalResponseNorm(lrn.size, lrn.alpha, lrn.beta, lrn.k) if norm and self.norm == "lrn" else None
-        if lrn.position != "paper":
-            norm_first = lrn.position == "before_pool"
-        if op and norm_first:
-            x = writer.add(f"conv{name[-1]}/{norm}", op, x)
-        x = blocks.max_pool(writer, x, f"{name}/{kernel}x{kernel}_s2", kernel, 2, self.rounding)
-        if op and not norm_first:
-            x = writer.add(f"{name}/{norm}", op, x)
-        return x
-
-    def _write_module(self, writer: Writer, x: str, name: str, style: ConvStyle) -> str:
-        row = self.modules[name]
-        module = blocks.Inception(
-            conv_1x1=self.scaled(row.conv_1x1),
-            reduce_3x3=self._reduction("3x3", row.reduce_3x3),
-            conv_3x3=self.scaled(row.conv_3x3),
-            reduce_5x5=self._reduction("5x5", row.reduce_5x5),
-            conv_5x5=self.scaled(row.conv_5x5),
-            pool_proj=self._reduction("pool", row.pool_proj),
-        )
-        x = blocks.inception(writer, x, name, module, style, self.kernel_5x5, self.rounding)
-        activation = ACTIVATIONS.get(self.activation)
-        if self.activation_at == "concat" and activation:
-            x = writer.add(f"{name}/{activation.kind.lower()}_output", activation, x)
-        return x
-
-    def _reduction(self, branch: Branch, channels: ReductionWidth) -> int | None:
-        return None if channels == "none" or branch not in self.reduce else self.scaled(channels)
-
-    def _write_head(self, writer: Writer, x: str, pool: str, mode: Mode) -> str:
-        if self.final_pool == "global":
-            height, width = writer.shape(x)[2:]
-            x = writer.add(f"{pool}/{height}x{width}_s1", AdaptiveAvgPool2d(), x)
-        else:
-            kernel, stride = blocks.parse_pool(self.final_pool)
-            rounding = "floor" if self.rounding == "same" else self.rounding
-            name = f"{pool}/{kernel[0]}x{kernel[1]}_s{stride}"
-            x = writer.add(name, AvgPool2d(kernel, (stride, stride), rounding=rounding), x)
-        if self.dropout:
-            x = writer.add("dropout", Dropout(self.dropout), x)
-        if self.classifier == "conv":
-            x = writer.add("loss3/classifier", Conv2d(self.classes, (1, 1)), x)
-            x = writer.add("loss3/flatten", Flatten(), x)
-        else:
-            x = writer.add("loss3/flatten", Flatten(), x)
-            x = writer.add("loss3/classifier", Linear(self.classes), x)
-        return writer.add("prob", Softmax(), x) if self.softmax and mode == "inference" else x
-
-    def _write_aux(self, writer: Writer, x: str, name: str, style: ConvStyle) -> str:
-        head = self.aux_head
-        if head.pool == "adaptive":
-            x = writer.add(f"{name}/avgpool", AdaptiveAvgPool2d((head.pool_size, head.pool_size)), x)
-        else:
-            k, s = head.pool_kernel, head.pool_stride
-            rounding = "floor" if self.rounding == "same" else self.rounding
-            x = writer.add(f"{name}/ave_pool", AvgPool2d((k, k), (s, s), rounding=rounding), x)
-        x = blocks.conv(writer, x, f"{name}/conv", self.scaled(head.conv), 1, style)
-        x = writer.add(f"{name}/flatten", Flatten(), x)
-        x = writer.add(f"{name}/fc", Linear(self.scaled(head.fc)), x)
-        x = writer.add(f"{name}/fc/relu", ReLU(inplace=True), x)
-        if head.dropout:
-            x = writer.add(f"{name}/dropout", Dropout(head.dropout), x)
-        return writer.add(f"{name}/classifier", Linear(self.classes), x)
+        return GoogLeNetLayers(self, writer).write(image, mode)
 
 
 PAPER = GoogLeNet()

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from inception_lens.errors import ConfigError, ShapeError
 from inception_lens.graph import About, Graph, Input, Mode, Output, Writer
-from inception_lens.ops import TensorType, by
+from inception_lens.ops import BatchNorm2d, TensorType, by
 
 # A config is data from anywhere: what it asks for is bounded, so that a small file cannot fill the machine.
 Width = Annotated[int, Meta(ge=1, le=65_536, description="channels or units, before the width multiplier")]
@@ -39,6 +39,10 @@ class BatchNorm(Table, frozen=True, kw_only=True):
     eps: Annotated[float, Meta(gt=0, lt=1)] = 1e-3
     momentum: Annotated[float, Meta(ge=0, le=1)] = 0.1
     scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns beta alone")] = True
+
+    def op(self) -> BatchNorm2d:
+        """The operation with these parameters."""
+        return BatchNorm2d(self.eps, self.momentum, self.scale)
 
 
 class Network(Table, frozen=True, kw_only=True):

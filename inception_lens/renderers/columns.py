@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from inception_lens.analyses.analysis import Analysis, Group
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.records import Group
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.ops import by
 from inception_lens.renderers.units import count, short, size

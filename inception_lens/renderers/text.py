@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from inception_lens.analyses.analysis import Analysis, Row
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.modules import Row
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING, pick, sort_key
 from inception_lens.renderers.escape import printable

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inception_lens.analyses.analysis import Analysis, Group, Row, analyze
+from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.analyses.modules import Row
+from inception_lens.analyses.records import Group
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.errors import GraphError

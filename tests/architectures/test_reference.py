@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from inception_lens.analyses.analysis import Layer, analyze
+from inception_lens.analyses.analysis import analyze
+from inception_lens.analyses.records import Layer
 from inception_lens.architectures.catalogue import entries
 from inception_lens.ops import by
 

@@ -3,7 +3,8 @@
 import pytest
 
 import inception_lens as il
-from inception_lens.analyses.analysis import Analysis, summed
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.modules import summed
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown

@@ -1,0 +1,89 @@
+"""Layers grouped into modules by the parts of their names, each exactly the sum of its layers."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from inception_lens.analyses.records import Group, Layer
+
+EVERY_LEVEL = 1_000_000
+"""A depth that no name reaches."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line of a tree of modules."""
+
+    level: int
+    """How deep it stands; 0 for what has no module above it."""
+    label: str
+    """The part of its name that the line above does not say."""
+    group: Group
+
+    @property
+    def description(self) -> str:
+        """What the module does, in the labels of its operations; empty where they are many."""
+        told = [layer for layer in self.group.layers if layer.category not in ("activation", "shape")]
+        told = [layer for layer in told if layer.op != "BatchNorm2d"] or list(self.group.layers)
+        labels = [layer.label.removeprefix(f"{self.label} ") for layer in told if layer.label.lower() != self.label]
+        return ", ".join(labels) if len(labels) <= 3 else ""
+
+
+def grouped(layers: Iterable[Layer], depth: int) -> tuple[Group, ...]:
+    """Groups by the first `depth` parts of the layers' names, in the order of execution."""
+    return tuple([summed(name, members) for name, members in _modules(layers, depth).items()])
+
+
+def tree(layers: Iterable[Layer], depth: int | None, sort: Callable[[Group], Any] | None) -> tuple[Row, ...]:
+    """The modules as the lines of a tree; as `Analysis.tree`."""
+    return tuple(_rows(layers, "", 0, 1, depth or EVERY_LEVEL, sort))
+
+
+def _modules(layers: Iterable[Layer], depth: int) -> dict[str, list[Layer]]:
+    groups: dict[str, list[Layer]] = {}
+    for layer in layers:
+        groups.setdefault("/".join(layer.name.split("/", depth)[:depth]), []).append(layer)
+    return groups
+
+
+def _rows(
+    layers: Iterable[Layer], above: str, level: int, part: int, depth: int, sort: Callable[[Group], Any] | None
+) -> Iterator[Row]:
+    """The rows of layers whose names agree in all but their part number `part` and those behind it."""
+    groups = [summed(name, members) for name, members in _modules(layers, part).items()]
+    for group in sorted(groups, key=sort) if sort else groups:
+        name, deep, parts = group.name, part, _modules(group.layers, part + 1)
+        while depth > deep and len(parts) == 1 and name not in parts:
+            (name,), deep = parts, deep + 1
+            parts = _modules(group.layers, deep + 1)
+        label = name.removeprefix(f"{above}/") if name != above else group.layers[0].op
+        yield Row(level, label, msgspec.structs.replace(group, name=name))
+        if deep < depth and len(parts) > 1:
+            yield from _rows(group.layers, name, level + 1, deep + 1, depth, sort)
+
+
+def summed(name: str, layers: Iterable[Layer]) -> Group:
+    """The Group called `name` that holds `layers`."""
+    layers = tuple(layers)
+    last = layers[-1]
+    training: dict[str, Any] = {}
+    if last.backward_macs is not UNSET:
+        training["backward_macs"] = sum([layer.backward_macs or 0 for layer in layers])
+        training["saved_activation_bytes"] = sum([layer.saved_activation_bytes or 0 for layer in layers])
+    return Group(
+        name=name,
+        layers=layers,
+        params=sum([layer.params for layer in layers]),
+        params_trainable=sum([layer.params_trainable for layer in layers]),
+        buffers=sum([layer.buffers for layer in layers]),
+        macs=sum([layer.macs or 0 for layer in layers]),
+        flops=sum([layer.flops or 0 for layer in layers]),
+        weight_bytes=sum([layer.weight_bytes for layer in layers]),
+        activation_bytes=sum([layer.activation_bytes for layer in layers]),
+        live_bytes=max([layer.live_bytes for layer in layers]),
+        output_shape=last.output_shape,
+        receptive_field=max([layer.receptive_field or 0 for layer in layers]) or None,
+        exact=None not in [layer.flops for layer in layers],
+        **training,
+    )
