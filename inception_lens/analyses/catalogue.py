@@ -20,9 +20,9 @@ class Sized(msgspec.Struct, frozen=True):
     classes: int
     params: int
     macs: int
-    params_with_aux: int | None
-    """With the auxiliary heads; None where there are none."""
-    macs_with_aux: int | None
+    params_with_aux: int
+    """With the auxiliary heads; as many as without where the network has none."""
+    macs_with_aux: int
     published: Published | None
 
 
@@ -33,7 +33,6 @@ def sized(entries: Iterable[Entry]) -> list[Sized]:
         config = entry.config
         graph, training = config.graph(), config.graph("training")
         without, with_heads = costs(graph), costs(training)
-        has_heads = len(training.outputs) > len(graph.outputs)
         rows.append(
             Sized(
                 entry.name,
@@ -44,8 +43,8 @@ def sized(entries: Iterable[Entry]) -> list[Sized]:
                 config.classes,
                 sum(without.params),
                 sum(filter(None, without.macs)),
-                sum(with_heads.params) if has_heads else None,
-                sum(filter(None, with_heads.macs)) if has_heads else None,
+                sum(with_heads.params),
+                sum(filter(None, with_heads.macs)),
                 entry.published,
             )
         )

@@ -62,7 +62,7 @@ def catalogue_markdown(networks: Sequence[Sized]) -> str:
             by(network.input),
             count(network.classes),
             count(network.params),
-            count(network.params_with_aux) if network.params_with_aux else "",
+            count(network.params_with_aux) if network.params_with_aux > network.params else "",
             short(network.macs),
             found.top1 if (found := network.published) and found.top1 else "",
             found.top5 if found and found.top5 else "",

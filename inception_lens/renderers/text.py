@@ -89,22 +89,23 @@ def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: boo
         "input": [by(network.input) for network in networks],
         "classes": [count(network.classes) for network in networks],
         "params": [count(network.params) for network in networks],
-        "with heads": [count(network.params_with_aux or 0) for network in networks],
+        "with heads": [_if_more(network.params_with_aux, network.params) for network in networks],
         "MACs": [short(network.macs) for network in networks],
         "top-1": [f"{found.top1:.1f}" if found and found.top1 else NOTHING for found in published],
         "top-5": [f"{found.top5:.1f}" if found and found.top5 else NOTHING for found in published],
     }
     drawn = [
         _Drawn("name", [Text(network.name, style=TERMINAL["conv"] if color else "") for network in networks]),
-        *(
-            _Drawn(title, [NOTHING if cell == "0" else cell for cell in cells], justify="right", key=title)
-            for title, cells in columns.items()
-        ),
+        *(_Drawn(title, cells, justify="right", key=title) for title, cells in columns.items()),
         _Drawn("source", [printable(network.source) for network in networks], folds_to=18, key="source"),
     ]
     drawn = _fitting(drawn, ("with heads", "classes", "top-5", "source", "input", "top-1"), width)
     note = "top-1 and top-5: per cent, as published; --format json tells by whom, and what has no room here"
     return "\n".join([*_draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]) + "\n"
+
+
+def _if_more(number: int, base: int) -> str:
+    return count(number) if number > base else NOTHING
 
 
 class _Drawn(msgspec.Struct):

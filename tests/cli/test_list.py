@@ -38,8 +38,9 @@ def test_a_port_is_a_dialect(capsys: Capture) -> None:
     assert (port["dialect"], port["params"], port["params_with_aux"]) == ("torchvision", 6_624_904, 13_004_888)
 
 
-def test_a_network_without_heads_says_so(capsys: Capture) -> None:
-    assert rows(capsys)["googlenet@slim"]["params_with_aux"] is None
+def test_a_network_without_heads_has_no_more_with_them(capsys: Capture) -> None:
+    slim = rows(capsys)["googlenet@slim"]
+    assert (slim["params_with_aux"], slim["macs_with_aux"]) == (slim["params"], slim["macs"])
 
 
 def test_the_list_agrees_with_the_summary(capsys: Capture) -> None:

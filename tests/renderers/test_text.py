@@ -237,7 +237,7 @@ def test_the_unknown_is_told_wherever_it_counts() -> None:
 
 
 def test_the_catalogue_is_a_line_each() -> None:
-    network = Sized("net", "Net", "x", "paper \x1b[31m, 1999", (3, 32, 32), 10, 1234, 5_000_000, None, None, None)
+    network = Sized("net", "Net", "x", "paper \x1b[31m, 1999", (3, 32, 32), 10, 1234, 5_000_000, 1234, 5_000_000, None)
     other = msgspec.structs.replace(network, name="other", params_with_aux=2345, macs_with_aux=6_000_000)
     text = catalogue_table([other], width=150)
     for part in ("other", "3x32x32", "10", "1,234", "2,345", "5.000 M", "1999"):
