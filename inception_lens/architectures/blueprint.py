@@ -32,6 +32,10 @@ from inception_lens.ops import (
 Expression = Annotated[str, Meta(max_length=2_000, description="in the notation of architectures/notation.py")]
 
 
+MOST_STEPS = 20_000
+"""Of all blocks together; the longest network of the catalogue has some three hundred."""
+
+
 class Blueprint(Network, frozen=True, kw_only=True):
     """A network as a table of blocks, each a line of the notation, and what holds for all of them."""
 
@@ -60,12 +64,15 @@ class Blueprint(Network, frozen=True, kw_only=True):
 
     def check(self) -> None:
         super().check()
+        steps = 0
         for key, text in (*self.blocks.items(), ("head", self.head), ("aux", self.aux)):
+            where = f"blocks.{key}" if key in self.blocks else key
             try:
-                parse_block(text) if text != "none" else None
+                steps += parse_block(text).steps if text != "none" else 0
             except ConfigError as error:
-                where = f"blocks.{key}" if key in self.blocks else key
                 raise ConfigError(f"`{where}`: {error}", key=where) from None
+            if steps > MOST_STEPS:
+                raise ConfigError(f"`{where}`: a network of more than {MOST_STEPS:,} steps, repeats counted", key=where)
         if self.aux != "none" and self.aux_at not in self.blocks:
             raise ConfigError(f"`aux_at` is `{self.aux_at}`, which is no block{suggest(self.aux_at, self.blocks)}")
 

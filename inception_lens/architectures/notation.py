@@ -73,6 +73,11 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """The scale of the branches before the block's input is added; None: nothing is added."""
     repeats: int = 1
 
+    @property
+    def steps(self) -> int:
+        """How many steps it takes in all."""
+        return self.repeats * sum(len(same) for chain in (*self.branches, self.tail) for same in chain)
+
 
 @lru_cache(4096)
 def parse_block(text: str) -> Block:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -121,7 +122,7 @@ class _Drawn(msgspec.Struct):
 
     @property
     def width(self) -> int:
-        return max(len(self.title), len(self.total), *(len(cell) for cell in self.cells))
+        return max(cell_len(str(cell)) for cell in (self.title, self.total, *self.cells))
 
 
 def _fitting(columns: list[_Drawn], dropped: Sequence[str], width: int) -> list[_Drawn]:

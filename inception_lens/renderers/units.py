@@ -1,6 +1,6 @@
 """Numbers as people read them. Machine output never comes through here: it holds exact integers."""
 
-_LARGE = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+_LARGE = tuple((1000**power, prefix) for power, prefix in zip(range(8, 0, -1), "YZEPTGMk", strict=True))
 
 
 def count(number: int) -> str:
