@@ -1,14 +1,15 @@
 """Networks whose tables are written in the notation of blocks: one config for all of them."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal, TypeVar
 
+import msgspec
 from msgspec import Meta
 
 from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, following, parse_pool
 from inception_lens.architectures.network import BatchNorm, FinalPool, Network, Rate
-from inception_lens.architectures.notation import Block, Chain, Step, parse_block
-from inception_lens.errors import ConfigError, suggest
+from inception_lens.architectures.notation import Block, Chain, Step, parse_block, parse_chain
+from inception_lens.errors import ConfigError, ShapeError, suggest
 from inception_lens.graph import Mode, Output, Writer
 from inception_lens.ops import (
     AdaptiveAvgPool2d,
@@ -23,7 +24,6 @@ from inception_lens.ops import (
     MaxPool2d,
     Op,
     Padding,
-    ReLU,
     Rounding,
     Softmax,
     by,
@@ -32,8 +32,14 @@ from inception_lens.ops import (
 Expression = Annotated[str, Meta(max_length=2_000, description="in the notation of architectures/notation.py")]
 
 
+Parsed = TypeVar("Parsed")
+
 MOST_STEPS = 20_000
 """Of all blocks together; the longest network of the catalogue has some three hundred."""
+
+
+WIDEST = 2**22
+"""Channels of a concatenation, which can double what it reads."""
 
 
 class Blueprint(Network, frozen=True, kw_only=True):
@@ -64,20 +70,28 @@ class Blueprint(Network, frozen=True, kw_only=True):
 
     def check(self) -> None:
         super().check()
+        if self.aux != "none" and self.aux_at not in self.blocks:
+            nearest = suggest(self.aux_at, self.blocks)
+            raise ConfigError(f"`aux_at` is `{self.aux_at}`, which is no block{nearest}", key="aux_at")
         steps = 0
-        for key, text in (*self.blocks.items(), ("head", self.head), ("aux", self.aux)):
-            where = f"blocks.{key}" if key in self.blocks else key
-            try:
-                steps += parse_block(text).steps if text != "none" else 0
-            except ConfigError as error:
-                raise ConfigError(f"`{where}`: {error}", key=where) from None
+        for name, text in self.blocks.items():
+            where = f"blocks.{name}"
+            steps += _read(parse_block, text, where).steps
             if steps > MOST_STEPS:
                 raise ConfigError(f"`{where}`: a network of more than {MOST_STEPS:,} steps, repeats counted", key=where)
-        if self.aux != "none" and self.aux_at not in self.blocks:
-            raise ConfigError(f"`aux_at` is `{self.aux_at}`, which is no block{suggest(self.aux_at, self.blocks)}")
+        for key, text in (("head", self.head), ("aux", self.aux)):
+            if (key, text) != ("aux", "none"):
+                _read(parse_chain, text, key)
 
     def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
         return _Drawing(self, writer).write(image, mode)
+
+
+def _read(parse: Callable[[str], Parsed], text: str, key: str) -> Parsed:
+    try:
+        return parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"`{key}`: {error}", key=key) from None
 
 
 class _Drawing:
@@ -108,8 +122,7 @@ class _Drawing:
         return (Output(main), Output(aux, self.config.aux_loss_weight))
 
     def head(self, x: str, name: str, text: str) -> str:
-        block = parse_block(text)
-        return self.vector(self.chain(x, name, block.branches[0])[-1], f"{name}/flatten" if name else "flatten")
+        return self.vector(self.chain(x, name, parse_chain(text))[-1], f"{name}/flatten" if name else "flatten")
 
     def block(self, x: str, name: str, block: Block) -> str:
         several = len(block.branches) > 1
@@ -120,13 +133,19 @@ class _Drawing:
         for i, branch in enumerate(block.branches):
             ends += self.chain(x, f"{name}/Branch_{i}" if several else name, branch)
         joined = self.writer.add(f"{name}/concat", Concat(), *ends) if len(ends) > 1 else ends[0]
+        if self.writer.shape(joined)[1] > WIDEST:
+            raise ConfigError(f"`{joined}` has more than {WIDEST:,} channels", key=f"blocks.{name}")
         if block.residual is not None:
             if several:
                 up = Conv2d(self.writer.shape(x)[1], (1, 1))
                 shortcut, joined = x, self.writer.add(f"{name}/up_1x1", up, joined)
             shortcut = shortcut or self.shortcut(x, name, block)
             joined = self.writer.add(f"{name}/add", Add(block.residual), shortcut, joined)
-        return self.chain(joined, name, block.tail)[-1] if block.tail else joined
+        after = [step for same in block.tail for step in same]
+        if after and after[0].kind == "act":  # nobody else reads the sum or the concatenation
+            joined = following(self.writer, joined, name, None, self.style.activation)
+            return self.chain(joined, name, block.tail[1:], behind=True)[-1]
+        return self.chain(joined, name, block.tail, behind=True)[-1]
 
     def shortcut(self, x: str, name: str, block: Block) -> str:
         """The block's input, brought by a 1x1 convolution to the branch's width and stride where they differ."""
@@ -140,21 +159,40 @@ class _Drawing:
         projection = Step(kind="conv", kernel=(1, 1), stride=stride, width=width, linear=True)
         return self.conv(x, f"{name}/shortcut", projection, width, groups=1)
 
-    def chain(self, x: str, name: str, chain: Chain) -> list[str]:
-        """Write the steps and return the ends of the last; a step alone is called by its block's name."""
+    def chain(self, x: str, name: str, chain: Chain, *, behind: bool = False) -> list[str]:
+        """Write the steps and return the ends of the last.
+
+        A step alone is called by its block's name, unless it stands `behind` what has it already.
+        """
         ends = [x]
-        alone = len(chain) == 1 and len(chain[0]) == 1 and not chain[0][0].name and chain[0][0].kind != "relu"
+        alone = bool(name) and not behind and len(chain) == 1 and len(chain[0]) == 1 and not chain[0][0].name
         letters = iter(_LETTERS)
-        for same in chain:
+        for i, same in enumerate(chain):
             last, ends = ends[-1], []
             for step in same:
+                if step.kind == "act":
+                    ends.append(self.activation(last, name, step, first=i == 0))
+                    continue
                 own = step.name or _own_name(step, letters)
                 path = name if alone else f"{name}/{own}" if name else own
                 ends.append(self.step(last, path, step))
         return ends
 
+    def activation(self, x: str, name: str, step: Step, *, first: bool) -> str:
+        """The network's activation, below `name`; the first of a chain leaves its input to the other readers."""
+        op = self.style.activation
+        if op is None:
+            return x
+        if first and getattr(op, "inplace", False):
+            op = msgspec.structs.replace(op, inplace=False)
+        own = step.name or ("preactivation" if first else op.kind.lower())
+        return self.writer.add(f"{name}/{own}" if name else own, op, x)
+
     def step(self, x: str, name: str, step: Step) -> str:
-        add, map_size = self.writer.add, self.writer.shape(x)[2:]
+        add, shape = self.writer.add, self.writer.shape(x)
+        map_size = shape[2:]
+        if len(shape) != 4 and step.kind in _OF_MAPS:
+            raise ShapeError(f"`{name}` reads `{x}` {by(shape)}: it needs a map, (N, C, H, W)")
         match step.kind:
             case "conv":
                 return self.conv(x, name, step, self.width(step), groups=1)
@@ -182,8 +220,8 @@ class _Drawing:
                 return add(name, LocalResponseNorm(), x)
             case "drop":
                 return add(name, Dropout(self.config.dropout), x)
-            case "relu":
-                return add(name, ReLU(), x)
+            case "act":
+                return self.activation(x, name, step, first=False)
 
     def conv(self, x: str, name: str, step: Step, width: int, groups: int) -> str:
         bias = self.style.bias or step.bare
@@ -222,13 +260,12 @@ class _Drawing:
 
 def _own_name(step: Step, letters: Iterator[str]) -> str:
     """TF-slim's way: `Conv2d_0b_3x3` is the second step of its branch, `Conv2d_1a_3x3` the one that halves the map."""
-    if step.kind == "relu":
-        return "relu"
     place = "1a" if step.stride > 1 else f"0{next(letters)}"
     return f"{_TITLES[step.kind]}_{place}" + (f"_{by(step.kernel)}" if step.kernel else "")
 
 
 _LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"_{i}_" for i in range(1_000))]
+_OF_MAPS = ("conv", "sep", "max", "avg", "global", "to", "to?")
 _TITLES = {
     "conv": "Conv2d",
     "sep": "SeparableConv2d",

@@ -107,7 +107,7 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
 
     stem: Stem = Stem()
     modules: Annotated[
-        dict[Annotated[str, Meta(pattern="^inception_[1-9][a-z]$")], Module],
+        dict[Annotated[str, Meta(pattern=r"^inception_[1-9][a-z]$(?!\n)")], Module],
         Meta(
             min_length=1,
             max_length=234,

@@ -13,11 +13,11 @@ TABLE = """
     Conv2d_4a_3x3   3x3V 192
     MaxPool_5a_3x3  max 3x3/2V
     Mixed_5b        1x1 96 | 1x1 48 > 5x5 64 | 1x1 64 > 3x3 96 > 3x3 96 | avg 3x3 > 1x1 64
-    Block35         x10 +0.17 1x1 32 | 1x1 32 > 3x3 32 | 1x1 32 > 3x3 48 > 3x3 64 => relu
+    Block35         x10 +0.17 1x1 32 | 1x1 32 > 3x3 32 | 1x1 32 > 3x3 48 > 3x3 64 => act
     Mixed_6a        3x3/2V 384 | 1x1 256 > 3x3 256 > 3x3/2V 384 | max 3x3/2V
-    Block17         x20 +0.1 1x1 192 | 1x1 128 > 1x7 160 > 7x1 192 => relu
+    Block17         x20 +0.1 1x1 192 | 1x1 128 > 1x7 160 > 7x1 192 => act
     Mixed_7a        1x1 256 > 3x3/2V 384 | 1x1 256 > 3x3/2V 288 | 1x1 256 > 3x3 288 > 3x3/2V 320 | max 3x3/2V
-    Block8          x9 +0.2 1x1 192 | 1x1 192 > 1x3 224 > 3x1 256 => relu
+    Block8          x9 +0.2 1x1 192 | 1x1 192 > 1x3 224 > 3x1 256 => act
     Block8_10       + 1x1 192 | 1x1 192 > 1x3 224 > 3x1 256
     Conv2d_7b_1x1   1x1 1536
 """

@@ -20,13 +20,13 @@ Rate = Annotated[float, Meta(ge=0, lt=1)]
 FinalPool = Annotated[
     str,
     Meta(
-        pattern=r"^(global|[1-9][0-9]{0,2}(x[1-9][0-9]{0,2})?(/[1-9][0-9]?)?)$",
+        pattern=r"^(global|[1-9][0-9]{0,2}(x[1-9][0-9]{0,2})?(/[1-9][0-9]?)?)$(?!\n)",
         description="global, or a kernel and stride such as 7x7/1",
     ),
 ]
 
-LARGEST_SEARCHED_INPUT = 2048
-"""Where the search for the smallest input that a network can take gives up."""
+SEARCHED = 320
+"""How far from an input that a network cannot take the search for one that it can goes."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,18 +89,25 @@ class Network(Table, frozen=True, kw_only=True):
         return writer.graph(outputs, mode, about)
 
     def _remedy(self, mode: Mode) -> str:
-        """Say which square input is the smallest that works, where a larger one helps."""
+        """Say which square inputs work, where any does near by: not every size above the smallest need."""
         channels, *sides = self.input
-        low, high = min(sides), LARGEST_SEARCHED_INPUT
-        if low >= high or not self._takes((channels, high, high), mode):
+        side = min(sides)
+        smaller, larger = (
+            next((n for n in sizes if self._takes((channels, n, n), mode)), None)
+            for sizes in (range(side - 1, max(side - SEARCHED, 1) - 1, -1), self._above(side, mode))
+        )
+        found = [by((channels, n, n)) for n in (smaller, larger) if n]
+        if not found:
             return ""
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._takes((channels, middle, middle), mode):
-                high = middle
-            else:
-                low = middle
-        return f"; the smallest square input that works is {by((channels, high, high))}"
+        if smaller is None and side <= SEARCHED:
+            return f"; the smallest square input that works is {found[0]}"
+        return f"; square inputs near it that work: {', '.join(found)}"
+
+    def _above(self, side: int, mode: Mode) -> range:
+        """The sizes above `side` that are worth a try: none where none of a few of them works."""
+        some = range(side + SEARCHED, side, -SEARCHED // 16)
+        works = any(self._takes((self.input[0], n, n), mode) for n in some)
+        return range(side + 1, side + SEARCHED + 1) if works else range(0)
 
     def _takes(self, image: tuple[int, int, int], mode: Mode) -> bool:
         try:

@@ -3,13 +3,14 @@
     3x3/2V 32                                     a convolution: kernel, stride, V for no padding, channels
     1x1 64 | 1x1 48 > 5x5 64 | max 3x3 > 1x1 32   branches over one map, joined along depth; `>` leads to the next step
     1x1 384 > 1x3 384 & 3x1 384                   two last steps that read the same map
-    + 1x1 64 > 3x3 64 > 1x1 256 lin => relu       a residual block, and behind `=>` what follows the sum
-    x10 +0.17 1x1 32 | 1x1 32 > 3x3 32 => relu    ten of them, branches brought to the input's width and scaled
+    + 1x1 64 > 3x3 64 > 1x1 256 lin => act        a residual block, and behind `=>` what follows the sum
+    x10 +0.17 1x1 32 | 1x1 32 > 3x3 32 => act     ten of them, branches brought to the input's width and scaled
 
 Steps: `KxK[/S][pN][V] W` convolution (`all W`: a kernel as large as the map); `sep KxK[/S][*M] W` depthwise, M channels
 from each, and pointwise; `max KxK[/S]`, `avg KxK[/S]` pools; `avg` or `avg/S` the mean of the whole map; `to KxK`
-adaptive average pool, `to? KxK` only where the map is not of that size; `fc W`; `lrn`, `drop`, `relu`. W is a number or
-`classes`. `lin` after W: no activation; `bare`: a bias in place of the norm. `name:` before a step names it.
+adaptive average pool, `to? KxK` only where the map is not of that size; `fc W`; `lrn`; `drop`; `act`, the network's
+activation. W is a number or `classes`. Behind W, `lin`: no activation; `bare`: a bias in place of the norm. `name:`
+before a step names it.
 """
 
 import re
@@ -20,23 +21,24 @@ import msgspec
 
 from inception_lens.errors import ConfigError
 
-Kind = Literal["conv", "sep", "max", "avg", "global", "to", "to?", "fc", "lrn", "drop", "relu"]
+Kind = Literal["conv", "sep", "max", "avg", "global", "to", "to?", "fc", "lrn", "drop", "act"]
 
-_HEAD = r"\s*(?:x(?P<repeats>\d{1,6})\s+)?(?:(?P<plus>\+)(?P<scale>[\d.]*)\s+)?(?P<rest>.*)"
-_WINDOW = r"(?P<kernel>\d+x\d+|all)(?:/(?P<stride>\d+))?(?:\*(?P<multiplier>\d+))?(?:p(?P<padding>\d+))?(?P<valid>V?)"
-_WIDTH = r"(?P<width>\d+|classes)(?P<options>( lin| bare)*)"
+_HEAD = r"\s*(?:x(?P<repeats>\d{1,6})\s+)?(?:(?P<plus>\+)(?P<scale>[\d.]{0,12})\s+)?(?P<rest>.*)"
+_KERNEL = r"(?P<kernel>\d{1,6}x\d{1,6}|all)(?:/(?P<stride>\d{1,6}))?"
+_PADDING = r"(?:p(?P<padding>\d{1,6})|(?P<valid>V))?"
+_WIDTH = r"(?P<width>\d{1,6}|classes)(?P<options>( lin| bare)*)"
 _FORMS: dict[Kind, str] = {
-    "conv": f"{_WINDOW} {_WIDTH}",
-    "sep": f"sep {_WINDOW} {_WIDTH}",
-    "max": f"max {_WINDOW}",
-    "avg": f"avg {_WINDOW}",
-    "global": r"avg(?:/(?P<stride>\d+))?",
-    "to": r"to (?P<kernel>\d+x\d+)",
-    "to?": r"to\? (?P<kernel>\d+x\d+)",
+    "conv": f"{_KERNEL}{_PADDING} {_WIDTH}",
+    "sep": rf"sep {_KERNEL}(?:\*(?P<multiplier>\d{{1,6}}))?{_PADDING} {_WIDTH}",
+    "max": f"max {_KERNEL}{_PADDING}",
+    "avg": f"avg {_KERNEL}{_PADDING}",
+    "global": r"avg(?:/(?P<stride>\d{1,6}))?",
+    "to": r"to (?P<kernel>\d{1,6}x\d{1,6})",
+    "to?": r"to\? (?P<kernel>\d{1,6}x\d{1,6})",
     "fc": f"fc {_WIDTH}",
     "lrn": "lrn",
     "drop": "drop",
-    "relu": "relu",
+    "act": "act",
 }
 LARGEST = 65_536
 """Of any number in the notation, so that a small config cannot ask for more than a machine has."""
@@ -97,11 +99,34 @@ def parse_block(text: str) -> Block:
     except ValueError:
         raise ConfigError(f"`+{head['scale']}`: the scale of a residual is a number, such as +0.17") from None
     branches = tuple(_chain(branch) for branch in body.split("|"))
-    return Block(branches=branches, tail=_chain(tail) if tail.strip() else (), residual=scale, repeats=repeats)
+    after = _chain(tail) if tail.strip() else ()
+    _check_single(after)
+    return Block(branches=branches, tail=after, residual=scale, repeats=repeats)
+
+
+def parse_chain(text: str) -> Chain:
+    """Read one line that is a single chain, such as a head.
+
+    Raises:
+        ConfigError: a step cannot be read, or there is more than a chain.
+    """
+    block = parse_block(text)
+    if len(block.branches) > 1 or block.tail or block.residual is not None or block.repeats > 1:
+        raise ConfigError(f"`{text}` is more than one chain of steps: no `|`, `=>`, `+` or `x2` here")
+    _check_single(block.branches[0])
+    return block.branches[0]
 
 
 def _chain(text: str) -> Chain:
-    return tuple(tuple(_step(part) for part in step.split("&")) for step in text.split(">"))
+    chain = tuple(tuple(_step(part) for part in step.split("&")) for step in text.split(">"))
+    _check_single(chain[:-1])
+    return chain
+
+
+def _check_single(chain: Chain) -> None:
+    for same in chain:
+        if len(same) > 1:
+            raise ConfigError("`&` joins the last steps of a branch: nothing can follow them but `|` or `=>`")
 
 
 def _step(text: str) -> Step:
@@ -118,11 +143,12 @@ def _step(text: str) -> Step:
 def _made(kind: Kind, name: str, found: dict[str, str | None], body: str) -> Step:
     if name and not re.fullmatch(r"[\w/.-]{1,100}", name):
         raise ConfigError(f"`{name}` names no step: letters, digits and `_/.-`")
-    numbers = [int(number) for number in re.findall(r"\d+", body)]
-    if any(not 0 < number <= LARGEST for number in numbers if found.get("padding") != str(number)):
-        raise ConfigError(f"`{body}`: kernels, strides and widths are from 1 to {LARGEST:,}")
     kernel, width, padding = found.get("kernel"), found.get("width"), found.get("padding")
     height, _, across = (kernel or "").partition("x")
+    given = [height if across else "1", across or "1", found.get("stride"), found.get("multiplier")]
+    positive = [int(number or 1) for number in (*given, width if width != "classes" else "1")]
+    if min(positive) < 1 or max(*positive, int(padding or 0)) > LARGEST:
+        raise ConfigError(f"`{body}`: kernels, strides and widths are from 1 to {LARGEST:,}")
     options = (found.get("options") or "").split()
     return Step(
         kind=kind,

@@ -28,7 +28,7 @@ def _table(depth: int, counts: tuple[int, ...], stride_in_3x3: bool, pool: str) 
                 block = f"conv1: 3x3{halved} {width} > conv2: 3x3 {width} lin"
             else:
                 block = f"conv1: 1x1{first} {width} > conv2: 3x3{second} {width} > conv3: 1x1 {4 * width} lin"
-            table[f"res{stage}_{i}"] = f"+ {block} => relu"
+            table[f"res{stage}_{i}"] = f"+ {block} => act"
     return table
 
 

@@ -8,17 +8,17 @@ TABLE = """
     block1_conv1  3x3/2V 32
     block1_conv2  3x3V 64
     block2        + sep 3x3 128 > sep 3x3 128 lin > max 3x3/2
-    block3        + relu > sep 3x3 256 > sep 3x3 256 lin > max 3x3/2
-    block4        + relu > sep 3x3 728 > sep 3x3 728 lin > max 3x3/2
-    block5        + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block6        + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block7        + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block8        + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block9        + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block10       + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block11       + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block12       + relu > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
-    block13       + relu > sep 3x3 728 > sep 3x3 1024 lin > max 3x3/2
+    block3        + act > sep 3x3 256 > sep 3x3 256 lin > max 3x3/2
+    block4        + act > sep 3x3 728 > sep 3x3 728 lin > max 3x3/2
+    block5        + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block6        + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block7        + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block8        + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block9        + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block10       + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block11       + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block12       + act > sep 3x3 728 > sep 3x3 728 > sep 3x3 728 lin
+    block13       + act > sep 3x3 728 > sep 3x3 1024 lin > max 3x3/2
     block14       sep 3x3 1536 > sep 3x3 2048
 """
 

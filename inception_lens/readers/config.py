@@ -120,12 +120,17 @@ def overlay(base: TableType, changes: Mapping[str, Any], where: str = "", *, lax
 
 
 def _overlay_rows(rows: Mapping[str, Any], changes: Mapping[str, Any], where: str, *, lax: bool) -> dict[str, Any]:
-    """Change rows, add whole ones, and leave out those that are set to `none`."""
+    """Change rows, add whole ones behind the others, and leave out those that are set to `none`.
+
+    Where all are listed, their order is that of the list.
+    """
     changed = dict(rows)
     row_type = type(next(iter(rows.values())))
     for name, value in changes.items():
         path = f"{where}{name}"
-        if value == "none" and name in rows:
+        if value == "none":
+            if name not in rows:
+                raise ConfigError(f"`{path}` is not in the base{suggest(name, rows)}", key=path)
             del changed[name]
         elif name in rows and isinstance(rows[name], Table):
             changed[name] = overlay(rows[name], _mapping(value, path), f"{path}.", lax=lax)
@@ -136,6 +141,8 @@ def _overlay_rows(rows: Mapping[str, Any], changes: Mapping[str, Any], where: st
             )
         else:
             changed[name] = _convert(value, row_type, path, lax)
+    if set(changed) <= set(changes):
+        return {name: changed[name] for name in changes if name in changed}
     return changed
 
 

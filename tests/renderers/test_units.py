@@ -32,7 +32,7 @@ def test_a_count_is_exact(number: int, text: str) -> None:
         (118_013_952, "118.0 M"),
         (1_582_671_872, "1.583 G"),
         (2 * 10**15, "2.000 P"),
-        (3 * 10**18, "3000 P"),
+        (3 * 10**18, "3.000 E"),
     ],
 )
 def test_a_large_count_has_four_digits(number: int, text: str) -> None:

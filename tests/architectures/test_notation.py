@@ -1,0 +1,328 @@
+"""The notation of blocks: what each form means, and that nothing but a block or a ConfigError comes of any text."""
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from inception_lens.architectures.catalogue import entries
+from inception_lens.architectures.notation import LARGEST, MOST_REPEATS, Block, Chain, Step, parse_block
+from inception_lens.errors import ConfigError
+
+
+def one(text: str) -> Step:
+    """The step of a block that has no more than one."""
+    block = parse_block(text)
+    assert block == Block(branches=block.branches)
+    (((step,),),) = block.branches
+    return step
+
+
+def spelled(chain: Chain) -> list[list[tuple[str, Any]]]:
+    return [[(step.kind, step.width) for step in same] for same in chain]
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_block(text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("3x3 32", Step(kind="conv", kernel=(3, 3), width=32)),
+        ("1x7 128", Step(kind="conv", kernel=(1, 7), width=128)),
+        ("7x1 128", Step(kind="conv", kernel=(7, 1), width=128)),
+        ("3x3/2 32", Step(kind="conv", kernel=(3, 3), stride=2, width=32)),
+        ("3x3V 32", Step(kind="conv", kernel=(3, 3), valid=True, width=32)),
+        ("3x3/2V 32", Step(kind="conv", kernel=(3, 3), stride=2, valid=True, width=32)),
+        ("11x11/4p2 64", Step(kind="conv", kernel=(11, 11), stride=4, padding=2, width=64)),
+        ("3x3p0 64", Step(kind="conv", kernel=(3, 3), padding=0, width=64)),
+        ("all 768", Step(kind="conv", kernel=None, width=768)),
+        ("1x1 classes", Step(kind="conv", kernel=(1, 1), width="classes")),
+        ("1x1 8 lin", Step(kind="conv", kernel=(1, 1), width=8, linear=True)),
+        ("1x1 8 bare", Step(kind="conv", kernel=(1, 1), width=8, bare=True)),
+        ("1x1 8 bare lin", Step(kind="conv", kernel=(1, 1), width=8, bare=True, linear=True)),
+        ("1x1 8 lin bare", Step(kind="conv", kernel=(1, 1), width=8, bare=True, linear=True)),
+        ("sep 3x3 128", Step(kind="sep", kernel=(3, 3), width=128)),
+        ("sep 7x7/2*8 64 bare", Step(kind="sep", kernel=(7, 7), stride=2, multiplier=8, width=64, bare=True)),
+        ("max 3x3", Step(kind="max", kernel=(3, 3))),
+        ("max 3x3/2", Step(kind="max", kernel=(3, 3), stride=2)),
+        ("max 3x3/2p1", Step(kind="max", kernel=(3, 3), stride=2, padding=1)),
+        ("max 3x3/2V", Step(kind="max", kernel=(3, 3), stride=2, valid=True)),
+        ("max all", Step(kind="max", kernel=None)),
+        ("avg 5x5/3V", Step(kind="avg", kernel=(5, 5), stride=3, valid=True)),
+        ("avg", Step(kind="global")),
+        ("avg/2", Step(kind="global", stride=2)),
+        ("to 6x6", Step(kind="to", kernel=(6, 6))),
+        ("to? 7x5", Step(kind="to?", kernel=(7, 5))),
+        ("fc 4096", Step(kind="fc", width=4096)),
+        ("fc classes lin", Step(kind="fc", width="classes", linear=True)),
+        ("lrn", Step(kind="lrn")),
+        ("drop", Step(kind="drop")),
+        ("act", Step(kind="act")),
+        ("Logits/Conv2d_1c.a-1: 1x1 8", Step(kind="conv", name="Logits/Conv2d_1c.a-1", kernel=(1, 1), width=8)),
+        ("out: fc 8", Step(kind="fc", name="out", width=8)),
+    ],
+)
+def test_a_step(text: str, step: Step) -> None:
+    assert one(text) == step
+
+
+def test_spaces_and_lines_do_not_matter() -> None:
+    assert parse_block("  3x3/2   32\n") == parse_block("3x3/2 32")
+    assert parse_block("1x1 1>3x3 2|max  3x3") == parse_block("1x1 1 > 3x3 2 | max 3x3")
+
+
+def test_an_arrow_leads_to_the_next_step() -> None:
+    (branch,) = parse_block("1x1 1 > lrn > 3x3 3").branches
+    assert spelled(branch) == [[("conv", 1)], [("lrn", 1)], [("conv", 3)]]
+
+
+def test_a_bar_divides_branches() -> None:
+    branches = parse_block("1x1 1 | 1x1 2 > 3x3 3 | max 3x3").branches
+    assert [spelled(branch) for branch in branches] == [
+        [[("conv", 1)]],
+        [[("conv", 2)], [("conv", 3)]],
+        [[("max", 1)]],
+    ]
+
+
+def test_steps_joined_by_an_ampersand_stand_side_by_side() -> None:
+    (branch,) = parse_block("1x1 9 > 1x3 1 & 3x1 2 & max 3x3").branches
+    assert spelled(branch) == [[("conv", 9)], [("conv", 1), ("conv", 2), ("max", 1)]]
+
+
+@pytest.mark.parametrize(
+    ("text", "residual", "repeats"),
+    [
+        ("1x1 8", None, 1),
+        ("+ 1x1 8", 1.0, 1),
+        ("+0.17 1x1 8", 0.17, 1),
+        ("+.5 1x1 8", 0.5, 1),
+        ("x10 1x1 8", None, 10),
+        ("x10 + 1x1 8", 1.0, 10),
+        (" x10  +0.1  1x1 8", 0.1, 10),
+        (f"x{MOST_REPEATS} 1x1 8", None, MOST_REPEATS),
+    ],
+)
+def test_the_head_of_a_block_says_scale_and_repeats(text: str, residual: float | None, repeats: int) -> None:
+    block = parse_block(text)
+    assert (block.residual, block.repeats) == (residual, repeats)
+    assert spelled(block.branches[0]) == [[("conv", 8)]]
+
+
+def test_what_follows_the_sum_stands_behind_the_double_arrow() -> None:
+    block = parse_block("+ 1x1 8 | 3x3 9 => act > 1x1 4")
+    assert spelled(block.tail) == [[("act", 1)], [("conv", 4)]]
+    assert len(block.branches) == 2
+    assert parse_block("+ 1x1 8 =>").tail == ()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "3x4y 8",
+        "1x1",  # no width
+        "3x3/2",
+        "sep 3x3",
+        "fc",
+        "3 8",
+        "3x 8",
+        "1x1 -8",
+        "1x1 8.5",
+        "1x1 8 lim",
+        "1X1 8",
+        "max",
+        "max 3",
+        "avg/",
+        "to 6",
+        "to? ",
+        "drop 0.5",
+        "act 6",
+        "3x3/2Vp1 8",
+        "nonsense",
+        "maxpool 3x3",
+        "1x1 ٣",  # digits, but not ASCII's
+        "٣x٣ 8",
+        "1x1 8 8",
+        "name:1x1 8",  # no space behind the colon
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", "1x1 4 > {}", "{} | max 3x3", "1x1 4 & {}", "+ 1x1 4 => {}"])
+def test_a_step_that_cannot_be_read_is_named(step: str, form: str) -> None:
+    assert refusal(form.format(step)).startswith(f"cannot read the step `{step.strip()}`: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\n", "|", ">", "1x1 64 |", "| 1x1 64", "1x1 64 >", "> 1x1 64", "1x1 64 & ", "1x1 64 > > 1x1 64",
+     "1x1 64 || 1x1 64", "=> act", "=>", "+ ", "x2 ", "1x1 64 => act >"],
+)  # fmt: skip
+def test_a_step_that_is_missing_is_refused(text: str) -> None:
+    assert refusal(text).startswith("cannot read the step ``: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("1x1 64 => act => act", "act ="),
+        ("1x1 64 => act | act", "act | act"),
+        ("+abc 1x1 64", "+abc 1x1 64"),
+        ("+-1 1x1 64", "+-1 1x1 64"),
+        ("+1e3 1x1 64", "+1e3 1x1 64"),
+        ("++ 1x1 64", "++ 1x1 64"),
+        ("+ x2 1x1 64", "x2 1x1 64"),  # repeats come first
+        ("x2+ 1x1 64", "x2+ 1x1 64"),
+        ("x-1 1x1 64", "x-1 1x1 64"),
+        ("x٣ 1x1 64", "x٣ 1x1 64"),
+        ("a: b: 1x1 64", "a: b: 1x1 64"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_named(text: str, named: str) -> None:
+    assert refusal(text).startswith(f"cannot read the step `{named}`: ")
+
+
+@pytest.mark.parametrize("scale", ["+.", "+1.2.3", "+..5"])
+def test_a_scale_is_a_number(scale: str) -> None:
+    assert refusal(f"{scale} 1x1 64") == f"`{scale}`: the scale of a residual is a number, such as +0.17"
+
+
+@pytest.mark.parametrize("repeats", [0, MOST_REPEATS + 1, 99_999])
+def test_repeats_are_bounded(repeats: int) -> None:
+    assert refusal(f"x{repeats} 1x1 64") == f"`x{repeats}`: a block is repeated 1 to 1,000 times"
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["1x1 0", "0x1 8", "1x0 8", "1x1/0 8", "sep 3x3*0 8", "max 0x3", "max 3x3/0", "avg/0", "to 0x7", "to? 7x0", "fc 0",
+     f"1x1 {LARGEST + 1}", f"{LARGEST + 1}x1 8", f"fc {LARGEST + 1}", f"1x1/{LARGEST + 1} 8", "1x1p0 0",
+     f"1x1p{LARGEST + 1} 8"],
+)  # fmt: skip
+def test_numbers_are_bounded(step: str) -> None:
+    assert refusal(f"1x1 8 > {step}") == f"`{step}`: kernels, strides and widths are from 1 to 65,536"
+
+
+def test_the_largest_number_is_accepted() -> None:
+    assert one(f"1x1 {LARGEST}").width == LARGEST
+
+
+@pytest.mark.parametrize("name", ["two words", "a:b", "a*", "a" * 101, "a,", "`"])
+def test_a_name_that_none_can_have_is_refused(name: str) -> None:
+    assert refusal(f"{name}: 1x1 64") == f"`{name}` names no step: letters, digits and `_/.-`"
+
+
+def test_every_block_of_the_catalogue_is_read_in_all_its_parts() -> None:
+    texts = {text for entry in entries() for text in getattr(entry.config, "blocks", {}).values()}
+    assert len(texts) > 100
+    for text in texts:
+        block = parse_block(text)
+        assert len(block.branches) == text.count("|") + 1
+        assert (block.residual is not None) == ("+" in text)
+        assert bool(block.tail) == ("=>" in text)
+
+
+PIECES = [
+    "1x1", "3x3", "64", "0", "9", "all", "sep", "max", "avg", "to", "to?", "fc", "classes", "lin", "bare", "lrn",
+    "drop", "act", "V", "p1", "/2", "*8", "|", ">", "&", "+", "+0.17", "=>", "x2", "x", ".", ":", "a: ", " ", "  ",
+]  # fmt: skip
+pieces = st.lists(st.sampled_from(PIECES), max_size=40)
+written = pieces.map("".join) | pieces.map(" ".join)
+of_the_alphabet = st.text("0123456789x/*pV|>&+=.:? abcdefilmnorstuv_-", max_size=200)
+anything = st.text(max_size=200)
+
+
+@settings(max_examples=500, deadline=None)
+@given((written | of_the_alphabet | anything).map(lambda text: text[:200]))
+@example("x" * 200)
+@example(" " * 199 + "?")
+@example("1x1 1" + " lin" * 48)
+@example("1" * 99 + "x" + "1" * 99)
+@example("+" + "9" * 100 + "." + "9" * 98)
+@example("x000001 + " + "1x1 1|" * 31)
+def test_any_text_is_a_block_or_a_config_error(text: str) -> None:
+    try:
+        block = parse_block(text)
+    except ConfigError as error:
+        message = str(error)
+    else:
+        message = "read"
+        assert len(block.branches) == text.partition("=>")[0].count("|") + 1
+    assert message
+
+
+numbers = st.integers(1, LARGEST)
+kernels = st.tuples(numbers, numbers)
+widths = numbers | st.just("classes")
+windows: dict[str, Any] = {"kernel": kernels, "stride": numbers, "padding": st.none() | st.integers(1, LARGEST)}
+steps = st.one_of(
+    st.builds(Step, kind=st.just("conv"), width=widths, linear=st.booleans(), bare=st.booleans(), **windows),
+    st.builds(Step, kind=st.just("sep"), width=widths, multiplier=numbers, linear=st.booleans(), **windows),
+    st.builds(Step, kind=st.sampled_from(["max", "avg"]), **windows),
+    st.builds(Step, kind=st.just("global"), stride=numbers),
+    st.builds(Step, kind=st.sampled_from(["to", "to?"]), kernel=kernels),
+    st.builds(Step, kind=st.just("fc"), width=widths, linear=st.booleans()),
+    st.builds(Step, kind=st.sampled_from(["lrn", "drop", "act"]), name=st.sampled_from(["", "a", "b/c-1"])),
+)
+blocks = st.builds(
+    Block,
+    branches=st.lists(
+        st.tuples(
+            st.lists(steps.map(lambda step: (step,)), max_size=2),
+            st.lists(steps, min_size=1, max_size=3).map(tuple),  # side by side at a branch's end alone
+        ).map(lambda parts: (*parts[0], parts[1])),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+    tail=st.lists(steps.map(lambda step: (step,)), max_size=2).map(tuple),
+    residual=st.sampled_from([None, 1.0, 0.17]),
+    repeats=st.integers(1, MOST_REPEATS),
+)
+
+
+def in_the_notation(step: Step) -> str:
+    kernel = f"{step.kernel[0]}x{step.kernel[1]}" if step.kernel else ""
+    stride = f"/{step.stride}" if step.stride > 1 else ""
+    multiplier = f"*{step.multiplier}" if step.multiplier > 1 else ""
+    padding = f"p{step.padding}" if step.padding is not None else ""
+    window = f"{kernel}{stride}{multiplier}{padding}"
+    width = f" {step.width}{' bare' * step.bare}{' lin' * step.linear}"
+    name = f"{step.name}: " if step.name else ""
+    match step.kind:
+        case "conv":
+            return f"{name}{window}{width}"
+        case "global":
+            return f"{name}avg{stride}"
+        case "fc":
+            return f"{name}fc{width}"
+        case "sep":
+            return f"{name}sep {window}{width}"
+    return f"{name}{step.kind} {window}".strip()
+
+
+@settings(max_examples=60, deadline=None)
+@given(blocks)
+def test_a_block_written_down_is_read_as_it_was(block: Block) -> None:
+    branches = " | ".join(
+        " > ".join(" & ".join(map(in_the_notation, same)) for same in branch) for branch in block.branches
+    )
+    tail = " > ".join(in_the_notation(step) for (step,) in block.tail)
+    scale = "" if block.residual is None else f"+{block.residual} "
+    assert parse_block(f"x{block.repeats} {scale}{branches} => {tail}") == block
+
+
+@pytest.mark.parametrize("step", [f"1x1 {'9' * 5_000}", f"{'9' * 5_000}x1 8", f"1x1p{'9' * 5_000} 8"])
+def test_a_number_of_thousands_of_digits_is_no_step(step: str) -> None:
+    assert refusal(step).startswith("cannot read the step")
+
+
+@pytest.mark.parametrize("step", ["3x3*8 64", "max 3x3*2", "3x3p1V 4"])
+def test_a_modifier_that_would_do_nothing_is_refused(step: str) -> None:
+    assert refusal(step).startswith("cannot read the step")
+
+
+@pytest.mark.parametrize("text", ["1x1 2 & 3x3 4 > 1x1 8", "1x1 2 => 1x1 2 & 3x3 4"])
+def test_steps_side_by_side_are_read_by_nothing_but_a_concatenation(text: str) -> None:
+    assert refusal(text).startswith("`&` joins the last steps of a branch")
