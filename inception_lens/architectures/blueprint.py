@@ -165,30 +165,25 @@ class _Drawing:
         A step alone is called by its block's name, unless it stands `behind` what has it already.
         """
         ends = [x]
-        alone = bool(name) and not behind and len(chain) == 1 and len(chain[0]) == 1 and not chain[0][0].name
+        step = chain[0][0] if len(chain) == 1 and len(chain[0]) == 1 else None
+        alone = bool(name) and not behind and step is not None and not step.name and step.kind != "act"
         letters = iter(_LETTERS)
         for i, same in enumerate(chain):
             last, ends = ends[-1], []
             for step in same:
-                if step.kind == "act":
-                    ends.append(self.activation(last, name, step, first=i == 0))
-                    continue
-                own = step.name or _own_name(step, letters)
+                own = step.name or self.own_name(step, letters, first=i == 0)
                 path = name if alone else f"{name}/{own}" if name else own
-                ends.append(self.step(last, path, step))
+                ends.append(self.step(last, path, step, first=i == 0))
         return ends
 
-    def activation(self, x: str, name: str, step: Step, *, first: bool) -> str:
-        """The network's activation, below `name`; the first of a chain leaves its input to the other readers."""
-        op = self.style.activation
-        if op is None:
-            return x
-        if first and getattr(op, "inplace", False):
-            op = msgspec.structs.replace(op, inplace=False)
-        own = step.name or ("preactivation" if first else op.kind.lower())
-        return self.writer.add(f"{name}/{own}" if name else own, op, x)
+    def own_name(self, step: Step, letters: Iterator[str], *, first: bool) -> str:
+        """TF-slim's way: `Conv2d_0b_3x3` is the second step of its branch, `Conv2d_1a_3x3` one that halves the map."""
+        if step.kind == "act":
+            return "preactivation" if first else self.config.activation
+        place = "1a" if step.stride > 1 else f"0{next(letters)}"
+        return f"{_TITLES[step.kind]}_{place}" + (f"_{by(step.kernel)}" if step.kernel else "")
 
-    def step(self, x: str, name: str, step: Step) -> str:
+    def step(self, x: str, name: str, step: Step, *, first: bool) -> str:
         add, shape = self.writer.add, self.writer.shape(x)
         map_size = shape[2:]
         if len(shape) != 4 and step.kind in _OF_MAPS:
@@ -221,7 +216,10 @@ class _Drawing:
             case "drop":
                 return add(name, Dropout(self.config.dropout), x)
             case "act":
-                return self.activation(x, name, step, first=False)
+                activation = self.style.activation
+                if activation and first and getattr(activation, "inplace", False):  # what it reads, others may read too
+                    activation = msgspec.structs.replace(activation, inplace=False)
+                return add(name, activation, x) if activation else x
 
     def conv(self, x: str, name: str, step: Step, width: int, groups: int) -> str:
         bias = self.style.bias or step.bare
@@ -256,12 +254,6 @@ class _Drawing:
 
     def width(self, step: Step) -> int:
         return self.config.classes if step.width == "classes" else self.config.scaled(step.width)
-
-
-def _own_name(step: Step, letters: Iterator[str]) -> str:
-    """TF-slim's way: `Conv2d_0b_3x3` is the second step of its branch, `Conv2d_1a_3x3` the one that halves the map."""
-    place = "1a" if step.stride > 1 else f"0{next(letters)}"
-    return f"{_TITLES[step.kind]}_{place}" + (f"_{by(step.kernel)}" if step.kernel else "")
 
 
 _LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"_{i}_" for i in range(1_000))]
