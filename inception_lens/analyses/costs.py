@@ -1,5 +1,6 @@
 """What each call costs: parameters, multiply-accumulates and FLOPs."""
 
+from collections.abc import Sequence
 from math import prod
 
 import msgspec
@@ -28,7 +29,12 @@ class Costs(msgspec.Struct, frozen=True):
 def costs(graph: Graph) -> Costs:
     """Fold the costs of every call of `graph`."""
     shared = bool(graph.frozen) or any(node.parameters for node in graph.nodes)
-    rows: list[tuple[int, int, int, int | None, int | None]] = []
+    # Columns from the start: a tuple per node would only be work for the garbage collector.
+    all_params: list[int] = []
+    all_trainable: list[int] = []
+    all_buffers: list[int] = []
+    all_macs: list[int | None] = []
+    all_flops: list[int | None] = []
     seen: set[str] = set()
     types = graph.types
     for node in graph.nodes:
@@ -47,13 +53,22 @@ def costs(graph: Graph) -> Costs:
                 params = trainable = sum([prod(tensor.shape) for tensor in parameters])
                 buffers = sum([prod(tensor.shape) for tensor in kept]) if kept else 0
         macs, arithmetic = op.macs(shapes, output), op.arithmetic(shapes, output)
-        flops = None if macs is None or arithmetic is None else 2 * macs + arithmetic
-        rows.append((params, trainable, buffers, macs, flops))
-    params_, trainable_, buffers_, macs_, flops_ = zip(*rows, strict=True)
-    return Costs(params_, trainable_, buffers_, macs_, flops_, _backward(graph, macs_))
+        all_params.append(params)
+        all_trainable.append(trainable)
+        all_buffers.append(buffers)
+        all_macs.append(macs)
+        all_flops.append(None if macs is None or arithmetic is None else 2 * macs + arithmetic)
+    return Costs(
+        tuple(all_params),
+        tuple(all_trainable),
+        tuple(all_buffers),
+        tuple(all_macs),
+        tuple(all_flops),
+        _backward(graph, all_macs),
+    )
 
 
-def _backward(graph: Graph, macs: tuple[int | None, ...]) -> tuple[int | None, ...]:
+def _backward(graph: Graph, macs: Sequence[int | None]) -> tuple[int | None, ...]:
     if graph.mode == "inference":
         return ()
     return tuple(
