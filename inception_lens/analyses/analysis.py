@@ -138,7 +138,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
 
     def _layer(self, i: int) -> Layer:
         graph, node = self.graph, self.graph.nodes[i]
-        shapes = tuple([graph.types[name][0].shape for name in node.inputs])
+        shapes = graph.input_shapes(node)
         output = graph.types[node.name][0].shape
         windowed = node.op.category in ("conv", "pool")
         window = node.op.window(shapes[0], output) if windowed else None

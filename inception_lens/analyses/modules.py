@@ -51,7 +51,7 @@ def _rows(
     layers: Iterable[Layer], above: str, level: int, part: int, depth: int, sort: Callable[[Group], Any] | None
 ) -> Iterator[Row]:
     """The rows of layers whose names agree in all but their part number `part` and those behind it."""
-    groups = [summed(name, members) for name, members in _modules(layers, part).items()]
+    groups = grouped(layers, part)
     for group in sorted(groups, key=sort) if sort else groups:
         name, deep, parts = group.name, part, _modules(group.layers, part + 1)
         while depth > deep and len(parts) == 1 and name not in parts:

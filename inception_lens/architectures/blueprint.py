@@ -31,12 +31,10 @@ from inception_lens.ops import (
 
 Expression = Annotated[str, Meta(max_length=2_000, description="in the notation of architectures/notation.py")]
 
-
 Parsed = TypeVar("Parsed")
 
 MOST_STEPS = 20_000
 """Of all blocks together; the longest network of the catalogue has some three hundred."""
-
 
 WIDEST = 2**22
 """Channels of a concatenation, which can double what it reads."""
@@ -46,7 +44,7 @@ class Blueprint(Network, frozen=True, kw_only=True):
     """A network as a table of blocks, each a line of the notation, and what holds for all of them."""
 
     blocks: Annotated[
-        dict[Annotated[str, Meta(max_length=100, pattern=r"^[\w.-]+$")], Expression],
+        dict[Annotated[str, Meta(max_length=100, pattern=r"^[\w.-]+$(?!\n)")], Expression],
         Meta(min_length=1, max_length=1_000, description="by name, in the order of execution"),
     ]
     head: Annotated[Expression, Meta(description="what follows the last block, to the classes")]
@@ -141,10 +139,6 @@ class _Drawing:
                 shortcut, joined = x, self.writer.add(f"{name}/up_1x1", up, joined)
             shortcut = shortcut or self.shortcut(x, name, block)
             joined = self.writer.add(f"{name}/add", Add(block.residual), shortcut, joined)
-        after = [step for same in block.tail for step in same]
-        if after and after[0].kind == "act":  # nobody else reads the sum or the concatenation
-            joined = following(self.writer, joined, name, None, self.style.activation)
-            return self.chain(joined, name, block.tail[1:], behind=True)[-1]
         return self.chain(joined, name, block.tail, behind=True)[-1]
 
     def shortcut(self, x: str, name: str, block: Block) -> str:
@@ -157,7 +151,7 @@ class _Drawing:
         if stride == 1 and width == self.writer.shape(x)[1]:
             return x
         projection = Step(kind="conv", kernel=(1, 1), stride=stride, width=width, linear=True)
-        return self.conv(x, f"{name}/shortcut", projection, width, groups=1)
+        return self.conv(x, f"{name}/shortcut", projection, width)
 
     def chain(self, x: str, name: str, chain: Chain, *, behind: bool = False) -> list[str]:
         """Write the steps and return the ends of the last.
@@ -170,16 +164,18 @@ class _Drawing:
         letters = iter(_LETTERS)
         for i, same in enumerate(chain):
             last, ends = ends[-1], []
+            first = i == 0 and not behind  # and what it reads, others may read too
             for step in same:
-                own = step.name or self.own_name(step, letters, first=i == 0)
+                own = step.name or self.own_name(step, letters, first=first)
                 path = name if alone else f"{name}/{own}" if name else own
-                ends.append(self.step(last, path, step, first=i == 0))
+                ends.append(self.step(last, path, step, first=first))
         return ends
 
     def own_name(self, step: Step, letters: Iterator[str], *, first: bool) -> str:
         """TF-slim's way: `Conv2d_0b_3x3` is the second step of its branch, `Conv2d_1a_3x3` one that halves the map."""
         if step.kind == "act":
-            return "preactivation" if first else self.config.activation
+            activation = self.style.activation
+            return "preactivation" if first or not activation else activation.kind.lower()
         place = "1a" if step.stride > 1 else f"0{next(letters)}"
         return f"{_TITLES[step.kind]}_{place}" + (f"_{by(step.kernel)}" if step.kernel else "")
 
@@ -190,14 +186,14 @@ class _Drawing:
             raise ShapeError(f"`{name}` reads `{x}` {by(shape)}: it needs a map, (N, C, H, W)")
         match step.kind:
             case "conv":
-                return self.conv(x, name, step, self.width(step), groups=1)
+                return self.conv(x, name, step, self.width(step))
             case "sep":
-                channels = self.writer.shape(x)[1]
+                channels = shape[1]
                 depthwise = self.windowed(x, step)
                 op = Conv2d(channels * step.multiplier, *depthwise, groups=channels, bias=self.style.bias)
                 x = add(f"{name}/depthwise", op, x)
                 pointwise = Step(kind="conv", kernel=(1, 1), width=step.width, linear=step.linear, bare=step.bare)
-                return self.conv(x, f"{name}/pointwise", pointwise, self.width(step), groups=1)
+                return self.conv(x, f"{name}/pointwise", pointwise, self.width(step))
             case "max":
                 return add(name, MaxPool2d(*self.windowed(x, step), self.config.rounding), x)
             case "avg":
@@ -217,13 +213,13 @@ class _Drawing:
                 return add(name, Dropout(self.config.dropout), x)
             case "act":
                 activation = self.style.activation
-                if activation and first and getattr(activation, "inplace", False):  # what it reads, others may read too
+                if activation and first and getattr(activation, "inplace", False):
                     activation = msgspec.structs.replace(activation, inplace=False)
                 return add(name, activation, x) if activation else x
 
-    def conv(self, x: str, name: str, step: Step, width: int, groups: int) -> str:
+    def conv(self, x: str, name: str, step: Step, width: int) -> str:
         bias = self.style.bias or step.bare
-        x = self.writer.add(name, Conv2d(width, *self.windowed(x, step), groups=groups, bias=bias), x)
+        x = self.writer.add(name, Conv2d(width, *self.windowed(x, step), bias=bias), x)
         norm = None if step.bare else self.style.norm
         return following(self.writer, x, name, norm, None if step.linear else self.style.activation)
 

@@ -16,6 +16,7 @@ from inception_lens.ops import (
     Linear,
     LocalResponseNorm,
     ReLU,
+    Rounding,
     Softmax,
 )
 
@@ -35,6 +36,9 @@ class GoogLeNetLayers:
             activation_first=config.activation_at == "before_norm",
             same=config.padding == "same",
         )
+
+        # Average pools have no padding of their own, so that SAME would not fit them: the paper marks them V.
+        self.average_rounding: Rounding = "floor" if config.rounding == "same" else config.rounding
 
     def write(self, image: str, mode: Mode) -> tuple[Output, ...]:
         """Write the network that reads `image`, and return its outputs, the main one first."""
@@ -106,9 +110,8 @@ class GoogLeNetLayers:
             x = self.writer.add(f"{pool}/{height}x{width}_s1", AdaptiveAvgPool2d(), x)
         else:
             kernel, stride = blocks.parse_pool(self.config.final_pool)
-            rounding = "floor" if self.config.rounding == "same" else self.config.rounding
             name = f"{pool}/{kernel[0]}x{kernel[1]}_s{stride}"
-            x = self.writer.add(name, AvgPool2d(kernel, (stride, stride), rounding=rounding), x)
+            x = self.writer.add(name, AvgPool2d(kernel, (stride, stride), rounding=self.average_rounding), x)
         if self.config.dropout:
             x = self.writer.add("dropout", Dropout(self.config.dropout), x)
         if self.config.classifier == "conv":
@@ -125,8 +128,7 @@ class GoogLeNetLayers:
             x = self.writer.add(f"{name}/avgpool", AdaptiveAvgPool2d((head.pool_size, head.pool_size)), x)
         else:
             k, s = head.pool_kernel, head.pool_stride
-            rounding = "floor" if self.config.rounding == "same" else self.config.rounding
-            x = self.writer.add(f"{name}/ave_pool", AvgPool2d((k, k), (s, s), rounding=rounding), x)
+            x = self.writer.add(f"{name}/ave_pool", AvgPool2d((k, k), (s, s), rounding=self.average_rounding), x)
         x = blocks.conv(self.writer, x, f"{name}/conv", self.config.scaled(head.conv), 1, self.style)
         x = self.writer.add(f"{name}/flatten", Flatten(), x)
         x = self.writer.add(f"{name}/fc", Linear(self.config.scaled(head.fc)), x)

@@ -64,7 +64,7 @@ class Network(Table, frozen=True, kw_only=True):
 
         Raises:
             ConfigError: a value is of the wrong type or out of its bounds, or two values contradict each other.
-            ShapeError: a window does not fit the map that it meets; the message names the smallest input that works.
+            ShapeError: a window does not fit the map that it meets; the message names inputs near by that work.
         """
         self.check()
         try:

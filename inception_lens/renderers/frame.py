@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.catalogue import Sized
+from inception_lens.analyses.modules import EVERY_LEVEL
 from inception_lens.ops import by
 from inception_lens.renderers import escape
 from inception_lens.renderers.columns import COLUMNS, NOTHING, Column, pick, sort_key
@@ -25,7 +26,7 @@ def csv(
     """
     import pandas
 
-    groups = analysis.by_module(depth or 1_000_000)
+    groups = analysis.by_module(depth or EVERY_LEVEL)
     if sort:
         groups = tuple(sorted(groups, key=sort_key(sort)))
     cells: dict[str, list[object]] = {"name": [escape.csv_cell(group.name) for group in groups]}

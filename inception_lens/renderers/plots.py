@@ -12,6 +12,7 @@ from inception_lens.renderers.theme import COLORS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
     from inception_lens.analyses.catalogue import Sized
 
@@ -95,17 +96,20 @@ def _label(axes: Axes, names: dict[str, tuple[float, float]], points: list[tuple
         )
         boxes: list[tuple[int, int, Bbox, tuple[int, int]]] = []
         for dx, dy in LABEL_OFFSETS:
-            text.set_position((dx, dy))
-            text.set_horizontalalignment("left" if dx > 0 else "right" if dx < 0 else "center")
+            _move(text, dx, dy)
             box = text.get_window_extent()
             outside = box.x0 < axes.bbox.x0 or box.x1 > axes.bbox.x1
             boxes.append((sum(box.overlaps(other) for other in taken) + outside, len(boxes), box, (dx, dy)))
             if boxes[-1][0] == 0:
                 break
         _, _, box, (dx, dy) = min(boxes, key=lambda found: found[:2])
-        text.set_position((dx, dy))
-        text.set_horizontalalignment("left" if dx > 0 else "right" if dx < 0 else "center")
+        _move(text, dx, dy)
         taken.append(box)
+
+
+def _move(text: Annotation, dx: int, dy: int) -> None:
+    text.set_position((dx, dy))
+    text.set_horizontalalignment("left" if dx > 0 else "right" if dx < 0 else "center")
 
 
 def drawn(figure: Figure, form: Format) -> bytes:
