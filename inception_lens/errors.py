@@ -5,6 +5,7 @@ InceptionLensError
 ├── ConfigError           a config or an override that says something impossible
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
+├── TraceError            a PyTorch model whose forward pass could not be followed to its end
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -39,6 +40,14 @@ class GraphError(InceptionLensError):
 
 class ShapeError(GraphError):
     """Tensor shapes that an operation cannot take."""
+
+
+class TraceError(InceptionLensError):
+    """A PyTorch model whose forward pass could not be followed to its end; `graph` is the part before, if any."""
+
+    def __init__(self, message: str, *, graph: object = None) -> None:
+        super().__init__(message)
+        self.graph = graph
 
 
 class OutputError(InceptionLensError):

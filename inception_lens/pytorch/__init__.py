@@ -1,0 +1,1 @@
+"""PyTorch both ways: networks built of graphs, and graphs traced from any model."""
