@@ -12,6 +12,7 @@ from inception_lens.graph import About, Graph, Input, Mode, Node, Output, output
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import Role
 from inception_lens.pytorch.leaves import LEAVES
+from inception_lens.pytorch.survey import Survey
 from inception_lens.pytorch.values import NAMES
 
 KINDS = {
@@ -26,15 +27,11 @@ KINDS = {
 class Recorder:
     """Nodes, their types, and by identity the parameters and buffers that each reads."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self.model = module
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
         self.nodes: list[Node] = []
         self.types: dict[str, tuple[TensorType, ...]] = {}
         self.inputs: list[Input] = []
-        self._parameters = dict(module.named_parameters())
-        self._names = {id(tensor): name for name, tensor in module.named_buffers()}
-        self._buffers = frozenset(self._names)
-        self._names |= {id(tensor): name for name, tensor in self._parameters.items()}
         self._reads: list[tuple[int, ...]] = []
         self._taken: dict[str, int] = {}
         self._scopes: list[tuple[str, str]] = [("", "")]
@@ -54,14 +51,14 @@ class Recorder:
 
     def owns(self, tensor: object) -> bool:
         """Whether a tensor is a parameter or a buffer of the model."""
-        return id(tensor) in self._names
+        return id(tensor) in self.survey.names
 
     def role(self, tensor: torch.Tensor) -> tuple[Role, str]:
         """What a tensor from outside the forward pass is, and the path that it has in the graph."""
-        name = self._names.get(id(tensor))
+        name = self.survey.names.get(id(tensor))
         if name is None:
             return "constant", self.scoped("constant")
-        return "buffer" if id(tensor) in self._buffers else "parameter", name.replace(".", "/")
+        return "buffer" if name in self.survey.buffers else "parameter", name.replace(".", "/")
 
     def add_input(self, name: str, type_: TensorType) -> str:
         """Write an input of the graph and return its name."""
@@ -119,9 +116,9 @@ class Recorder:
     def graph(self, outputs: Iterable[str], mode: Mode, about: About) -> Graph:
         """The graph recorded so far."""
         nodes, reads = self._alive(outputs := list(outputs))
-        names = self._names
+        names, parameters = self.survey.names, self.survey.parameters
         read = [name for tensors in reads for each in tensors if (name := names.get(each)) is not None]
-        frozen = frozenset([name for name, tensor in self._parameters.items() if not tensor.requires_grad])
+        frozen = frozenset([name for name, tensor in parameters.items() if not tensor.requires_grad])
         used = set(read)
         if frozen or len(used) < len(read):  # then tensors go by the model's own names: some are shared, or not trained
             nodes = [
@@ -130,14 +127,14 @@ class Recorder:
                 else node
                 for node, tensors in zip(nodes, reads, strict=True)
             ]
-        unused = [Parameter(name, tuple(each.shape)) for name, each in self._parameters.items() if name not in used]
+        unused = [Parameter(name, tuple(each.shape)) for name, each in parameters.items() if name not in used]
         return Graph(
             inputs=tuple(self.inputs),
             nodes=tuple(nodes),
             outputs=tuple([Output(name) for name in outputs]),
             types=self.types,
             mode=mode,
-            dtype=self._dtype(),
+            dtype=NAMES.get(self.survey.dtype, "float32"),
             unused=tuple(unused),
             frozen=frozen,
             about=about,
@@ -159,9 +156,3 @@ class Recorder:
             nodes.append(node)
             reads.append(tensors)
         return nodes[::-1], reads[::-1]
-
-    def _dtype(self) -> str:
-        for tensor in self._parameters.values():
-            if tensor.is_floating_point():
-                return NAMES.get(tensor.dtype, "float32")
-        return "float32"

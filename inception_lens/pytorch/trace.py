@@ -21,6 +21,7 @@ from inception_lens.graph import About, Graph, Mode
 from inception_lens.ops import TensorType, by
 from inception_lens.pytorch.dispatch import NeedsValue
 from inception_lens.pytorch.recorder import Recorder
+from inception_lens.pytorch.survey import Survey
 from inception_lens.pytorch.tracer import Tracer
 from inception_lens.pytorch.values import DTYPES, Traced, tensors_in, traced, type_of
 
@@ -54,25 +55,25 @@ def trace(
         TraceError: the forward pass ended in an error; the message says where, and `graph` holds the part before.
         ConfigError: an input is neither a tensor nor a shape.
     """
-    _check(module)
+    survey = _surveyed(module)
     about = about or About(type(module).__name__, source="pytorch")
-    with _undisturbed(module, mode):
+    with _undisturbed(survey, mode):
         try:
-            return _followed(module, inputs, about, shortcuts=shortcuts, values=values)
+            return _followed(survey, inputs, about, shortcuts=shortcuts, values=values)
         except NeedsValue:
-            return _followed(module, inputs, about, shortcuts=False, values=True)
+            return _followed(survey, inputs, about, shortcuts=False, values=True)
 
 
-def _followed(module: nn.Module, inputs: Inputs, about: About, *, shortcuts: bool, values: bool) -> Graph:
-    recorder = Recorder(module)
-    tracer = Tracer(recorder, _device(module), shortcuts=shortcuts, values=values)
-    args, kwargs = _Arguments(module, tracer).of(inputs)
+def _followed(survey: Survey, inputs: Inputs, about: About, *, shortcuts: bool, values: bool) -> Graph:
+    module, recorder = survey.model, Recorder(survey)
+    tracer = Tracer(recorder, survey.device, shortcuts=shortcuts, values=values)
+    args, kwargs = _Arguments(survey, tracer).of(inputs)
     mode: Mode = "training" if module.training else "inference"
     try:
         with torch.no_grad(), _below_autograd(), tracer.following(), tracer:
             result = module(*args, **kwargs)
     except NeedsValue as error:
-        if not values and all([each.device.type != "meta" for each in module.parameters()]):
+        if not values and all([each.device.type != "meta" for each in survey.parameters.values()]):
             raise
         raise _failed(error, tracer, about, mode) from error
     except InceptionLensError as error:
@@ -111,40 +112,34 @@ def _source_line(error: Exception) -> str:
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
 
 
-def _check(module: nn.Module) -> None:
+def _surveyed(module: nn.Module) -> Survey:
     if not isinstance(module, nn.Module):
         raise ConfigError(f"{module!r} is no PyTorch module")
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+    survey = Survey(module)
+    for name, tensor in (*survey.parameters.items(), *survey.buffers.items()):
         if isinstance(tensor, UninitializedTensorMixin):
             raise TraceError(f"`{name}` of {type(module).__name__} has no shape yet: run the model once first")
-
-
-def _device(module: nn.Module) -> torch.device:
-    """Where the model thinks that it runs."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.device.type != "meta":
-            return tensor.device
-    return torch.device("cpu")
+    return survey
 
 
 @contextmanager
-def _undisturbed(module: nn.Module, mode: Mode | None) -> Iterator[None]:
+def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     """Set the training flags, and put them and the random state back."""
-    modules = list(module.modules())
-    flags = [each.training for each in modules]
+    states = [vars(each) for each in survey.modules]
+    flags = [state["training"] for state in states]
     numbers, python = torch.get_rng_state(), random.getstate()
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator for what is several
     if mode is not None:
-        module.train(mode == "training")
+        survey.model.train(mode == "training")
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         torch.set_rng_state(numbers)
         random.setstate(python)
-        for each, flag in zip(modules, flags, strict=True):
-            each.training = flag
+        for state, flag in zip(states, flags, strict=True):
+            state["training"] = flag
 
 
 @contextmanager
@@ -158,11 +153,10 @@ def _below_autograd() -> Iterator[None]:
 class _Arguments:
     """The arguments of the forward pass, with tensors of no storage in the place of the inputs."""
 
-    def __init__(self, module: nn.Module, tracer: Tracer) -> None:
-        self.tracer = tracer
-        self.dtype = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+    def __init__(self, survey: Survey, tracer: Tracer) -> None:
+        self.tracer, self.dtype = tracer, survey.dtype
         try:
-            parameters = inspect.signature(module.forward).parameters.values()
+            parameters = inspect.signature(survey.model.forward).parameters.values()
             kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
             self.names = [each.name for each in parameters if each.kind in kinds]
         except (TypeError, ValueError):

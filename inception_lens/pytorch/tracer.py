@@ -13,6 +13,7 @@ from torch.nn.modules import module as every_module
 
 from inception_lens.graph import output_name
 from inception_lens.ops import Op
+from inception_lens.pytorch.attention import is_plain, self_attention
 from inception_lens.pytorch.dispatch import Dispatch
 from inception_lens.pytorch.formulas import FORMULAS, Formula
 from inception_lens.pytorch.leaves import LEAVES
@@ -21,6 +22,10 @@ from inception_lens.pytorch.values import Traced, tensors_in, type_of
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 EVERYWHERE = tuple([getattr(every_module, f"_global{name}") for name in HOOKS])
 """Hooks that are run around every module there is."""
+
+
+STATISTICS = ("running_mean", "running_var")
+"""Buffers that standard modules read."""
 
 
 class Failure(NamedTuple):
@@ -39,9 +44,8 @@ class Tracer(Dispatch):
     @contextmanager
     def following(self) -> Iterator[None]:
         """Answer the calls of modules while the context lasts; then the modules and their class are as they were."""
-        original: Callable[..., Any] = nn.Module.__call__
+        original: Callable[..., Any] = nn.Module._call_impl
         thread = threading.get_ident()
-        self._paths = _paths(self.recorder.model)
         self._before: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._entered: set[int] = set()
         self._original = original
@@ -51,11 +55,11 @@ class Tracer(Dispatch):
                 return original(module, *args, **kwargs)
             return self._call(module, args, kwargs)
 
-        nn.Module.__call__ = call  # type: ignore[method-assign]
+        nn.Module._call_impl = call  # type: ignore[method-assign]
         try:
             yield
         finally:
-            nn.Module.__call__ = original  # type: ignore[method-assign]
+            nn.Module._call_impl = original  # type: ignore[method-assign]
             self._put_back()
 
     def _call(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
@@ -68,6 +72,13 @@ class Tracer(Dispatch):
                 op = rule(module, tuple(args[0].shape)) if rule else None
                 if op is not None:
                     return self._answered(module, path, op, args[0])
+            if (
+                kind is nn.MultiheadAttention
+                and self.shortcuts
+                and is_plain(module, args, kwargs)
+                and _untouched(module)
+            ):
+                return self._attended(module, path, args[0])
             formula = FORMULAS.get(kind)
             if formula is not None:
                 return self._counted(module, path, formula, tensors_in((*args, *kwargs.values())))
@@ -91,10 +102,10 @@ class Tracer(Dispatch):
     def _answered(self, module: nn.Module, path: str, op: Op, x: Traced) -> Any:
         """What a standard module answers, by its operation's shape rule."""
         types = op.output_types((type_of(x),))
-        reads: Sequence[torch.Tensor] = ()
+        reads: Sequence[torch.Tensor | None] = ()
         if op.has_weights:
-            shape = tuple(x.shape)
-            reads = [getattr(module, tensor.role) for tensor in (*op.parameters(shape), *op.buffers(shape))]
+            state = vars(module)
+            reads = [*state["_parameters"].values(), *[state["_buffers"].get(role) for role in STATISTICS]]
         name = self.recorder.add(path, op, (x.path,), types, reads)
         if getattr(op, "inplace", False):
             self.overwritten(x, name, valued=False)
@@ -103,6 +114,12 @@ class Tracer(Dispatch):
         if op.kind == "LSTM":  # its states are a pair
             return made[0], (made[1], made[2])
         return made[0] if len(made) == 1 else tuple(made)
+
+    def _attended(self, module: nn.MultiheadAttention, path: str, x: Traced) -> tuple[Traced, None]:
+        self.recorder.enter(path, type(module))
+        name, type_ = self_attention(self.recorder, module, x)
+        self.recorder.leave()
+        return self.made(name, type_), None
 
     def _counted(self, module: nn.Module, path: str, formula: Formula, tensors: Sequence[torch.Tensor]) -> Any:
         """What a module answers whose cost a user has registered."""
@@ -115,13 +132,10 @@ class Tracer(Dispatch):
         return made[0] if len(made) == 1 else tuple(made)
 
     def _path(self, module: nn.Module) -> str:
-        known = self._paths.get(id(module))
-        if known is None:  # kept in a list, or made on the spot
+        found = self.recorder.survey.path(module, self.recorder.scope.replace("/", "."))
+        if found is None:  # kept in a list, or made on the spot
             return self.recorder.scoped(type(module).__name__)
-        if isinstance(known, str):
-            return known
-        scope = self.recorder.scope
-        return next((path for path in known if path.rpartition("/")[0] == scope), known[0])
+        return found.replace(".", "/")
 
     def _remember(self, module: nn.Module) -> None:
         state = vars(module)
@@ -146,24 +160,3 @@ def _untouched(module: nn.Module) -> bool:
         or "forward" in state
         or any(EVERYWHERE)
     )
-
-
-def _paths(model: nn.Module) -> dict[int, str | list[str]]:
-    """The path of every module by its identity; several where it stands at several places."""
-    paths: dict[int, str | list[str]] = {id(model): ""}
-    stack: list[tuple[str, nn.Module]] = [("", model)]
-    while stack:
-        above, module = stack.pop()
-        for name, child in module._modules.items():
-            if child is None:
-                continue
-            path = f"{above}/{name}" if above else name
-            known = paths.get(id(child))
-            if known is None:
-                paths[id(child)] = path
-                stack.append((path, child))
-            elif path not in (known := [known] if isinstance(known, str) else known):
-                paths[id(child)] = [*known, path]
-                if not above.startswith(path):
-                    stack.append((path, child))
-    return paths

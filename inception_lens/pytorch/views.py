@@ -18,7 +18,11 @@ def reshaped(shape: Shape, output: Shape, arguments: tuple[Any, ...] = ()) -> Op
     while start < min(len(shape), len(output)) and shape[start] == output[start]:
         start += 1
     end = len(shape) - (len(output) - start)  # the last axis of the run
-    if start < min(end, len(output)) and output[start] == prod(shape[start : end + 1]) and output[start + 1 :] == shape[end + 1 :]:
+    if (
+        start < min(end, len(output))
+        and output[start] == prod(shape[start : end + 1])
+        and output[start + 1 :] == shape[end + 1 :]
+    ):
         return Flatten(start, -1 if end == len(shape) - 1 else end)
     return Reshape(output)
 
