@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-import torch
 from torch import nn
 
 from inception_lens.ops import (
@@ -39,41 +39,50 @@ def self_attention(recorder: Recorder, module: nn.MultiheadAttention, x: Traced)
 
     The output's name and type are the answer.
     """
-    type_, name, heads, width = type_of(x), x.path, module.num_heads, module.embed_dim
-    step = _Step(recorder)
-    if module.batch_first:
-        name, type_ = step("transpose", Permute((1, 0, 2)), name, type_)
-    length, batch, _ = type_.shape
-    projected = step("linear", Linear(3 * width, module.in_proj_bias is not None), name, type_, _projection(module))
-    three = step("view", Reshape((length, batch, 3, width)), *projected)
-    three = step("unsqueeze", Reshape((1, length, batch, 3, width)), *three)
-    three = step("transpose", Permute((3, 1, 2, 0, 4)), *three)
-    three = step("clone", Elementwise("clone"), *step("squeeze", Flatten(3), *three))
-    parts = [step("select", Select(0, i), *three) for i in range(3)]
+    weights = (module.in_proj_weight, module.in_proj_bias), (module.out_proj.weight, module.out_proj.bias)
+    calls = _calls(
+        type_of(x), module.num_heads, weights[0][1] is not None, weights[1][1] is not None, module.batch_first
+    )
+    names, reads = [x.path], iter(weights)
+    for function, op, inputs, types in calls:
+        tensors = next(reads) if op.has_weights else ()
+        names.append(recorder.call(function, op, [names[i] for i in inputs], types, tensors))
+    return names[-1], calls[-1].types[0]
+
+
+class _Call(NamedTuple):
+    function: str
+    op: Op
+    inputs: tuple[int, ...]
+    """Numbers of the calls that it reads, from 1; 0 is the module's input."""
+    types: tuple[TensorType, ...]
+
+
+@lru_cache(64)  # the layers of a transformer are alike
+def _calls(given: TensorType, heads: int, bias_in: bool, bias_out: bool, batch_first: bool) -> tuple[_Call, ...]:
+    types, calls = [given], []
+
+    def call(function: str, op: Op, *inputs: int) -> int:
+        made = op.output_types(tuple([types[i] for i in inputs]))
+        calls.append(_Call(function, op, inputs, made))
+        types.append(made[0])
+        return len(calls)
+
+    x = call("transpose", Permute((1, 0, 2)), 0) if batch_first else 0
+    length, batch, width = types[x].shape
+    x = call("linear", Linear(3 * width, bias_in), x)
+    x = call("view", Reshape((length, batch, 3, width)), x)
+    x = call("unsqueeze", Reshape((1, length, batch, 3, width)), x)
+    x = call("transpose", Permute((3, 1, 2, 0, 4)), x)
+    x = call("clone", Elementwise("clone"), call("squeeze", Flatten(3), x))
+    parts = [call("select", Select(0, i), x) for i in range(3)]
     rows = Reshape((length, batch * heads, width // heads))
-    parts = [step("transpose", Permute((1, 0, 2)), *step("view", rows, *part)) for part in parts]
-    parts = [step("view", Reshape((batch, heads, length, width // heads)), *part) for part in parts]
-    attention = ScaledDotProductAttention()
-    types = attention.output_types(tuple([each for _, each in parts]))
-    name = recorder.call("scaled_dot_product_attention", attention, [each for each, _ in parts], types)
-    joined = step("clone", Elementwise("clone"), *step("permute", Permute((2, 0, 1, 3)), name, types[0]))
-    joined = step("unsafe_view", Reshape((length * batch, width)), *joined)
-    out = module.out_proj
-    joined = step("linear", Linear(width, out.bias is not None), *joined, (out.weight, out.bias))
-    joined = step("view", Reshape((length, batch, width)), *joined)
-    return step("transpose", Permute((1, 0, 2)), *joined) if module.batch_first else joined
-
-
-def _projection(module: nn.MultiheadAttention) -> tuple[torch.Tensor | None, ...]:
-    return module.in_proj_weight, module.in_proj_bias
-
-
-class _Step:
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-
-    def __call__(
-        self, function: str, op: Op, name: str, type_: TensorType, reads: tuple[torch.Tensor | None, ...] = ()
-    ) -> tuple[str, TensorType]:
-        types = op.output_types((type_,))
-        return self.recorder.call(function, op, (name,), types, reads), types[0]
+    parts = [call("transpose", Permute((1, 0, 2)), call("view", rows, part)) for part in parts]
+    parts = [call("view", Reshape((batch, heads, length, width // heads)), part) for part in parts]
+    x = call("scaled_dot_product_attention", ScaledDotProductAttention(), *parts)
+    x = call("clone", Elementwise("clone"), call("permute", Permute((2, 0, 1, 3)), x))
+    x = call("linear", Linear(width, bias_out), call("unsafe_view", Reshape((length * batch, width)), x))
+    x = call("view", Reshape((length, batch, width)), x)
+    if batch_first:
+        call("transpose", Permute((1, 0, 2)), x)
+    return tuple(calls)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from inception_lens import ops
-from inception_lens.ops import Declared, Op, TensorType
+from inception_lens.ops import Declared, Elementwise, Op, Reduce, TensorType
 from inception_lens.pytorch.values import NAMES
 
 Tensor = torch.Tensor
@@ -320,3 +320,43 @@ def _pad(a: Arguments) -> Call | None:
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     rows = [*[(0, 0)] * (x.dim() - len(pairs)), *pairs[::-1]]
     return Call(ops.Pad(tuple(rows), mode, float(value or 0)), (x,))
+
+
+def _elementwise(name: str) -> Rule:
+    """A function of one tensor, or of two or of a tensor and a number, where no dtype has to be promoted."""
+
+    def elementwise(a: Arguments) -> Call | None:
+        tensors = [each for each in a.given if isinstance(each, Tensor)]
+        dtypes = {each.dtype for each in tensors}
+        numbers = [each for each in a.given if not isinstance(each, Tensor)]
+        if len(dtypes) != 1 or not tensors[0].is_floating_point() or a.named.keys() - {"alpha"}:
+            return None
+        if any(type(each) not in (int, float, bool) for each in numbers):
+            return None
+        if name != "add" or len(tensors) != 2 or tensors[0].shape != tensors[1].shape:
+            return Call(Elementwise(name), tuple(tensors))
+        return Call(ops.Add(float(a.named.get("alpha", 1))), tuple(tensors))
+
+    return elementwise
+
+
+for _name in (
+    "add", "sub", "mul", "div", "maximum", "minimum", "pow", "neg", "abs", "exp", "log", "sqrt", "rsqrt", "square",
+    "sin", "cos", "erf", "reciprocal",
+):  # fmt: skip
+    RULES[f"aten::{_name}"] = _elementwise(_name)
+
+
+def _reduction(name: str) -> Rule:
+    def reduction(a: Arguments) -> Call | None:
+        x, dims = a.given[0], a.get(1, "dim")
+        if not x.is_floating_point() or not x.dim() or a.named.get("dtype") not in (None, x.dtype):
+            return None
+        dims = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+        return Call(Reduce(name, tuple(sorted([axis % x.dim() for axis in dims])), a.get(2, "keepdim", False)), (x,))
+
+    return reduction
+
+
+for _name in ("mean", "sum", "amax", "amin"):
+    RULES[f"aten::{_name}"] = _reduction(_name)
