@@ -46,6 +46,8 @@ def reduction(name: str, x: Tensor, dims: Any, keepdim: bool, outputs: tuple[Ten
 
 
 FREE = frozenset({
+    "_unsafe_index", "_unsafe_index_put", "_unsafe_masked_index", "unsafe_split", "unsafe_split_with_sizes",
+    "squeeze", "unsqueeze", "transpose", "t",
     "_conj", "_pack_padded_sequence", "_pad_packed_sequence", "_reshape_alias", "_unique2",
     "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d", "alias", "allclose",
     "arange", "argsort", "as_strided", "as_strided_scatter", "bernoulli", "bincount", "broadcast_tensors",
@@ -75,6 +77,12 @@ def _per_output(flops: int) -> Callable[[Types, Types], int]:
 
 FLOPS: dict[str, Callable[[Types, Types], int]] = {
     "cumsum": _per_output(1),
+    "log_sigmoid_forward": _per_output(4),
+    "rrelu_with_noise": _per_output(2),
+    "linalg_vector_norm": lambda inputs, outputs: 2 * inputs[0].elements,
+    "_weight_norm_interface": lambda inputs, outputs: 4 * inputs[0].elements,
+    "_cdist_forward": lambda inputs, outputs: 3 * outputs[0].elements * inputs[0].shape[-1],
+    "_euclidean_dist": lambda inputs, outputs: 3 * outputs[0].elements * inputs[0].shape[-1],
     "cumprod": _per_output(1),
     "logcumsumexp": _per_output(3),
     "upsample_linear1d": _per_output(3),

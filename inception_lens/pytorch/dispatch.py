@@ -73,7 +73,8 @@ class Dispatch(TorchDispatchMode):
     def _store(self, tensor: torch.Tensor) -> Traced:
         role, path = self.recorder.role(tensor)
         given = type_of(tensor)
-        name = self.recorder.add(path, Stored(given.shape, given.dtype, role), (), (given,), (tensor,))
+        reads = () if role == "constant" else (tensor,)
+        name = self.recorder.add(path, Stored(given.shape, given.dtype, role), (), (given,), reads)
         value = None
         if tensor.device.type != "meta" and (self.values or (role != "parameter" and tensor.numel() <= SMALL)):
             value = tensor.detach() if role == "parameter" else tensor.detach().clone()
@@ -172,6 +173,9 @@ class Dispatch(TorchDispatchMode):
         if written and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)
         made = self.recorder.call(name, op, [each.path for each in inputs], types)
+        if torch.Tag.inplace_view in func.tags:
+            with torch._C._DisableTorchDispatch():
+                func(*args, **kwargs)  # it changes the sizes of the tensor itself
         if written:
             real = all([each.device.type != "meta" for each in found])
             for target in written:

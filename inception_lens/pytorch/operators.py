@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 
 from inception_lens import ops
@@ -227,6 +228,32 @@ def _pool(kind: type[Op], dimensions: int, *, maximum: bool) -> Rule:
         return Call(kind(kernel, stride, padding, rounding, a.get(5, "count_include_pad", True)), (x,))  # type: ignore[call-arg]
 
     return pool
+
+
+@rule("max_pool2d_with_indices", "max_pool3d_with_indices")
+def _max_pool_with_indices(a: Arguments) -> Call | None:
+    kinds: dict[int, type[ops.MaxPool2d]] = {4: ops.MaxPool2d, 5: ops.MaxPool3d}  # type: ignore[dict-item]
+    kind = kinds.get(a.given[0].dim())
+    call = _pool(kind, a.given[0].dim() - 2, maximum=True)(a) if kind else None
+    return call and call._replace(op=msgspec.structs.replace(call.op, indices=True))
+
+
+def _upsample(mode: str, dimensions: int, *, aligns: bool) -> Rule:
+    def upsample(a: Arguments) -> Call | None:
+        x, size = a.given[:2]
+        if size is None:
+            factors = a.get(3 if aligns else 2, "scale_factors")
+            size = [int(n * factor) for n, factor in zip(x.shape[2:], factors, strict=True)]
+        return Call(ops.Upsample(tuple(size), mode), (x,)) if x.dim() == dimensions + 2 else None
+
+    return upsample
+
+
+for _n in (1, 2, 3):
+    RULES[f"aten::upsample_nearest{_n}d"] = _upsample("nearest", _n, aligns=False)
+    RULES[f"aten::_upsample_nearest_exact{_n}d"] = _upsample("nearest-exact", _n, aligns=False)
+for _name, _n in (("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 2)):
+    RULES[f"aten::upsample_{_name}{_n}d"] = _upsample(_name, _n, aligns=True)
 
 
 def _adaptive(kind: type[Op], dimensions: int) -> Rule:

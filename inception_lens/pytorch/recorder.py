@@ -50,14 +50,14 @@ class Recorder:
         self._scopes.pop()
 
     def owns(self, tensor: object) -> bool:
-        """Whether a tensor is a parameter or a buffer of the model."""
-        return id(tensor) in self.survey.names
+        """Whether a tensor is a parameter or a buffer, of the model or of a module that it keeps to itself."""
+        return id(tensor) in self.survey.names or isinstance(tensor, nn.Parameter)
 
     def role(self, tensor: torch.Tensor) -> tuple[Role, str]:
         """What a tensor from outside the forward pass is, and the path that it has in the graph."""
         name = self.survey.names.get(id(tensor))
         if name is None:
-            return "constant", self.scoped("constant")
+            return ("parameter" if self.owns(tensor) else "constant"), self.scoped("constant")
         return "buffer" if name in self.survey.buffers else "parameter", name.replace(".", "/")
 
     def add_input(self, name: str, type_: TensorType) -> str:
@@ -116,14 +116,18 @@ class Recorder:
     def graph(self, outputs: Iterable[str], mode: Mode, about: About) -> Graph:
         """The graph recorded so far."""
         nodes, reads = self._alive(outputs := list(outputs))
-        names, parameters = self.survey.names, self.survey.parameters
-        read = [name for tensors in reads for each in tensors if (name := names.get(each)) is not None]
+        parameters, names = self.survey.parameters, dict(self.survey.names)
+        for node, tensors in zip(nodes, reads, strict=True):
+            for i, each in enumerate(tensors):
+                if each not in names:  # a module that the model does not know as its own
+                    names[each] = f"{node.name}.{i}"
+        read = [names[each] for tensors in reads for each in tensors]
         frozen = frozenset([name for name, tensor in parameters.items() if not tensor.requires_grad])
         used = set(read)
         if frozen or len(used) < len(read):  # then tensors go by the model's own names: some are shared, or not trained
             nodes = [
                 msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors]))
-                if tensors and tensors[0] in names
+                if tensors
                 else node
                 for node, tensors in zip(nodes, reads, strict=True)
             ]

@@ -24,7 +24,7 @@ class Survey:
         stack: list[tuple[str, nn.Module]] = [("", model)]
         while stack:
             path, module = stack.pop()
-            key, state = id(module), vars(module)
+            key = id(module)
             if key in self._paths:  # a second place of a module, and of all that stands in it
                 self._further.setdefault(key, [self._paths[key]]).append(path)
                 if path.startswith(self._paths[key] + "."):
@@ -32,16 +32,16 @@ class Survey:
             else:
                 self._paths[key] = path
                 self.modules.append(module)
-                for own, found in (("_parameters", self.parameters), ("_buffers", self.buffers)):
-                    for name, tensor in state[own].items():
+                for own, found in ((module._parameters, self.parameters), (module._buffers, self.buffers)):
+                    for name, tensor in own.items():
                         if tensor is not None and id(tensor) not in self.names:
                             full = f"{path}.{name}" if path else name
                             self.names[id(tensor)] = full
                             found[full] = tensor
-            children = state["_modules"]
+            children = module._modules
             if children:
                 above = f"{path}." if path else ""
-                stack += [(above + name, child) for name, child in reversed(children.items()) if child is not None]
+                stack += [(above + name, child) for name, child in reversed(list(children.items())) if child is not None]
 
     def path(self, module: nn.Module, scope: str) -> str | None:
         """The path of a module, below `scope` where it stands at several places; None where the model lacks it."""

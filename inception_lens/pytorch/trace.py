@@ -125,11 +125,12 @@ def _surveyed(module: nn.Module) -> Survey:
 @contextmanager
 def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     """Set the training flags, and put them and the random state back."""
-    states = [vars(each) for each in survey.modules]
-    flags = [state["training"] for state in states]
+    flags = [each.training for each in survey.modules]
     numbers, python = torch.get_rng_state(), random.getstate()
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator for what is several
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)  # it would keep tensors of this forward pass for the next
     if mode is not None:
         survey.model.train(mode == "training")
     try:
@@ -138,16 +139,28 @@ def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         torch.set_rng_state(numbers)
         random.setstate(python)
-        for state, flag in zip(states, flags, strict=True):
-            state["training"] = flag
+        torch.set_autocast_cache_enabled(cached)
+        for each, flag in zip(survey.modules, flags, strict=True):
+            if each.training != flag:
+                each.training = flag
 
 
 @contextmanager
 def _below_autograd() -> Iterator[None]:
-    """See operators as the model calls them, before autograd takes those apart that are made of others."""
-    guard = torch._C._AutoDispatchBelowAutograd()  # type: ignore[attr-defined]
-    yield
-    del guard
+    """See operators as the model calls them, before autograd takes those apart that are made of others.
+
+    A model that asks for inference mode has it already, so that asking does nothing.
+    """
+    mode = torch.inference_mode
+    entered, left = mode.__enter__, mode.__exit__
+    mode.__enter__ = lambda self: None  # type: ignore[method-assign]
+    mode.__exit__ = lambda self, *error: None  # type: ignore[method-assign]
+    guard = torch._C._AutoDispatchBelowAutograd()
+    try:
+        yield
+    finally:
+        del guard
+        mode.__enter__, mode.__exit__ = entered, left  # type: ignore[method-assign]
 
 
 class _Arguments:

@@ -46,7 +46,7 @@ class Tracer(Dispatch):
         """Answer the calls of modules while the context lasts; then the modules and their class are as they were."""
         original: Callable[..., Any] = nn.Module._call_impl
         thread = threading.get_ident()
-        self._before: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._before: list[tuple[Any, Any]] = []
         self._entered: set[int] = set()
         self._original = original
 
@@ -140,13 +140,21 @@ class Tracer(Dispatch):
     def _remember(self, module: nn.Module) -> None:
         state = vars(module)
         self._before.append((state, dict(state)))
-        self._before += [(value, dict(value)) for value in state.values() if type(value) is dict and value]
+        self._before += [(held, held.copy()) for held in state.values() if type(held) in (dict, list, set)]
 
     def _put_back(self) -> None:
-        for state, before in self._before:
-            if state.keys() != before.keys() or any([state[key] is not value for key, value in before.items()]):
+        for state, before in reversed(self._before):
+            if type(state) is list:
+                state[:] = before
+            elif _differs(state, before):
                 state.clear()
                 state.update(before)
+
+
+def _differs(state: Any, before: Any) -> bool:
+    if type(state) is set or state.keys() != before.keys():
+        return True
+    return any([state[key] is not value for key, value in before.items()])  # noqa: C419 - a list is faster
 
 
 def _untouched(module: nn.Module) -> bool:
