@@ -97,6 +97,14 @@ class Recorder:
         name = path if path and op.kind == kind else self.scoped(function.strip("_"))
         return self.add(name, op, inputs, types, reads)
 
+    def rename_last(self, name: str) -> str:
+        """Give the last call, which has one output, another name, and return it."""
+        node = self.nodes[-1]
+        self._taken.pop(node.name, None)
+        self.types[name := self._free(name)] = self.types.pop(node.name)
+        self.nodes[-1] = msgspec.structs.replace(node, name=name)
+        return name
+
     def scoped(self, name: str) -> str:
         """The path of what is called `name` in the module that is running."""
         return f"{self.scope}/{name}" if self.scope else name
@@ -126,9 +134,7 @@ class Recorder:
         used = set(read)
         if frozen or len(used) < len(read):  # then tensors go by the model's own names: some are shared, or not trained
             nodes = [
-                msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors]))
-                if tensors
-                else node
+                msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors])) if tensors else node
                 for node, tensors in zip(nodes, reads, strict=True)
             ]
         unused = [Parameter(name, tuple(each.shape)) for name, each in parameters.items() if name not in used]

@@ -93,11 +93,21 @@ class Tracer(Dispatch):
         if id(module) not in self._entered:
             self._entered.add(id(module))
             self._remember(module)
-        self.recorder.enter(path, type(module))
+        recorder = self.recorder
+        recorder.enter(path, type(module))
+        before = len(recorder.nodes)
         try:
-            return self._original(module, *args, **kwargs)
+            result = self._original(module, *args, **kwargs)
         finally:
-            self.recorder.leave()
+            recorder.leave()
+        if (
+            len(recorder.nodes) == before + 1
+            and path
+            and type(result) is Traced
+            and result.path == recorder.nodes[-1].name
+        ):
+            result.path = recorder.rename_last(path)  # a module of one operator goes by its path
+        return result
 
     def _answered(self, module: nn.Module, path: str, op: Op, x: Traced) -> Any:
         """What a standard module answers, by its operation's shape rule."""
