@@ -5,6 +5,7 @@ InceptionLensError
 ├── ConfigError           a config or an override that says something impossible
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
+├── WeightsError          weights that a network cannot take
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -39,6 +40,10 @@ class GraphError(InceptionLensError):
 
 class ShapeError(GraphError):
     """Tensor shapes that an operation cannot take."""
+
+
+class WeightsError(InceptionLensError):
+    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
 
 
 class OutputError(InceptionLensError):

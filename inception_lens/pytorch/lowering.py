@@ -105,16 +105,11 @@ def _instance_norm(op: ops.InstanceNorm, inputs: Inputs) -> nn.Module:
 
 
 def _recurrent(op: ops.LSTM, inputs: Inputs) -> nn.Module:
-    projected = {"proj_size": op.proj_size} if op.proj_size else {}
-    layer: nn.Module = getattr(layers, f"Flat{op.kind}")(
-        inputs[0].shape[-1],
-        op.hidden_size,
-        op.layers,
-        op.bias,
-        op.batch_first,
-        bidirectional=op.bidirectional,
-        **projected,
-    )
+    arguments: dict[str, Any] = {"bias": op.bias, "batch_first": op.batch_first, "bidirectional": op.bidirectional}
+    if op.proj_size:
+        arguments["proj_size"] = op.proj_size
+    made = getattr(layers, f"Flat{op.kind}")
+    layer: nn.Module = made(inputs[0].shape[-1], op.hidden_size, op.layers, **arguments)
     return layer
 
 
