@@ -5,11 +5,8 @@ InceptionLensError
 ├── ConfigError           a config or an override that says something impossible
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
-<<<<<<< HEAD
-├── WeightsError          weights that a network cannot take
-=======
 ├── TraceError            a PyTorch model whose forward pass could not be followed to its end
->>>>>>> main
+├── WeightsError          weights that a network cannot take
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -46,17 +43,16 @@ class ShapeError(GraphError):
     """Tensor shapes that an operation cannot take."""
 
 
-<<<<<<< HEAD
-class WeightsError(InceptionLensError):
-    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
-=======
 class TraceError(InceptionLensError):
     """A PyTorch model whose forward pass could not be followed to its end; `graph` is the part before, if any."""
 
     def __init__(self, message: str, *, graph: object = None) -> None:
         super().__init__(message)
         self.graph = graph
->>>>>>> main
+
+
+class WeightsError(InceptionLensError):
+    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
 
 
 class OutputError(InceptionLensError):

@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""PyTorch both ways: a Graph as an `nn.Module`, weights into it, and what it costs when it runs."""
-=======
-"""PyTorch both ways: networks built of graphs, and graphs traced from any model."""
->>>>>>> main
+"""PyTorch both ways: networks built of graphs, their weights and their measured cost; graphs traced from any model."""
