@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, load, summary
+    from inception_lens.lens import analyze, build, load, load_weights, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -28,10 +28,22 @@ _HOMES = {
     "analyze": "lens",
     "build": "lens",
     "load": "lens",
+    "load_weights": "lens",
     "summary": "lens",
 }
 
-__all__ = ["Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "load", "summary"]
+__all__ = [
+    "Analysis",
+    "GoogLeNet",
+    "Graph",
+    "InceptionLensError",
+    "__version__",
+    "analyze",
+    "build",
+    "load",
+    "load_weights",
+    "summary",
+]
 
 
 def __getattr__(name: str) -> object:

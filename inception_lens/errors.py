@@ -6,6 +6,7 @@ InceptionLensError
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
 ├── TraceError            a PyTorch model whose forward pass could not be followed to its end
+├── WeightsError          weights that a network cannot take
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -48,6 +49,10 @@ class TraceError(InceptionLensError):
     def __init__(self, message: str, *, graph: object = None) -> None:
         super().__init__(message)
         self.graph = graph
+
+
+class WeightsError(InceptionLensError):
+    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
 
 
 class OutputError(InceptionLensError):

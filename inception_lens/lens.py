@@ -18,7 +18,10 @@ from inception_lens.ops import Shape, TensorType, by
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from inception_lens.pytorch.build import BuiltNetwork
+    from inception_lens.pytorch.weights import Weights
 
 Model = str | os.PathLike[str] | Network | Graph
 """A catalogue name, the path of a `.toml` config, a config or a Graph."""
@@ -127,6 +130,22 @@ def build(
         return build_graph(inference, initialisation=initialisation)
     training = load_with(model, overrides, inputs, "training")
     return build_graph(training, inference, initialisation=initialisation)
+
+
+def load_weights(network: Module, weights: Weights) -> str:
+    """Copy weights into a built network, all of them or none, and return whose names they came under.
+
+    `weights` is a `state_dict` or the path of one, with the network's own names or those of a port: torchvision's
+    googlenet, inception_v3, alexnet, vgg and resnet, timm's inception_v3, inception_v4 and inception_resnet_v2, each
+    for the dialect of its name. Files are safetensors or what `torch.save` wrote; nothing in them is ever run.
+
+    Raises:
+        WeightsError: a tensor finds no place, has another shape or is missing; the network is as it was.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.weights import load_weights as load_into
+
+    return load_into(network, weights)
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:

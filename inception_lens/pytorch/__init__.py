@@ -1,1 +1,1 @@
-"""PyTorch both ways: networks built of graphs, and graphs traced from any model."""
+"""PyTorch both ways: networks built of graphs, weights into them, and graphs traced from any model."""
