@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, load, summary
+    from inception_lens.lens import analyze, load, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -27,10 +27,21 @@ _HOMES = {
     "InceptionLensError": "errors",
     "analyze": "lens",
     "load": "lens",
+    "savings": "lens",
     "summary": "lens",
 }
 
-__all__ = ["Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "load", "summary"]
+__all__ = [
+    "Analysis",
+    "GoogLeNet",
+    "Graph",
+    "InceptionLensError",
+    "__version__",
+    "analyze",
+    "load",
+    "savings",
+    "summary",
+]
 
 
 def __getattr__(name: str) -> object:
