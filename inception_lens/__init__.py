@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, load, load_weights, summary
+    from inception_lens.lens import analyze, build, load, load_weights, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -29,6 +29,7 @@ _HOMES = {
     "build": "lens",
     "load": "lens",
     "load_weights": "lens",
+    "savings": "lens",
     "summary": "lens",
 }
 
@@ -42,6 +43,7 @@ __all__ = [
     "build",
     "load",
     "load_weights",
+    "savings",
     "summary",
 ]
 
