@@ -53,6 +53,10 @@ class Recorder:
         """Whether a tensor is a parameter or a buffer, of the model or of a module that it keeps to itself."""
         return id(tensor) in self.survey.names or isinstance(tensor, nn.Parameter)
 
+    def counts(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a whole number that a module keeps, such as the batches that a batch norm has seen."""
+        return tensor.dim() == 0 and not tensor.is_floating_point() and self.role(tensor)[0] == "buffer"
+
     def role(self, tensor: torch.Tensor) -> tuple[Role, str]:
         """What a tensor from outside the forward pass is, and the path that it has in the graph."""
         name = self.survey.names.get(id(tensor))
