@@ -1,8 +1,8 @@
 """Which calls of two networks stand for each other: by structure, whatever they are called.
 
-Series are aligned so that what the pairs have in common is most (S. Needleman and C. Wunsch, "A general method applicable
-to the search for similarities", 1970, without a cost for gaps), forks as wholes first and then branch by branch. The
-search keeps to a band about the diagonal, so that it takes time in proportion to the length.
+Series are aligned so that what the pairs have in common is most (S. Needleman and C. Wunsch, "A general method
+applicable to the search for similarities", 1970, without a cost for gaps), forks as wholes first and then branch by
+branch. The search keeps to a band about the diagonal, so that it takes time in proportion to the length.
 """
 
 from __future__ import annotations

@@ -75,7 +75,9 @@ class Kinds:
         """The kind of a fork."""
         key = tuple(sorted(tuple([item.kind for item in branch]) for branch in branches))
         number = self._numbers.get(key)
-        return self._new(key, self.bag(item for branch in branches for item in branch), "") if number is None else number
+        return (
+            self._new(key, self.bag(item for branch in branches for item in branch), "") if number is None else number
+        )
 
     def bag(self, items: Iterable[Leaf | Fork]) -> Bag:
         """What all of `items` together can have in common with others."""
@@ -109,8 +111,9 @@ def _bag(op: Op, group: str, inputs: tuple[Shape, ...], output: Shape, side: int
     scale = round(log2(side / max(*output[2:], 1))) if len(output) > 2 else None
     channels = output[1] if len(output) > 1 else None
     look = (window.kernel, window.stride) if window else None
-    keys = (group, op.kind, (group, "look", look), (group, "channels", channels), (group, "scale", scale), op)
-    return {**dict.fromkeys(keys, weight), (op, inputs, output): weight}
+    keys = (group, op.kind, (group, "channels", channels), (group, "scale", scale), op)
+    # A branch is known by its kernels more than by its widths, which a narrower network has all changed.
+    return {**dict.fromkeys(keys, weight), (group, "look", look): 2 * weight, (op, inputs, output): weight}
 
 
 class Structure:
@@ -121,7 +124,8 @@ class Structure:
         self.graph, self.kinds = graph, kinds
         side = max([max(given.type.shape[2:], default=1) for given in graph.inputs], default=1)
         place = {graph.nodes[i].name: i for i in part}
-        self._leaves = {i: Leaf(i, self._kind(graph.nodes[i], side)) for i in part}
+        self.kind_of = {i: self._kind(graph.nodes[i], side) for i in part}
+        self._leaves = {i: Leaf(i, kind) for i, kind in self.kind_of.items()}
         self._reads = {i: producers(graph.nodes[i], place) for i in part}
         self._readers: dict[int, list[int]] = {i: [] for i in part}
         for i, read in self._reads.items():
@@ -140,7 +144,7 @@ class Structure:
 
     def _series(self, part: list[int], depth: int) -> Series:
         """The calls of `part`, which read nothing of each other but through one another, as a series."""
-        if len(part) == 1 or depth > DEEPEST:
+        if len(part) <= 1 or depth > DEEPEST:
             return tuple([self._leaves[i] for i in part])
         items: list[Leaf | Fork] = []
         between: list[int] = []

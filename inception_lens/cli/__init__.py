@@ -20,6 +20,8 @@ INTERRUPTED = 130
 COMMANDS = {
     "summary": ("summary", "What each module or layer of a network costs, as a table."),
     "list": ("listing", "The catalogue: every network by name, with its size."),
+    "compare": ("compare", "What differs between two networks, and what it costs."),
+    "verify": ("verify", "Check a network: --paper, against the paper's Table 1."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
