@@ -6,7 +6,6 @@ from typing import Any, cast
 import msgspec
 
 from inception_lens.errors import ShapeError
-
 from inception_lens.graph import Graph, Input, Node, Output, output_name
 from inception_lens.ops import Op, Pad, Padding
 from inception_lens.ops.window import Rounding, explicit_padding, output_size
