@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, load, summary
+    from inception_lens.lens import analyze, build, load, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -26,11 +26,12 @@ _HOMES = {
     "Graph": "graph",
     "InceptionLensError": "errors",
     "analyze": "lens",
+    "build": "lens",
     "load": "lens",
     "summary": "lens",
 }
 
-__all__ = ["Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "load", "summary"]
+__all__ = ["Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "load", "summary"]
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, get_args
 
 import msgspec
 
@@ -12,10 +12,13 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.analysis import analyze as analyze_graph
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
-from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, suggest
+from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, require, suggest
 from inception_lens.graph import About, Graph, Mode
 from inception_lens.ops import Shape, TensorType, by
 from inception_lens.terminal import Terminal
+
+if TYPE_CHECKING:
+    from inception_lens.pytorch.build import BuiltNetwork
 
 Model = str | os.PathLike[str] | Network | Graph
 """A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph."""
@@ -114,6 +117,46 @@ def analyze(
     """
     graph = load(model, inputs, mode=mode)
     return analyze_graph(graph if batch is None else graph.with_batch(batch))
+
+
+def build(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    initialisation: str | None = None,
+    **overrides: Any,
+) -> BuiltNetwork:
+    """Build a network as a PyTorch module, in training mode as every new module; needs the extra `torch`.
+
+    A network of the catalogue or a config computes its auxiliary heads while it trains and returns a tuple, the logits
+    first. After `.eval()` it is the inference network: no heads, and a softmax at the end where `softmax` says so.
+    The module takes other batches, and other image sizes where its layers do.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        mode: `inference` builds the inference network alone, without heads; a Graph is always built as it is.
+        initialisation: whose initialisation draws the weights, a name of the catalogue or `pytorch`; by default that of
+            the network that is built or varied.
+        **overrides: as in `load`; `softmax=False` ends in logits.
+
+    Raises:
+        MissingExtraError: PyTorch is not installed.
+        InceptionLensError: as `load` does, or the graph does not say all that a module needs.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.build import build as build_graph
+
+    if is_file(model) or not isinstance(model, str | os.PathLike | Network):
+        return build_graph(load_with(model, overrides, inputs, mode), initialisation=initialisation)
+    if initialisation is None:
+        initialisation = configure(model, overrides).base or "pytorch"
+    inference = load_with(model, overrides, inputs, "inference")
+    if mode == "inference":
+        return build_graph(inference, initialisation=initialisation)
+    training = load_with(model, overrides, inputs, "training")
+    return build_graph(training, inference, initialisation=initialisation)
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:
