@@ -22,6 +22,7 @@ COMMANDS = {
     "list": ("listing", "The catalogue: every network by name, with its size."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
+    "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
     "completion": ("completion", "Print the shell's completion script."),
 }

@@ -52,14 +52,14 @@ def _plain(graph: Graph, node: Node) -> Op:
     if not hasattr(op, "rounding"):
         return op
     made = graph.types[node.name][0].shape[2:]
-    window = (maps, op.kernel_size, op.stride, op.padding, (1, 1))
+    window = (maps, op.kernel_size, op.stride, op.padding, (1, 1))  # type: ignore[attr-defined]
     rounding = "floor" if _fits(*window, "floor") == made else "ceil"
     return msgspec.structs.replace(op, rounding=rounding)
 
 
 def _fits(*window: object) -> object:
     try:
-        return sliding.output_size(*window)  # type: ignore[arg-type]
+        return sliding.output_size(*window)
     except ShapeError:
         return ()
 
