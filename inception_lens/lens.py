@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, get_args
 
 import msgspec
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from inception_lens.pytorch.weights import Weights
 
 Model = str | os.PathLike[str] | Network | Graph
-"""A catalogue name, the path of a `.toml` config, a config or a Graph."""
+"""A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph."""
+
+FILES = (".prototxt", ".onnx")
+"""Suffixes of files that hold a network as others wrote it, and no config."""
 
 Inputs = Sequence[Any] | Mapping[str, Any]
 """Shapes, or anything with a `.shape`: one, a sequence of them, or by the names of the inputs."""
@@ -46,14 +49,17 @@ def load(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None
 
     Args:
         model: what to load.
-        inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1.
-        mode: `training` keeps the auxiliary heads; None is a Graph's own, and inference for all else.
+        inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1. By name where
+            there are several.
+        mode: `training` keeps the auxiliary heads, and is a prototxt's phase TRAIN; None is a Graph's own, and
+            inference for all else.
         **overrides: keys of the config and their values, for a catalogue network or a config: `classes=10`, or
-            `**{"inception_3a/5x5_reduce": 24}`.
+            `**{"inception_3a/5x5_reduce": 24}`; for a prototxt `stage` and `level`.
 
     Raises:
         UnknownModelError: there is no such network.
         ConfigError: an override is wrong, or the config is.
+        FormatError: the file is not what its suffix says.
         GraphError: the network cannot take the input.
     """
     return load_with(model, overrides, inputs, mode)
@@ -70,6 +76,8 @@ def load_with(
             raise ConfigError(f"a Graph has no keys to override: {', '.join(overrides)}")
         graph = model if inputs is None else _with_inputs(model, inputs)
         return graph if mode in (None, graph.mode) else msgspec.structs.replace(graph, mode=mode)
+    if is_file(model):
+        return _read_file(os.fspath(model), overrides, inputs, mode or "inference")
     config, about, _ = configure(model, overrides)
     batch = 1
     if inputs is not None:
@@ -80,6 +88,28 @@ def load_with(
     except ShapeError as error:
         where = f"{about.description}: " if about.source == "config" and about.description else ""
         raise ShapeError(f"{where}{error}") from None
+
+
+def is_file(model: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether `model` is the path of a file of `FILES`, which has no config to change."""
+    return isinstance(model, str | os.PathLike) and os.fspath(model).lower().endswith(FILES)
+
+
+def _read_file(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.prototxt import read_prototxt, settings
+
+    return read_prototxt(path, _shapes(inputs), mode, settings(overrides))
+
+
+def _shapes(inputs: Inputs | None) -> dict[str, Shape] | Shape | None:
+    """The shapes of inputs by name, or of the first alone."""
+    if inputs is None:
+        return None
+    if isinstance(inputs, Mapping):
+        return {name: _shape(given) for name, given in inputs.items()}
+    if len(inputs) == 1 and not isinstance(inputs[0], int):
+        return _shape(inputs[0])
+    return _shape(inputs)
 
 
 def analyze(
@@ -195,7 +225,7 @@ def build(
     require("torch", extra="torch")
     from inception_lens.pytorch.build import build as build_graph
 
-    if not isinstance(model, str | os.PathLike | Network):
+    if is_file(model) or not isinstance(model, str | os.PathLike | Network):
         return build_graph(load_with(model, overrides, inputs, mode), initialisation=initialisation)
     if initialisation is None:
         initialisation = configure(model, overrides).base or "pytorch"
@@ -262,7 +292,8 @@ def _configured(model: Model) -> Configured:
         return Configured(config, About(os.path.basename(shown).removesuffix(".toml"), shown, "config"), base)
     if os.sep in path or os.path.splitext(path)[1]:
         nearest = suggest(path, catalogue.names())
-        raise UnknownModelError(f"`{path}` is no .toml config and no name of the catalogue{nearest}")
+        kinds = ", ".join((".toml", *FILES))
+        raise UnknownModelError(f"`{path}` is no file that can be read ({kinds}) and no name of the catalogue{nearest}")
     entry = catalogue.find(path)
     return Configured(entry.config, About(entry.name, entry.description, "catalogue"), entry.name)
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("verify", "Check a network: --paper, against the paper's Table 1."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
+    "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
     "completion": ("completion", "Print the shell's completion script."),
 }
