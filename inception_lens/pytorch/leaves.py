@@ -255,7 +255,7 @@ LEAVES: dict[type[nn.Module], Rule] = {
     nn.Hardswish: _inplace(ops.Hardswish),
     nn.Hardsigmoid: _inplace(ops.Hardsigmoid),
     nn.Softplus: _plain(ops.Softplus()),
-    nn.PReLU: lambda module, shape: ops.PReLU(module.num_parameters),
+    nn.PReLU: lambda module, shape: ops.PReLU(slopes=module.num_parameters),
     nn.Softmax: _softmax(ops.Softmax),
     nn.LogSoftmax: _softmax(ops.LogSoftmax),
     nn.Dropout: _dropout,

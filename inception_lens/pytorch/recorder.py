@@ -15,7 +15,7 @@ from inception_lens.pytorch.leaves import LEAVES
 from inception_lens.pytorch.survey import Survey
 from inception_lens.pytorch.values import NAMES
 
-KINDS = {
+KINDS: dict[type[nn.Module], str] = {
     **{kind: kind.__name__ for kind in LEAVES},
     nn.ReLU6: "Hardtanh",
     **dict.fromkeys((nn.Dropout1d, nn.Dropout2d, nn.Dropout3d), "Dropout"),

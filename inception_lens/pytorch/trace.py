@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 import inception_lens
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
@@ -73,7 +73,7 @@ def _followed(survey: Survey, inputs: Inputs, about: About, *, shortcuts: bool, 
         with torch.no_grad(), _below_autograd(), tracer.following(), tracer:
             result = module(*args, **kwargs)
     except NeedsValue as error:
-        if not values and all([each.device.type != "meta" for each in survey.parameters.values()]):
+        if not values and all(each.device.type != "meta" for each in survey.parameters.values()):
             raise
         raise _failed(error, tracer, about, mode) from error
     except InceptionLensError as error:
@@ -117,7 +117,7 @@ def _surveyed(module: nn.Module) -> Survey:
         raise ConfigError(f"{module!r} is no PyTorch module")
     survey = Survey(module)
     for name, tensor in (*survey.parameters.items(), *survey.buffers.items()):
-        if isinstance(tensor, UninitializedTensorMixin):
+        if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
             raise TraceError(f"`{name}` of {type(module).__name__} has no shape yet: run the model once first")
     return survey
 
@@ -223,7 +223,7 @@ def _some(given: TensorType, dtype: torch.dtype, device: torch.device) -> torch.
 def _is_shape(value: Any) -> bool:
     if isinstance(value, torch.Size):
         return True
-    return isinstance(value, list | tuple) and bool(value) and all([type(size) is int for size in value])
+    return isinstance(value, list | tuple) and bool(value) and all(type(size) is int for size in value)
 
 
 def _outputs(result: Any) -> list[torch.Tensor]:

@@ -35,10 +35,10 @@ def _transposed(shape: Shape, output: Shape, arguments: tuple[Any, ...]) -> Op:
 
 
 def _sliced(shape: Shape, output: Shape, arguments: tuple[Any, ...]) -> Op:
-    dim, start, _, step = (*arguments, *(0, None, None, 1)[len(arguments) :])
-    dim, step = dim % len(shape), step or 1
+    given: list[Any] = [*arguments, *[0, None, None, 1][len(arguments) :]]
+    dim, start, step = given[0] % len(shape), given[1] or 0, given[3] or 1
     size = shape[dim]
-    start = min(max((start or 0) + (size if (start or 0) < 0 else 0), 0), size)
+    start = min(max(start + (size if start < 0 else 0), 0), size)
     taken = output[dim]
     return Slice(dim, start, start + max((taken - 1) * step + 1, 0) if taken else start, step)
 
