@@ -1,0 +1,1 @@
+"""Training: data, augmentation, the loop, checkpoints, evaluation, ablation. Receives Graphs, builds through PyTorch."""
