@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "How often a trained network is right, again."),
     "predict": ("predict", "What a trained network sees in images."),
     "ablate": ("ablate", "Whether a reduction, or another choice, costs accuracy."),
+    "bench": ("bench", "This project beside its peers: bench train."),
     "export": ("export", "Write a network in another format."),
     "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),

@@ -46,7 +46,9 @@ class Live(Observer):
             self.progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.progress:
             self.progress.stop()
 
@@ -69,8 +71,8 @@ class Live(Observer):
         self.told = time.monotonic()
         skipped = f"  {record['skipped_steps']} steps skipped" if record["skipped_steps"] else ""
         self._line(
-            f"epoch {record['epoch']:>3}  loss {record['train_loss']:7.4f}  train {100 * record['train_accuracy']:6.2f} %"
-            f"  test {100 * record['test_accuracy']:6.2f} %  rate {record['learning_rate']:.2e}"
+            f"epoch {record['epoch']:>3}  loss {record['train_loss']:7.4f}  "
+            f"train {100 * record['train_accuracy']:6.2f} %  test {100 * record['test_accuracy']:6.2f} %  rate {record['learning_rate']:.2e}"
             f"  {record['images_per_second']:,.0f} images/s  {record['seconds']:.1f} s{skipped}"
         )
 
@@ -85,8 +87,9 @@ class Live(Observer):
             return
         if self.task is None:
             self.task = self.progress.add_task(what, total=of, about=about)
-        changes = {"about": about} if about else {}
-        self.progress.update(self.task, description=what, total=of, completed=done, **changes)
+        self.progress.update(self.task, description=what, total=of, completed=done)
+        if about:
+            self.progress.update(self.task, about=about)
 
     def _line(self, text: str) -> None:
         text = f"{self.name}: {text}" if self.name else text

@@ -58,7 +58,10 @@ def _differences(config: Network, base: Network) -> dict[str, Any]:
         if isinstance(value, dict):
             rows = {name: row for name, row in value.items() if old[key].get(name) != row}
             gone = dict.fromkeys((name for name in old[key] if name not in value), "none")
-            found[key] = {**({name: value[name] for name in value} if gone or list(value) != list(old[key]) else rows), **gone}
+            found[key] = {
+                **({name: value[name] for name in value} if gone or list(value) != list(old[key]) else rows),
+                **gone,
+            }
         else:
             found[key] = value
     return found

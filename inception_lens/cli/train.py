@@ -14,25 +14,27 @@ if TYPE_CHECKING:
     from inception_lens.training.recipe import Recipe
 
 
-@click.command("train")
+HELP = """Train MODEL, a name of the catalogue or a config; with digits and no MODEL, a small GoogLeNet.
+
+\b
+inception-lens train                                  digits, in two minutes on two cores
+inception-lens train googlenet@torchvision --data folder:photos --recipe examples/modern.toml
+torchrun --nproc-per-node 8 -m inception_lens train googlenet --data flowers102:flowers
+
+The run's folder holds config.toml, metrics.jsonl, summary.json, checkpoints/, curves and a page. Whatever ends a
+run, the same command with --resume goes on with it.
+"""
+
+
+@click.command("train", help=HELP)
 @click.argument("model", type=options.ModelType(), required=False)
 @training_options.recipe_options
 @click.option("--out", metavar="DIR", help="The run's folder.  [default: runs/MODEL-DATA-SEED]")
 @click.option("--resume", is_flag=True, help="Go on with the run in DIR from its last saved state.")
 @click.option("--cache", metavar="DIR", help="Where decoded images are kept.  [default: ~/.cache/inception-lens]")
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard's event files into the run's folder as well.")
-@click.pass_context
-def command(ctx: click.Context, out: str | None, resume: bool, cache: str | None, tensorboard: bool, **given: object) -> int:
-    """Train MODEL, a name of the catalogue or a config; with digits and no MODEL, a small GoogLeNet.
-
-    \b
-    inception-lens train                                  digits, in two minutes on two cores
-    inception-lens train googlenet@torchvision --data folder:photos --recipe examples/modern.toml
-    torchrun --nproc-per-node 8 -m inception_lens train googlenet --data flowers102:flowers
-
-    The run's folder holds config.toml, metrics.jsonl, summary.json, checkpoints/, curves and a page. Whatever ends a
-    run, the same command with --resume goes on with it.
-    """
+def command(out: str | None, resume: bool, cache: str | None, tensorboard: bool, **given: object) -> int:
+    """Run the command."""
     require("torch", extra="train")
     from inception_lens.cli.training import Run
 

@@ -65,9 +65,11 @@ class Run(NamedTuple):
         if not mine.first:
             return 0 if outcome.summary else 128 + outcome.signal
         if outcome.summary is None:
-            click.echo(f"stopped by {signal.Signals(outcome.signal).name}, saved: the same command with --resume goes on")
+            click.echo(
+                f"stopped by {signal.Signals(outcome.signal).name}, saved: the same command with --resume goes on"
+            )
             return 128 + outcome.signal
-        write_page(folder, job.networks)
+        write_page(folder, job.networks, device)
         click.echo(told(outcome.summary))
         click.echo(f"{self.path}/index.html shows the run; evaluate {self.path}, predict {self.path} IMAGE")
         return 0

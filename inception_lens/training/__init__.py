@@ -1,1 +1,1 @@
-"""Training: data, augmentation, the loop, checkpoints, evaluation, ablation. Receives Graphs, builds through PyTorch."""
+"""Data, augmentation, the loop, saved states, evaluation and ablation, for networks that come as Graphs."""

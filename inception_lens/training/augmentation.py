@@ -40,7 +40,7 @@ class Preparation:
         device: torch.device,
     ) -> None:
         self.augmentation, self.shape = augmentation, shape
-        self.mean, self.std = ([torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std)])
+        self.mean, self.std = [torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std)]
         self.luma = torch.tensor(LUMA, device=device).view(1, 3, 1, 1)
 
     @classmethod

@@ -53,9 +53,7 @@ class Cache:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = default_folder() if folder is None else folder
 
-    def dataset(
-        self, listing: Listing, side: int, broken_limit: int = 50, progress: Progress | None = None
-    ) -> Dataset:
+    def dataset(self, listing: Listing, side: int, broken_limit: int = 50, progress: Progress | None = None) -> Dataset:
         """The dataset from the cache; it is decoded where it is not there, or its source has changed since.
 
         Raises:
@@ -84,9 +82,7 @@ class Cache:
         about = _told(listing, images, range(len(rows)), [])
         return _dataset(about, images)
 
-    def _build(
-        self, listing: Listing, side: int, broken_limit: int, progress: Progress | None, place: Path
-    ) -> None:
+    def _build(self, listing: Listing, side: int, broken_limit: int, progress: Progress | None, place: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=self.folder))
         try:
@@ -117,11 +113,9 @@ def fitted(image: "Image", side: int, channels: int = 3) -> "np.ndarray[Any, Any
     if image.size != (side, side):
         scale = side / min(image.size)
         width, height = (max(round(size * scale), side) for size in image.size)
-        left, top = (width - side) // 2, (height - side) // 2
         # The part of the original that becomes the middle, so that nothing else is resized.
-        box = (left / width, top / height, (left + side) / width, (top + side) / height)
-        sizes = (*image.size, *image.size)
-        image = image.resize((side, side), _bilinear(), tuple(b * s for b, s in zip(box, sizes, strict=True)))
+        left, top = (image.width * (1 - side / width) / 2, image.height * (1 - side / height) / 2)
+        image = image.resize((side, side), _bilinear(), (left, top, image.width - left, image.height - top))
     array = np.asarray(image, dtype=np.uint8)
     return array[..., None] if channels == 1 else array
 
@@ -132,9 +126,7 @@ def _bilinear() -> Any:
     return Resampling.BILINEAR
 
 
-def _decode(
-    listing: Listing, side: int, broken_limit: int, progress: Progress | None, target: Path
-) -> dict[int, str]:
+def _decode(listing: Listing, side: int, broken_limit: int, progress: Progress | None, target: Path) -> dict[int, str]:
     """Decode every image into a file, broken ones left out; return these and why."""
     count = len(listing.labels)
     shape = (count, side, side, listing.channels)
@@ -162,7 +154,6 @@ def _decode(
             if progress and (done % 64 == 0 or done == count):
                 progress(done, count)
     images.flush()
-    del images
     if broken:
         _compact(target, [i for i in range(count) if i not in broken])
     return broken

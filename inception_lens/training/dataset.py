@@ -86,7 +86,7 @@ def statistics(images: Tensor, train: Tensor) -> tuple[tuple[float, ...], tuple[
     chosen = train[:: max(len(train) // STATISTICS_SAMPLE, 1)]
     total = square = torch.zeros(images.shape[-1], dtype=torch.float64)
     count = 0
-    for part in chosen.split(256):
+    for part in torch.split(chosen, 256):
         values = images[part].to(torch.float64).flatten(0, 2) / 255
         total, square, count = total + values.sum(0), square + (values**2).sum(0), count + len(values)
     mean = total / count

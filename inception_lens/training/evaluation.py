@@ -46,7 +46,7 @@ class Evaluator:
     ) -> None:
         self.classes, self.kind = networks.classes, ends_as(networks.inference)
         self.batches, self.preparation, self.processes, self.autocast = batches, preparation, processes, autocast
-        self.parts = numbers[processes.rank :: processes.world].split(BATCH)
+        self.parts = torch.split(numbers[processes.rank :: processes.world], BATCH)
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> Evaluation:

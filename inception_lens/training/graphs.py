@@ -23,7 +23,7 @@ class GraphedPart:
         self.x, self.labels = x.clone(), labels.clone()
         kept = [buffer.clone() for buffer in network.buffers()]
         seed = torch.cuda.initial_seed()
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):

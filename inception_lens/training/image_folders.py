@@ -70,7 +70,7 @@ def flowers102(path: str, split: str) -> Listing:
         raise DataError(f"{sets}: there is no image {strange[0] if strange else 0} among {len(labels)} labels")
     files = [root / "jpg" / f"image_{number:05}.jpg" for number in range(1, len(labels) + 1)]
     classes = [str(number) for number in range(1, max(labels, default=0) + 2)]
-    return _listing(f"flowers102:{root}", root, files, classes, labels, *parts, extra=(train, test))
+    return _listing(f"flowers102:{root}", root, files, classes, labels, parts[0], parts[1], (train, test))
 
 
 def opened(path: str | Path, side: int) -> "Image":

@@ -37,13 +37,14 @@ class Learner:
             channels_last(self.network)
         self.average: AveragedModel | None = None
         if engine.ema:
-            decay = get_ema_multi_avg_fn(engine.ema)
+            decay = get_ema_multi_avg_fn(engine.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
         self.optimizer = optimizers.make(self.network, recipe.optimizer)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.weights = loss_weights(networks.training, recipe.loss.auxiliary)
         self.kind = ends_as(networks.training)
-        self.autocast = _autocast(engine.precision, device)
+        self.autocast = autocast_on(engine.precision, device)
+        self.parallel: DistributedDataParallel | None = None
         self.trained = self._wrapped()
         self.graphed: GraphedPart | None = None
         self.totals = torch.zeros(5, dtype=torch.float64, device=device)
@@ -63,8 +64,8 @@ class Learner:
             self.optimizer.zero_grad(set_to_none=True)
         for k, (x, labels) in enumerate(parts):
             torch.manual_seed(seed_of(self.recipe.seed, "dropout", step, first_shard + k))
-            alone = isinstance(self.trained, DistributedDataParallel) and k + 1 < len(parts)
-            with self.trained.no_sync() if alone else nullcontext():
+            alone = self.parallel is not None and k + 1 < len(parts)
+            with self.parallel.no_sync() if self.parallel and alone else nullcontext():
                 loss, correct = self._part(x, labels, len(parts))
             self.totals[LOSS] += loss.nan_to_num(0.0, 0.0, 0.0) * len(labels)
             self.totals[CORRECT] += correct
@@ -81,7 +82,7 @@ class Learner:
         for i, (output, weight) in enumerate(zip(outputs, self.weights, strict=True)):
             scores = log_probabilities(output, self.kind if i == 0 else "logits")
             total = total + weight * nn.functional.cross_entropy(scores, labels, label_smoothing=smoothing)
-        (total / parts).backward()
+        (total / parts).backward()  # type: ignore[no-untyped-call]
         return total.detach(), (outputs[0].detach().argmax(1) == labels).sum()
 
     def _part(self, x: Tensor, labels: Tensor, parts: int) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,7 @@ class Learner:
         network: nn.Module = self.network
         if self.processes.world > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
-            network = DistributedDataParallel(network, device_ids=ids, gradient_as_bucket_view=True)
+            network = self.parallel = DistributedDataParallel(network, device_ids=ids, gradient_as_bucket_view=True)
         return torch.compile(network) if self.recipe.engine.compile else network  # type: ignore[return-value]
 
     def diverged(self) -> Tensor:
@@ -175,5 +176,6 @@ def _made(optimizer: Any, parameter: Tensor) -> dict[str, Tensor]:
     return state
 
 
-def _autocast(precision: str, device: torch.device) -> bool:
+def autocast_on(precision: str, device: torch.device) -> bool:
+    """Whether a precision means bfloat16 on a device."""
     return precision == "bfloat16" or (precision == "auto" and device.type == "cuda")

@@ -113,13 +113,11 @@ class Loop:
         self._end_of_epoch(epoch, rate, started, cpu_started)
 
     def _parts(self, epoch: int, begun: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """This process's share of each global batch from step `begun` of an epoch, augmented and cut into parts."""
+        """The share of this process in each batch from step `begun` of an epoch on, augmented and cut into parts."""
         batch, world, rank = self.recipe.batch, self.processes.world, self.processes.rank
         numbers = order(self.dataset.train, self.recipe.seed, epoch)
         share = slice(rank * batch // world, (rank + 1) * batch // world)
-        shares = [
-            numbers[step * batch : (step + 1) * batch][share] for step in range(begun, self.steps_per_epoch)
-        ]
+        shares = [numbers[step * batch : (step + 1) * batch][share] for step in range(begun, self.steps_per_epoch)]
         for step, (images, labels) in enumerate(self.batches.stream(shares), begun):
             drawn = augmentation.draws(self.recipe.seed, epoch, step, batch)[share]
             x = self.preparation.training(images, drawn)

@@ -13,7 +13,7 @@ PATIENCE = timedelta(minutes=30)
 
 
 class Processes(NamedTuple):
-    """This process among all of them."""
+    """One process among all of them."""
 
     rank: int = 0
     world: int = 1
@@ -55,7 +55,7 @@ class Processes(NamedTuple):
 
 
 def started() -> Processes:
-    """This process as `torchrun` describes it, without joining the others yet."""
+    """What this process is, as `torchrun` describes it, without joining the others yet."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 and "RANK" not in os.environ:
         return Processes()

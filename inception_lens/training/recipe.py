@@ -1,4 +1,4 @@
-"""A recipe: everything that decides how a network is trained, as one table that a TOML file or the command line fills."""
+"""A recipe: everything that decides how a network is trained, as one table for a TOML file or the command line."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +13,15 @@ Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Whole = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
-class Optimizer(Table, frozen=True, kw_only=True):
+class Part(Table, frozen=True, kw_only=True):
+    """Base of the tables of a recipe."""
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class Optimizer(Part, frozen=True, kw_only=True):
     """What turns gradients into steps. Learning rates are those of the mean loss of a batch."""
 
     name: Literal["sgd", "adamw", "rmsprop"] = "sgd"
@@ -21,13 +29,13 @@ class Optimizer(Table, frozen=True, kw_only=True):
     momentum: Annotated[float, Meta(ge=0, lt=1, description="of sgd and rmsprop; beta 1 of adamw")] = 0.9
     nesterov: bool = True
     weight_decay: Annotated[float, Meta(ge=0, le=10)] = 1e-4
-    decay: Annotated[
-        Literal["all", "weights"], Meta(description="weights: biases and norms are not decayed")
-    ] = "weights"
+    decay: Annotated[Literal["all", "weights"], Meta(description="weights: biases and norms are not decayed")] = (
+        "weights"
+    )
     clip: Annotated[float, Meta(ge=0, description="largest norm of the gradient; 0 does not clip")] = 0.0
 
 
-class Schedule(Table, frozen=True, kw_only=True):
+class Schedule(Part, frozen=True, kw_only=True):
     """The learning rate over the run."""
 
     name: Annotated[
@@ -41,7 +49,7 @@ class Schedule(Table, frozen=True, kw_only=True):
     power: Annotated[float, Meta(gt=0, le=10)] = 0.5
 
 
-class Loss(Table, frozen=True, kw_only=True):
+class Loss(Part, frozen=True, kw_only=True):
     """Cross-entropy of the logits, plus that of every auxiliary head times its weight."""
 
     auxiliary: Annotated[
@@ -51,7 +59,7 @@ class Loss(Table, frozen=True, kw_only=True):
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.0
 
 
-class Augmentation(Table, frozen=True, kw_only=True):
+class Augmentation(Part, frozen=True, kw_only=True):
     """What is done to the images of a batch, on the device."""
 
     crop: Annotated[
@@ -69,7 +77,7 @@ class Augmentation(Table, frozen=True, kw_only=True):
     test_crops: Annotated[Literal[1, 10], Meta(description="10: corners and centre, flipped too, averaged")] = 1
 
 
-class Engine(Table, frozen=True, kw_only=True):
+class Engine(Part, frozen=True, kw_only=True):
     """How the arithmetic is done; `auto` follows the device."""
 
     device: Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1")] = "auto"
@@ -87,7 +95,7 @@ class Engine(Table, frozen=True, kw_only=True):
     skip_limit: Annotated[Positive, Meta(description="steps without a finite gradient before it rolls back")] = 5
 
 
-class Checkpoints(Table, frozen=True, kw_only=True):
+class Checkpoints(Part, frozen=True, kw_only=True):
     """When the state is saved, at the end of every epoch aside, and how many states are kept."""
 
     keep: Annotated[Positive, Meta(description="the last so many, and the best")] = 2
@@ -95,7 +103,7 @@ class Checkpoints(Table, frozen=True, kw_only=True):
     every_seconds: Annotated[Whole, Meta(description="0: never")] = 300
 
 
-class Recipe(Table, frozen=True, kw_only=True):
+class Recipe(Part, frozen=True, kw_only=True):
     """A whole run. The batch is the global one, of all processes and parts together."""
 
     model: Annotated[str, Meta(description="a name of the catalogue or a file")] = "googlenet"
@@ -116,11 +124,9 @@ class Recipe(Table, frozen=True, kw_only=True):
     rewrite: Annotated[
         Literal["none", "3x3-pairs"], Meta(description="3x3-pairs: each 5x5 becomes two 3x3 (arXiv 1512.00567)")
     ] = "none"
-    network: Annotated[dict[str, Any], Meta(description="keys of the network's config that differ")] = {}
-
-    def replace(self, **changes: object) -> Self:
-        """A copy with some fields changed."""
-        return msgspec.structs.replace(self, **changes)
+    network: Annotated[dict[str, Any], Meta(description="keys of the network's config that differ")] = msgspec.field(
+        default_factory=dict
+    )
 
     def check(self) -> None:
         """Raise a ConfigError where values contradict each other."""

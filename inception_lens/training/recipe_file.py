@@ -35,7 +35,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any], *, lax: bool = False) ->
     if not isinstance(network, Mapping):
         raise ConfigError(f"`network` is {network!r}, but it is a table of keys", key="network")
     rest = {key: value for key, value in changes.items() if key != "network"}
-    recipe = overlay(recipe, rest, lax=lax).replace(network=recipe.network | network)
+    recipe = overlay(recipe, rest, lax=lax).replace(network={**recipe.network, **network})
     recipe.check()
     return recipe
 

@@ -36,7 +36,7 @@ class DataAbout(msgspec.Struct, frozen=True):
     def of(cls, dataset: Dataset) -> "DataAbout":
         """What is kept of a dataset."""
         train, test, side = len(dataset.train), len(dataset.test), dataset.images.shape[1]
-        broken = [tuple(each) for each in dataset.broken]
+        broken = [(each.name, each.reason) for each in dataset.broken]
         return cls(
             dataset.source, dataset.fingerprint, dataset.classes, side, train, test, dataset.mean, dataset.std, broken
         )
@@ -142,6 +142,17 @@ class RunFolder:
         """Write what came out; that the summary is there says that the run is done."""
         write_whole(self.path / EVALUATION, msgspec.json.encode(evaluation))
         write_whole(self.path / SUMMARY, _json(summary))
+
+    def evaluation(self) -> Evaluation:
+        """The evaluation after the last epoch.
+
+        Raises:
+            TrainingError: it is not there, or damaged.
+        """
+        try:
+            return msgspec.json.decode((self.path / EVALUATION).read_bytes(), type=Evaluation)
+        except (OSError, msgspec.DecodeError) as error:
+            raise TrainingError(f"{self.path / EVALUATION}: {getattr(error, 'strerror', None) or error}") from None
 
     def summary(self) -> dict[str, Any] | None:
         """What came out; None before the run is done."""
