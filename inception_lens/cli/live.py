@@ -72,8 +72,9 @@ class Live(Observer):
         skipped = f"  {record['skipped_steps']} steps skipped" if record["skipped_steps"] else ""
         self._line(
             f"epoch {record['epoch']:>3}  loss {record['train_loss']:7.4f}  "
-            f"train {100 * record['train_accuracy']:6.2f} %  test {100 * record['test_accuracy']:6.2f} %  rate {record['learning_rate']:.2e}"
-            f"  {record['images_per_second']:,.0f} images/s  {record['seconds']:.1f} s{skipped}"
+            f"train {100 * record['train_accuracy']:6.2f} %  test {100 * record['test_accuracy']:6.2f} %  "
+            f"rate {record['learning_rate']:.2e}  {record['images_per_second']:,.0f} images/s  "
+            f"{record['seconds']:.1f} s{skipped}"
         )
 
     def note(self, text: str) -> None:

@@ -55,9 +55,9 @@ def ablation_markdown(found: Ablation, *, machine: str, date: str, command: str)
             "",
             *[f"- {markdown_cell(verdict(beside))}" for beside in found.differences],
             "",
-            "Accuracy is the top-1 of the evaluation images after the last epoch: mean, and sample standard "
-            "deviation over the seeds. The spread between two runs is the root of the sum of both variances. Seconds are those of "
-            "the clock, evaluation included, and depend on what else ran; CPU seconds are summed over the cores.",
+            "Accuracy is the top-1 of the evaluation images after the last epoch: mean, and sample standard deviation "
+            "over the seeds. The spread between two runs is the root of the sum of both variances. Seconds are those "
+            "of the clock, evaluation included, and depend on what else ran; CPU seconds are those of all cores.",
             "",
         ]
     )
