@@ -35,11 +35,15 @@ def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: floa
     if on is None:
         return [*measured, ("bounds", "? (this GPU is not in the table of machines)")]
     found = bounds(networks.training, on)
-    rows = (("compute", found.compute), ("memory, unfused", found.memory), ("memory, fused", found.memory_fused))
+    rows = (
+        ("compute bound", found.compute),
+        ("memory bound, unfused,", found.memory),
+        ("memory bound, fused,", found.memory_fused),
+    )
     return [
         *measured,
         *(
-            (f"{what} bound of {on.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
+            (f"{what} of {on.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
             for what, limit in rows
         ),
     ]

@@ -39,6 +39,8 @@ def curves_figure(epochs: Sequence[Mapping[str, Any]], name: str) -> Figure:
             axes.set_xlabel("epoch")
             axes.set_ylabel(label)
             axes.xaxis.get_major_locator().set_params(integer=True)
+            if label == "loss":
+                axes.set_yscale("log")
             if len(keys) > 1:
                 axes.legend(frameon=False, fontsize=8)
         figure.suptitle(printable(name))
@@ -55,7 +57,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
     shares = [[100 * value / max(sum(row), 1) for value in row] for row in rows]
     with rc_context({**STYLE, "axes.grid": False}):
         side = min(4.2 + 0.05 * count, 9)
-        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        figure = Figure(figsize=(side + 0.8, side), layout="compressed")  # squares, with room for the labels
         axes = figure.subplots()
         shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         figure.colorbar(shown, ax=axes, label="share of the true class (%)", shrink=0.8)

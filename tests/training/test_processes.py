@@ -30,9 +30,8 @@ def torchrun(out: Path, recipe: Path, *arguments: str, restarts: int = 0, code: 
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "INCEPTION_LENS_CACHE": str(out.with_name("cache"))}
     script = out.with_name("driver.py")
     script.write_text(f"import sys\n{code}\nfrom inception_lens.cli import run\nsys.exit(run(sys.argv[1:]))\n")
-    command = [
-        *TORCHRUN, "--max-restarts", str(restarts), str(script), "train", "--recipe", str(recipe), "--out", str(out), *arguments,
-    ]  # fmt: skip
+    command = [*TORCHRUN, "--max-restarts", str(restarts), str(script), "train", "--recipe", str(recipe)]
+    command += ["--out", str(out), *arguments]
     with open(out.with_name("log"), "wb") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
@@ -46,7 +45,9 @@ def two(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.torchrun
-def test_two_processes_learn_what_one_does(recipe: Path, two: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_does(
+    recipe: Path, two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As one process with as many parts: the same images, dropout and batch statistics, sums in another order."""
     one = ["train", "--recipe", str(recipe), "--epochs", "2", "--option", "engine.accumulate=2"]
     assert run([*one, "--out", str(tmp_path / "one")]) == 0
@@ -60,11 +61,13 @@ def test_two_processes_learn_what_one_does(recipe: Path, two: Path, tmp_path: Pa
     assert len(parameters) > 20
     for name in parameters:
         difference = (states[0][name] - states[1][name]).abs().max()
-        assert difference <= 1e-5 * max(states[1][name].abs().max(), 0.1), name
+        assert float(difference) <= 1e-5 * max(float(states[1][name].abs().max()), 0.1), name
     for both, alone in zip(*map(metrics, folders), strict=True):
         assert both["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
         assert both["train_accuracy"] == alone["train_accuracy"]
-    print(*(f"{each['processes']} process(es): {each['images_per_second']:.0f} images/s" for each in found), sep="\n")
+    with capsys.disabled():
+        for each in found:
+            sys.stdout.write(f" {each['processes']} process(es): {each['images_per_second']:.0f} images/s;")
 
 
 KILL_ONCE = """

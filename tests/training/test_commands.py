@@ -9,18 +9,7 @@ import pytest
 from PIL import Image
 
 from inception_lens.cli import run
-from tests.training.conftest import (  # noqa: F401
-    arrays,
-    data,
-    metrics,
-    no_page,
-    one_thread,
-    own_cache,
-    page,
-    recipe,
-    summary,
-    whole,
-)
+from tests.training.conftest import arrays, metrics, summary
 
 Capture = pytest.CaptureFixture[str]
 
@@ -38,7 +27,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(recipe: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def trained(recipe: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has learned its photos."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     still = ("--set", "dropout=0", "--set", "aux=none", "--set", "width=0.15")
@@ -125,7 +114,7 @@ def test_predict_answers_with_classes(trained: Path, photos: Path, tmp_path: Pat
     assert f"large.jpg: colour {labels[1]} " in capsys.readouterr().out
 
 
-def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Path, capsys: Capture) -> None:  # noqa: F811
+def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "ablation"
     command = ["ablate", "--recipe", str(recipe), "--seeds", "0,1", "--epochs", "1", "--figure-2a", "--out", str(out)]
     assert run(command) == 0
@@ -161,7 +150,7 @@ def test_bench_train_compares_with_a_plain_loop(capsys: Capture) -> None:
 
 def test_a_run_in_a_terminal_is_live(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:  # noqa: F811
+) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert run(["train", "--recipe", str(recipe), "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
     assert "epoch   1" in capsys.readouterr().out
