@@ -1,5 +1,6 @@
 """The training loop: step, look, evaluate, log, save; from any step as if it had never stopped."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -313,6 +314,8 @@ def set_arithmetic(recipe: Recipe, device: torch.device) -> None:
     if device.type != "cuda":
         return
     deterministic = recipe.engine.deterministic
+    if deterministic:  # cuBLAS reads it when it starts (PyTorch's notes on reproducibility)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
