@@ -155,6 +155,9 @@ def _sentence(kind: str, items: Sequence[_Item], part: Part) -> str:
             return f"{number(n)} {plural(a)} are {plural(b)}" if several else f"the {a} is {article(b)}"
         case "p":
             return f"{subject if several else kind.lower()} of {b} instead of {a}"
+        case "groups":
+            ways = ["dense" if groups == 1 else f"in {groups:,} groups" for groups in (first.a, first.b)]
+            return f"{subject} {are} {ways[1]} instead of {ways[0]}"
         case "rounding" if kind == "convolution":
             pads_a, pads_b = (_padding(items[0], side) for side in ("a", "b"))
             return f"{subject} {'pad' if several else 'pads'} {pads_b} instead of {pads_a}"
