@@ -77,7 +77,7 @@ def plural(thing: str) -> str:
     for word, several in _PLURALS.items():
         if thing.endswith(word) or f"{word} " in thing:
             return thing.replace(word, several)
-    return thing if thing.endswith(("s", "U", "out", "max")) else f"{thing}s"
+    return thing if thing.endswith("s") else f"{thing}es" if thing.endswith("x") else f"{thing}s"
 
 
 def shown(attribute: str, value: Any) -> str:

@@ -298,12 +298,12 @@ def _exchanged(found: list[Fact]) -> list[Fact]:
     norms = [fact for fact in (*lost, *gained) if (fact.lost or fact.gained) != "bias"]
     if not (lost and gained and norms):
         return found
-    main = max(gained, key=lambda fact: len(fact.calls))
+    gained.sort(key=lambda fact: fact.gained == "bias")
     had = " and ".join(sorted({fact.lost for fact in lost}, key=lambda each: each == "bias"))
-    others = [fact.words for fact in gained if fact is not main]
+    has = [f"bias in {number(len(each.calls))} calls" if each.gained == "bias" else each.words for each in gained]
     joined = Fact(
-        f"{' and '.join([main.words, *others])} instead of {had}",
-        main.calls,
+        f"{' and '.join(has)} instead of {had}",
+        gained[0].calls,
         sum(fact.params for fact in (*lost, *gained)),
         sum(fact.macs for fact in (*lost, *gained)),
     )

@@ -17,8 +17,8 @@ from inception_lens.architectures.network import BatchNorm
 from inception_lens.errors import InceptionLensError
 from inception_lens.graph import Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import (
-    Add,
     AdaptiveAvgPool2d,
+    Add,
     AvgPool2d,
     BatchNorm2d,
     Concat,
