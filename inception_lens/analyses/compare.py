@@ -67,7 +67,7 @@ def _needed(network: Network, output: Output, known: set[int]) -> set[int]:
     names = [output.node]
     while names:
         name = names.pop()
-        i = network.place.get(name if name in network.place else name.partition(":")[0])
+        i = network.find(name)
         if i is not None and i not in known and i not in found:
             found.add(i)
             names += network.graph.nodes[i].inputs
@@ -221,10 +221,10 @@ def _attached(network: Network, head: Sequence[int]) -> list[str]:
     found = []
     for i in head:
         for name in graph.nodes[i].inputs:
-            j = network.place.get(name)
+            j = network.find(name)
             if j not in inside:
                 while j is not None and graph.nodes[j].op.category in LIGHT and len(graph.nodes[j].inputs) == 1:
                     name = graph.nodes[j].inputs[0]
-                    j = network.place.get(name)
+                    j = network.find(name)
                 found.append(name)
     return list(dict.fromkeys(found))

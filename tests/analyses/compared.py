@@ -8,7 +8,7 @@ import msgspec
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.compare import compare
 from inception_lens.analyses.compare_records import Change, Comparison
-from inception_lens.graph import Graph, Node, Output
+from inception_lens.graph import Graph, Mode, Node, Output
 from inception_lens.lens import load_with
 
 
@@ -20,7 +20,7 @@ def against(
     return compare(graphs[0], graphs[2], (graphs[1], graphs[3]))
 
 
-MODES = ("inference", "training")
+MODES: tuple[Mode, Mode] = ("inference", "training")
 
 
 def changed(changes: Iterable[Change], attribute: str) -> list[tuple[str | None, object, object]]:
