@@ -12,7 +12,7 @@ from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.cli.savings_output import Result, render, render_kinds
-from inception_lens.cli.summary import SUFFIXES, Format, format_of
+from inception_lens.cli.summary import SUFFIXES, Format
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with, savings_with
@@ -70,7 +70,7 @@ def command(
     Each saving is a rewrite of the network, and every figure the difference of two whole analyses. With --in, --out,
     --kernel, --reduce and --size it is the worked example of one branch.
     """
-    chosen = format_ or format_of(output)
+    chosen = format_ or options.format_of(output, SUFFIXES)
     if chosen == "html":
         raise ConfigError(f"{output}: savings are written as {', '.join(FORMATS)}")
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}
