@@ -1,6 +1,7 @@
 """`inception-lens savings`: what the reductions of a network save, and the other tricks of its family."""
 
 import re
+from collections.abc import Sequence
 
 import click
 
@@ -111,7 +112,7 @@ def _branch(sizes: dict[str, int | str | None], bias: bool, sweep: str | None) -
     needed = [option for option in sizes if option != "--reduce" or sweep is None]
     if missing := [option for option in needed if sizes[option] is None]:
         raise ConfigError(f"one branch needs {', '.join(needed)}: {', '.join(missing)} is not there")
-    variable, values = _range(sweep) if sweep is not None else ("reduce", [])
+    variable, values = _range(sweep) if sweep is not None else ("reduce", ())
     if variable != "reduce":
         raise ConfigError(f"--sweep {sweep}: of one branch it is reduce that is swept, such as reduce=8..64")
     own = sizes["--reduce"]
@@ -143,15 +144,16 @@ def _widths(changes: tuple[str, ...]) -> dict[str, int]:
     return widths
 
 
-def _range(sweep: str) -> tuple[str, list[int]]:
+def _range(sweep: str) -> tuple[str, Sequence[int]]:
     """Read `NODE=A..B`, `NODE=A..B..STEP` or `NODE=A,B,C`."""
     node, _, text = sweep.rpartition("=")
     found = re.fullmatch(r"([1-9]\d{0,8})\.\.([1-9]\d{0,8})(?:\.\.([1-9]\d{0,8}))?", text, flags=re.ASCII)
     if found:
-        values = range(int(found[1]), int(found[2]) + 1, int(found[3] or 1))
-    elif not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", text, flags=re.ASCII):
+        values: Sequence[int] = range(int(found[1]), int(found[2]) + 1, int(found[3] or 1))
+    elif re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", text, flags=re.ASCII):
+        values = [int(value) for value in text.split(",")]
+    else:
         raise ConfigError(f"--sweep {sweep}: it is NODE=A..B or NODE=A..B..STEP, such as reduce=8..64..8")
-    points = list(values) if found else [int(value) for value in text.split(",")]
-    if not node or not 1 <= len(points) <= MOST_POINTS:
+    if not node or not 1 <= len(values) <= MOST_POINTS:
         raise ConfigError(f"--sweep {sweep}: from A up to B, in at most {MOST_POINTS:,} steps, such as reduce=8..64..8")
-    return node, points
+    return node, values
