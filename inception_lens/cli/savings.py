@@ -12,16 +12,13 @@ from inception_lens.analyses.savings_changes import branch_sweep, network_sweep,
 from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import Result, render, render_kinds
-from inception_lens.cli.summary import SUFFIXES, Format, format_of
+from inception_lens.cli.savings_output import SUFFIXES, Result, render, render_kinds
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with, savings_with
 
 MOST_POINTS = 1_000
 """Of one sweep."""
-
-FORMATS = [form for form in SUFFIXES.values() if form != "html"]
 
 
 @click.command("savings")
@@ -46,7 +43,9 @@ FORMATS = [form for form in SUFFIXES.values() if form != "html"]
 @options.input_option
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @options.set_option
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: by FILE's suffix, or table.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
+)
 @options.output_option
 def command(
     model: str,
@@ -60,10 +59,10 @@ def command(
     changes: tuple[str, ...],
     sweep: str | None,
     machine_name: str,
-    input_: str | None,
+    input_: tuple[str, ...],
     batch: int | None,
     settings: tuple[str, ...],
-    format_: Format | None,
+    format_: str | None,
     output: str | None,
 ) -> None:
     """What MODEL, by default googlenet, saves by its 1x1 reductions, and what other tricks save or could save.
@@ -71,9 +70,7 @@ def command(
     Each saving is a rewrite of the network, and every figure the difference of two whole analyses. With --in, --out,
     --kernel, --reduce and --size it is the worked example of one branch.
     """
-    chosen = format_ or format_of(output)
-    if chosen == "html":
-        raise ConfigError(f"{output}: savings are written as {', '.join(FORMATS)}")
+    chosen = format_ or options.format_of(output, SUFFIXES)
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}
     if bias or any(given is not None for given in sizes.values()):
         if model or kind or changes or input_ or batch or settings:
@@ -84,15 +81,14 @@ def command(
         return
     if [bool(kind), bool(changes), bool(sweep)].count(True) > 1:
         raise ConfigError("--kind, --what-if and --sweep are three questions: ask one at a time")
-    model, overrides, shape = model or "googlenet", options.parse_settings(settings), options.parse_shape(input_)
+    model, overrides, inputs = model or "googlenet", options.parse_settings(settings), options.parse_inputs(input_)
     if not changes and not sweep:
         kinds = [name.strip() for name in kind.split(",")] if kind else list(DEFAULT_KINDS)
         listing = kinds == ["list"]
-        found = savings_with(model, overrides, shape, ["all"] if listing else kinds, machine_name, batch)
+        found = savings_with(model, overrides, inputs, ["all"] if listing else kinds, machine_name, batch)
         write(render_kinds(found, chosen) if listing else render(found, chosen, output is None), output)
         return
-    graph = load_with(model, overrides, shape)
-    graph = graph if batch is None else graph.with_batch(batch)
+    graph = load_with(model, overrides, inputs, batch=batch)
     write(render(_changed(graph, changes, sweep, machine_name), chosen, output is None), output)
 
 

@@ -5,14 +5,15 @@ import msgspec
 from inception_lens.analyses.savings import Savings
 from inception_lens.analyses.savings_branch import BranchSavings
 from inception_lens.analyses.savings_changes import Sweep, WhatIf
-from inception_lens.cli.summary import Format
 from inception_lens.errors import ConfigError
 from inception_lens.terminal import Terminal
+
+SUFFIXES = {".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex"}
 
 Result = Savings | BranchSavings | WhatIf | Sweep
 
 
-def render(result: Result, chosen: Format, to_terminal: bool) -> str:
+def render(result: Result, chosen: str, to_terminal: bool) -> str:
     """The result in the format that was chosen."""
     if chosen == "json":
         return result.to_json() + "\n"
@@ -28,7 +29,7 @@ def render(result: Result, chosen: Format, to_terminal: bool) -> str:
     return renderers[chosen](result)
 
 
-def render_kinds(found: Savings, chosen: Format) -> str:
+def render_kinds(found: Savings, chosen: str) -> str:
     """Every kind of saving, and whether the network has it.
 
     Raises:

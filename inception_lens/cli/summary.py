@@ -65,7 +65,7 @@ def command(
     a file of Caffe (.prototxt), ONNX or torch.export (.pt2), or a callable of PyTorch, whose code
     is run: package.module:callable, file.py:callable.
     """
-    chosen = format_ or format_of(output)
+    chosen = format_ or _format_of(output)
     levels = _levels(depth, default=None if chosen == "csv" else 1)
     try:
         graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
@@ -113,12 +113,7 @@ def _render(
     return renderer(analysis, depth=depth, columns=columns, sort=sort)
 
 
-def format_of(output: str | None) -> Format:
-    """The format that a target's suffix names.
-
-    Raises:
-        ConfigError: it names none.
-    """
+def _format_of(output: str | None) -> Format:
     if output is None or output == "-":
         return "table"
     suffix = os.path.splitext(output)[1].lower()

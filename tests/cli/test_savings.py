@@ -121,7 +121,7 @@ def test_files(tmp_path: Path, suffix: str) -> None:
         (["--kind", "reduction"], "did you mean `reductions`"),
         (["--machine", "h20"], "`h20` is no machine"),
         (["googlnet"], "did you mean `googlenet"),
-        (["-o", "x.html"], "savings are written as"),
+        (["-o", "x.html"], "its suffix names no format"),
         (["--kind", "list", "--format", "csv"], "--kind list is written as table or json"),
     ],
 )
