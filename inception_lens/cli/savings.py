@@ -12,7 +12,7 @@ from inception_lens.analyses.savings_changes import branch_sweep, network_sweep,
 from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import SUFFIXES, Result, render, render_kinds
+from inception_lens.cli.savings_output import SUFFIXES, Result, prove, render, render_kinds
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with, savings_with
@@ -40,6 +40,9 @@ MOST_POINTS = 1_000
     show_default=True,
     help=f"Whose roofline times are told: {', '.join(MACHINES)}.",
 )
+@click.option("--verify", is_flag=True, help="Build both networks in PyTorch and count them again; exit 1 on a doubt.")
+@click.option("--measure", is_flag=True, help="Build both networks in PyTorch and time them.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to measure.  [default: cuda if there is one]")
 @options.input_option
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @options.set_option
@@ -59,13 +62,21 @@ def command(
     changes: tuple[str, ...],
     sweep: str | None,
     machine_name: str,
+    verify: bool,
+    measure: bool,
+    device: str | None,
     input_: tuple[str, ...],
     batch: int | None,
     settings: tuple[str, ...],
     format_: str | None,
     output: str | None,
-) -> None:
-    """What MODEL, by default googlenet, saves by its 1x1 reductions, and what other tricks save or could save.
+) -> int:
+    r"""What MODEL, by default googlenet, saves by its 1x1 reductions, and what other tricks save or could save.
+
+    \b
+    inception-lens savings inception_v3 --kind all
+    inception-lens savings --in 192 --out 96 --kernel 5 --reduce 32 --size 28
+    inception-lens savings --what-if inception_4e/5x5_reduce=16
 
     Each saving is a rewrite of the network, and every figure the difference of two whole analyses. With --in, --out,
     --kernel, --reduce and --size it is the worked example of one branch.
@@ -74,22 +85,23 @@ def command(
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}
     if bias or any(given is not None for given in sizes.values()):
         if model or kind or changes or input_ or batch or settings:
-            raise ConfigError(
-                f"{', '.join(sizes)} describe one branch: they go with --bias, --sweep and --format alone"
-            )
-        write(render(_branch(sizes, bias, sweep), chosen, output is None), output)
-        return
-    if [bool(kind), bool(changes), bool(sweep)].count(True) > 1:
+            raise ConfigError(f"{', '.join(sizes)} describe one branch: they go with no MODEL and no option of one")
+        result = _branch(sizes, bias, sweep)
+    elif [bool(kind), bool(changes), bool(sweep)].count(True) > 1:
         raise ConfigError("--kind, --what-if and --sweep are three questions: ask one at a time")
-    model, overrides, inputs = model or "googlenet", options.parse_settings(settings), options.parse_inputs(input_)
-    if not changes and not sweep:
-        kinds = [name.strip() for name in kind.split(",")] if kind else list(DEFAULT_KINDS)
-        listing = kinds == ["list"]
-        found = savings_with(model, overrides, inputs, ["all"] if listing else kinds, machine_name, batch)
-        write(render_kinds(found, chosen) if listing else render(found, chosen, output is None), output)
-        return
-    graph = load_with(model, overrides, inputs, batch=batch)
-    write(render(_changed(graph, changes, sweep, machine_name), chosen, output is None), output)
+    else:
+        given = (model or "googlenet", options.parse_settings(settings), options.parse_inputs(input_))
+        if changes or sweep:
+            result = _changed(load_with(*given, batch=batch), changes, sweep, machine_name)
+        else:
+            kinds = [name.strip() for name in (kind or ",".join(DEFAULT_KINDS)).split(",")]
+            result = savings_with(*given, ["all"] if kinds == ["list"] else kinds, machine_name, batch)
+            if kinds == ["list"]:
+                write(render_kinds(result, chosen), output)
+                return 0
+    proof = prove(result, verify, measure, device)
+    write(render(result, proof, chosen, output is None), output)
+    return 0 if proof.agrees else 1
 
 
 def _changed(graph: Graph, changes: tuple[str, ...], sweep: str | None, machine_name: str) -> Result:

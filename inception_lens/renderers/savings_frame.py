@@ -20,7 +20,10 @@ def savings_csv(given: Result) -> str:
     """Exact numbers: a row for each total, module and site, way or width."""
     import pandas
 
-    return pandas.DataFrame(_records(given), dtype=object).to_csv(index=False, lineterminator="\n")
+    records = _records(given)
+    if isinstance(given, Savings):
+        records = [*records, *[{"kind": kind.name, "part": "none"} for kind in given.missing]]
+    return pandas.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def savings_markdown(given: Result) -> str:
@@ -32,7 +35,7 @@ def savings_markdown(given: Result) -> str:
         align = ["left", *("left" if header in ("what", "output") else "right" for header in headers[1:])]
         table = tabulate(rows, headers, "pipe", colalign=align, disable_numparse=True)
         parts.append(f"{escape.markdown_cell(title)}\n\n{table}\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, *[f"{escape.markdown_cell(line)}\n" for line in _missing(given)]])
 
 
 def savings_latex(given: Result) -> str:
@@ -47,7 +50,13 @@ def savings_latex(given: Result) -> str:
             hrules=True, column_format=layout, caption=escape.latex(title), position="t", position_float="centering"
         )
         parts.append(text)
-    return "\n".join(parts)
+    return "\n".join([*parts, *[f"% {escape.latex(line)}\n" for line in _missing(given)]])
+
+
+def _missing(given: Result) -> list[str]:
+    kinds = given.missing if isinstance(given, Savings) else ()
+    name = given.graph.name if isinstance(given, Savings) else ""
+    return [f"{name} has no place for this: {kind.title}" for kind in kinds]
 
 
 def _records(given: Result) -> list[dict[str, object]]:

@@ -65,7 +65,7 @@ def test_kinds(capsys: Capture) -> None:
     given = record(capsys, "inception_v2", "--kind", "3x3-pairs, grid")
     assert [each["kind"] for each in given["savings"]] == ["3x3-pairs", "grid"]
     assert given["not_applicable"] == []
-    listed = {each["kind"]: each for each in record(capsys, "inception_v2", "--kind", "list")}
+    listed = {each["kind"]: each for each in record(capsys, "inception_v2", "--kind", "list")["kinds"]}
     assert (listed["3x3-pairs"]["saved"], listed["3x3-pairs"]["possible"]) == (10, 0)
     assert "could have" in printed(capsys, "inception_v2", "--kind", "list")
     assert "aux-heads: " in printed(capsys, "--kind", "all")

@@ -64,6 +64,15 @@ def test_markdown_and_latex(name: str) -> None:
     assert number in latex
 
 
+def test_a_network_that_has_nothing_says_so() -> None:
+    given = il.savings("lenet")
+    assert [(row["kind"], row["part"]) for row in rows(savings_csv(given))] == [
+        ("reductions", "none"), ("naive", "none"),
+    ]  # fmt: skip
+    assert "lenet has no place for this" in savings_markdown(given)
+    assert savings_latex(given).startswith("% lenet has no place for this")
+
+
 def test_names_cannot_break_out() -> None:
     name = "=cmd|<b>&\\input{x}"
     nodes = [Node(name, Conv2d(4, (1, 1)), ("x",)), Node("k", Conv2d(4, (3, 3)), (name,))]
