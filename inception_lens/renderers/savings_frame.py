@@ -22,7 +22,7 @@ def savings_csv(given: Result) -> str:
 
     records = _records(given)
     if isinstance(given, Savings):
-        records = [*records, *[{"kind": kind.name, "part": "none"} for kind in given.missing]]
+        records += [{"kind": kind.name, "part": "none"} for kind in given.missing]
     return pandas.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
