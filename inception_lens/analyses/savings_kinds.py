@@ -55,7 +55,7 @@ KINDS = {
         ),
         Kind(
             name="naive",
-            title="no 1x1 reduction in a module and no projected pool (Figure 2a), as the concatenations grow",
+            title="1x1 reductions in modules and behind their pools (Figure 2b for 2a), without which concatenations grow",
             source="arXiv 1409.4842, Figure 2",
             without=naive_modules,
             places=False,

@@ -6,8 +6,15 @@ from inception_lens.analyses.savings import Saving, Savings
 from inception_lens.analyses.savings_branch import BranchSavings
 from inception_lens.analyses.savings_changes import Sweep, WhatIf
 from inception_lens.renderers import escape
-from inception_lens.renderers.savings_columns import SavingRow, exact_cells, saving_columns, saving_rows, times
-from inception_lens.renderers.savings_text import branch_arithmetic
+from inception_lens.renderers.savings_columns import (
+    SavingRow,
+    costs_differ,
+    exact_cells,
+    saving_columns,
+    saving_rows,
+    times,
+)
+from inception_lens.renderers.savings_text import branch_arithmetic, totals_sentence
 from inception_lens.renderers.units import count
 
 Result = Savings | BranchSavings | WhatIf | Sweep
@@ -27,7 +34,7 @@ def savings_csv(given: Result) -> str:
 
 
 def savings_markdown(given: Result) -> str:
-    """A Markdown table for each saving."""
+    """A Markdown table for each saving, and below it what no column sums."""
     from tabulate import tabulate
 
     parts = []
@@ -35,6 +42,9 @@ def savings_markdown(given: Result) -> str:
         align = ["left", *("left" if header in ("what", "output") else "right" for header in headers[1:])]
         table = tabulate(rows, headers, "pipe", colalign=align, disable_numparse=True)
         parts.append(f"{escape.markdown_cell(title)}\n\n{table}\n")
+    if isinstance(given, Savings):
+        notes = [escape.markdown_cell(totals_sentence(saving, given.machine)) for saving in given.savings]
+        parts = [f"{part}\n{note}\n" for part, note in zip(parts, notes, strict=True)]
     return "\n".join([*parts, *[f"{escape.markdown_cell(line)}\n" for line in _missing(given)]])
 
 
@@ -110,7 +120,8 @@ def _tables(given: Result, escaped: Callable[[str], str], indent: str) -> list[t
         ]
         return [(f"{given.name}: {given.variable}", [escaped(given.variable), "params", "MACs"], rows)]
     if isinstance(given, WhatIf):
-        changes = [*((each.name, each.change) for each in given.layers), ("total", given.total)]
+        layers = [(each.name, each.change) for each in given.layers if costs_differ(each.change)]
+        changes = [*layers, ("total", given.total)]
         rows = [
             [
                 escaped(name),
