@@ -55,7 +55,7 @@ KINDS = {
         ),
         Kind(
             name="naive",
-            title="1x1 reductions in modules and behind their pools (Figure 2b for 2a), without which concatenations grow",
+            title="1x1 reductions in modules and behind their pools, without which the concatenations grow",
             source="arXiv 1409.4842, Figure 2",
             without=naive_modules,
             places=False,
