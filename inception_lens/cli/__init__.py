@@ -20,6 +20,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "summary": ("summary", "What each module or layer of a network costs, as a table."),
     "list": ("listing", "The catalogue: every network by name, with its size."),
+    "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),

@@ -1,0 +1,181 @@
+"""From a graph to a picture: the whole network in modules or in layers, or one module."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from inception_lens.errors import ConfigError, suggest
+from inception_lens.graph import Graph, Node
+from inception_lens.renderers import dot_labels as labels
+from inception_lens.renderers.dot import Style
+from inception_lens.renderers.dot_fold import folded
+from inception_lens.renderers.dot_join import joined
+from inception_lens.renderers.dot_parts import Part, is_minor, layers, modules, producers
+from inception_lens.renderers.dot_picture import Box, Kind, Picture
+
+Level = Literal["network", "module", "layer"]
+
+MOST_LAYERS = 1_200
+"""Boxes of a picture of layers that anybody could read."""
+MOST_BOXES = 6_000
+"""Boxes of any picture: dot takes minutes for more."""
+
+
+def network(graph: Graph, *, fold: bool = False) -> Picture:
+    """A box per module, and per layer outside of any; the shapes on the arrows.
+
+    Raises:
+        ConfigError: that would be more boxes than can be drawn.
+    """
+    parts = folded(graph, modules(graph)) if fold else modules(graph)
+    if len(parts) > MOST_BOXES:
+        raise ConfigError(_too_many(graph, "network", len(parts), MOST_BOXES, fold, parts))
+    above = list(dict.fromkeys([part.above for part in parts if part.above]))
+    boxes = [
+        Box(
+            (_name(part, part.above), labels.module(graph, part)),
+            _kind([graph.nodes[i] for i in part.once]),
+            tuple([graph.nodes[i].name for i in part.nodes]),
+            above.index(part.above) if part.above else None,
+        )
+        for part in parts
+    ]
+    return joined(graph, boxes, {i: k for k, part in enumerate(parts) for i in part.nodes}, panels=above)
+
+
+def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Picture:
+    """A box per operation with what finishes it; a panel per module.
+
+    Raises:
+        ConfigError: that would be more boxes than anybody can read; the message offers the level that fits.
+    """
+    parts = folded(graph, modules(graph)) if fold else modules(graph)
+    stands = {i: part.once[k % len(part.once)] for part in parts for k, i in enumerate(part.nodes)}
+    drawn = [part for part in layers(graph) if stands[part.nodes[0]] == part.nodes[0]]
+    if len(drawn) > MOST_LAYERS:
+        raise ConfigError(_too_many(graph, "layer", len(drawn), MOST_LAYERS, fold, parts))
+    of_layer = {part.nodes[0] for part in drawn}
+    several = [part for part in parts if sum(i in of_layer for i in part.once) > 1 or part.times > 1]
+    panel = {i: k for k, part in enumerate(several) for i in part.once}
+    home = {i: k for k, part in enumerate(drawn) for i in part.nodes}
+    home |= {i: home[at] for i, at in stands.items() if at in home}
+    nodes: list[list[str]] = [[] for _ in drawn]
+    for i, k in sorted(home.items()):
+        nodes[k].append(graph.nodes[i].name)
+    boxes = [
+        _layer(graph, part, tuple(nodes[k]), panel.get(part.nodes[0]), several, style, labels.paper_layer)
+        for k, part in enumerate(drawn)
+    ]
+    later = frozenset(i for i, at in stands.items() if at != i)
+    return joined(graph, boxes, home, panels=[_name(part) for part in several], shapes=False, skip=later)
+
+
+def module(graph: Graph, name: str = "", *, style: Style = "plain") -> Picture:
+    """The layers of the module `name`, or of the first that branches; as in the paper's Figure 2.
+
+    Raises:
+        ConfigError: there is no such module, or it has more layers than anybody could read.
+    """
+    name = name or first_that_branches(graph)
+    inside = frozenset(i for i, n in enumerate(graph.nodes) if n.name == name or n.name.startswith(f"{name}/"))
+    if not inside:
+        paths = {n.name[:at] for n in graph.nodes for at, char in enumerate(n.name) if char == "/"}
+        raise ConfigError(f"`{name}` is no module of `{graph.name}`{suggest(name, sorted(paths))}")
+    drawn = [part for part in layers(graph) if part.nodes[0] in inside]
+    if len(drawn) > MOST_LAYERS:
+        parts = [part for part in modules(graph) if part.nodes[0] in inside]
+        raise ConfigError(_too_many(graph, "module", len(drawn), MOST_LAYERS, False, parts))
+    home = {i: k for k, part in enumerate(drawn) for i in part.nodes if i in inside}
+    narrow = _reductions(graph)
+    boxes = []
+    whole = Part(name, ())
+    for part in drawn:
+        names = tuple([graph.nodes[i].name for i in part.nodes])
+        box = _layer(graph, part, names, None, [whole], style, labels.paper_module_layer)
+        boxes.append(Box(box.text, "reduction", box.nodes) if part.nodes[0] in narrow else box)
+    return joined(graph, boxes, home, shapes=style == "plain", previous="Previous layer" if style == "paper" else "")
+
+
+def _layer(
+    graph: Graph,
+    part: Part,
+    names: tuple[str, ...],
+    panel: int | None,
+    panels: Sequence[Part],
+    style: Style,
+    paper: Callable[[Graph, Node], str],
+) -> Box:
+    main = graph.nodes[_main(graph, part)]
+    if style == "paper":
+        text: tuple[str, ...] = (paper(graph, main),)
+    else:
+        module = panels[panel or 0].name if panels and (panel is not None or not panels[0].nodes) else ""
+        text = (_within(main.name, module), labels.operation(graph, main))
+    return Box(text, main.op.category, names, panel)
+
+
+def _main(graph: Graph, part: Part) -> int:
+    """The operation that the part is about."""
+    return next((i for i in part.nodes if graph.nodes[i].inputs and not is_minor(graph.nodes[i])), part.nodes[0])
+
+
+def _kind(nodes: Sequence[Node]) -> Kind:
+    found = {node.op.category for node in nodes if node.inputs and not is_minor(node)}
+    found = found or {node.op.category for node in nodes}
+    found = found - {"norm", "activation"} or found
+    return found.pop() if len(found) == 1 else "module"
+
+
+def _name(part: Part, above: str = "") -> str:
+    name = _within(part.name, above)
+    return f"{name} to {_within(part.last, above)}  x {part.times}" if part.times > 1 else name
+
+
+def _within(name: str, above: str) -> str:
+    return name.removeprefix(f"{above}/") if above else name
+
+
+def first_that_branches(graph: Graph) -> str:
+    """The first module in which one tensor is read by several layers."""
+    reads = producers(graph)
+    for part in modules(graph):
+        sources = [j for i in part.nodes for j in reads[i]]
+        if len(part.nodes) > 2 and len(set(sources)) < len(sources):
+            return part.name
+    return modules(graph)[0].name
+
+
+def _reductions(graph: Graph) -> frozenset[int]:
+    """1x1 convolutions in front of a larger one, or behind a pool."""
+    reads = producers(graph)
+    home = {i: part.nodes[0] for part in layers(graph) for i in part.nodes}
+    found = set()
+    for i, before in enumerate(reads):
+        node = graph.nodes[i]
+        if node.op.category == "conv" and before:
+            source = home[before[0]]
+            if _is_1x1(graph, i) and graph.nodes[source].op.category == "pool":
+                found.add(i)
+            elif not _is_1x1(graph, i) and _is_1x1(graph, source):
+                found.add(source)
+    return frozenset(found)
+
+
+def _is_1x1(graph: Graph, i: int) -> bool:
+    node = graph.nodes[i]
+    if node.op.category != "conv":
+        return False
+    window = node.op.window(graph.input_shapes(node)[0], graph.types[node.name][0].shape)
+    return window is not None and set(window.kernel) == {1}
+
+
+def _too_many(graph: Graph, level: str, boxes: int, most: int, fold: bool, parts: Sequence[Part]) -> str:
+    told = f"level {level} of `{graph.name}` would be {boxes:,} boxes, and {most:,} are the most that can be read: "
+    offers = []
+    if level != "network" and len(parts) <= MOST_BOXES:
+        offers.append(f"--level network draws {len(parts):,}")
+    if not fold and level != "module":
+        offers.append("--fold draws equal modules behind each other once")
+    largest = [part.name for part in parts if len(part.nodes) > 1][:1]
+    if largest:
+        offers.append(f"--module {largest[0]} draws one")
+    return told + ("; ".join(offers) or "it cannot be drawn")
