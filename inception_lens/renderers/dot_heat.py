@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from typing import Literal, get_args
+from xml.sax.saxutils import escape
 
 import msgspec
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.records import Layer
 from inception_lens.ops import Category
-from inception_lens.renderers.dot import Style, color_of, paper_fill
+from inception_lens.renderers.dot import Style, color_of
 from inception_lens.renderers.dot_picture import Box, Kind, Picture, Swatch
+from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import DARK, LIGHT, heat, mix
 from inception_lens.renderers.units import short, size
 
@@ -40,7 +42,7 @@ WORDS: dict[Kind, str] = {
     "conv": "convolution", "pool": "pooling", "linear": "linear", "attention": "attention", "recurrent": "recurrent",
     "embedding": "embedding", "norm": "normalisation", "activation": "activation", "arithmetic": "arithmetic",
     "merge": "concat or add", "shape": "view", "dropout": "dropout", "weights": "weights", "unknown": "unknown",
-    "reduction": "1x1 to fewer channels", "module": "module",
+    "reduction": "1x1 reduction", "module": "module",
 }  # fmt: skip
 """What a legend calls each kind of box."""
 
@@ -73,7 +75,7 @@ def colored(
     ramp[-1] = Swatch(ramp[-1].color, show(most))
     if any(box.fill == grey for box in boxes):
         ramp.append(Swatch(grey, UNKNOWN))
-    return msgspec.structs.replace(picture, boxes=tuple(boxes), legend=tuple(ramp), legend_title=f"{title}: 0")
+    return msgspec.structs.replace(picture, boxes=tuple(boxes), legend=tuple(ramp), legend_title=f"{escape(printable(title))}: 0")
 
 
 def keyed(picture: Picture, style: Style, dark: bool) -> Picture:

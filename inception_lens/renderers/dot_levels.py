@@ -3,17 +3,21 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import msgspec
+
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Graph, Node
 from inception_lens.renderers import dot_labels as labels
 from inception_lens.renderers.dot import Style
 from inception_lens.renderers.dot_fold import folded
-from inception_lens.renderers.dot_join import joined
+from inception_lens.renderers.dot_join import joined, straight
 from inception_lens.renderers.dot_parts import Part, is_minor, layers, modules, producers
 from inception_lens.renderers.dot_picture import Box, Kind, Picture
 
 Level = Literal["network", "module", "layer"]
 
+WIDTH = 1.5
+"""Inches of the narrowest box of a network's modules."""
 MOST_LAYERS = 1_200
 """Boxes of a picture of layers that anybody could read."""
 MOST_BOXES = 6_000
@@ -39,7 +43,8 @@ def network(graph: Graph, *, fold: bool = False) -> Picture:
         )
         for part in parts
     ]
-    return joined(graph, boxes, {i: k for k, part in enumerate(parts) for i in part.nodes}, panels=above)
+    picture = joined(graph, boxes, {i: k for k, part in enumerate(parts) for i in part.nodes}, panels=above)
+    return msgspec.structs.replace(picture, width=WIDTH)
 
 
 def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Picture:
@@ -53,8 +58,7 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
     drawn = [part for part in layers(graph) if stands[part.nodes[0]] == part.nodes[0]]
     if len(drawn) > MOST_LAYERS:
         raise ConfigError(_too_many(graph, "layer", len(drawn), MOST_LAYERS, fold, parts))
-    of_layer = {part.nodes[0] for part in drawn}
-    several = [part for part in parts if sum(i in of_layer for i in part.once) > 1 or part.times > 1]
+    several = [part for part in parts if part.times > 1 or _kind([graph.nodes[i] for i in part.once]) == "module"]
     panel = {i: k for k, part in enumerate(several) for i in part.once}
     home = {i: k for k, part in enumerate(drawn) for i in part.nodes}
     home |= {i: home[at] for i, at in stands.items() if at in home}
@@ -66,16 +70,20 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
         for k, part in enumerate(drawn)
     ]
     later = frozenset(i for i, at in stands.items() if at != i)
-    return joined(graph, boxes, home, panels=[_name(part) for part in several], shapes=False, skip=later)
+    picture = joined(graph, boxes, home, panels=[_name(part) for part in several], shapes="none", skip=later)
+    inside: list[list[int]] = [[] for _ in several]
+    for k, box in enumerate(picture.boxes):
+        if box.panel is not None:
+            inside[box.panel].append(k)
+    return straight(picture, inside)
 
 
-def module(graph: Graph, name: str = "", *, style: Style = "plain") -> Picture:
-    """The layers of the module `name`, or of the first that branches; as in the paper's Figure 2.
+def module(graph: Graph, name: str, *, style: Style = "plain") -> Picture:
+    """The layers of the module `name`, as in the paper's Figure 2.
 
     Raises:
         ConfigError: there is no such module, or it has more layers than anybody could read.
     """
-    name = name or first_that_branches(graph)
     inside = frozenset(i for i, n in enumerate(graph.nodes) if n.name == name or n.name.startswith(f"{name}/"))
     if not inside:
         paths = {n.name[:at] for n in graph.nodes for at, char in enumerate(n.name) if char == "/"}
@@ -85,14 +93,16 @@ def module(graph: Graph, name: str = "", *, style: Style = "plain") -> Picture:
         parts = [part for part in modules(graph) if part.nodes[0] in inside]
         raise ConfigError(_too_many(graph, "module", len(drawn), MOST_LAYERS, False, parts))
     home = {i: k for k, part in enumerate(drawn) for i in part.nodes if i in inside}
-    narrow = _reductions(graph)
+    narrow = _reductions(graph, inside)
     boxes = []
     whole = Part(name, ())
     for part in drawn:
         names = tuple([graph.nodes[i].name for i in part.nodes])
         box = _layer(graph, part, names, None, [whole], style, labels.paper_module_layer)
         boxes.append(Box(box.text, "reduction", box.nodes) if part.nodes[0] in narrow else box)
-    return joined(graph, boxes, home, shapes=style == "plain", previous="Previous layer" if style == "paper" else "")
+    previous = "Previous layer" if style == "paper" else ""
+    picture = joined(graph, boxes, home, shapes="none" if previous else "ends", previous=previous)
+    return straight(picture, [[k for k, box in enumerate(picture.boxes) if box.kind != "end"]])
 
 
 def _layer(
@@ -144,7 +154,7 @@ def first_that_branches(graph: Graph) -> str:
     return modules(graph)[0].name
 
 
-def _reductions(graph: Graph) -> frozenset[int]:
+def _reductions(graph: Graph, inside: frozenset[int]) -> frozenset[int]:
     """1x1 convolutions in front of a larger one, or behind a pool."""
     reads = producers(graph)
     home = {i: part.nodes[0] for part in layers(graph) for i in part.nodes}
@@ -153,6 +163,8 @@ def _reductions(graph: Graph) -> frozenset[int]:
         node = graph.nodes[i]
         if node.op.category == "conv" and before:
             source = home[before[0]]
+            if not {i, source} <= inside:
+                continue
             if _is_1x1(graph, i) and graph.nodes[source].op.category == "pool":
                 found.add(i)
             elif not _is_1x1(graph, i) and _is_1x1(graph, source):

@@ -30,7 +30,12 @@ class Arrow(msgspec.Struct, frozen=True):
 
     tail: int
     head: int
-    text: str = ""
+    text: tuple[str, ...] = ()
+    """Its lines."""
+    seen: bool = True
+    """Whether it is drawn; if not, it only keeps two boxes in line."""
+    weight: int = 1
+    """How much dot pulls the two together."""
 
 
 class Swatch(msgspec.Struct, frozen=True):
@@ -48,5 +53,7 @@ class Picture(msgspec.Struct, frozen=True):
     arrows: tuple[Arrow, ...]
     panels: tuple[str, ...] = ()
     """Titles of the panels."""
+    width: float = 0.9
+    """Of the narrowest boxes, in inches."""
     legend: tuple[Swatch, ...] = ()
     legend_title: str = ""
