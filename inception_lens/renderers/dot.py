@@ -38,15 +38,9 @@ def dot_text(
     )
     frame = Digraph("cluster_picture", graph_attr=_frame(picture, palette))
     panels = [Digraph(f"cluster_{i}", graph_attr=_panel(text, palette)) for i, text in enumerate(picture.panels)]
-    inside: list[list[int]] = [[] for _ in panels]
     for i, box in enumerate(picture.boxes):
-        if box.panel is None:
-            frame.node(f"n{i}", _attributes=_box(box, f"{id_prefix}{i}", palette, style))
-        else:
-            inside[box.panel].append(i)
-    for panel, members in zip(panels, inside, strict=True):
-        for i in [*members[:1], *members[:0:-1]]:  # dot turns the order of branches in a cluster round
-            panel.node(f"n{i}", _attributes=_box(picture.boxes[i], f"{id_prefix}{i}", palette, style))
+        home = frame if box.panel is None else panels[box.panel]
+        home.node(f"n{i}", _attributes=_box(box, f"{id_prefix}{i}", palette, style))
     for panel in panels:
         frame.subgraph(panel)
     root.subgraph(frame)
@@ -168,7 +162,7 @@ def _panel(text: str, palette: Palette) -> dict[str, str]:
         "fontname": FONTS,
         "fontsize": "10",
         "fontcolor": palette.muted,
-        "labeljust": "l",
+        "labeljust": "r",
         "labelloc": "t",
         "margin": "9",
     }

@@ -19,6 +19,9 @@ Shapes = Literal["arrows", "ends", "none"]
 MOST_SHAPES = 3
 """Shapes on one arrow; boxes may be joined by more tensors."""
 
+SMALL_MODULE = 9
+"""Boxes of a module that, drawn alone, may have its ends between two branches and not above one of them."""
+
 
 def joined(
     graph: Graph,
@@ -108,6 +111,7 @@ def straight(picture: Picture, groups: Sequence[Sequence[int]]) -> Picture:
     anywhere between the two, and a row of modules would stagger down the page.
     """
     spines = []
+    alone = len(groups) == 1 and len(groups[0]) <= SMALL_MODULE
     sources: dict[int, list[int]] = {}
     for arrow in picture.arrows:
         sources.setdefault(arrow.head, []).append(arrow.tail)
@@ -117,5 +121,5 @@ def straight(picture: Picture, groups: Sequence[Sequence[int]]) -> Picture:
         branches = {box: [tail for tail in sources.get(box, ()) if tail in inside] for box in group}
         ends = [box for box in group if len(branches[box]) > 1]
         if len(outside) == 1 and ends and len(branches[ends[-1]]) % 2 == 0:
-            spines.append(Arrow(outside.pop(), ends[-1], seen=False, weight=int(len(groups) > 1)))
+            spines.append(Arrow(outside.pop(), ends[-1], seen=False, weight=0 if alone else 1))
     return msgspec.structs.replace(picture, arrows=(*picture.arrows, *spines))

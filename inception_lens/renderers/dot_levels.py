@@ -70,7 +70,7 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
         for k, part in enumerate(drawn)
     ]
     later = frozenset(i for i, at in stands.items() if at != i)
-    picture = joined(graph, boxes, home, panels=[_name(part) for part in several], shapes="none", skip=later)
+    picture = joined(graph, boxes, home, panels=[_times(part.name, part) for part in several], shapes="none", skip=later)
     inside: list[list[int]] = [[] for _ in several]
     for k, box in enumerate(picture.boxes):
         if box.panel is not None:
@@ -119,7 +119,8 @@ def _layer(
         text: tuple[str, ...] = (paper(graph, main),)
     else:
         module = panels[panel or 0].name if panels and (panel is not None or not panels[0].nodes) else ""
-        text = (_within(main.name, module), labels.operation(graph, main))
+        name, operation = _within(main.name, module), labels.operation(graph, main)
+        text = (name, operation) if name != operation else (name,)
     return Box(text, main.op.category, names, panel)
 
 
@@ -137,7 +138,11 @@ def _kind(nodes: Sequence[Node]) -> Kind:
 
 def _name(part: Part, above: str = "") -> str:
     name = _within(part.name, above)
-    return f"{name} to {_within(part.last, above)}  x {part.times}" if part.times > 1 else name
+    return _times(f"{name} to {_within(part.last, above)}", part) if part.times > 1 else name
+
+
+def _times(name: str, part: Part) -> str:
+    return f"{name}  x {part.times}" if part.times > 1 else name
 
 
 def _within(name: str, above: str) -> str:
