@@ -33,17 +33,18 @@ def network(graph: Graph, *, fold: bool = False) -> Picture:
     parts = folded(graph, modules(graph)) if fold else modules(graph)
     if len(parts) > MOST_BOXES:
         raise ConfigError(_too_many(graph, "network", len(parts), MOST_BOXES, fold, parts))
-    above = list(dict.fromkeys([part.above for part in parts if part.above]))
+    panels = {path: k for k, path in enumerate(_panels(parts))}
     boxes = [
         Box(
-            (_name(part, part.above), labels.module(graph, part)),
+            (_name(part, part.above if part.above in panels else ""), labels.module(graph, part)),
             _kind([graph.nodes[i] for i in part.once]),
             tuple([graph.nodes[i].name for i in part.nodes]),
-            above.index(part.above) if part.above else None,
+            panels.get(part.above),
         )
         for part in parts
     ]
-    picture = joined(graph, boxes, {i: k for k, part in enumerate(parts) for i in part.nodes}, panels=above)
+    home = {i: k for k, part in enumerate(parts) for i in part.nodes}
+    picture = joined(graph, boxes, home, panels=tuple(panels))
     return msgspec.structs.replace(picture, width=WIDTH)
 
 
@@ -55,7 +56,8 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
     """
     parts = folded(graph, modules(graph)) if fold else modules(graph)
     stands = {i: part.once[k % len(part.once)] for part in parts for k, i in enumerate(part.nodes)}
-    drawn = [part for part in layers(graph) if stands[part.nodes[0]] == part.nodes[0]]
+    of_module = {i: k for k, part in enumerate(parts) for i in part.nodes}
+    drawn = [part for part in layers(graph, of_module) if stands[part.nodes[0]] == part.nodes[0]]
     if len(drawn) > MOST_LAYERS:
         raise ConfigError(_too_many(graph, "layer", len(drawn), MOST_LAYERS, fold, parts))
     several = [part for part in parts if part.times > 1 or _kind([graph.nodes[i] for i in part.once]) == "module"]
@@ -88,11 +90,11 @@ def module(graph: Graph, name: str, *, style: Style = "plain") -> Picture:
     if not inside:
         paths = {n.name[:at] for n in graph.nodes for at, char in enumerate(n.name) if char == "/"}
         raise ConfigError(f"`{name}` is no module of `{graph.name}`{suggest(name, sorted(paths))}")
-    drawn = [part for part in layers(graph) if part.nodes[0] in inside]
+    drawn = [part for part in layers(graph, dict.fromkeys(inside, 1)) if part.nodes[0] in inside]
     if len(drawn) > MOST_LAYERS:
         parts = [part for part in modules(graph) if part.nodes[0] in inside]
         raise ConfigError(_too_many(graph, "module", len(drawn), MOST_LAYERS, False, parts))
-    home = {i: k for k, part in enumerate(drawn) for i in part.nodes if i in inside}
+    home = {i: k for k, part in enumerate(drawn) for i in part.nodes}
     narrow = _reductions(graph, inside)
     boxes = []
     whole = Part(name, ())
@@ -122,6 +124,14 @@ def _layer(
         name, operation = _within(main.name, module), labels.operation(graph, main)
         text = (name, operation) if name != operation else (name,)
     return Box(text, main.op.category, names, panel)
+
+
+def _panels(parts: Sequence[Part]) -> list[str]:
+    """The opened paths that hold parts in a row: a panel around others would be drawn across the page."""
+    places: dict[str, list[int]] = {}
+    for k, part in enumerate(parts):
+        places.setdefault(part.above, []).append(k)
+    return [path for path, found in places.items() if path and 1 < len(found) == found[-1] - found[0] + 1]
 
 
 def _main(graph: Graph, part: Part) -> int:
@@ -192,7 +202,7 @@ def _too_many(graph: Graph, level: str, boxes: int, most: int, fold: bool, parts
         offers.append(f"--level network draws {len(parts):,}")
     if not fold and level != "module":
         offers.append("--fold draws equal modules behind each other once")
-    largest = [part.name for part in parts if len(part.nodes) > 1][:1]
+    largest = [part.name for part in parts if len(part.once) > 3][:1]
     if largest:
         offers.append(f"--module {largest[0]} draws one")
     return told + ("; ".join(offers) or "it cannot be drawn")

@@ -5,7 +5,12 @@ them at the first part, `encoder/layers/0/mlp/fc1` at the third. So a path is op
 merely a row of such modules one behind the other, or a long row of layers; what branches stays one module.
 """
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from types import MappingProxyType
 
 import msgspec
 
@@ -56,8 +61,11 @@ def is_minor(node: Node) -> bool:
     return len(set(node.inputs)) == 1 and node.op.category in MINOR and node.op.kind not in MAJOR
 
 
-def layers(graph: Graph) -> tuple[Part, ...]:
-    """Every operation with what finishes it, where nothing else reads it in between: a box each at level `layer`."""
+def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tuple[Part, ...]:
+    """Every operation with what finishes it, where nothing else reads it in between: a box each at level `layer`.
+
+    What belongs to another `module`, by the nodes' positions, stands alone.
+    """
     reads = producers(graph)
     readers: list[list[int]] = [[] for _ in reads]
     for i, before in enumerate(reads):
@@ -66,10 +74,11 @@ def layers(graph: Graph) -> tuple[Part, ...]:
     leaving = set(outputs(graph))
     home = list(range(len(reads)))
     for i, node in enumerate(graph.nodes):
-        if is_minor(node) and reads[i] and readers[reads[i][0]] == [i] and reads[i][0] not in leaving:
-            home[i] = home[reads[i][0]]
+        before = reads[i][0] if reads[i] else -1
+        if is_minor(node) and before >= 0 and readers[before] == [i] and before not in leaving:
+            home[i] = home[before] if module.get(before) == module.get(i) else i
     for i, node in enumerate(graph.nodes):
-        if not node.inputs and readers[i]:  # a constant stands with what reads it
+        if not node.inputs and readers[i] and module.get(readers[i][0]) == module.get(i):  # a constant stands with what reads it
             home[i] = home[readers[i][0]]
     return _parts(graph, home, {i: graph.nodes[i].name for i in set(home)}, {})
 
@@ -84,7 +93,11 @@ def modules(graph: Graph) -> tuple[Part, ...]:
     _open(root, reads, names)
     home = _instances(reads, [names[i][0] for i in range(len(reads))])
     _join_minor(graph, home, reads)
-    return _parts(graph, home, {i: names[i][0] for i in set(home)}, {i: names[i][1] for i in set(home)})
+    boxes = set(home)
+    times = Counter([names[i][0] for i in boxes])
+    # A module called in several places is told apart by the first call in each.
+    called = {i: names[i][0] if times[names[i][0]] == 1 else graph.nodes[i].name for i in boxes}
+    return _parts(graph, home, called, {i: names[i][1] for i in boxes})
 
 
 def outputs(graph: Graph) -> tuple[int, ...]:
@@ -124,15 +137,20 @@ class _Path:
                     past.setdefault(i, set()).add(k)
                 elif place[i] not in (k, k - 1):
                     return False
-        every = sum(path.layers > 0 for path in self.below.values())
+        every = len(self.working())
         return not any(0 in readers and 1 < len(readers) < every for readers in past.values())
 
+    def working(self) -> list[_Path]:
+        """The paths below that hold more than norms, activations and views."""
+        return [path for path in self.below.values() if path.layers]
+
     def opens(self, reads: Sequence[tuple[int, ...]], total: int) -> bool:
-        path = self
-        while len(path.below) == 1 and len(next(iter(path.below.values())).nodes) == len(path.nodes):
-            path = next(iter(path.below.values()))
-        below = path.below.values()
-        if sum(each.layers > 0 for each in below) < 2:
+        """Whether what it holds is drawn instead of the path itself."""
+        path, below = self, self.working()
+        while len(below) == 1 and below[0].layers == path.layers:  # a name around another
+            path = below[0]
+            below = path.working()
+        if len(below) < 2:
             return False
         if 2 * path.layers > total > 2 * FEW_LAYERS:  # most of the network: one box would say nothing
             return True
@@ -195,8 +213,10 @@ def _join_minor(graph: Graph, home: list[int], reads: Sequence[tuple[int, ...]])
     for box, nodes in members.items():
         if all(is_minor(graph.nodes[i]) for i in nodes):
             others = {home[k] for i in nodes for k in reads[i]} - {box}
-            if len(others) == 1:
-                target = others.pop()
+            target = others.pop() if len(others) == 1 else box
+            # The norm behind the last of many equal modules is none of them.
+            norm = any(graph.nodes[i].op.category == "norm" for i in nodes)
+            if not (norm and sum(not is_minor(graph.nodes[i]) for i in members[target]) > 1):
                 for i in nodes:
                     home[i] = target
         elif not any(graph.nodes[i].inputs for i in nodes):
