@@ -91,7 +91,9 @@ def diagram(
     graph = analysis.graph
     level = level or ("module" if module else "network")
     if module and level != "module":
-        raise ConfigError(f"level {level} draws the whole network, and not one module: leave out `{module}` or the level")
+        raise ConfigError(
+            f"level {level} draws the whole network, and not one module: leave out `{module}` or the level"
+        )
     if level == "network":
         picture = dot_levels.network(graph, fold=fold)
     elif level == "layer":

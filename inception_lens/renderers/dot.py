@@ -4,7 +4,7 @@ from typing import Literal
 
 from inception_lens.renderers.dot_picture import Arrow, Box, Kind, Picture
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.theme import COLORS, DARK, FONTS, LIGHT, PAPER, Palette, ink_on, mix
+from inception_lens.renderers.theme import COLORS, FONTS, PAPER, Palette, ink_on, mix, palette_of
 
 Style = Literal["plain", "paper"]
 Direction = Literal["top-down", "left-to-right", "bottom-up"]
@@ -29,7 +29,7 @@ def dot_text(
     """The picture as DOT; box number `i` is the node `n<i>`, with the id `<id_prefix><i>` in an SVG."""
     from graphviz import Digraph
 
-    palette = DARK if dark else LIGHT
+    palette = palette_of(dark)
     root = Digraph(
         "network",
         graph_attr=_page(picture, palette, direction),
@@ -62,9 +62,9 @@ def quoted(*lines: str, longest: int = LONGEST_LINE) -> str:
 
 def color_of(kind: Kind, palette: Palette) -> str:
     """The colour of a box's border in the plain style."""
-    if kind == "reduction":
-        return COLORS["activation"]
-    return palette.line if kind in ("module", "end") else COLORS[kind]
+    if kind == "module" or kind == "end":
+        return palette.line
+    return COLORS["activation" if kind == "reduction" else kind]
 
 
 def _shortened(line: str, longest: int) -> str:
@@ -138,8 +138,6 @@ def _arrow(arrow: Arrow, *, told: bool) -> dict[str, str]:
 
 def _box(box: Box, identity: str, palette: Palette, style: Style) -> dict[str, str]:
     attributes = {"id": identity, "label": quoted(*box.text)}
-    if box.tooltip:
-        attributes["tooltip"] = quoted(box.tooltip, longest=10 * LONGEST_LINE)
     if box.fill:
         return {**attributes, "fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
     if style == "paper":

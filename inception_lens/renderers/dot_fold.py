@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from inception_lens.graph import Graph
-from inception_lens.renderers.dot_parts import Part, outputs, producers
+from inception_lens.renderers.parts import Part, outputs, producers
 
 OUTSIDE = -1
 """Who receives an output of the network."""

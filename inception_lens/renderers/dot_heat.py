@@ -1,7 +1,7 @@
 """Heat maps: boxes filled by a number, and the legends of colours."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -12,7 +12,7 @@ from inception_lens.ops import Category
 from inception_lens.renderers.dot import Style, color_of
 from inception_lens.renderers.dot_picture import Box, Kind, Picture, Swatch
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.theme import DARK, LIGHT, heat, mix
+from inception_lens.renderers.theme import heat, mix, palette_of
 from inception_lens.renderers.units import short, size
 
 Heat = Literal["macs", "params", "activations", "receptive_field"]
@@ -26,8 +26,8 @@ class Measure(msgspec.Struct, frozen=True):
 
     title: str
     of: Callable[[Layer], int | None]
-    show: Callable[[int], str]
-    together: Callable[[list[int]], int] = sum
+    show: Callable[[Any], str]
+    together: Callable[[Any], Any] = sum
     """The number of several layers."""
 
 
@@ -53,34 +53,35 @@ def colored(
     picture: Picture, analysis: Analysis, by: Heat | Mapping[str, float | None], title: str, dark: bool
 ) -> Picture:
     """The picture with every box filled by its number, which becomes its last line, and a legend."""
-    palette = DARK if dark else LIGHT
-    show: Callable[[float], str]
+    palette = palette_of(dark)
     if isinstance(by, str):
         measure = MEASURES[by]
         numbers: Mapping[str, float | None] = {layer.name: measure.of(layer) for layer in analysis.layers}
-        title, show, together = measure.title, measure.show, measure.together  # type: ignore[assignment]
     else:
-        numbers, show, together = by, _plain, sum
-    values = [_value(box, numbers, together) for box in picture.boxes]
+        measure = Measure(title, lambda layer: None, "{:.3g}".format)
+        numbers = by
+    values = [_value(box, numbers, measure.together) for box in picture.boxes]
     most = max([value for value in values if value is not None], default=0) or 1
     grey = mix(palette.line, palette.background, 0.3)
     boxes = []
     for box, value in zip(picture.boxes, values, strict=True):
         if box.nodes:
             fill = grey if value is None else heat(value / most, palette)
-            text = (*box.text, UNKNOWN if value is None else show(value) if value else "-")
+            text = (*box.text, UNKNOWN if value is None else measure.show(value) if value else "-")
             box = msgspec.structs.replace(box, fill=fill, text=text)
         boxes.append(box)
     ramp = [Swatch(heat(k / (STEPS - 1), palette)) for k in range(STEPS)]
-    ramp[-1] = Swatch(ramp[-1].color, show(most))
+    ramp[-1] = Swatch(ramp[-1].color, measure.show(most))
     if any(box.fill == grey for box in boxes):
         ramp.append(Swatch(grey, UNKNOWN))
-    return msgspec.structs.replace(picture, boxes=tuple(boxes), legend=tuple(ramp), legend_title=f"{escape(printable(title))}: 0")
+    return msgspec.structs.replace(
+        picture, boxes=tuple(boxes), legend=tuple(ramp), legend_title=f"{escape(printable(measure.title))}: 0"
+    )
 
 
 def keyed(picture: Picture, style: Style, dark: bool) -> Picture:
     """The picture with a legend of the colours in it, where there are several."""
-    palette = DARK if dark else LIGHT
+    palette = palette_of(dark)
     found = {box.kind for box in picture.boxes} - {"end"}
     kinds: list[Kind] = [kind for kind in ("reduction", *get_args(Category), "module") if kind in found]
     if len(kinds) < 2 or style == "paper":
@@ -89,14 +90,10 @@ def keyed(picture: Picture, style: Style, dark: bool) -> Picture:
     return msgspec.structs.replace(picture, legend=tuple(legend))
 
 
-def _value(box: Box, numbers: Mapping[str, float | None], together: Callable[[list[float]], float]) -> float | None:
+def _value(box: Box, numbers: Mapping[str, float | None], together: Callable[[Any], Any]) -> Any:
     """The number of a box; None where that of a node is not known."""
     found = [numbers.get(name) for name in box.nodes]
     known = [number for number in found if number is not None]
     if not known or (together is sum and None in [numbers.get(name, 0) for name in box.nodes]):
         return None
     return together(known)
-
-
-def _plain(number: float) -> str:
-    return f"{number:.3g}"

@@ -7,8 +7,8 @@ import msgspec
 
 from inception_lens.graph import Graph
 from inception_lens.renderers.dot_labels import shape_text
-from inception_lens.renderers.dot_parts import producer
 from inception_lens.renderers.dot_picture import Arrow, Box, Picture
+from inception_lens.renderers.parts import producer
 
 End = tuple[Literal["read", "made"], str]
 """What stands at an end of the picture, and the tensor that it is."""

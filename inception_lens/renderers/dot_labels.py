@@ -1,11 +1,11 @@
 """What stands in a box: in plain words, or as in the paper's figures."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Category, Shape, by
-from inception_lens.renderers.dot_parts import Part, is_minor
+from inception_lens.renderers.parts import Part, is_minor
 
 MOST_NAMED = 3
 """Operations of a module that its box names one by one; of more it counts them."""
@@ -22,7 +22,16 @@ PAPER_NAMES = {
 }
 """What GoogLeNet's Figure 3 calls the operations."""
 
-COUNTED: tuple[Category, ...] = ("conv", "linear", "attention", "recurrent", "embedding", "pool", "arithmetic", "unknown")
+COUNTED: tuple[Category, ...] = (
+    "conv",
+    "linear",
+    "attention",
+    "recurrent",
+    "embedding",
+    "pool",
+    "arithmetic",
+    "unknown",
+)
 
 
 def shape_text(shape: Shape) -> str:
@@ -74,7 +83,7 @@ def paper_module_layer(graph: Graph, node: Node) -> str:
     return f"{by(window[0])} {kind}" if window and kind else paper_layer(graph, node)
 
 
-def _window(graph: Graph, node: Node) -> tuple[Sequence[int], Sequence[int], bool] | None:
+def _window(graph: Graph, node: Node) -> tuple[Shape, Shape, bool] | None:
     """Kernel, stride and whether the map keeps its size but for the stride, of a convolution or a pool."""
     if node.op.category not in ("conv", "pool") or not node.inputs:
         return None

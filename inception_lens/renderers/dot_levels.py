@@ -11,8 +11,8 @@ from inception_lens.renderers import dot_labels as labels
 from inception_lens.renderers.dot import Style
 from inception_lens.renderers.dot_fold import folded
 from inception_lens.renderers.dot_join import joined, straight
-from inception_lens.renderers.dot_parts import Part, is_minor, layers, modules, producers
 from inception_lens.renderers.dot_picture import Box, Kind, Picture
+from inception_lens.renderers.parts import Part, is_minor, layers, modules, producers
 
 Level = Literal["network", "module", "layer"]
 
@@ -72,7 +72,9 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
         for k, part in enumerate(drawn)
     ]
     later = frozenset(i for i, at in stands.items() if at != i)
-    picture = joined(graph, boxes, home, panels=[_times(part.name, part) for part in several], shapes="none", skip=later)
+    picture = joined(
+        graph, boxes, home, panels=[_times(part.name, part) for part in several], shapes="none", skip=later
+    )
     inside: list[list[int]] = [[] for _ in several]
     for k, box in enumerate(picture.boxes):
         if box.panel is not None:

@@ -7,8 +7,8 @@ import msgspec
 from inception_lens.ops import Category
 
 Kind = Category | Literal["module", "end", "reduction"]
-"""What a box is drawn as: an operation by its category, a module of several, an input or output of the network, or a 1x1
-convolution in front of a larger one."""
+"""What a box is drawn as: an operation by its category, a module of several, an input or output of the picture, or a
+1x1 convolution that changes the width of a branch."""
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -20,7 +20,6 @@ class Box(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...] = ()
     """Names of the nodes that it stands for; none for an input or output."""
     panel: int | None = None
-    tooltip: str = ""
     fill: str | None = None
     """A colour of its own, as in a heat map; None is that of its kind."""
 

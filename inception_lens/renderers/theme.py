@@ -64,10 +64,16 @@ class Palette(msgspec.Struct, frozen=True):
 
 
 _HEAT = ("#fff7bc", "#fee391", "#fec44f", "#fe9929", "#ec7014", "#cc4c02", "#993404", "#662506")
-"""C. Brewer's YlOrBr (colorbrewer2.org), whose lightness falls from end to end: any colour vision reads it, and print."""
+"""C. Brewer's YlOrBr (colorbrewer2.org): its lightness falls from end to end, for any colour vision and for print."""
 
 LIGHT = Palette("#ffffff", "#1f2328", "#59636e", "#59636e", "#f6f8fa", "#d1d9e0", 0.20, _HEAT)
 DARK = Palette("#0d1117", "#e6edf3", "#9198a1", "#8b949e", "#161b22", "#3d444d", 0.38, ("#3b2314", *_HEAT[::-1][1:]))
+
+
+def palette_of(dark: bool) -> Palette:
+    """The palette of a dark or a light ground."""
+    return DARK if dark else LIGHT
+
 
 PAPER: dict[Category, str] = {
     "conv": "#a4c2f4",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-
 from types import MappingProxyType
 
 import msgspec
@@ -74,11 +73,13 @@ def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tu
     leaving = set(outputs(graph))
     home = list(range(len(reads)))
     for i, node in enumerate(graph.nodes):
-        before = reads[i][0] if reads[i] else -1
-        if is_minor(node) and before >= 0 and readers[before] == [i] and before not in leaving:
-            home[i] = home[before] if module.get(before) == module.get(i) else i
+        source = reads[i][0] if reads[i] else -1
+        if is_minor(node) and source >= 0 and readers[source] == [i] and source not in leaving:
+            home[i] = home[source] if module.get(source) == module.get(i) else i
     for i, node in enumerate(graph.nodes):
-        if not node.inputs and readers[i] and module.get(readers[i][0]) == module.get(i):  # a constant stands with what reads it
+        if (
+            not node.inputs and readers[i] and module.get(readers[i][0]) == module.get(i)
+        ):  # a constant stands with what reads it
             home[i] = home[readers[i][0]]
     return _parts(graph, home, {i: graph.nodes[i].name for i in set(home)}, {})
 
@@ -173,7 +174,7 @@ def _open(root: _Path, reads: Sequence[tuple[int, ...]], names: dict[int, tuple[
                 names[node] = (path.name, inside)
 
 
-def _instances(reads: Sequence[tuple[int, ...]], names: dict[int, str]) -> list[int]:
+def _instances(reads: Sequence[tuple[int, ...]], names: Sequence[str]) -> list[int]:
     """For each node the first of its box. A module called again after others have read it is another box.
 
     So boxes never read each other in a circle.
