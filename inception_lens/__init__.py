@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, load, summary
+    from inception_lens.lens import analyze, diagram, load, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -26,11 +26,22 @@ _HOMES = {
     "Graph": "graph",
     "InceptionLensError": "errors",
     "analyze": "lens",
+    "diagram": "lens",
     "load": "lens",
     "summary": "lens",
 }
 
-__all__ = ["Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "load", "summary"]
+__all__ = [
+    "Analysis",
+    "GoogLeNet",
+    "Graph",
+    "InceptionLensError",
+    "__version__",
+    "analyze",
+    "diagram",
+    "load",
+    "summary",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
@@ -16,6 +16,9 @@ from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, su
 from inception_lens.graph import About, Graph, Mode
 from inception_lens.ops import Shape, TensorType, by
 from inception_lens.terminal import Terminal
+
+if TYPE_CHECKING:
+    from inception_lens.renderers.diagram import Diagram
 
 Model = str | os.PathLike[str] | Network | Graph
 """A catalogue name, the path of a `.toml` config, a config or a Graph."""
@@ -93,6 +96,27 @@ def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -
     analysis, terminal = analyze(model, input_size), Terminal()
     print(summary_table(analysis, depth=depth, width=terminal.width, unicode=terminal.unicode))  # noqa: T201
     return analysis
+
+
+def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **look: Any) -> Diagram:
+    """Draw a network; `model`, `inputs` and `mode` as in `load`.
+
+    Args:
+        model: what to draw.
+        inputs: shape of the input.
+        mode: `training` draws the auxiliary heads.
+        **look: as in `renderers.diagram.diagram`: `level="layer"`, `module="inception_3a"`, `style="paper"`,
+            `heat="macs"`, `fold=True`, `direction="left-to-right"`, `dark=True`.
+
+    Returns:
+        A Diagram: `.dot` is its DOT text, `.draw("svg")`, `"png"` or `"pdf"` a file's bytes; a notebook shows it.
+
+    Raises:
+        InceptionLensError: as `load` does; there is no such module; or the picture would be too large.
+    """
+    from inception_lens.renderers.diagram import diagram as draw
+
+    return draw(load(model, inputs, mode=mode), **look)
 
 
 def configure(model: Model, overrides: Mapping[str, Any]) -> Configured:

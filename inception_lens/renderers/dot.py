@@ -13,6 +13,8 @@ DIRECTIONS: dict[Direction, str] = {"top-down": "TB", "left-to-right": "LR", "bo
 
 MOST_LABELS = 1_500
 """Arrows that carry their shapes; dot gives each label a rank of its own, and more would take it minutes."""
+MOST_FRAMED = 400
+"""Boxes that stand in a frame even without a legend; it keeps the title apart, and takes dot longer than all the rest."""
 LONGEST_LINE = 64
 """Characters of a line; the middle of a longer one is left out."""
 LONGEST_TITLE = 110
@@ -36,14 +38,16 @@ def dot_text(
         node_attr=_boxes(picture, palette, style),
         edge_attr=_arrows(palette, style),
     )
-    frame = Digraph("cluster_picture", graph_attr=_frame(picture, palette))
+    framed = picture.legend or len(picture.boxes) <= MOST_FRAMED
+    frame = Digraph("cluster_picture", graph_attr=_frame(picture, palette)) if framed else root
     panels = [Digraph(f"cluster_{i}", graph_attr=_panel(text, palette)) for i, text in enumerate(picture.panels)]
     for i, box in enumerate(picture.boxes):
         home = frame if box.panel is None else panels[box.panel]
         home.node(f"n{i}", _attributes=_box(box, f"{id_prefix}{i}", palette, style))
     for panel in panels:
         frame.subgraph(panel)
-    root.subgraph(frame)
+    if frame is not root:
+        root.subgraph(frame)
     told = len(picture.arrows) <= MOST_LABELS
     for arrow in _in_order(picture):
         root.edge(f"n{arrow.tail}", f"n{arrow.head}", _attributes=_arrow(arrow, told=told))

@@ -1,6 +1,7 @@
 """Heat maps: boxes filled by a number, and the legends of colours."""
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, Literal, get_args
 from xml.sax.saxutils import escape
 
@@ -9,7 +10,7 @@ import msgspec
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.records import Layer
 from inception_lens.ops import Category
-from inception_lens.renderers.dot import Style, color_of
+from inception_lens.renderers.dot import MOST_FRAMED, Style, color_of
 from inception_lens.renderers.dot_picture import Box, Kind, Picture, Swatch
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import heat, mix, palette_of
@@ -60,6 +61,7 @@ def colored(
     else:
         measure = Measure(title, lambda layer: None, "{:.3g}".format)
         numbers = by
+    numbers = {name: number if number is None or isfinite(number) else None for name, number in numbers.items()}
     values = [_value(box, numbers, measure.together) for box in picture.boxes]
     most = max([value for value in values if value is not None], default=0) or 1
     grey = mix(palette.line, palette.background, 0.3)
@@ -84,7 +86,7 @@ def keyed(picture: Picture, style: Style, dark: bool) -> Picture:
     palette = palette_of(dark)
     found = {box.kind for box in picture.boxes} - {"end"}
     kinds: list[Kind] = [kind for kind in ("reduction", *get_args(Category), "module") if kind in found]
-    if len(kinds) < 2 or style == "paper":
+    if len(kinds) < 2 or style == "paper" or len(picture.boxes) > MOST_FRAMED:
         return picture
     legend = [Swatch(mix(color_of(kind, palette), palette.background, palette.tint), WORDS[kind]) for kind in kinds]
     return msgspec.structs.replace(picture, legend=tuple(legend))
