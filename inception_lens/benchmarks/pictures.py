@@ -1,6 +1,6 @@
 """Drawing networks beside torchview, which draws PyTorch modules with Graphviz too.
 
-Run it with `make bench-pictures`. Only ratios within one run mean anything: machines differ, and so do the hours of one.
+Run it with `make bench-pictures`. Only ratios within one run mean anything: machines differ.
 """
 
 import os

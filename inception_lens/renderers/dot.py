@@ -14,7 +14,7 @@ DIRECTIONS: dict[Direction, str] = {"top-down": "TB", "left-to-right": "LR", "bo
 MOST_LABELS = 1_500
 """Arrows that carry their shapes; dot gives each label a rank of its own, and more would take it minutes."""
 MOST_FRAMED = 400
-"""Boxes that stand in a frame even without a legend; it keeps the title apart, and takes dot longer than all the rest."""
+"""Boxes that have a frame without a legend too: it keeps the title apart, but would take dot most of its time."""
 LONGEST_LINE = 64
 """Characters of a line; the middle of a longer one is left out."""
 LONGEST_TITLE = 110
