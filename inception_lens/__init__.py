@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, diagram, load, summary
+    from inception_lens.lens import analyze, diagram, load, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -28,6 +28,7 @@ _HOMES = {
     "analyze": "lens",
     "diagram": "lens",
     "load": "lens",
+    "savings": "lens",
     "summary": "lens",
 }
 
@@ -40,6 +41,7 @@ __all__ = [
     "analyze",
     "diagram",
     "load",
+    "savings",
     "summary",
 ]
 

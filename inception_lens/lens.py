@@ -18,6 +18,7 @@ from inception_lens.ops import Shape, TensorType, by
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
+    from inception_lens.analyses.savings import Savings
     from inception_lens.renderers.diagram import Diagram
 
 Model = str | os.PathLike[str] | Network | Graph
@@ -87,6 +88,52 @@ def analyze(
     """
     graph = load(model, inputs, mode=mode)
     return analyze_graph(graph if batch is None else graph.with_batch(batch))
+
+
+def savings(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    kinds: Sequence[str] = ("reductions", "naive"),
+    machine: str = "h200",
+    batch: int | None = None,
+    **overrides: Any,
+) -> Savings:
+    """Count what a network saves by its 1x1 reductions, or by other tricks of its family.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        kinds: names of `analyses.savings_kinds`, or `all` alone.
+        machine: whose roofline times are told: a name of `analyses.machines`, or `name:dtype`.
+        batch: samples at once.
+        **overrides: as in `load`.
+
+    Raises:
+        ConfigError: there is no such kind or machine.
+        InceptionLensError: as `load` does, or the network cannot be rewritten.
+    """
+    return savings_with(model, overrides, inputs, kinds, machine, batch)
+
+
+def savings_with(
+    model: Model,
+    overrides: Mapping[str, Any],
+    inputs: Inputs | None,
+    kinds: Sequence[str],
+    machine: str,
+    batch: int | None,
+) -> Savings:
+    """As `savings`, with the overrides as a mapping."""
+    from inception_lens.analyses import machines, savings_kinds
+    from inception_lens.analyses.savings import savings as count
+
+    asked = savings_kinds.kinds_called(kinds)
+    graphs = {}
+    for mode in dict.fromkeys(("inference", *(kind.mode for kind in asked))):
+        graph = load_with(model, overrides, inputs, mode)
+        graphs[mode] = graph if batch is None else graph.with_batch(batch)
+    return count(graphs, asked, machines.machine(machine))
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:

@@ -19,6 +19,7 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "summary": ("summary", "What each module or layer of a network costs, as a table."),
+    "savings": ("savings", "What 1x1 reductions and the family's other tricks save."),
     "list": ("listing", "The catalogue: every network by name, with its size."),
     "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
     "plot": ("plot", "Figures: published accuracy against cost."),
