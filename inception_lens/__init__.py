@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, diagram, load, savings, summary
+    from inception_lens.lens import analyze, compare, diagram, load, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -26,6 +26,7 @@ _HOMES = {
     "Graph": "graph",
     "InceptionLensError": "errors",
     "analyze": "lens",
+    "compare": "lens",
     "diagram": "lens",
     "load": "lens",
     "savings": "lens",
@@ -39,6 +40,7 @@ __all__ = [
     "InceptionLensError",
     "__version__",
     "analyze",
+    "compare",
     "diagram",
     "load",
     "savings",

@@ -10,6 +10,7 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.analysis import analyze as analyze_graph
+from inception_lens.analyses.compare_records import Comparison
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
 from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, suggest
@@ -134,6 +135,32 @@ def savings_with(
         graph = load_with(model, overrides, inputs, mode)
         graphs[mode] = graph if batch is None else graph.with_batch(batch)
     return count(graphs, asked, machines.machine(machine))
+
+
+def compare(
+    a: Model,
+    b: Model,
+    inputs: Inputs | None = None,
+    *,
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> Comparison:
+    """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
+
+    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is: its
+    heads are there in training mode.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.analyses.compare import compare as compare_graphs
+
+    sides = tuple(zip((a, b), overrides, strict=True))
+    given_a, given_b = (load_with(model, keys, inputs) for model, keys in sides)
+    training = [
+        graph if isinstance(model, Graph) else load_with(model, keys, inputs, "training")
+        for graph, (model, keys) in zip((given_a, given_b), sides, strict=True)
+    ]
+    return compare_graphs(given_a, given_b, (training[0], training[1]))
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:

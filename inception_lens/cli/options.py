@@ -1,12 +1,13 @@
 """Arguments and options that several commands share, and how their text becomes values."""
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from inception_lens.errors import ConfigError
+from inception_lens.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -79,3 +80,17 @@ def parse_shape(text: str | None) -> tuple[int, ...] | None:
         raise ConfigError(f"--input {text}: a shape is whole numbers joined by x, such as 1x3x224x224")
     sizes = tuple(int(size) for size in text.split("x"))
     return (1, 3, *sizes * 2) if len(sizes) == 1 else sizes
+
+
+def format_of(output: str | None, suffixes: Mapping[str, str]) -> str:
+    """The format that a file's suffix stands for; a table where there is no file.
+
+    Raises:
+        ConfigError: the suffix stands for none.
+    """
+    if output is None or output == "-":
+        return "table"
+    suffix = os.path.splitext(output)[1].lower()
+    if suffix not in suffixes:
+        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, suffixes)}; or give --format")
+    return suffixes[suffix]
