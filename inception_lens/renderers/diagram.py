@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -13,11 +14,15 @@ from inception_lens.graph import Graph
 from inception_lens.ops import by
 from inception_lens.renderers import dot_levels
 from inception_lens.renderers.dot import Direction, Style, dot_text
+from inception_lens.renderers.dot_compare import compared
 from inception_lens.renderers.dot_heat import Heat, colored, keyed
 from inception_lens.renderers.dot_levels import Level
 from inception_lens.renderers.dot_picture import Picture
 from inception_lens.renderers.layout import Format, drawing
 from inception_lens.renderers.units import count, short
+
+if TYPE_CHECKING:
+    from inception_lens.analyses.compare_records import Comparison
 
 
 class Diagram(msgspec.Struct, frozen=True, dict=True):
@@ -116,3 +121,14 @@ def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
     least = "" if totals.exact else "at least "
     mode = ", in training" if graph.mode == "training" else ""
     return (name, f"input {inputs}{mode}: {count(totals.params)} parameters, {least}{short(totals.macs)} MACs")
+
+
+def compare_diagram(
+    comparison: Comparison, *, level: Literal["network", "layer"] = "network", dark: bool = False
+) -> Diagram:
+    """Draw two networks side by side, with what differs in colour; their auxiliary heads are not drawn.
+
+    Raises:
+        ConfigError: one of them has more boxes than can be drawn.
+    """
+    return Diagram(compared(comparison, level, dark), dark=dark)

@@ -57,13 +57,14 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
     parts = folded(graph, modules(graph)) if fold else modules(graph)
     stands = {i: part.once[k % len(part.once)] for part in parts for k, i in enumerate(part.nodes)}
     of_module = {i: k for k, part in enumerate(parts) for i in part.nodes}
-    drawn = [part for part in layers(graph, of_module) if stands[part.nodes[0]] == part.nodes[0]]
+    every = layers(graph, of_module)
+    drawn = [part for part in every if stands[part.nodes[0]] == part.nodes[0]]
     if len(drawn) > MOST_LAYERS:
         raise ConfigError(_too_many(graph, "layer", len(drawn), MOST_LAYERS, fold, parts))
     several = [part for part in parts if part.times > 1 or _kind([graph.nodes[i] for i in part.once]) == "module"]
     panel = {i: k for k, part in enumerate(several) for i in part.once}
     home = {i: k for k, part in enumerate(drawn) for i in part.nodes}
-    home |= {i: home[at] for i, at in stands.items() if at in home}
+    home |= {i: home[stands[part.nodes[0]]] for part in every for i in part.nodes if i not in home}
     nodes: list[list[str]] = [[] for _ in drawn]
     for i, k in sorted(home.items()):
         nodes[k].append(graph.nodes[i].name)
@@ -93,6 +94,7 @@ def module(graph: Graph, name: str, *, style: Style = "plain") -> Picture:
         paths = {n.name[:at] for n in graph.nodes for at, char in enumerate(n.name) if char == "/"}
         raise ConfigError(f"`{name}` is no module of `{graph.name}`{suggest(name, sorted(paths))}")
     drawn = [part for part in layers(graph, dict.fromkeys(inside, 1)) if part.nodes[0] in inside]
+    drawn = [msgspec.structs.replace(part, nodes=tuple([i for i in part.nodes if i in inside])) for part in drawn]
     if len(drawn) > MOST_LAYERS:
         parts = [part for part in modules(graph) if part.nodes[0] in inside]
         raise ConfigError(_too_many(graph, "module", len(drawn), MOST_LAYERS, False, parts))

@@ -63,7 +63,7 @@ def is_minor(node: Node) -> bool:
 def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tuple[Part, ...]:
     """Every operation with what finishes it, where nothing else reads it in between: a box each at level `layer`.
 
-    What belongs to another `module`, by the nodes' positions, stands alone.
+    A norm that belongs to another `module` than the operation, by the nodes' positions, stands alone.
     """
     reads = producers(graph)
     readers: list[list[int]] = [[] for _ in reads]
@@ -75,7 +75,8 @@ def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tu
     for i, node in enumerate(graph.nodes):
         source = reads[i][0] if reads[i] else -1
         if is_minor(node) and source >= 0 and readers[source] == [i] and source not in leaving:
-            home[i] = home[source] if module.get(source) == module.get(i) else i
+            apart = node.op.category == "norm" and module.get(source) != module.get(i)
+            home[i] = i if apart else home[source]
     for i, node in enumerate(graph.nodes):
         if (
             not node.inputs and readers[i] and module.get(readers[i][0]) == module.get(i)
