@@ -8,14 +8,20 @@ import msgspec
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.catalogue import sized
+from inception_lens.analyses.machines import DEFAULT
+from inception_lens.analyses.machines import machine as machine_called
+from inception_lens.analyses.roofline import roofline
+from inception_lens.analyses.savings import DEFAULT_KINDS
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
-from inception_lens.lens import load_with
+from inception_lens.lens import load_with, savings_with
 from inception_lens.renderers.plots import Format, accuracy_figure, drawn
 from inception_lens.renderers.plots_costs import FIGURES
+from inception_lens.renderers.plots_roofline import roofline_figure
+from inception_lens.renderers.plots_savings import savings_figure
 from inception_lens.renderers.plots_training import training_figure
 
 if TYPE_CHECKING:
@@ -28,14 +34,15 @@ FORMATS = (".svg", ".png", ".pdf")
 @click.argument("model", type=options.ModelType(), required=False)
 @click.option(
     "--kind",
-    type=click.Choice([*FIGURES, "accuracy", "training"]),
+    type=click.Choice([*FIGURES, "roofline", "savings", "accuracy", "training"]),
     help="modules: parameters and MACs by module and branch; cumulative: along the depth; receptive-field; memory: as "
-    "the network runs; accuracy: of the whole catalogue, against cost; training: of a run's folder or metrics.jsonl.  "
-    "[default: modules, or accuracy without MODEL]",
+    "the network runs; roofline: on a machine; savings: of its reductions; accuracy: of the whole catalogue, against "
+    "cost; training: of a run's folder or metrics.jsonl.  [default: modules, or accuracy without MODEL]",
 )
 @options.input_option
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @click.option("--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True)
+@click.option("--machine", default=DEFAULT, show_default=True, metavar="NAME[:DTYPE]", help="Whose roofline.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @options.set_option
 @click.option("-o", "--output", metavar="FILE", required=True, help="Write to FILE: .svg, .png or .pdf.")
@@ -45,6 +52,7 @@ def command(
     input_: str | None,
     batch: int | None,
     mode: Mode,
+    machine: str,
     theme: Literal["light", "dark"],
     settings: tuple[str, ...],
     output: str,
@@ -64,10 +72,18 @@ def command(
         raise ConfigError(f"--kind {kind} is a figure of {'a run' if kind == 'training' else 'a MODEL'}: name it")
     elif kind == "training":
         figure = training_figure(_epochs(model), model, dark=dark)
+    elif kind == "savings":
+        overrides, shape = options.parse_settings(settings), options.parse_shape(input_)
+        figure = savings_figure(savings_with(model, overrides, shape, DEFAULT_KINDS, machine, batch), dark=dark)
     else:
         graph = load_with(model, options.parse_settings(settings), options.parse_shape(input_), mode)
         analysis = analyze(graph.with_batch(batch) if batch else graph)
-        figure = next(draw for name, draw in FIGURES.items() if name == kind)(analysis, dark=dark)
+        if kind == "roofline":
+            figure = roofline_figure(
+                analysis, roofline(analysis.graph, analysis.costs, machine_called(machine)), dark=dark
+            )
+        else:
+            figure = next(draw for name, draw in FIGURES.items() if name == kind)(analysis, dark=dark)
     write(drawn(figure, cast(Format, suffix[1:])), output)
 
 

@@ -11,7 +11,7 @@ from inception_lens.analyses.savings_changes import branch_sweep, network_sweep,
 from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import Result, render, render_kinds
+from inception_lens.cli.savings_output import Picture, Result, picture_of, render, render_kinds
 from inception_lens.cli.summary import SUFFIXES, Format, format_of
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
@@ -68,9 +68,9 @@ def command(
     """What MODEL, by default googlenet, saves by its 1x1 reductions, and what other tricks save or could save.
 
     Each saving is a rewrite of the network, and every figure the difference of two whole analyses. With --in, --out,
-    --kernel, --reduce and --size it is the worked example of one branch.
+    --kernel, --reduce and --size it is the worked example of one branch. Into an .svg, .png or .pdf it draws them.
     """
-    chosen = format_ or format_of(output)
+    chosen: Format | Picture = format_ or picture_of(output) or format_of(output)
     if chosen == "html":
         raise ConfigError(f"{output}: savings are written as {', '.join(FORMATS)}")
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}

@@ -1,5 +1,8 @@
 """How the results of `savings` are written: each renderer where its result is known."""
 
+import os
+from typing import Literal, cast, get_args
+
 import msgspec
 
 from inception_lens.analyses.savings import Savings
@@ -9,11 +12,24 @@ from inception_lens.cli.summary import Format
 from inception_lens.errors import ConfigError
 from inception_lens.terminal import Terminal
 
+Picture = Literal["svg", "png", "pdf"]
 Result = Savings | BranchSavings | WhatIf | Sweep
 
 
-def render(result: Result, chosen: Format, to_terminal: bool) -> str:
-    """The result in the format that was chosen."""
+def picture_of(output: str | None) -> Picture | None:
+    """The format of a figure that a file's suffix names; None where it names none."""
+    suffix = os.path.splitext(output or "")[1].lower()
+    return next((form for form in get_args(Picture) if suffix == f".{form}"), None)
+
+
+def render(result: Result, chosen: Format | Picture, to_terminal: bool) -> str | bytes:
+    """The result in the format that was chosen.
+
+    Raises:
+        ConfigError: one branch is to be drawn.
+    """
+    if chosen in get_args(Picture):
+        return _figure(result, cast("Picture", chosen))
     if chosen == "json":
         return result.to_json() + "\n"
     if chosen == "table":
@@ -28,7 +44,21 @@ def render(result: Result, chosen: Format, to_terminal: bool) -> str:
     return renderers[chosen](result)
 
 
-def render_kinds(found: Savings, chosen: Format) -> str:
+def _figure(result: Result, form: Picture) -> bytes:
+    from inception_lens.renderers import plots_savings as figures
+    from inception_lens.renderers.plots import drawn
+
+    match result:
+        case Savings():
+            return drawn(figures.savings_figure(result), form)
+        case Sweep():
+            return drawn(figures.sweep_figure(result), form)
+        case WhatIf():
+            return drawn(figures.what_if_figure(result), form)
+    raise ConfigError("one branch alone is no figure: sweep its reduction, as --sweep reduce=8..64..8 does")
+
+
+def render_kinds(found: Savings, chosen: Format | Picture) -> str:
     """Every kind of saving, and whether the network has it.
 
     Raises:

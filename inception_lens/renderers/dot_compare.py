@@ -12,7 +12,7 @@ from inception_lens.analyses.compare_records import Change, Comparison
 from inception_lens.graph import Graph
 from inception_lens.ops import by
 from inception_lens.renderers import dot_levels
-from inception_lens.renderers.dot_picture import Arrow, Picture, Swatch
+from inception_lens.renderers.dot_picture import Arrow, Box, Picture, Swatch
 from inception_lens.renderers.theme import COLORS, Palette, mix, palette_of
 from inception_lens.renderers.units import short
 
@@ -86,7 +86,7 @@ def _side(
     picture = dot_levels.network(graph) if level == "network" else dot_levels.layer(graph)
     details = {node.name: node.op.category in DETAILS and node.op.kind not in LAST for node in graph.nodes}
     alone: Status = "removed" if side == "a" else "added"
-    boxes = []
+    boxes: list[Box] = []
     for box in picture.boxes:
         if not box.nodes:
             first = [each for each in boxes if each.kind == "end"]
@@ -114,7 +114,7 @@ def _status(change: Change, detail: bool, alone: Status) -> Status | None:
 
 
 def _told(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ...]:
-    """This side's values of what differs; widths that follow from others are not told."""
+    """The values of one side; what follows from other differences is not told."""
     lines: dict[str, None] = {}
     for change in changes:
         if change.kind == "changed" and not change.alike_here:

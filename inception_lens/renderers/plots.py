@@ -45,6 +45,8 @@ OTHER = COLORS["shape"]
 """The colour of the networks outside the Inception family."""
 
 TICKS = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]
+LONGEST_NAME = 26
+"""Characters of a name below an axis; the end of a longer one tells more than its beginning."""
 LABEL_OFFSETS = ((6, 3), (6, -9), (-6, 3), (-6, -9), (0, 9), (0, -15), (10, 10), (-10, 10), (10, -18), (-10, -18))
 """Where a label may stand beside its point, in points, the best place first."""
 
@@ -66,6 +68,12 @@ def heading(figure: Figure, graph: Graph, what: str) -> None:
     """Say above a figure which network it is of, and what it shows."""
     sizes = ", ".join(by(given.type.shape) for given in graph.inputs[:3])
     figure.suptitle(f"{printable(graph.name)} on {sizes}: {what}", fontsize=10)
+
+
+def name_ticks(axes: Axes, places: Sequence[int], names: Sequence[str]) -> None:
+    """Write names below an axis."""
+    told = [printable(name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}") for name in names]
+    axes.set_xticks(places, told, rotation=60, ha="right", rotation_mode="anchor")
 
 
 def accuracy_figure(networks: Sequence[Sized], *, dark: bool = False) -> Figure:

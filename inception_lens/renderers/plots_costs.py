@@ -11,7 +11,7 @@ from inception_lens.ops import Category
 from inception_lens.renderers.branches import ALONE, branches
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.parts import Part, modules
-from inception_lens.renderers.plots import figure, heading
+from inception_lens.renderers.plots import figure, heading, name_ticks
 from inception_lens.renderers.theme import COLORS, palette_of
 from inception_lens.renderers.units import count, short, size
 
@@ -182,7 +182,7 @@ FIGURES: dict[CostKind, Callable[..., Figure]] = {
 def _name_modules(axes: Axes, parts: Sequence[Part]) -> None:
     every = -(-len(parts) // MOST_NAMES)
     named = range(0, len(parts), every)
-    _ticks(axes, list(named), [parts[k].name for k in named])
+    name_ticks(axes, list(named), [parts[k].name for k in named])
     axes.set_xlim(-0.6, len(parts) - 0.4)
 
 
@@ -196,15 +196,5 @@ def _name_steps(axes: Axes, analysis: Analysis) -> None:
         if not places or part.nodes[0] - places[-1] >= apart:
             places.append(part.nodes[0])
             names.append(part.name)
-    _ticks(axes, places, names)
+    name_ticks(axes, places, names)
     axes.set_xlim(0, len(analysis.layers))
-
-
-def _ticks(axes: Axes, places: Sequence[int], names: Sequence[str]) -> None:
-    axes.set_xticks(
-        places, [_short(printable(name)) for name in names], rotation=60, ha="right", rotation_mode="anchor"
-    )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 26 else f"...{name[-23:]}"
