@@ -157,5 +157,5 @@ def _size(svg: bytes) -> tuple[float, float]:
 
 
 def _clean(svg: bytes) -> bytes:
-    """Without comments, and without titles: they are the names of DOT's nodes, which a browser would show as hints."""
-    return re.sub(rb"<!-- .*? -->\n|<title>[^<]*</title>\n", b"", svg, flags=re.DOTALL)
+    """Without what Graphviz tells of itself, and without titles: they are DOT's names, which a browser would show."""
+    return re.sub(rb"<!DOCTYPE.*?>\n|<!-- .*? -->\n|<title>[^<]*</title>\n", b"", svg, flags=re.DOTALL)

@@ -65,10 +65,12 @@ def roofline_figure(
                 zorder=3,
             )
         slowest = sorted(points, key=lambda point: -point[3])[:MOST_NAMED]
+        numbers: dict[tuple[float, float], list[str]] = {}
         for k, (_, intensity, speed, _) in enumerate(slowest, 1):
-            axes.annotate(
-                str(k), (intensity, speed), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=8
-            )
+            numbers.setdefault((intensity, speed), []).append(str(k))
+        for place, found in numbers.items():
+            text = ", ".join(found)
+            axes.annotate(text, place, xytext=(0, 9), textcoords="offset points", ha="center", fontsize=8)
         told = [
             f"{k}  {printable(layer.name)}: {100 * seconds / total:.0f} % of the time"
             for k, (layer, *_, seconds) in enumerate(slowest, 1)

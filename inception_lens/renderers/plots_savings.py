@@ -46,7 +46,7 @@ def savings_figure(savings: Savings, *, dark: bool = False) -> Figure:
             for axes, key in zip(row.subplots(1, 2), MEASURES, strict=True):
                 _bars(axes, touched, key, dark)
                 axes.set_title(_told(saving.total, key), fontsize=8.5)
-            axes.legend(loc="upper left")
+            axes.legend()
         heading(drawn, savings.graph, "modules with a saving and without it")
     return drawn
 
@@ -58,7 +58,7 @@ def what_if_figure(change: WhatIf, *, dark: bool = False) -> Figure:
             _bars(axes, change.modules, key, dark, ("as it would be", "as it is"))
             using, without = getattr(change.total.using, key), getattr(change.total.without, key)
             axes.set_title(f"{short(without)} {MEASURES[key]} now, {short(using)} then", fontsize=8.5)
-        axes.legend(loc="upper left")
+        axes.legend()
         widths = ", ".join(f"{printable(each.node)} from {each.now} to {each.then}" for each in change.widths[:3])
         heading(drawn, change.graph, widths)
     return drawn
