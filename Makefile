@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint reports bench bench-pictures clean
+.PHONY: demo test lint reports ports bench bench-pictures clean
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
@@ -54,6 +54,10 @@ bench: .venv/core
 bench-pictures: .venv/core
 	$(INSTALL) torch numpy torchview
 	$(BIN)/python -m inception_lens.benchmarks.pictures
+
+# Built networks beside torchvision's and timm's, with the same weights.
+ports: .venv/dev
+	$(BIN)/python -W ignore -m inception_lens.benchmarks.ports > reports/ports.md
 
 clean:
 	rm -rf .venv build dist

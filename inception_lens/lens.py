@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, get_args
 
 import msgspec
 
@@ -13,17 +13,24 @@ from inception_lens.analyses.analysis import analyze as analyze_graph
 from inception_lens.analyses.compare_records import Comparison
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
-from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, suggest
+from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, require, suggest
 from inception_lens.graph import About, Graph, Mode
 from inception_lens.ops import Shape, TensorType, by
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from inception_lens.analyses.savings import Savings
+    from inception_lens.pytorch.build import BuiltNetwork
+    from inception_lens.pytorch.weights import Weights
     from inception_lens.renderers.diagram import Diagram
 
 Model = str | os.PathLike[str] | Network | Graph
-"""A catalogue name, the path of a `.toml` config, a config or a Graph."""
+"""A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph."""
+
+FILES = (".prototxt", ".onnx")
+"""Suffixes of files that hold a network as others wrote it, and no config."""
 
 Inputs = Sequence[Any] | Mapping[str, Any]
 """Shapes, or anything with a `.shape`: one, a sequence of them, or by the names of the inputs."""
@@ -43,14 +50,17 @@ def load(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None
 
     Args:
         model: what to load.
-        inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1.
-        mode: `training` keeps the auxiliary heads; None is a Graph's own, and inference for all else.
+        inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1. By name where
+            there are several.
+        mode: `training` keeps the auxiliary heads, and is a prototxt's phase TRAIN; None is a Graph's own, and
+            inference for all else.
         **overrides: keys of the config and their values, for a catalogue network or a config: `classes=10`, or
-            `**{"inception_3a/5x5_reduce": 24}`.
+            `**{"inception_3a/5x5_reduce": 24}`; for a prototxt `stage` and `level`.
 
     Raises:
         UnknownModelError: there is no such network.
         ConfigError: an override is wrong, or the config is.
+        FormatError: the file is not what its suffix says.
         GraphError: the network cannot take the input.
     """
     return load_with(model, overrides, inputs, mode)
@@ -67,6 +77,8 @@ def load_with(
             raise ConfigError(f"a Graph has no keys to override: {', '.join(overrides)}")
         graph = model if inputs is None else _with_inputs(model, inputs)
         return graph if mode in (None, graph.mode) else msgspec.structs.replace(graph, mode=mode)
+    if is_file(model):
+        return _read_file(os.fspath(model), overrides, inputs, mode or "inference")
     config, about, _ = configure(model, overrides)
     batch = 1
     if inputs is not None:
@@ -79,6 +91,28 @@ def load_with(
         raise ShapeError(f"{where}{error}") from None
 
 
+def is_file(model: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether `model` is the path of a file of `FILES`, which has no config to change."""
+    return isinstance(model, str | os.PathLike) and os.fspath(model).lower().endswith(FILES)
+
+
+def _read_file(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.prototxt import read_prototxt, settings
+
+    return read_prototxt(path, _shapes(inputs), mode, settings(overrides))
+
+
+def _shapes(inputs: Inputs | None) -> dict[str, Shape] | Shape | None:
+    """The shapes of inputs by name, or of the first alone."""
+    if inputs is None:
+        return None
+    if isinstance(inputs, Mapping):
+        return {name: _shape(given) for name, given in inputs.items()}
+    if len(inputs) == 1 and not isinstance(inputs[0], int):
+        return _shape(inputs[0])
+    return _shape(inputs)
+
+
 def analyze(
     model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, batch: int | None = None
 ) -> Analysis:
@@ -89,6 +123,32 @@ def analyze(
     """
     graph = load(model, inputs, mode=mode)
     return analyze_graph(graph if batch is None else graph.with_batch(batch))
+
+
+def compare(
+    a: Model,
+    b: Model,
+    inputs: Inputs | None = None,
+    *,
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> Comparison:
+    """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
+
+    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is: its
+    heads are there in training mode.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.analyses.compare import compare as compare_graphs
+
+    sides = tuple(zip((a, b), overrides, strict=True))
+    given_a, given_b = (load_with(model, keys, inputs) for model, keys in sides)
+    training = [
+        graph if isinstance(model, Graph) else load_with(model, keys, inputs, "training")
+        for graph, (model, keys) in zip((given_a, given_b), sides, strict=True)
+    ]
+    return compare_graphs(given_a, given_b, (training[0], training[1]))
 
 
 def savings(
@@ -137,30 +197,60 @@ def savings_with(
     return count(graphs, asked, machines.machine(machine))
 
 
-def compare(
-    a: Model,
-    b: Model,
+def build(
+    model: Model,
     inputs: Inputs | None = None,
     *,
-    overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
-) -> Comparison:
-    """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
+    mode: Mode | None = None,
+    initialisation: str | None = None,
+    **overrides: Any,
+) -> BuiltNetwork:
+    """Build a network as a PyTorch module, in training mode as every new module; needs the extra `torch`.
 
-    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is: its
-    heads are there in training mode.
+    A network of the catalogue or a config computes its auxiliary heads while it trains and returns a tuple, the logits
+    first. After `.eval()` it is the inference network: no heads, and a softmax at the end where `softmax` says so.
+    The module takes other batches, and other image sizes where its layers do.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        mode: `inference` builds the inference network alone, without heads; a Graph is always built as it is.
+        initialisation: whose initialisation draws the weights, a name of the catalogue or `pytorch`; by default that of
+            the network that is built or varied.
+        **overrides: as in `load`; `softmax=False` ends in logits.
 
     Raises:
-        InceptionLensError: as `load` does.
+        MissingExtraError: PyTorch is not installed.
+        InceptionLensError: as `load` does, or the graph does not say all that a module needs.
     """
-    from inception_lens.analyses.compare import compare as compare_graphs
+    require("torch", extra="torch")
+    from inception_lens.pytorch.build import build as build_graph
 
-    sides = tuple(zip((a, b), overrides, strict=True))
-    given_a, given_b = (load_with(model, keys, inputs) for model, keys in sides)
-    training = [
-        graph if isinstance(model, Graph) else load_with(model, keys, inputs, "training")
-        for graph, (model, keys) in zip((given_a, given_b), sides, strict=True)
-    ]
-    return compare_graphs(given_a, given_b, (training[0], training[1]))
+    if is_file(model) or not isinstance(model, str | os.PathLike | Network):
+        return build_graph(load_with(model, overrides, inputs, mode), initialisation=initialisation)
+    if initialisation is None:
+        initialisation = configure(model, overrides).base or "pytorch"
+    inference = load_with(model, overrides, inputs, "inference")
+    if mode == "inference":
+        return build_graph(inference, initialisation=initialisation)
+    training = load_with(model, overrides, inputs, "training")
+    return build_graph(training, inference, initialisation=initialisation)
+
+
+def load_weights(network: Module, weights: Weights) -> str:
+    """Copy weights into a built network, all of them or none, and return whose names they came under.
+
+    `weights` is a `state_dict` or the path of one, with the network's own names or those of a port: torchvision's
+    googlenet, inception_v3, alexnet, vgg and resnet, timm's inception_v3, inception_v4 and inception_resnet_v2, each
+    for the dialect of its name. Files are safetensors or what `torch.save` wrote; nothing in them is ever run.
+
+    Raises:
+        WeightsError: a tensor finds no place, has another shape or is missing; the network is as it was.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.weights import load_weights as load_into
+
+    return load_into(network, weights)
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:
@@ -224,7 +314,8 @@ def _configured(model: Model) -> Configured:
         return Configured(config, About(os.path.basename(shown).removesuffix(".toml"), shown, "config"), base)
     if os.sep in path or os.path.splitext(path)[1]:
         nearest = suggest(path, catalogue.names())
-        raise UnknownModelError(f"`{path}` is no .toml config and no name of the catalogue{nearest}")
+        kinds = ", ".join((".toml", *FILES))
+        raise UnknownModelError(f"`{path}` is no file that can be read ({kinds}) and no name of the catalogue{nearest}")
     entry = catalogue.find(path)
     return Configured(entry.config, About(entry.name, entry.description, "catalogue"), entry.name)
 

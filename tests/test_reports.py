@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from inception_lens.benchmarks.ports import CASES, LIMIT
 from inception_lens.cli import run
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +29,16 @@ def test_it_is_what_the_makefile_makes(tmp_path: Path, command: str, name: str) 
     assert rounded(made) == rounded(kept), f"make reports, and look at reports/{name}"
 
 
+def test_the_ports_agree_within_rounding() -> None:
+    """`make ports` ran the other libraries' own modules; tests/pytorch/test_weights.py runs most of them again."""
+    rows = [line.split("|") for line in (REPORTS / "ports.md").read_text().splitlines() if line.startswith("| ")][1:]
+    assert [row[1].strip() for row in rows] == [case.name for case in CASES]
+    for row in rows:
+        largest, inference, training = map(float, row[5:8])
+        assert max(inference, training) <= LIMIT * largest
+
+
 def test_nothing_else_is_there_and_the_gallery_shows_all() -> None:
-    names = {name for _, name in COMMANDS}
+    names = {name for _, name in COMMANDS} | {"ports.md"}
     assert {path.name for path in REPORTS.iterdir()} == names | {"README.md"}
     assert set(re.findall(r"\]\(([^)]+)\)", (REPORTS / "README.md").read_text())) == names

@@ -10,7 +10,7 @@ import msgspec
 
 from inception_lens.analyses.compare_attributes import Difference
 from inception_lens.analyses.compare_parts import LIGHT, Comparer, Network
-from inception_lens.analyses.compare_records import Change, Comparison, Head, Part, Shift, Side
+from inception_lens.analyses.compare_records import Change, Comparison, Head, Kind, Part, Shift, Side
 from inception_lens.analyses.receptive_field import receptive_fields
 from inception_lens.graph import Graph, Output
 
@@ -100,8 +100,7 @@ def _outside(a: Graph, b: Graph) -> Iterator[Change]:
         else:
             what += _unlike("shape", given_a and given_a.type.shape, given_b and given_b.type.shape)
         if what:
-            names = (given.name if given else None for given in (given_a, given_b))
-            yield _change(*names, *what)
+            yield _change(given_a.name if given_a else None, given_b.name if given_b else None, *what)
     shapes_a, shapes_b = (Counter(tensor.shape for tensor in graph.unused) for graph in (a, b))
     more_a, more_b = shapes_a - shapes_b, shapes_b - shapes_a
     for graph, more, sign in ((a, more_a, -1), (b, more_b, 1)):
@@ -119,7 +118,7 @@ def _unlike(attribute: str, a: object, b: object) -> list[Difference]:
 
 
 def _change(a: str | None, b: str | None, *what: Difference) -> Change:
-    kind = "added" if a is None else "removed" if b is None else "changed"
+    kind: Kind = "added" if a is None else "removed" if b is None else "changed"
     return Change(kind=kind, a=a, b=b, what=what, params=0, macs=0)
 
 

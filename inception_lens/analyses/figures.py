@@ -84,6 +84,10 @@ class Counted:
             peak_activation_bytes=totals.peak_activation_bytes,
         )
 
+    def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that this graph has, in the order of execution."""
+        return tuple(sorted([name for name in names if name in self.position], key=self.position.__getitem__))
+
     def of(self, names: Iterable[str]) -> Figures:
         """The calls of these names; those that this graph does not have are nothing."""
         return self._sum([self.position[name] for name in names if name in self.position])

@@ -146,7 +146,7 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machin
     }
     found = []
     for kind in kinds:
-        network = networks[kind.mode]
+        network = networks.get(kind.mode, networks["inference"])
         for direction, find in kind.finders().items():
             plan = find(network.analysis.graph)
             if plan.sites or plan.left_alone:
@@ -156,6 +156,8 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machin
 
 def _saving(kind: Kind, direction: Direction, network: Counted, plan: Plan, machine: Machine) -> Saving:
     new = Counted(rewritten(network.analysis.graph, plan), machine)
+    if kind.mode == "training":  # what inference leaves out was built first: the rewrite is the network
+        network, new = new, network
     sites = []
     for site in plan.sites:
         names = site.names
@@ -164,8 +166,8 @@ def _saving(kind: Kind, direction: Direction, network: Counted, plan: Plan, mach
                 name=site.name,
                 module=module_of(site.name),
                 what=site.what,
-                nodes=site.nodes,
-                becomes=tuple(sorted((each for each in names if each in new.position), key=new.position.__getitem__)),
+                nodes=network.in_order(names),
+                becomes=new.in_order(names),
                 channels=site.channels,
                 change=_change(direction, network.of(names), new.of(names)),
             )

@@ -30,7 +30,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     using: Callable[[Graph], Plan] | None = None
     """Finds where the network lacks it, and what would stand there with it."""
     mode: Mode = "inference"
-    """That the network is built in."""
+    """That the network is built in; training where what is saved is what inference leaves out."""
+    figures: tuple[str, ...] = ("params", "macs", "activation_bytes", "seconds")
+    """What tables tell of it."""
+    places: bool = True
+    """Whether tables tell its places one by one, and not their modules alone."""
 
     def finders(self) -> dict[Direction, Callable[[Graph], Plan]]:
         """The rewrites' plans by direction."""
@@ -52,6 +56,7 @@ KINDS = {
             title="no 1x1 reduction in a module and no projected pool (Figure 2a), as the concatenations grow",
             source="arXiv 1409.4842, Figure 2",
             without=naive_modules,
+            places=False,
         ),
         Kind(
             name="3x3-pairs",
@@ -72,6 +77,7 @@ KINDS = {
             title="a stride inside a module in place of a pool behind it",
             source="arXiv 1512.00567, section 5, Figures 9 and 10",
             without=strided_modules,
+            figures=("macs", "activation_bytes", "seconds"),
             using=pooled_modules,
         ),
         Kind(
@@ -92,7 +98,7 @@ KINDS = {
             name="aux-heads",
             title="auxiliary heads dropped at inference",
             source="arXiv 1409.4842, section 5",
-            using=auxiliary_heads,
+            without=auxiliary_heads,
             mode="training",
         ),
         Kind(
@@ -100,6 +106,8 @@ KINDS = {
             title="batch norm folded into the layer before it",
             source="arXiv 1502.03167, section 3.1",
             using=folded_batch_norms,
+            figures=("params", "buffers", "activation_bytes", "seconds"),
+            places=False,
         ),
     )
 }

@@ -39,10 +39,10 @@ def flop_counter(graph: Graph) -> Callable[[], int]:
     torch = require("torch", extra="torch")
     from torch.utils.flop_counter import FlopCounterMode
 
-    from inception_lens.benchmarks.twin import twin
+    from inception_lens.pytorch.build import build
 
     with torch.device("meta"):
-        module = twin(graph).eval()
+        module = build(graph).eval()
         image = torch.empty(graph.inputs[0].type.shape)
 
     def count() -> int:

@@ -48,7 +48,7 @@ SUFFIXES: dict[str, Format] = {
 @options.output_option
 def command(
     model: str,
-    input_: str | None,
+    input_: tuple[str, ...],
     batch: int | None,
     dtype: str | None,
     depth: str | None,
@@ -61,11 +61,12 @@ def command(
 ) -> None:
     """What each module of MODEL costs: shapes, parameters, MACs, memory, receptive field.
 
-    MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, or a TOML config.
+    MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, a TOML config,
+    or a file of Caffe (.prototxt) or ONNX.
     """
     chosen = format_ or format_of(output)
     levels = _levels(depth, default=None if chosen == "csv" else 1)
-    graph = load_with(model, options.parse_settings(settings), options.parse_shape(input_), mode)
+    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
     if batch is not None:
         graph = graph.with_batch(batch)
     if dtype is not None:

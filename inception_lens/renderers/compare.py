@@ -109,8 +109,8 @@ def _names(a: Side, b: Side) -> tuple[str, str]:
 def _sums(a: Side, b: Side) -> list[list[str]]:
     """Both networks' totals, and their difference."""
     rows = [
-        [printable(side.name), count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}"]
-        for side in (a, b)
+        [name, count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}"]
+        for side, name in zip((a, b), _names(a, b), strict=True)
     ]
     return [*rows, ["difference", _delta(b.params - a.params), _delta(b.macs - a.macs)]]
 
@@ -160,6 +160,9 @@ def _joined(heads: Sequence[Head]) -> Part:
 
 def _heads_title(comparison: Comparison) -> str:
     a, b = comparison.a, comparison.b
-    have = [f"{name} has {number(side.heads) if side.heads else 'none'}" for side, name in zip((a, b), _names(a, b))]
+    have = [
+        f"{name} has {number(side.heads) if side.heads else 'none'}"
+        for side, name in zip((a, b), _names(a, b), strict=True)
+    ]
     same = not any(head.changes for head in comparison.heads)
     return f"auxiliary heads, in training alone: {', '.join(have)}" + ("; they do not differ" if same else "")

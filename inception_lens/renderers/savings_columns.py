@@ -5,12 +5,21 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from inception_lens.analyses.figures import INTEGERS, Change, Figures
-from inception_lens.analyses.savings import Saving
+from inception_lens.analyses.figures import INTEGERS, Change, Figures, module_of
+from inception_lens.analyses.savings import Saving, SiteChange
 from inception_lens.analyses.savings_kinds import Direction
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.units import count, duration, short, size
+
+FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "params": ("params", count),
+    "buffers": ("buffers", count),
+    "macs": ("MACs", short),
+    "activation_bytes": ("activations", size),
+    "seconds": ("time", duration),
+}
+"""Title of each figure, and how people read it."""
 
 
 class SavingRow(NamedTuple):
@@ -32,16 +41,22 @@ class SavingColumn(NamedTuple):
 
 
 def saving_rows(saving: Saving) -> list[SavingRow]:
-    """The modules where something differs, each with its sites below it; a module with one site is that site's row."""
-    rows = []
+    """The modules where something differs, each with its sites below it; a module with one site is that site's row.
+
+    A site that reaches into several modules has no row: theirs tell it.
+    """
+    rows: list[SavingRow] = []
+    places: dict[str, list[SiteChange]] = {}
+    for site in saving.sites if saving.kind.places else ():
+        modules = set(map(module_of, (*site.nodes, *site.becomes)))
+        if len(modules) == 1:
+            places.setdefault(modules.pop(), []).append(site)
     for module in saving.modules:
         own, other = sides(module.change, saving.direction)
         if own == other:
             continue
-        sites = [site for site in saving.sites if site.module == module.name]
-        if saving.kind.name == "naive":  # the modules grow by what is before them, too: their sites are not all of it
-            rows.append(SavingRow(0, module.name, "", module.change))
-        elif len(sites) == 1:
+        sites = places.get(module.name, [])
+        if len(sites) == 1:
             rows.append(SavingRow(0, sites[0].name, sites[0].what, sites[0].change))
         else:
             rows.append(SavingRow(0, module.name, "", module.change))
@@ -49,21 +64,22 @@ def saving_rows(saving: Saving) -> list[SavingRow]:
     return rows
 
 
-def saving_columns(direction: Direction, *, grows: bool) -> list[SavingColumn]:
+def saving_columns(saving: Saving) -> list[SavingColumn]:
     """The columns: for each figure the network's own, the other network's, and how many times more that is."""
-    other = "without" if direction == "saved" else "with it"
-    columns = [_output(direction)] if grows else [SavingColumn("what", "what", lambda row: row.what, numeric=False)]
-    figures: list[tuple[str, str, Callable[[Any], str]]] = [
-        ("params", "params", count),
-        ("macs", "MACs", short),
-        ("activation_bytes", "activations", size),
-        ("seconds", "time", duration),
-    ]
-    for key, title, show in figures:
+    direction = saving.direction
+    grows = saving.kind.name == "naive"
+    columns = [_output(direction) if grows else SavingColumn("what", "what", lambda row: row.what, numeric=False)]
+    for key in saving.kind.figures:
+        title, show = FIGURES[key]
         columns.append(SavingColumn(key, title, _side(key, show, direction, 0)))
-        columns.append(SavingColumn(f"{key}_other", other, _side(key, show, direction, 1)))
+        columns.append(SavingColumn(f"{key}_other", other_word(direction), _side(key, show, direction, 1)))
         columns.append(SavingColumn(f"{key}_ratio", "times", _ratio(key)))
-    return columns
+    return [column for column in columns if column.key != "what" or saving.kind.places]
+
+
+def other_word(direction: Direction) -> str:
+    """What the network is called that it is compared with."""
+    return "without" if direction == "saved" else "with it"
 
 
 def sides(change: Change, direction: Direction) -> tuple[Figures, Figures]:

@@ -12,7 +12,8 @@ from inception_lens.renderers.units import count
 
 Result = Savings | BranchSavings | WhatIf | Sweep
 
-TABLE_KEYS = ("what", "output", "params", "params_other", "params_ratio", "macs", "macs_other", "macs_ratio")
+NOT_TOLD = ("activation_bytes", "seconds")
+"""Columns that a page has no room for."""
 
 
 def savings_csv(given: Result) -> str:
@@ -29,9 +30,8 @@ def savings_markdown(given: Result) -> str:
     parts = []
     for title, headers, rows in _tables(given, escape.markdown_cell, "&emsp;"):
         align = ["left", *("left" if header in ("what", "output") else "right" for header in headers[1:])]
-        parts.append(
-            f"{escape.markdown_cell(title)}\n\n{tabulate(rows, headers, 'pipe', colalign=align, disable_numparse=True)}\n"
-        )
+        table = tabulate(rows, headers, "pipe", colalign=align, disable_numparse=True)
+        parts.append(f"{escape.markdown_cell(title)}\n\n{table}\n")
     return "\n".join(parts)
 
 
@@ -115,8 +115,7 @@ def _tables(given: Result, escaped: Callable[[str], str], indent: str) -> list[t
 
 
 def _saving_table(saving: Saving, escaped: Callable[[str], str], indent: str) -> tuple[str, list[str], list[list[str]]]:
-    every = saving_columns(saving.direction, grows=saving.kind.name == "naive")
-    columns = [column for column in every if column.key in TABLE_KEYS]
+    columns = [column for column in saving_columns(saving) if not column.key.startswith(NOT_TOLD)]
     rows: Sequence[SavingRow] = saving_rows(saving)
     cells = [
         [indent * row.level + escaped(row.label), *(escaped(column.text(row)) for column in columns)] for row in rows

@@ -1,8 +1,8 @@
 """Savings as tables in a terminal, in the width that there is."""
 
 import textwrap
-from collections.abc import Sequence
 
+from inception_lens.analyses.figures import Change
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.savings import Saving, Savings
 from inception_lens.analyses.savings_branch import Branch, BranchSavings
@@ -11,7 +11,7 @@ from inception_lens.analyses.savings_kinds import Direction
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.savings_columns import SavingRow, saving_columns, saving_rows, sides, times
+from inception_lens.renderers.savings_columns import SavingRow, other_word, saving_columns, saving_rows, sides, times
 from inception_lens.renderers.table import Drawn, draw, fitting
 from inception_lens.renderers.text import heading
 from inception_lens.renderers.units import count, duration, short, size
@@ -42,8 +42,8 @@ def savings_table(given: Savings, *, width: int = 100, color: bool = False, unic
 def _saving(saving: Saving, machine: Machine, width: int, color: bool, unicode: bool) -> list[str]:
     rows = saving_rows(saving)
     whole = SavingRow(0, "total", "", saving.total)
-    drawn = [Drawn("module", ["  " * row.level + printable(row.label) for row in rows], "total", folds_to=20)]
-    for column in saving_columns(saving.direction, grows=saving.kind.name == "naive"):
+    drawn = [Drawn("module", ["  " * row.level + printable(row.label) for row in rows], "total", folds_to=30)]
+    for column in saving_columns(saving):
         total = column.text(whole) if column.numeric else ""
         cells = [printable(column.text(row)) for row in rows]
         drawn.append(Drawn(column.title, cells, total, "right" if column.numeric else "left", key=column.key))
@@ -63,7 +63,7 @@ def _saving(saving: Saving, machine: Machine, width: int, color: bool, unicode: 
 def _totals(saving: Saving, machine: Machine) -> str:
     """The whole network in one sentence: the memory and time that no column sums."""
     own, other = sides(saving.total, saving.direction)
-    word = "without" if saving.direction == "saved" else "with it"
+    word = other_word(saving.direction)
     assert isinstance(own.peak_activation_bytes, int)
     assert isinstance(other.peak_activation_bytes, int)
     return (
@@ -124,12 +124,12 @@ def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unico
     """Write what a change would cost: a row for each module and layer that would cost something else."""
     asked = ", ".join(f"{each.node} {count(each.now)} > {count(each.then)}" for each in given.widths)
     rows = []
-    for module in given.modules:
+    for module in [module for module in given.modules if _costs(module.change)]:
         rows.append(("", module.name, module.change))
-        below = [each for each in given.layers if each.name.startswith(f"{module.name}/")]
+        below = [each for each in given.layers if each.name.startswith(f"{module.name}/") and _costs(each.change)]
         rows += [("  ", each.name.removeprefix(f"{module.name}/"), each.change) for each in below]
-    figures = (("params", "params", count), ("macs", "MACs", short), ("seconds", "time", duration))
-    drawn = [Drawn("module", [f"{indent}{printable(name)}" for indent, name, _ in rows], "total", folds_to=20)]
+    figures = (("params", "params", count), ("macs", "MACs", short))
+    drawn = [Drawn("module", [f"{indent}{printable(name)}" for indent, name, _ in rows], "total", folds_to=30)]
     for key, title, show in figures:
         for side, name in (("without", title), ("using", "would be")):
             cells = [_shown(getattr(getattr(change, side), key), show) for _, _, change in rows]
@@ -137,7 +137,7 @@ def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unico
             drawn.append(Drawn(name, cells, total, "right", key=f"{key}_{side}"))
         changes = [_signed(-change.saved(key), show) for _, _, change in rows]
         drawn.append(Drawn("change", changes, _signed(-given.total.saved(key), show), "right", key=f"{key}_change"))
-    drawn = fitting(drawn, ("seconds_change", "seconds_using", "seconds_without", "macs_using", "params_using"), width)
+    drawn = fitting(drawn, ("macs_using", "params_using"), width)
     totals = given.total
     assert isinstance(totals.without.peak_activation_bytes, int)
     assert isinstance(totals.using.peak_activation_bytes, int)
@@ -149,6 +149,11 @@ def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unico
     lines = [*heading(given.graph, width), *textwrap.wrap(printable(f"what if: {asked}"), width), ""]
     lines += [*draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]
     return _characters("\n".join(lines) + "\n", unicode)
+
+
+def _costs(change: Change) -> bool:
+    """Whether anything differs that the table tells."""
+    return bool(change.saved("params") or change.saved("macs"))
 
 
 def _shown(value: float, show: object) -> str:
@@ -193,7 +198,7 @@ def kinds_table(given: Savings, *, width: int = 100, color: bool = False, unicod
     """Write the kinds of saving, and in how many places the network has each or could have it."""
     columns: dict[str, list[str]] = {"has": [], "could have": []}
     for kind in given.asked:
-        for (title, cells), direction in zip(columns.items(), DIRECTIONS, strict=True):
+        for cells, direction in zip(columns.values(), DIRECTIONS, strict=True):
             saving = given.of(kind.name, direction)
             cells.append(count(len(saving.sites)) if saving and saving.sites else NOTHING)
     drawn = [

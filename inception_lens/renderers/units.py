@@ -21,11 +21,8 @@ def size(number_of_bytes: int) -> str:
 
 def duration(seconds: float) -> str:
     """A time to three digits: `12.3 µs`, `1.05 ms`."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor * 0.9995:
-            break
-    else:
-        factor, unit = 1e-9, "ns"
+    scales = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+    factor, unit = next((scale for scale in scales if seconds >= scale[0] * 0.9995), (1e-9, "ns"))
     value = seconds / factor
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
 

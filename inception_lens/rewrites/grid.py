@@ -154,4 +154,4 @@ def _branches(structure: Structure, join: Node) -> tuple[str, ...]:
             if name != fork and name not in found and name in structure.nodes:
                 found.add(name)
                 waiting.append(structure.nodes[name])
-    return tuple([name for name in structure.nodes if name in found])
+    return tuple(sorted(found, key=structure.positions.__getitem__))

@@ -43,9 +43,8 @@ def naive_modules(graph: Graph) -> Plan:
     found = _reductions(structure)
     inside = [site for site in found.sites if structure.in_module(site.name)]
     projections = [site for node in graph.nodes for site in _pool_projection(structure, node)]
-    order = {node.name: i for i, node in enumerate(graph.nodes)}
     return Plan(
-        tuple(sorted([*inside, *projections], key=lambda site: order[site.name])),
+        tuple(sorted([*inside, *projections], key=lambda site: structure.positions[site.name])),
         found.left_alone,
         structure.residuals(),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import (
@@ -84,7 +84,7 @@ class Structure:
 
     def residuals(self) -> dict[str, str]:
         """Convolutions whose output, behind norm and activation, is added to a tensor that is there before them."""
-        order = self._positions
+        order = self.positions
         found = {}
         for node in self.graph.nodes:
             if isinstance(node.op, Add) or (isinstance(node.op, Elementwise) and node.op.function == "add"):
@@ -139,13 +139,14 @@ class Structure:
         join = self.joins.get(name)
         fork = self.dominators[join] if join else ""
         above = name
-        positions = self._positions
+        positions = self.positions
         while join and positions.get(above, -1) > positions.get(fork, -1):
             above = self.dominators[above]
         return bool(join) and above == fork
 
     @cached_property
-    def _positions(self) -> dict[str, int]:
+    def positions(self) -> dict[str, int]:
+        """Where each node stands in the order of execution."""
         return {name: i for i, name in enumerate(self.nodes)}
 
 
@@ -197,5 +198,5 @@ def depthwise(op: Op, channels: int) -> bool:
 
 def fresh(structure: Structure, name: str) -> str:
     """A name that no node has yet: `name`, or that with a number behind it."""
-    names = (name, *(f"{name}_{i}" for i in range(2, len(structure.nodes) + 3)))
-    return next(each for each in names if each not in structure.readers)
+    numbered = (f"{name}_{i}" for i in count(2))
+    return next(each for each in chain([name], numbered) if each not in structure.readers)

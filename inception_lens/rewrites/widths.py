@@ -26,7 +26,9 @@ def with_widths(graph: Graph, widths: Mapping[str, int]) -> Graph:
     for name, width in widths.items():
         if name not in names:
             layers = [node.name for node in graph.nodes if width_of(node) is not None]
-            raise GraphError(f"`{name}` is no layer of `{graph.name}`{suggest(name, layers)}")
+            raise GraphError(
+                f"`{name}` is no layer of `{graph.name}`{suggest(name, layers) or ', such as `' + layers[0] + '`'}"
+            )
         if width_of(names[name]) is None:
             raise GraphError(f"`{name}` is a {names[name].op.kind}: a convolution or a linear layer has a width")
         if not 1 <= width <= WIDEST:
