@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from inception_lens.errors import ConfigError, suggest
+from inception_lens.lens import CALLABLE
 from inception_lens.ops import BYTES_PER_ELEMENT
+from inception_lens.renderers.escape import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -17,9 +19,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class ModelType(click.ParamType[str]):
-    """A catalogue name or a config's path; completes both."""
+    """A catalogue name, a file or a callable of PyTorch; completes the first two."""
 
     name = "model"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if CALLABLE.fullmatch(value):
+            click.echo(f"runs the code of {printable(value.rpartition(':')[0])}", err=True)
+        return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list["CompletionItem"]:
         from click.shell_completion import CompletionItem
@@ -41,10 +48,12 @@ def model_argument(default: str | None = None) -> Callable[[Command], Command]:
 
 set_option = click.option(
     "--set",
+    "--arg",
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24. Repeatable.",
+    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24; or an argument of a "
+    "callable: depth=50. Repeatable.",
 )
 input_option = click.option(
     "--input",
