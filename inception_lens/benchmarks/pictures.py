@@ -29,15 +29,15 @@ draw_with_torchview(find("googlenet").config.graph(), sys.argv[1])
 
 
 def draw_with_torchview(graph: object, path: str) -> None:
-    """Draw a Graph's PyTorch twin on the meta device, as an SVG at `path`."""
+    """Draw a Graph, built as a PyTorch module on the meta device, as an SVG at `path`."""
     torch = require("torch", extra="torch")
     torchview = require("torchview", extra="dev")
-    from inception_lens.benchmarks.twin import twin
     from inception_lens.graph import Graph
+    from inception_lens.pytorch.build import build
 
     assert isinstance(graph, Graph)
     with torch.device("meta"):
-        module = twin(graph).eval()
+        module = build(graph).eval()
     shape = graph.inputs[0].type.shape
     drawn = torchview.draw_graph(module, input_size=shape, device="meta", depth=1).visual_graph
     drawn.render(outfile=path, cleanup=True, quiet=True)

@@ -39,7 +39,7 @@ def command(
     a: str,
     b: str,
     exit_code: bool,
-    input_: str | None,
+    input_: tuple[str, ...],
     settings: tuple[str, ...],
     settings_a: tuple[str, ...],
     settings_b: tuple[str, ...],
@@ -57,7 +57,7 @@ def command(
     chosen = format_ or options.format_of(output, SUFFIXES)
     overrides = (options.parse_settings((*settings, *own)) for own in (settings_a, settings_b))
     of_a, of_b = overrides
-    comparison = compare(a, b, options.parse_shape(input_), overrides=(of_a, of_b))
+    comparison = compare(a, b, options.parse_inputs(input_), overrides=(of_a, of_b))
     if chosen == "json":
         write(comparison.to_json() + "\n", output)
     elif chosen in PICTURES.values():

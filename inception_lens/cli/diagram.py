@@ -54,7 +54,7 @@ SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".do
 @options.output_option
 def command(
     model: str,
-    input_: str | None,
+    input_: tuple[str, ...],
     level: Level | None,
     module: str,
     style: Style,
@@ -70,10 +70,11 @@ def command(
 ) -> None:
     """Draw MODEL as a figure: svg, png, pdf, or Graphviz's dot.
 
-    MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, or a TOML config.
+    MODEL is as in `summary`: a name of the catalogue, a TOML config, a file of Caffe, ONNX or torch.export, or a
+    callable of PyTorch, whose code is run.
     """
     chosen = format_ or format_of(output)
-    graph = load_with(model, options.parse_settings(settings), options.parse_shape(input_), mode)
+    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
     drawn = diagram(
         graph,
         level=level,

@@ -49,7 +49,7 @@ FORMATS = (".svg", ".png", ".pdf")
 def command(
     model: str | None,
     kind: str | None,
-    input_: str | None,
+    input_: tuple[str, ...],
     batch: int | None,
     mode: Mode,
     machine: str,
@@ -73,11 +73,11 @@ def command(
     elif kind == "training":
         figure = training_figure(_epochs(model), model, dark=dark)
     elif kind == "savings":
-        overrides, shape = options.parse_settings(settings), options.parse_shape(input_)
+        overrides, shape = options.parse_settings(settings), options.parse_inputs(input_)
         figure = savings_figure(savings_with(model, overrides, shape, DEFAULT_KINDS, machine, batch), dark=dark)
     else:
-        graph = load_with(model, options.parse_settings(settings), options.parse_shape(input_), mode)
-        analysis = analyze(graph.with_batch(batch) if batch else graph)
+        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
+        analysis = analyze(graph)
         if kind == "roofline":
             figure = roofline_figure(
                 analysis, roofline(analysis.graph, analysis.costs, machine_called(machine)), dark=dark

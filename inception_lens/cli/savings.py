@@ -59,7 +59,7 @@ def command(
     changes: tuple[str, ...],
     sweep: str | None,
     machine_name: str,
-    input_: str | None,
+    input_: tuple[str, ...],
     batch: int | None,
     settings: tuple[str, ...],
     format_: Format | None,
@@ -83,7 +83,7 @@ def command(
         return
     if [bool(kind), bool(changes), bool(sweep)].count(True) > 1:
         raise ConfigError("--kind, --what-if and --sweep are three questions: ask one at a time")
-    model, overrides, shape = model or "googlenet", options.parse_settings(settings), options.parse_shape(input_)
+    model, overrides, shape = model or "googlenet", options.parse_settings(settings), options.parse_inputs(input_)
     if not changes and not sweep:
         kinds = [name.strip() for name in kind.split(",")] if kind else list(DEFAULT_KINDS)
         listing = kinds == ["list"]

@@ -36,8 +36,7 @@ def named(name: str) -> Graph:
     a = writer.add(f"{name}/{name}/conv", Conv2d(4, (3, 3)), f"{name} in")
     b = writer.add(f"{name}/{name}/other", Unknown(name, (TensorType((1, 4, 6, 6)),)), a)
     c = writer.add(f"{name}/{name}", Add(), a, b)
-    graph = writer.graph([Output(c)], about=About(name, name))
-    return graph
+    return writer.graph([Output(c)], about=About(name, name))
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -56,7 +56,9 @@ def test_figure_3_of_the_paper() -> None:
     assert texts.count("FC") == 5
     assert il.diagram("googlenet", level="layer", style="paper").dot.count("SoftmaxActivation") == 1
     assert '"Conv 7x7+2(S)"' in drawn.dot
-    assert drawn.picture.panels == (*(f"inception_{x}" for x in "3a 3b 4a 4b 4c 4d 4e 5a 5b".split()), "aux1", "aux2")
+    assert drawn.picture.panels == (
+        *(f"inception_{x}" for x in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")), "aux1", "aux2",
+    )  # fmt: skip
 
 
 def test_every_layer_is_there_once() -> None:
@@ -93,7 +95,7 @@ def test_level_module_without_a_name_is_the_first_that_branches() -> None:
 
 
 def test_a_module_that_is_not_there() -> None:
-    with pytest.raises(ConfigError, match="`inception_3c` is no module of `googlenet` .*inception_3"):
+    with pytest.raises(ConfigError, match=r"`inception_3c` is no module of `googlenet` .*inception_3"):
         il.diagram("googlenet", module="inception_3c")
     with pytest.raises(ConfigError, match="leave out `inception_3a` or the level"):
         il.diagram("googlenet", module="inception_3a", level="layer")

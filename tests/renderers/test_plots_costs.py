@@ -3,7 +3,6 @@
 from itertools import accumulate
 
 import pytest
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 import inception_lens as il
@@ -21,6 +20,7 @@ from inception_lens.renderers.plots_costs import (
 )
 from inception_lens.renderers.plots_roofline import roofline_figure
 from inception_lens.renderers.theme import DARK
+from tests.renderers.figures import numbers, offsets
 from tests.renderers.models import flat, vit
 from tests.renderers.test_dot import HOSTILE, named
 
@@ -47,13 +47,13 @@ def test_the_shares_grow_to_the_whole(analysis: Analysis) -> None:
     lines = {str(line.get_label()).partition(":")[0]: line for line in axes.lines}
     parts = modules(analysis.graph)
     macs = list(accumulate(sum(analysis.layers[i].macs or 0 for i in part.nodes) for part in parts))
-    assert list(lines["MACs"].get_ydata()) == pytest.approx([100 * value / macs[-1] for value in macs])
+    assert numbers(lines["MACs"], "y") == pytest.approx([100 * value / macs[-1] for value in macs])
     assert "MACs: half by inception_3b" in texts(cumulative_figure(analysis))
 
 
 def test_the_receptive_field_of_every_layer(analysis: Analysis) -> None:
     figure = receptive_field_figure(analysis)
-    points = [tuple(point) for each in figure.axes[0].collections for point in each.get_offsets()]  # type: ignore[union-attr]
+    points = [point for each in figure.axes[0].collections for point in offsets(each)]
     assert set(points) == {
         (k, layer.receptive_field) for k, layer in enumerate(analysis.layers) if layer.receptive_field
     }
@@ -63,7 +63,7 @@ def test_the_receptive_field_of_every_layer(analysis: Analysis) -> None:
 def test_the_peak_of_the_memory_is_marked(analysis: Analysis) -> None:
     figure = memory_figure(analysis)
     marker = figure.axes[0].lines[-1]
-    assert list(marker.get_ydata()) == [analysis.totals.peak_activation_bytes]
+    assert numbers(marker, "y") == [analysis.totals.peak_activation_bytes]
     assert "peak 4.82 MB at conv2/norm2" in texts(figure)
 
 
@@ -75,11 +75,6 @@ def test_points_lie_on_the_roof_or_where_they_were_measured(analysis: Analysis) 
     measured = {layer.name: 1.0 for layer in analysis.layers[:1]}
     (points,) = roofline_figure(analysis, roof, measured).axes[0].collections
     assert offsets(points) == [(pytest.approx(analysis.layers[0].flops / roof.bytes[0]), analysis.layers[0].flops)]  # type: ignore[operator]
-
-
-def offsets(points: object) -> list[tuple[float, float]]:
-    assert isinstance(points, PathCollection)
-    return [(float(x), float(y)) for x, y in points.get_offsets()]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("kind", FIGURES)

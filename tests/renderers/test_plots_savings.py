@@ -5,6 +5,7 @@ from inception_lens.analyses.machines import machine
 from inception_lens.analyses.savings_changes import network_sweep, what_if
 from inception_lens.errors import ConfigError
 from inception_lens.renderers.plots_savings import savings_figure, sweep_figure, what_if_figure
+from tests.renderers.figures import numbers
 
 
 def test_bars_are_what_each_module_costs_with_a_saving_and_without() -> None:
@@ -29,10 +30,10 @@ def test_a_sweep_marks_the_networks_own_choice_and_the_cost_without() -> None:
     sweep = network_sweep(il.load("googlenet"), "inception_3a/5x5_reduce", range(8, 33, 8))
     for axes, key in zip(sweep_figure(sweep).axes, ("params", "macs"), strict=True):
         curve, direct, own = axes.lines
-        assert list(curve.get_ydata()) == [getattr(point, key) for point in sweep.points]
+        assert numbers(curve, "y") == [getattr(point, key) for point in sweep.points]
         assert sweep.direct
-        assert set(direct.get_ydata()) == {getattr(sweep.direct, key)}
-        assert list(own.get_xdata()) == [16]
+        assert set(numbers(direct, "y")) == {getattr(sweep.direct, key)}
+        assert numbers(own, "x") == [16]
 
 
 def test_other_widths_are_drawn_beside_the_networks_own() -> None:

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 
 from inception_lens.errors import ConfigError
 from inception_lens.renderers.plots_training import training_figure
+from tests.renderers.figures import numbers
 
-EPOCHS = [
+EPOCHS: list[dict[str, Any]] = [
     {
         "epoch": 1,
         "loss": 2.0,
@@ -20,17 +23,17 @@ EPOCHS = [
 
 def test_each_measure_is_a_line_in_its_panel() -> None:
     loss, accuracy, rate = training_figure(EPOCHS).axes
-    assert [(line.get_label(), list(line.get_xdata()), list(line.get_ydata())) for line in loss.lines] == [
+    assert [(line.get_label(), numbers(line, "x"), numbers(line, "y")) for line in loss.lines] == [
         ("loss", [1, 2, 4], [2.0, 1.0, 0.5]),
         ("evaluation loss", [1, 4], [2.1, 1.2]),
     ]
-    assert list(accuracy.lines[0].get_ydata()) == [0.3, 0.6, 0.8]
-    assert list(rate.lines[0].get_ydata()) == [0.1, 0.05, 0.01]
+    assert numbers(accuracy.lines[0], "y") == [0.3, 0.6, 0.8]
+    assert numbers(rate.lines[0], "y") == [0.1, 0.05, 0.01]
 
 
 def test_a_run_of_one_measure() -> None:
     (axes,) = training_figure([{"top1": 0.5}, {"top1": 0.7}], "$run$", dark=True).axes
-    assert list(axes.lines[0].get_xdata()) == [1, 2]
+    assert numbers(axes.lines[0], "x") == [1, 2]
 
 
 @pytest.mark.parametrize("epochs", [[], [{"epoch": 1}], [{"loss": "much"}], [{"loss": True}]])
