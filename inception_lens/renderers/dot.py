@@ -13,6 +13,9 @@ DIRECTIONS: dict[Direction, str] = {"top-down": "TB", "left-to-right": "LR", "bo
 
 MOST_LABELS = 1_500
 """Arrows that carry their shapes; dot gives each label a rank of its own, and more would take it minutes."""
+MANY_ARROWS = 300
+CROWDED = 2.5
+"""Arrows for each box, as in a dense block: many are drawn straight, and dot does not search for long."""
 MOST_FRAMED = 400
 """Boxes that have a frame without a legend too: it keeps the title apart, but would take dot most of its time."""
 LONGEST_LINE = 64
@@ -102,7 +105,7 @@ def _page(picture: Picture, palette: Palette, direction: Direction) -> dict[str,
     }
     if picture.title:
         page["label"] = quoted(*picture.title, longest=LONGEST_TITLE)
-    if len(picture.arrows) > MOST_LABELS:
+    if len(picture.arrows) > min(MOST_LABELS, max(MANY_ARROWS, CROWDED * len(picture.boxes))):
         page |= {"nslimit": "4", "nslimit1": "4", "mclimit": "0.1", "splines": "line"}
     return page
 

@@ -152,7 +152,7 @@ def _kind(nodes: Sequence[Node]) -> Kind:
 
 def _name(part: Part, above: str = "") -> str:
     name = _within(part.name, above)
-    return _times(f"{name} to {_within(part.last, above)}", part) if part.times > 1 else name
+    return _times(f"{name} to {_within(part.last, part.name.rpartition('/')[0])}", part) if part.times > 1 else name
 
 
 def _times(name: str, part: Part) -> str:

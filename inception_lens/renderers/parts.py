@@ -156,7 +156,9 @@ class _Path:
             return False
         if 2 * path.layers > total > 2 * FEW_LAYERS:  # most of the network: one box would say nothing
             return True
-        return (max(each.layers for each in below) > 1 or path.layers > FEW_LAYERS) and path.is_row(reads)
+        modules = sum(each.layers > 1 for each in below)
+        many = modules == 0 and path.layers > FEW_LAYERS
+        return (many or 0 < len(below) <= 2 * modules) and path.is_row(reads)
 
 
 def _open(root: _Path, reads: Sequence[tuple[int, ...]], names: dict[int, tuple[str, str]]) -> None:
