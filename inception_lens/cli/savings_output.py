@@ -2,14 +2,29 @@
 
 from inception_lens.analyses.proofs import Proof, networks
 from inception_lens.analyses.savings import Savings, as_json
+import os
+from typing import Literal, cast, get_args
+
+import msgspec
+
+from inception_lens.analyses.savings import Savings
 from inception_lens.analyses.savings_branch import BranchSavings
 from inception_lens.analyses.savings_changes import Sweep, WhatIf
 from inception_lens.errors import ConfigError, require
 from inception_lens.terminal import Terminal
 
+Picture = Literal["svg", "png", "pdf"]
+
+
 SUFFIXES = {".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex"}
 
 Result = Savings | BranchSavings | WhatIf | Sweep
+
+
+def picture_of(output: str | None) -> Picture | None:
+    """The format of a figure that a file's suffix names; None where it names none."""
+    suffix = os.path.splitext(output or "")[1].lower()
+    return next((form for form in get_args(Picture) if suffix == f".{form}"), None)
 
 
 def prove(result: Result, verify: bool, measure: bool, device: str | None) -> Proof:
@@ -37,6 +52,14 @@ def prove(result: Result, verify: bool, measure: bool, device: str | None) -> Pr
 
 def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str:
     """The result, and what PyTorch says of it, in the format that was chosen."""
+def render(result: Result, chosen: Format | Picture, to_terminal: bool) -> str | bytes:
+    """The result in the format that was chosen.
+
+    Raises:
+        ConfigError: one branch is to be drawn.
+    """
+    if chosen in get_args(Picture):
+        return _figure(result, cast("Picture", chosen))
     if chosen == "json":
         return as_json(result.to_builtins() | proof.to_builtins()) + "\n"
     if chosen == "table":
@@ -53,7 +76,22 @@ def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str:
     return renderers[chosen](result)
 
 
+def _figure(result: Result, form: Picture) -> bytes:
+    from inception_lens.renderers import plots_savings as figures
+    from inception_lens.renderers.plots import drawn
+
+    match result:
+        case Savings():
+            return drawn(figures.savings_figure(result), form)
+        case Sweep():
+            return drawn(figures.sweep_figure(result), form)
+        case WhatIf():
+            return drawn(figures.what_if_figure(result), form)
+    raise ConfigError("one branch alone is no figure: sweep its reduction, as --sweep reduce=8..64..8 does")
+
+
 def render_kinds(found: Savings, chosen: str) -> str:
+def render_kinds(found: Savings, chosen: Format | Picture) -> str:
     """Every kind of saving, and whether the network has it.
 
     Raises:
