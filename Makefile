@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint reports bench clean
+.PHONY: demo test lint reports ports bench clean
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
@@ -28,6 +28,10 @@ reports: .venv/core
 bench: .venv/core
 	$(INSTALL) torch numpy
 	$(BIN)/python -m inception_lens.benchmarks.static
+
+# Built networks beside torchvision's and timm's, with the same weights.
+ports: .venv/dev
+	$(BIN)/python -W ignore -m inception_lens.benchmarks.ports > reports/ports.md
 
 clean:
 	rm -rf .venv build dist

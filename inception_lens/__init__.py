@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, load, summary
+    from inception_lens.lens import analyze, build, compare, load, load_weights, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -27,11 +27,27 @@ _HOMES = {
     "InceptionLensError": "errors",
     "analyze": "lens",
     "build": "lens",
+    "compare": "lens",
     "load": "lens",
+    "load_weights": "lens",
+    "savings": "lens",
     "summary": "lens",
 }
 
-__all__ = ["Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "load", "summary"]
+__all__ = [
+    "Analysis",
+    "GoogLeNet",
+    "Graph",
+    "InceptionLensError",
+    "__version__",
+    "analyze",
+    "build",
+    "compare",
+    "load",
+    "load_weights",
+    "savings",
+    "summary",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,8 @@ InceptionLensError
 ├── FormatError           a file that is not what its kind says, or of a kind that cannot hold the network
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
+├── TraceError            a PyTorch model whose forward pass could not be followed to its end
+├── WeightsError          weights that a network cannot take
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -51,6 +53,18 @@ class GraphError(InceptionLensError):
 
 class ShapeError(GraphError):
     """Tensor shapes that an operation cannot take."""
+
+
+class TraceError(InceptionLensError):
+    """A PyTorch model whose forward pass could not be followed to its end; `graph` is the part before, if any."""
+
+    def __init__(self, message: str, *, graph: object = None) -> None:
+        super().__init__(message)
+        self.graph = graph
+
+
+class WeightsError(InceptionLensError):
+    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
 
 
 class OutputError(InceptionLensError):

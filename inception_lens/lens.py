@@ -10,6 +10,7 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.analysis import analyze as analyze_graph
+from inception_lens.analyses.compare_records import Comparison
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
 from inception_lens.errors import ConfigError, ShapeError, UnknownModelError, require, suggest
@@ -18,7 +19,11 @@ from inception_lens.ops import Shape, TensorType, by
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from inception_lens.analyses.savings import Savings
     from inception_lens.pytorch.build import BuiltNetwork
+    from inception_lens.pytorch.weights import Weights
 
 Model = str | os.PathLike[str] | Network | Graph
 """A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph."""
@@ -119,6 +124,78 @@ def analyze(
     return analyze_graph(graph if batch is None else graph.with_batch(batch))
 
 
+def compare(
+    a: Model,
+    b: Model,
+    inputs: Inputs | None = None,
+    *,
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> Comparison:
+    """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
+
+    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is: its
+    heads are there in training mode.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.analyses.compare import compare as compare_graphs
+
+    sides = tuple(zip((a, b), overrides, strict=True))
+    given_a, given_b = (load_with(model, keys, inputs) for model, keys in sides)
+    training = [
+        graph if isinstance(model, Graph) else load_with(model, keys, inputs, "training")
+        for graph, (model, keys) in zip((given_a, given_b), sides, strict=True)
+    ]
+    return compare_graphs(given_a, given_b, (training[0], training[1]))
+
+
+def savings(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    kinds: Sequence[str] = ("reductions", "naive"),
+    machine: str = "h200",
+    batch: int | None = None,
+    **overrides: Any,
+) -> Savings:
+    """Count what a network saves by its 1x1 reductions, or by other tricks of its family.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        kinds: names of `analyses.savings_kinds`, or `all` alone.
+        machine: whose roofline times are told: a name of `analyses.machines`, or `name:dtype`.
+        batch: samples at once.
+        **overrides: as in `load`.
+
+    Raises:
+        ConfigError: there is no such kind or machine.
+        InceptionLensError: as `load` does, or the network cannot be rewritten.
+    """
+    return savings_with(model, overrides, inputs, kinds, machine, batch)
+
+
+def savings_with(
+    model: Model,
+    overrides: Mapping[str, Any],
+    inputs: Inputs | None,
+    kinds: Sequence[str],
+    machine: str,
+    batch: int | None,
+) -> Savings:
+    """As `savings`, with the overrides as a mapping."""
+    from inception_lens.analyses import machines, savings_kinds
+    from inception_lens.analyses.savings import savings as count
+
+    asked = savings_kinds.kinds_called(kinds)
+    graphs = {}
+    for mode in dict.fromkeys(("inference", *(kind.mode for kind in asked))):
+        graph = load_with(model, overrides, inputs, mode)
+        graphs[mode] = graph if batch is None else graph.with_batch(batch)
+    return count(graphs, asked, machines.machine(machine))
+
+
 def build(
     model: Model,
     inputs: Inputs | None = None,
@@ -157,6 +234,22 @@ def build(
         return build_graph(inference, initialisation=initialisation)
     training = load_with(model, overrides, inputs, "training")
     return build_graph(training, inference, initialisation=initialisation)
+
+
+def load_weights(network: Module, weights: Weights) -> str:
+    """Copy weights into a built network, all of them or none, and return whose names they came under.
+
+    `weights` is a `state_dict` or the path of one, with the network's own names or those of a port: torchvision's
+    googlenet, inception_v3, alexnet, vgg and resnet, timm's inception_v3, inception_v4 and inception_resnet_v2, each
+    for the dialect of its name. Files are safetensors or what `torch.save` wrote; nothing in them is ever run.
+
+    Raises:
+        WeightsError: a tensor finds no place, has another shape or is missing; the network is as it was.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.weights import load_weights as load_into
+
+    return load_into(network, weights)
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:

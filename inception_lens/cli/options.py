@@ -1,7 +1,8 @@
 """Arguments and options that several commands share, and how their text becomes values."""
 
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -111,3 +112,31 @@ def _shape(text: str, whole: str) -> tuple[int, ...]:
         raise ConfigError(f"--input {whole}: a shape is whole numbers joined by x, such as 1x3x224x224")
     sizes = tuple(int(size) for size in text.split("x"))
     return (1, 3, *sizes * 2) if len(sizes) == 1 and text == whole else sizes
+
+
+def parse_shape(text: str | None) -> tuple[int, ...] | None:
+    """Read `1x3x224x224`, or `224` for a square colour image.
+
+    Raises:
+        ConfigError: it is no shape.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*", text, flags=re.ASCII):
+        raise ConfigError(f"--input {text}: a shape is whole numbers joined by x, such as 1x3x224x224")
+    sizes = tuple(int(size) for size in text.split("x"))
+    return (1, 3, *sizes * 2) if len(sizes) == 1 else sizes
+
+
+def format_of(output: str | None, suffixes: Mapping[str, str]) -> str:
+    """The format that a file's suffix stands for; a table where there is no file.
+
+    Raises:
+        ConfigError: the suffix stands for none.
+    """
+    if output is None or output == "-":
+        return "table"
+    suffix = os.path.splitext(output)[1].lower()
+    if suffix not in suffixes:
+        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, suffixes)}; or give --format")
+    return suffixes[suffix]

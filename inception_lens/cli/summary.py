@@ -64,7 +64,7 @@ def command(
     MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, a TOML config,
     or a file of Caffe (.prototxt) or ONNX.
     """
-    chosen = format_ or _format_of(output)
+    chosen = format_ or format_of(output)
     levels = _levels(depth, default=None if chosen == "csv" else 1)
     graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
     if batch is not None:
@@ -108,7 +108,12 @@ def _render(
     return renderer(analysis, depth=depth, columns=columns, sort=sort)
 
 
-def _format_of(output: str | None) -> Format:
+def format_of(output: str | None) -> Format:
+    """The format that a target's suffix names.
+
+    Raises:
+        ConfigError: it names none.
+    """
     if output is None or output == "-":
         return "table"
     suffix = os.path.splitext(output)[1].lower()

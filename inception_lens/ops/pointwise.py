@@ -20,6 +20,8 @@ class _Elementwise(Op, frozen=True):
 class _Activation(_Elementwise, frozen=True):
     """What the element-wise non-linear functions share."""
 
+    inplace: bool = False
+
     category: ClassVar[Category] = "activation"
     flops_per_element: ClassVar[int] = 1
 
@@ -27,17 +29,15 @@ class _Activation(_Elementwise, frozen=True):
     def label(self) -> str:
         return self.kind
 
+    def reuses_input(self, training: bool) -> bool:
+        return self.inplace
+
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.flops_per_element * prod(output)
 
 
 class _KeepsOutput(_Activation, frozen=True):
-    """Activations whose gradient follows from their output, so that the input's memory may be reused."""
-
-    inplace: bool = False
-
-    def reuses_input(self, training: bool) -> bool:
-        return self.inplace
+    """Activations whose gradient follows from their output, so that training too may reuse the input's memory."""
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(output=True)
@@ -113,11 +113,7 @@ class Hardtanh(_KeepsInput, frozen=True):
 
     min_val: float = -1.0
     max_val: float = 1.0
-    inplace: bool = False
     flops_per_element: ClassVar[int] = 2
-
-    def reuses_input(self, training: bool) -> bool:
-        return self.inplace
 
 
 class Softplus(_KeepsInput, frozen=True):

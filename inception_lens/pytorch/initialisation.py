@@ -101,7 +101,7 @@ TORCHVISION_GOOGLENET = Scheme(_torchvision_truncated(0.01), _torchvision_trunca
 TORCHVISION_INCEPTION = Scheme(
     _torchvision_truncated(0.1),
     _torchvision_truncated(0.1),
-    special=((r"^AuxLogits\.Logits$", _torchvision_truncated(0.001), None),),
+    special=((r"^AuxLogits\.fc$", _torchvision_truncated(0.001), None),),
 )
 """torchvision/models/inception.py; its 0.01 for the head's last convolution is set where nothing reads it."""
 VGG = Scheme(_he_fan_out, _gaussian(0.01), 0.0, 0.0)
@@ -129,7 +129,7 @@ SCHEMES: dict[str, Scheme] = {
     "inception_v3": SLIM._replace(  # slim/nets/inception_v3.py: its head has deviations of its own
         special=(
             (r"^AuxLogits\.Conv2d_2a", _slim_truncated(0.01), None),
-            (r"^AuxLogits\.Logits$", _slim_truncated(0.001), 0.0),
+            (r"^AuxLogits\.Conv2d_2b", _slim_truncated(0.001), 0.0),
         )
     ),
     **dict.fromkeys(("inception_v3@torchvision", "inception_v3@timm"), TORCHVISION_INCEPTION),

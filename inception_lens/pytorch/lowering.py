@@ -105,21 +105,20 @@ def _instance_norm(op: ops.InstanceNorm, inputs: Inputs) -> nn.Module:
 
 
 def _recurrent(op: ops.LSTM, inputs: Inputs) -> nn.Module:
-    projected = {"proj_size": op.proj_size} if op.proj_size else {}
-    layer: nn.Module = getattr(layers, f"Flat{op.kind}")(
-        inputs[0].shape[-1],
-        op.hidden_size,
-        op.layers,
-        op.bias,
-        op.batch_first,
-        bidirectional=op.bidirectional,
-        **projected,
-    )
+    arguments: dict[str, Any] = {"bias": op.bias, "batch_first": op.batch_first, "bidirectional": op.bidirectional}
+    if op.proj_size:
+        arguments["proj_size"] = op.proj_size
+    made = getattr(layers, f"Flat{op.kind}")
+    layer: nn.Module = made(inputs[0].shape[-1], op.hidden_size, op.layers, **arguments)
     return layer
 
 
-def _in_place_or_not(op: ops.Sigmoid | ops.Tanh, inputs: Inputs) -> nn.Module:
-    made: nn.Module = layers.InPlace(op.kind.lower()) if op.inplace else getattr(nn, op.kind)()
+def _never_in_place(op: ops.Sigmoid | ops.Tanh | ops.GELU | ops.Softplus, inputs: Inputs) -> nn.Module:
+    """An activation whose module in PyTorch has no `inplace`, though it may have a function of that kind."""
+    name = op.kind.lower()
+    if op.inplace and hasattr(torch.Tensor, f"{name}_"):
+        return layers.InPlace(name)
+    made: nn.Module = getattr(nn, op.kind)()
     return made
 
 
@@ -192,10 +191,10 @@ LOWERINGS: dict[type[Op], Lowering] = {
     ops.GroupNorm: lambda op, inputs: nn.GroupNorm(op.groups, inputs[0].shape[1], op.eps, op.affine),
     ops.InstanceNorm: _instance_norm,
     ops.LocalResponseNorm: _of_the_same_name,
-    **dict.fromkeys((ops.ReLU, ops.LeakyReLU, ops.ELU, ops.GELU, ops.SiLU, ops.Mish), _of_the_same_name),
-    **dict.fromkeys((ops.Hardswish, ops.Hardsigmoid, ops.Hardtanh, ops.Softplus), _of_the_same_name),
+    **dict.fromkeys((ops.ReLU, ops.LeakyReLU, ops.ELU, ops.SiLU, ops.Mish), _of_the_same_name),
+    **dict.fromkeys((ops.Hardswish, ops.Hardsigmoid, ops.Hardtanh), _of_the_same_name),
     **dict.fromkeys((ops.Softmax, ops.LogSoftmax, ops.Dropout), _of_the_same_name),
-    **dict.fromkeys((ops.Sigmoid, ops.Tanh), _in_place_or_not),
+    **dict.fromkeys((ops.Sigmoid, ops.Tanh, ops.GELU, ops.Softplus), _never_in_place),
     ops.PReLU: lambda op, inputs: nn.PReLU(op.slopes),
     ops.Elementwise: _elementwise,
     ops.Reduce: _reduce,

@@ -41,18 +41,18 @@ def activation(net: Net, layer: Layer) -> tuple[str, ...]:
         case "ReLU":
             op: Op = LeakyReLU(inplace=inplace, negative_slope=slope) if slope else ReLU(inplace=inplace)
         case "ReLU6":
-            op = Hardtanh(0.0, 6.0, inplace=inplace)
+            op = Hardtanh(inplace, 0.0, 6.0)
         case "ELU":
             op = ELU(inplace=inplace, alpha=layer.parameters("elu_param").number("alpha", 1.0))
         case "PReLU":
             shared = layer.parameters("prelu_param").flag("channel_shared", False)
             shape = net.shape(x)
-            op = PReLU(1 if shared or len(shape) < 2 else shape[1])
+            op = PReLU(inplace, 1 if shared or len(shape) < 2 else shape[1])
         case "Swish":
             op = SiLU()
         case "Clip":
             found = layer.parameters("clip_param")
-            op = Hardtanh(found.number("min", 0.0), found.number("max", 0.0), inplace=inplace)
+            op = Hardtanh(inplace, found.number("min", 0.0), found.number("max", 0.0))
         case "AbsVal":
             op = Elementwise("abs", inplace=inplace)
         case "Threshold":
