@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 MOST_KNOWN = 100_000
 """Elements of a tensor whose numbers are worked out while reading; shapes and indices have fewer."""
 
-STAND_INS = {
-    "uint16": "int16", "uint32": "int32", "uint64": "int64", "text": "uint8", "float8_e4m3fnuz": "float8_e4m3fn",
-    "float8_e5m2fnuz": "float8_e5m2", "uint4": "uint8", "int4": "int8", "float4_e2m1fn": "float8_e4m3fn",
-}  # fmt: skip
-"""dtypes that PyTorch has not, and those of their size that stand for them."""
+STAND_INS = {"text": "uint8", "uint4": "uint8", "int4": "int8", "float4_e2m1fn": "float8_e4m3fn"}
+"""dtypes that PyTorch has not, and those that stand for them."""
 
 
 class Value(msgspec.Struct, frozen=True, eq=False):
@@ -55,6 +52,12 @@ class Value(msgspec.Struct, frozen=True, eq=False):
     def is_weight(self) -> bool:
         """Whether it is there before the model runs, as a weight whose numbers do not matter."""
         return bool(self.weight)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether it is an initialiser that may be learned, so that its numbers are nothing to work with."""
+        several = self.type is None or self.type.elements > 1
+        return self.is_weight and not self.constant and several and "float" in self.dtype
 
     @property
     def scalar(self) -> float | None:
@@ -199,79 +202,18 @@ def _constant_of_shape(call: Call, np: Any, shape: Any) -> Any:
 
 
 def _reduce(function: str) -> Callable[..., Any]:
-    def fold(call: Call, np: Any, data: Any, *_more: Any) -> Any:
-        axes = call.ints("axes", 1)
-        return getattr(np, function)(
-            data, axis=tuple(axes) if axes else None, keepdims=bool(call.attributes.get("keepdims", 1))
-        )
-
-    return fold
-
-
-def _divide(call: Call, np: Any, a: Any, b: Any) -> Any:
-    if a.dtype.kind in "iu":
-        return np.trunc(a / np.where(b == 0, 1, b)).astype(a.dtype)
-    return a / b
-
-
-def _of(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda call, np, *inputs: function(*inputs)
-
-
-def _numpy(name: str) -> Callable[..., Any]:
-    return lambda call, np, *inputs: getattr(np, name)(*inputs)
-
-
-def _power(call: Call, np: Any, a: Any, b: Any) -> Any:
-    return np.power(a.astype("float64"), b).astype(a.dtype)
-
-
-def _transpose(call: Call, np: Any, data: Any) -> Any:
-    return np.transpose(data, call.attributes.get("perm"))
-
-
-def _tile(call: Call, np: Any, data: Any, repeats: Any) -> Any:
-    _small(data.size * prod(int(each) for each in repeats.reshape(-1)))
-    return np.tile(data, repeats)
-
-
-FOLDS: dict[str, Callable[..., Any]] = {
-    "Add": _of(operator.add), "Sub": _of(operator.sub), "Mul": _of(operator.mul), "Div": _divide, "Pow": _power,
-    "Neg": _of(operator.neg), "Mod": _numpy("mod"), "Min": _numpy("minimum"), "Max": _numpy("maximum"),
-    "Abs": _numpy("abs"), "Floor": _numpy("floor"), "Ceil": _numpy("ceil"), "Sqrt": _numpy("sqrt"),
-    "Round": _numpy("round"), "Exp": _numpy("exp"), "Log": _numpy("log"), "Reciprocal": _numpy("reciprocal"),
-    "Equal": _numpy("equal"), "Less": _numpy("less"), "Greater": _numpy("greater"),
-    "LessOrEqual": _numpy("less_equal"), "GreaterOrEqual": _numpy("greater_equal"), "Not": _numpy("logical_not"),
-    "And": _numpy("logical_and"), "Or": _numpy("logical_or"), "Where": _numpy("where"), "Gather": _gather,
-    "Concat": _concat, "Slice": _slice, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Cast": _cast,
-    "Reshape": _reshape, "Expand": _expand, "Range": _range, "ConstantOfShape": _constant_of_shape,
-    "ReduceProd": _reduce("prod"), "ReduceSum": _reduce("sum"), "ReduceMax": _reduce("max"),
-    "ReduceMin": _reduce("min"), "Transpose": _transpose, "Tile": _tile,
-}  # fmt: skip
-"""Operations whose result is worked out where all their inputs are known."""
-
-
-def _small(elements: int) -> None:
-    if elements > MOST_KNOWN:
-        raise OverflowError
-
-
-def fold(call: Call) -> Value | None:
-    """The numbers that a call makes of known ones; None where they are not all known, or would be too many."""
+    def fold(call: Call) -> Value | None:
+    """The numbers that a call makes of known ones; None where they are not all known, or are learned, or too many."""
     inputs = [value for value in call.inputs if value is not None]
-    if call.op not in FOLDS or not inputs or any(value.numbers is None for value in inputs):
+    if call.op not in FOLDS or not inputs or any(value.numbers is None or value.is_learned for value in inputs):
         return None
     import numpy as np
 
-    if (
-        call.op not in ("Concat", "Gather")
-        and sum(value.numbers.size for value in inputs if value.numbers is not None) > MOST_KNOWN
-    ):
-        return None
-    arrays = [value.numbers for value in inputs]
+    arrays = [value.numbers for value in inputs if value.numbers is not None]
     try:
+        _small(sum(array.size for array in arrays))
         if call.op in ("Add", "Sub", "Mul", "Div", "Where"):
-            _small(prod(broadcast(*[array.shape for array in arrays if array is not None])))
+            _small(prod(broadcast(*[array.shape for array in arrays])))
         with np.errstate(all="ignore"):
             made = np.asarray(FOLDS[call.op](call, np, *arrays))
     except OverflowError:
