@@ -202,7 +202,64 @@ def _constant_of_shape(call: Call, np: Any, shape: Any) -> Any:
 
 
 def _reduce(function: str) -> Callable[..., Any]:
-    def fold(call: Call) -> Value | None:
+    def fold(call: Call, np: Any, data: Any, *_more: Any) -> Any:
+        axes = call.ints("axes", 1)
+        return getattr(np, function)(
+            data, axis=tuple(axes) if axes else None, keepdims=bool(call.attributes.get("keepdims", 1))
+        )
+
+    return fold
+
+
+def _divide(call: Call, np: Any, a: Any, b: Any) -> Any:
+    if a.dtype.kind in "iu":
+        return np.trunc(a / np.where(b == 0, 1, b)).astype(a.dtype)
+    return a / b
+
+
+def _of(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda call, np, *inputs: function(*inputs)
+
+
+def _numpy(name: str) -> Callable[..., Any]:
+    return lambda call, np, *inputs: getattr(np, name)(*inputs)
+
+
+def _power(call: Call, np: Any, a: Any, b: Any) -> Any:
+    return np.power(a.astype("float64"), b).astype(a.dtype)
+
+
+def _transpose(call: Call, np: Any, data: Any) -> Any:
+    return np.transpose(data, call.attributes.get("perm"))
+
+
+def _tile(call: Call, np: Any, data: Any, repeats: Any) -> Any:
+    _small(data.size * prod(int(each) for each in repeats.reshape(-1)))
+    return np.tile(data, repeats)
+
+
+FOLDS: dict[str, Callable[..., Any]] = {
+    "Add": _of(operator.add), "Sub": _of(operator.sub), "Mul": _of(operator.mul), "Div": _divide, "Pow": _power,
+    "Neg": _of(operator.neg), "Mod": _numpy("mod"), "Min": _numpy("minimum"), "Max": _numpy("maximum"),
+    "Abs": _numpy("abs"), "Floor": _numpy("floor"), "Ceil": _numpy("ceil"), "Sqrt": _numpy("sqrt"),
+    "Round": _numpy("round"), "Exp": _numpy("exp"), "Log": _numpy("log"), "Reciprocal": _numpy("reciprocal"),
+    "Equal": _numpy("equal"), "Less": _numpy("less"), "Greater": _numpy("greater"),
+    "LessOrEqual": _numpy("less_equal"), "GreaterOrEqual": _numpy("greater_equal"), "Not": _numpy("logical_not"),
+    "And": _numpy("logical_and"), "Or": _numpy("logical_or"), "Where": _numpy("where"), "Gather": _gather,
+    "Concat": _concat, "Slice": _slice, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Cast": _cast,
+    "Reshape": _reshape, "Expand": _expand, "Range": _range, "ConstantOfShape": _constant_of_shape,
+    "ReduceProd": _reduce("prod"), "ReduceSum": _reduce("sum"), "ReduceMax": _reduce("max"),
+    "ReduceMin": _reduce("min"), "Transpose": _transpose, "Tile": _tile,
+}  # fmt: skip
+"""Operations whose result is worked out where all their inputs are known."""
+
+
+def _small(elements: int) -> None:
+    if elements > MOST_KNOWN:
+        raise OverflowError
+
+
+def fold(call: Call) -> Value | None:
     """The numbers that a call makes of known ones; None where they are not all known, or are learned, or too many."""
     inputs = [value for value in call.inputs if value is not None]
     if call.op not in FOLDS or not inputs or any(value.numbers is None or value.is_learned for value in inputs):
