@@ -24,7 +24,7 @@ from inception_lens.readers.onnx_file import BITS, TYPES, without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
 from inception_lens.readers.onnx_plain import PLAIN
 from inception_lens.readers.onnx_run import MOST_NODES, Run, checked, kinds, tidy, uses
-from inception_lens.readers.onnx_values import Call, Value, fold, known, onnx_dtype
+from inception_lens.readers.onnx_values import INPLACE, Call, Value, fold, known, onnx_dtype
 from inception_lens.readers.tensors import LARGEST, mapped
 
 HANDLERS = {**LAYERS, **PLAIN}
@@ -83,10 +83,13 @@ class _Reading:
         graph = self.model.graph
         stored = {each.name: _stored(each) for each in graph.initializer}
         stored |= {each.values.name: _sparse(each) for each in graph.sparse_initializer}
-        used = uses(graph)
+        used, told = uses(graph), kinds(graph)
+        for each in graph.input:  # weights that wait to be given: the structure of a model alone
+            if each.name in told and each.name not in stored and (kind := _declared(each)):
+                stored[each.name] = Value(kind, weight=each.name)
         free = [each for each in graph.input if each.name not in stored]
         given = _settle(free, inputs)
-        run = Run([Input(each.name, given[each.name]) for each in free if each.name in used], kinds(graph))
+        run = Run([Input(each.name, given[each.name]) for each in free if each.name in used], told)
         values = {**stored, **{each.name: run.value(each.name) for each in free if each.name in used}}
         declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := _declared(each))}
         opset = self.opsets.get("ai.onnx", 1)
@@ -132,6 +135,7 @@ class _Reading:
             tuple(scope.declared.get(each) for each in node.output),
             scope.opset if domain == "ai.onnx" else 1,
             tuple(scope.used[each] for each in node.output),
+            any(told.key == INPLACE and told.value == "true" for told in node.metadata_props),
         )
 
     def run(self, run: Run, node: Any, call: Call, scope: Scope) -> list[Value]:

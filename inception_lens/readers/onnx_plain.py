@@ -92,7 +92,14 @@ def activation(run: Run, call: Call) -> list[Value]:
             op = Hardsigmoid() if usual else Elementwise("hardsigmoid")
         case _:
             op = ACTIVATIONS[call.op]
-    return [run.add(call.name, op, run.tensor(x))]
+    if call.op == "Sigmoid" and call.used[0] == 1 and not call.inplace:
+        base = run.tensor(x)
+        return [Value(x.type, pending=Pending("sigmoid", once(lambda: run.add(call.name, op, base).node), base, None))]
+    return [run.add(call.name, _in_place(op, call), run.tensor(x))]
+
+
+def _in_place(op: Op, call: Call) -> Op:
+    return msgspec.structs.replace(op, inplace=True) if call.inplace and hasattr(op, "inplace") else op
 
 
 def clip(run: Run, call: Call) -> list[Value]:
@@ -124,6 +131,10 @@ def elementwise(run: Run, call: Call) -> list[Value]:
         raise FormatError("it has no inputs")
     if call.op in ("Add", "Sum") and (found := _residual(run, call, values)):
         return [found]
+    if call.op == "Mul" and len(values) == 2:
+        for gate, x in (values, values[::-1]):
+            if gate.pending and gate.pending.kind == "sigmoid" and run.is_node(x, gate.pending.base):
+                return [run.add(call.name, SiLU(inplace=call.inplace), gate.pending.base)]
     function = ELEMENTWISE.get(call.op) or LOGICAL[call.op]
     dtype = "bool" if call.op in LOGICAL else ""
     shape = broadcast(*[value.shape for value in values])

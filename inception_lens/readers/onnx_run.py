@@ -51,6 +51,10 @@ class Run:
         if self.calls > MOST_NODES:
             raise FormatError(f"more than {MOST_NODES:,} calls")
         name = self.unique(name)
+        if parameters:
+            shapes = [self.writer.shape(each) for each in inputs]
+            roles = [tensor.role for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
+            parameters = () if parameters == tuple(f"{name}.{role}" for role in roles) else parameters
         self.writer.write(Node(name, op, inputs, parameters))
         return self.value(name)
 
@@ -79,6 +83,11 @@ class Run:
         made = self.add(name, Stored(value.shape, value.dtype, role), parameters=parameters)
         self.stored[key] = made.node
         return str(made.node)
+
+    @staticmethod
+    def is_node(value: Value, node: str) -> bool:
+        """Whether the value is what that node makes."""
+        return value.node == node and not value.pending
 
     def role(self, value: Value) -> Role:
         """Whether a tensor that is no layer's weight is a parameter all the same, and whether it counts here.
@@ -124,7 +133,7 @@ def kinds(graph: Any) -> dict[str, Role]:
     That is learned where a weight, a bias, an embedding or a token is among what it was worked out of.
     """
     found: dict[str, Role] = {}
-    for info in graph.value_info:
+    for info in (*graph.input, *graph.value_info):
         for told in info.metadata_props:
             if told.key.endswith("InputSpec.kind") and told.value in ("PARAMETER", "BUFFER"):
                 found[info.name] = "parameter" if told.value == "PARAMETER" else "buffer"
@@ -160,7 +169,7 @@ def tidy(node: Any) -> tuple[str, str]:
         parts.append(part.removeprefix(next((each for each in befores if part.startswith(each)), "")))
     whole = "/".join(part for part in parts if part) or node.op_type.lower()
     module, _, last = whole.rpartition("/")
-    return (module if module and last.startswith(node.op_type) else whole), whole
+    return (module if module and re.fullmatch(rf"{re.escape(node.op_type)}(_\d+)?", last) else whole), whole
 
 
 def checked(error: GraphError | FormatError, call: Call) -> FormatError:

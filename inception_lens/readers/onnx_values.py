@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST_KNOWN = 100_000
 """Elements of a tensor whose numbers are worked out while reading; shapes and indices have fewer."""
 
+INPLACE = "inception_lens.inplace"
+"""What a node's metadata say of an operation done in place, which ONNX knows nothing of."""
+
 STAND_INS = {"text": "uint8", "uint4": "uint8", "int4": "int8", "float4_e2m1fn": "float8_e4m3fn"}
 """dtypes that PyTorch has not, and those that stand for them."""
 
@@ -88,6 +91,8 @@ class Call(NamedTuple):
     opset: int
     used: tuple[int, ...]
     """How often each output is read."""
+    inplace: bool = False
+    """Whether this project's own export says that it is done in place."""
 
     def given(self, i: int) -> Value:
         """Input number `i`.
