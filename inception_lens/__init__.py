@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, load, load_weights, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -27,8 +27,11 @@ _HOMES = {
     "InceptionLensError": "errors",
     "analyze": "lens",
     "build": "lens",
+    "compare": "lens",
+    "diagram": "lens",
     "load": "lens",
     "load_weights": "lens",
+    "savings": "lens",
     "summary": "lens",
 }
 
@@ -40,8 +43,11 @@ __all__ = [
     "__version__",
     "analyze",
     "build",
+    "compare",
+    "diagram",
     "load",
     "load_weights",
+    "savings",
     "summary",
 ]
 

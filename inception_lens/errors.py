@@ -3,6 +3,7 @@
 InceptionLensError
 ├── UnknownModelError     a model name that the catalogue does not hold
 ├── ConfigError           a config or an override that says something impossible
+├── FormatError           a file that is not what its kind says, or of a kind that cannot hold the network
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
 ├── TraceError            a PyTorch model whose forward pass could not be followed to its end
@@ -33,6 +34,17 @@ class ConfigError(InceptionLensError):
     def __init__(self, message: str, *, key: str = "") -> None:
         super().__init__(message)
         self.key = key
+
+
+class FormatError(InceptionLensError):
+    """A file that is not what its kind says, or a network that a kind of file cannot hold.
+
+    `line` is where in a text file, where known.
+    """
+
+    def __init__(self, message: str, *, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class GraphError(InceptionLensError):

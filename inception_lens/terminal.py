@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import TypedDict
 
 WIDTH_WITHOUT_TERMINAL = 100
 NARROWEST, WIDEST = 40, 10_000
@@ -21,6 +22,18 @@ class Terminal:
             self.unicode = True
         except (UnicodeEncodeError, LookupError):
             self.unicode = False
+
+    def style(self, *, to_file: bool) -> "Style":
+        """How a table is drawn for it, or for a file, which has every character and no colour."""
+        return {"width": self.width, "color": self.color and not to_file, "unicode": self.unicode or to_file}
+
+
+class Style(TypedDict):
+    """What a renderer of tables is told."""
+
+    width: int
+    color: bool
+    unicode: bool
 
 
 def _columns() -> int:

@@ -1,1 +1,1 @@
-"""PyTorch both ways: networks built of graphs, their weights and their measured cost; graphs traced from any model."""
+"""PyTorch both ways: networks built of graphs, weights into them, and graphs traced from any model."""

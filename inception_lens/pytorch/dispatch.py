@@ -40,14 +40,14 @@ class NeedsValue(Exception):  # noqa: N818 - no error: the tracer then goes anot
     """The model asks what a tensor holds, and only its shape is known."""
 
 
-class Dispatch(TorchDispatchMode):
+class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records every operator that runs while it is active, and answers with tensors that have no storage.
 
     With `values`, every operator is run for real as well, on the tensors' values.
     """
 
     def __init__(self, recorder: Recorder, device: torch.device, *, shortcuts: bool, values: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder, self.device, self.shortcuts, self.values = recorder, device, shortcuts, values
         self._stored: dict[int, Traced] = {}
         self._kept: list[torch.Tensor] = []  # an identity is one tensor's only while the tensor lives
@@ -137,11 +137,11 @@ class Dispatch(TorchDispatchMode):
     def _computed(self, func: Any, args: Any, kwargs: Any, types: Sequence[TensorType]) -> Any:
         """What the operator makes for real; None where an input's value is not known, or it is too much to do."""
         read = tensors_in((*args, *kwargs.values()))
-        if not self.values and not all([self._is_small(tensor) for tensor in read]):
+        if not self.values and not all(self._is_small(tensor) for tensor in read):
             return None
         if not self.values and max([each.elements for each in types]) > SMALL:
             return None
-        if not read or any([self.known(tensor).value is None for tensor in read]):
+        if not read or any(self.known(tensor).value is None for tensor in read):
             return None
         return self._for_real(func, args, kwargs)
 
@@ -160,6 +160,8 @@ class Dispatch(TorchDispatchMode):
 
     def _by_asking(self, func: Any, args: Any, kwargs: Any) -> Any:
         name, written = plain(func._schema.name), _written(func, args, kwargs)
+        if written and all(self.recorder.counts(each) for each in written):
+            return args[0]  # no tensor of the network: how many batches there were
         read = [] if name in LIKE else tensors_in((*args, *kwargs.values()))
         inputs = [self.known(tensor) for tensor in read]
         results = self._asked(func, args, kwargs, inputs)
@@ -177,7 +179,7 @@ class Dispatch(TorchDispatchMode):
             with torch._C._DisableTorchDispatch():
                 func(*args, **kwargs)  # it changes the sizes of the tensor itself
         if written:
-            real = all([each.device.type != "meta" for each in found])
+            real = all(each.device.type != "meta" for each in found)
             for target in written:
                 self.overwritten(self.known(target), made, valued=real)
             return None if not func._schema.returns else written[0] if len(written) == 1 else tuple(written)
@@ -213,9 +215,9 @@ class Dispatch(TorchDispatchMode):
         return self.like(tensor.path, tensor, tensor.value, tensor.base if tensor.base is not None else tensor)
 
     def _asked(self, func: Any, args: Any, kwargs: Any, inputs: list[Traced]) -> Any:
-        if inputs and all([each.value is not None for each in inputs]):
-            if self.values or all([prod(each.shape) <= SMALL for each in inputs]):
-                return self._for_real(func, args, kwargs)
+        known = inputs and all(each.value is not None for each in inputs)
+        if known and (self.values or all(prod(each.shape) <= SMALL for each in inputs)):
+            return self._for_real(func, args, kwargs)
         meta = {**kwargs, "device": "meta"} if _makes(func) else kwargs
         try:
             results = func(*mapped(args, on_meta), **mapped(meta, on_meta))
@@ -225,12 +227,12 @@ class Dispatch(TorchDispatchMode):
                     f"`{func._schema.name}` makes a tensor whose shape depends on its input's values"
                 ) from error
             raise
-        if not inputs and all([each.numel() <= SMALL for each in tensors_in((results,))]):
+        if not inputs and all(each.numel() <= SMALL for each in tensors_in((results,))):
             return func(*mapped(args, _unfilled), **kwargs)
         return results
 
     def _decided(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if any([self.known(tensor).value is None for tensor in tensors_in(args)]):
+        if any(self.known(tensor).value is None for tensor in tensors_in(args)):
             raise NeedsValue("the model decides by what a tensor holds")
         return self._for_real(func, args, kwargs)
 

@@ -27,8 +27,8 @@ class Formula(msgspec.Struct, frozen=True):
         """The operation that a module is, and the types of its outputs."""
         shapes = [each.shape for each in inputs]
         made = self.output(module, *shapes) if self.output else shapes[0]
-        several = made and not isinstance(made[0], int)
-        outputs = tuple([TensorType(tuple(shape), inputs[0].dtype) for shape in (made if several else (made,))])
+        each: Any = made if made and not isinstance(made[0], int) else (made,)
+        outputs = tuple([TensorType(tuple(shape), inputs[0].dtype) for shape in each])
         return self._counted(type(module).__name__, (module,), inputs, outputs), outputs
 
     def _counted(

@@ -13,6 +13,7 @@ from torch import nn
 
 from inception_lens import ops
 from inception_lens.ops import Op, Shape
+from inception_lens.pytorch.border import BorderedAvgPool
 
 Rule = Callable[[Any, Shape], Op | None]
 """From a module and the shape of its input to the operation."""
@@ -106,6 +107,13 @@ def _avg_pool(kind: type[ops.AvgPool2d]) -> Rule:
         )
 
     return rule
+
+
+def _bordered(module: BorderedAvgPool, shape: Shape) -> Op:
+    """Our own pool, which takes several operators to do what is one operation."""
+    border = module.border
+    kind = (ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d)[len(border.kernel) - 1]
+    return kind(border.kernel, border.stride, border.padding, border.rounding, module.count_include_pad)
 
 
 def _adaptive(kind: type[ops.AdaptiveAvgPool2d] | type[ops.AdaptiveMaxPool2d]) -> Rule:
@@ -247,7 +255,7 @@ LEAVES: dict[type[nn.Module], Rule] = {
     nn.Hardswish: _inplace(ops.Hardswish),
     nn.Hardsigmoid: _inplace(ops.Hardsigmoid),
     nn.Softplus: _plain(ops.Softplus()),
-    nn.PReLU: lambda module, shape: ops.PReLU(module.num_parameters),
+    nn.PReLU: lambda module, shape: ops.PReLU(slopes=module.num_parameters),
     nn.Softmax: _softmax(ops.Softmax),
     nn.LogSoftmax: _softmax(ops.LogSoftmax),
     nn.Dropout: _dropout,
@@ -255,5 +263,6 @@ LEAVES: dict[type[nn.Module], Rule] = {
     nn.Dropout2d: _dropout,
     nn.Dropout3d: _dropout,
     nn.Flatten: _flatten,
+    BorderedAvgPool: _bordered,
 }
 """The modules that are answered without being run; a subclass of one may do anything, and is run."""

@@ -298,7 +298,7 @@ RULES |= {
 @rule("prelu")
 def _prelu(a: Arguments) -> Call:
     x, weight = a.given[:2]
-    return _weighted(a, ops.PReLU(weight.numel()), (x,), (weight,))
+    return _weighted(a, ops.PReLU(slopes=weight.numel()), (x,), (weight,))
 
 
 def _normalizing(kind: type[ops.Softmax]) -> Rule:

@@ -15,7 +15,7 @@ from inception_lens.pytorch.leaves import LEAVES
 from inception_lens.pytorch.survey import Survey
 from inception_lens.pytorch.values import NAMES
 
-KINDS = {
+KINDS: dict[type[nn.Module], str] = {
     **{kind: kind.__name__ for kind in LEAVES},
     nn.ReLU6: "Hardtanh",
     **dict.fromkeys((nn.Dropout1d, nn.Dropout2d, nn.Dropout3d), "Dropout"),
@@ -35,6 +35,8 @@ class Recorder:
         self._reads: list[tuple[int, ...]] = []
         self._taken: dict[str, int] = {}
         self._scopes: list[tuple[str, str]] = [("", "")]
+        self.last_scope = ""
+        """Where the last operator was called that no rule of a module's answered."""
 
     @property
     def scope(self) -> str:
@@ -52,6 +54,10 @@ class Recorder:
     def owns(self, tensor: object) -> bool:
         """Whether a tensor is a parameter or a buffer, of the model or of a module that it keeps to itself."""
         return id(tensor) in self.survey.names or isinstance(tensor, nn.Parameter)
+
+    def counts(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a whole number that a module keeps, such as the batches that a batch norm has seen."""
+        return tensor.dim() == 0 and not tensor.is_floating_point() and self.role(tensor)[0] == "buffer"
 
     def role(self, tensor: torch.Tensor) -> tuple[Role, str]:
         """What a tensor from outside the forward pass is, and the path that it has in the graph."""
@@ -94,8 +100,17 @@ class Recorder:
     ) -> str:
         """Write what an operator does in the module that is running; what makes a standard module goes by its path."""
         path, kind = self._scopes[-1]
+        self.last_scope = path
         name = path if path and op.kind == kind else self.scoped(function.strip("_"))
         return self.add(name, op, inputs, types, reads)
+
+    def rename_last(self, name: str) -> str:
+        """Give the last call, which has one output, another name, and return it."""
+        node = self.nodes[-1]
+        self._taken.pop(node.name, None)
+        self.types[name := self._free(name)] = self.types.pop(node.name)
+        self.nodes[-1] = msgspec.structs.replace(node, name=name)
+        return name
 
     def scoped(self, name: str) -> str:
         """The path of what is called `name` in the module that is running."""
@@ -126,9 +141,7 @@ class Recorder:
         used = set(read)
         if frozen or len(used) < len(read):  # then tensors go by the model's own names: some are shared, or not trained
             nodes = [
-                msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors]))
-                if tensors
-                else node
+                msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors])) if tensors else node
                 for node, tensors in zip(nodes, reads, strict=True)
             ]
         unused = [Parameter(name, tuple(each.shape)) for name, each in parameters.items() if name not in used]

@@ -41,7 +41,9 @@ class Survey:
             children = module._modules
             if children:
                 above = f"{path}." if path else ""
-                stack += [(above + name, child) for name, child in reversed(list(children.items())) if child is not None]
+                stack += [
+                    (above + name, child) for name, child in reversed(list(children.items())) if child is not None
+                ]
 
     def path(self, module: nn.Module, scope: str) -> str | None:
         """The path of a module, below `scope` where it stands at several places; None where the model lacks it."""

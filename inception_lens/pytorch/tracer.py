@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -36,7 +36,7 @@ class Failure(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]
 
 
-class Tracer(Dispatch):
+class Tracer(Dispatch):  # type: ignore[no-untyped-call]
     """Records a forward pass: what modules do by their rules, and what they run operator by operator."""
 
     failure: Failure | None = None
@@ -55,7 +55,7 @@ class Tracer(Dispatch):
                 return original(module, *args, **kwargs)
             return self._call(module, args, kwargs)
 
-        nn.Module._call_impl = call  # type: ignore[method-assign]
+        nn.Module._call_impl = call  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
@@ -63,41 +63,51 @@ class Tracer(Dispatch):
             self._put_back()
 
     def _call(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
-        path, kind = self._path(module), type(module)
+        path = self._path(module)
         try:
-            if self.shortcuts and len(args) == 1 and not kwargs and type(args[0]) is Traced and _untouched(module):
-                if kind is nn.Identity:
-                    return args[0]
-                rule = LEAVES.get(kind)
-                op = rule(module, tuple(args[0].shape)) if rule else None
-                if op is not None:
-                    return self._answered(module, path, op, args[0])
-            if (
-                kind is nn.MultiheadAttention
-                and self.shortcuts
-                and is_plain(module, args, kwargs)
-                and _untouched(module)
-            ):
-                return self._attended(module, path, args[0])
-            formula = FORMULAS.get(kind)
+            if self.shortcuts and _untouched(module):
+                answer = self._shortcut(module, path, args, kwargs)
+                if answer is not None:
+                    return answer
+            formula = FORMULAS.get(type(module))
             if formula is not None:
                 return self._counted(module, path, formula, tensors_in((*args, *kwargs.values())))
             return self._run(module, path, args, kwargs)
         except Exception:
             if self.failure is None:  # the innermost module's
                 shapes = tuple([tuple(each.shape) for each in tensors_in((*args, *kwargs.values()))])
-                self.failure = Failure(path, kind.__name__, shapes)
+                self.failure = Failure(path, type(module).__name__, shapes)
             raise
+
+    def _shortcut(self, module: nn.Module, path: str, args: Any, kwargs: Any) -> Any:
+        """What a standard module answers without being run; None where it has to be."""
+        kind = type(module)
+        if len(args) == 1 and not kwargs and type(args[0]) is Traced:
+            if kind is nn.Identity:
+                return args[0]
+            rule = LEAVES.get(kind)
+            op = rule(module, tuple(args[0].shape)) if rule else None
+            return None if op is None else self._answered(module, path, op, args[0])
+        if kind is nn.MultiheadAttention and is_plain(cast(nn.MultiheadAttention, module), args, kwargs):
+            return self._attended(cast(nn.MultiheadAttention, module), path, args[0])
+        return None
 
     def _run(self, module: nn.Module, path: str, args: Any, kwargs: Any) -> Any:
         if id(module) not in self._entered:
             self._entered.add(id(module))
             self._remember(module)
-        self.recorder.enter(path, type(module))
+        recorder = self.recorder
+        before = len(recorder.nodes)
+        recorder.enter(path, type(module))
         try:
-            return self._original(module, *args, **kwargs)
+            result = self._original(module, *args, **kwargs)
         finally:
-            self.recorder.leave()
+            recorder.leave()
+        alone = len(recorder.nodes) == before + 1 and recorder.last_scope == path != ""
+        last = recorder.nodes[-1].name if alone else ""
+        if last.startswith(f"{path}/") and type(result) is Traced and result.path == last:
+            result.path = recorder.rename_last(path)  # a module of one operator goes by its path
+        return result
 
     def _answered(self, module: nn.Module, path: str, op: Op, x: Traced) -> Any:
         """What a standard module answers, by its operation's shape rule."""

@@ -1,4 +1,4 @@
-"""The tensors that a traced model is run on: shapes and types, with a name in the graph, and a value where one is known.
+"""The tensors that a traced model is run on: a name in the graph, a type, and a value where one is known.
 
 A `Traced` has no storage. PyTorch sees an ordinary tensor on the device where the model thinks that it runs; every
 operation on it reaches the tracer, which answers with the operation's shape rule.
@@ -35,7 +35,7 @@ class Traced(torch.Tensor):
     __torch_function__: ClassVar[Any] = torch._C._disabled_torch_function_impl
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, *rest: Any) -> Any:  # type: ignore[override]
         raise RuntimeError(f"{func} was called on a tensor of a model that is no longer being traced")
 
 

@@ -1,7 +1,7 @@
 """Which PyTorch module computes an operation, and with which arguments: said in words, so that PyTorch is not needed.
 
-`MODULES` has a row for each class of `OPS`. Wherever PyTorch has a module with the operation's semantics it is that
-one; else one of this package's layers (pytorch/layers.py, pytorch/border.py).
+`MODULES` has a row for each class of `OPS`. Where PyTorch has a module with the operation's semantics it is that one;
+else one of this package's layers (pytorch/layers.py, pytorch/border.py).
 """
 
 from collections.abc import Callable
