@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("verify", "Check a network: --paper, against the paper's Table 1."),
     "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
     "plot": ("plot", "Figures: published accuracy against cost."),
+    "profile": ("profile", "Measured time and memory of each module, beside this machine's roofline."),
     "export": ("export", "Write a network in another format."),
     "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
