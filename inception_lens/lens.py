@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inception_lens.analyses.savings import Savings
     from inception_lens.pytorch.build import BuiltNetwork
     from inception_lens.pytorch.weights import Weights
+    from inception_lens.renderers.diagram import Diagram
 
 Model = Any
 """A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph; and of PyTorch an
@@ -132,6 +133,12 @@ def is_file(model: object) -> TypeGuard[str | os.PathLike[str]]:
 
 
 def _read_file(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
+    if path.lower().endswith(".onnx"):
+        from inception_lens.readers.onnx_model import read_onnx
+
+        if overrides:
+            raise ConfigError(f"an ONNX model has no keys to override: {', '.join(overrides)}")
+        return read_onnx(path, inputs if isinstance(inputs, Mapping) else _shapes(inputs), mode)
     from inception_lens.readers.prototxt import read_prototxt, settings
 
     return read_prototxt(path, _shapes(inputs), mode, settings(overrides))
@@ -293,6 +300,27 @@ def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -
     analysis, terminal = analyze(model, input_size), Terminal()
     print(summary_table(analysis, depth=depth, width=terminal.width, unicode=terminal.unicode))  # noqa: T201
     return analysis
+
+
+def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **look: Any) -> Diagram:
+    """Draw a network; `model`, `inputs` and `mode` as in `load`.
+
+    Args:
+        model: what to draw.
+        inputs: shape of the input.
+        mode: `training` draws the auxiliary heads.
+        **look: as in `renderers.diagram.diagram`: `level="layer"`, `module="inception_3a"`, `style="paper"`,
+            `heat="macs"`, `fold=True`, `direction="left-to-right"`, `dark=True`.
+
+    Returns:
+        A Diagram: `.dot` is its DOT text, `.draw("svg")`, `"png"` or `"pdf"` a file's bytes; a notebook shows it.
+
+    Raises:
+        InceptionLensError: as `load` does; there is no such module; or the picture would be too large.
+    """
+    from inception_lens.renderers.diagram import diagram as draw
+
+    return draw(load(model, inputs, mode=mode), **look)
 
 
 def configure(model: Model, overrides: Mapping[str, Any]) -> Configured:

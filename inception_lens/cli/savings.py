@@ -79,7 +79,7 @@ def command(
     inception-lens savings --what-if inception_4e/5x5_reduce=16
 
     Each saving is a rewrite of the network, and every figure the difference of two whole analyses. With --in, --out,
-    --kernel, --reduce and --size it is the worked example of one branch.
+    --kernel, --reduce and --size it is the worked example of one branch. Into an .svg, .png or .pdf it draws them.
     """
     chosen = format_ or options.format_of(output, SUFFIXES)
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}

@@ -1,5 +1,7 @@
 """How the results of `savings` are written: each renderer where its result is known."""
 
+from typing import Literal, cast, get_args
+
 from inception_lens.analyses.proofs import Proof, networks
 from inception_lens.analyses.savings import Savings, as_json
 from inception_lens.analyses.savings_branch import BranchSavings
@@ -7,8 +9,12 @@ from inception_lens.analyses.savings_changes import Sweep, WhatIf
 from inception_lens.errors import ConfigError, require
 from inception_lens.terminal import Terminal
 
-SUFFIXES = {".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex"}
+SUFFIXES = {
+    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".svg": "svg", ".png": "png",
+    ".pdf": "pdf",
+}  # fmt: skip
 
+Picture = Literal["svg", "png", "pdf"]
 Result = Savings | BranchSavings | WhatIf | Sweep
 
 
@@ -35,14 +41,20 @@ def prove(result: Result, verify: bool, measure: bool, device: str | None) -> Pr
     )
 
 
-def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str:
-    """The result, and what PyTorch says of it, in the format that was chosen."""
+def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str | bytes:
+    """The result, and what PyTorch says of it, in the format that was chosen.
+
+    Raises:
+        ConfigError: the format does not show it.
+    """
     if chosen == "json":
         return as_json(result.to_builtins() | proof.to_builtins()) + "\n"
     if chosen == "table":
         return _table(result, proof, to_terminal)
     if proof != Proof():
         raise ConfigError(f"--verify and --measure are told as table or json, not {chosen}")
+    if chosen in get_args(Picture):
+        return _figure(result, cast("Picture", chosen))
     from inception_lens.renderers import savings_frame
 
     renderers = {
@@ -51,6 +63,20 @@ def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str:
         "latex": savings_frame.savings_latex,
     }
     return renderers[chosen](result)
+
+
+def _figure(result: Result, form: Picture) -> bytes:
+    from inception_lens.renderers import plots_savings as figures
+    from inception_lens.renderers.plots import drawn
+
+    match result:
+        case Savings():
+            return drawn(figures.savings_figure(result), form)
+        case Sweep():
+            return drawn(figures.sweep_figure(result), form)
+        case WhatIf():
+            return drawn(figures.what_if_figure(result), form)
+    raise ConfigError("one branch alone is no figure: sweep its reduction, as --sweep reduce=8..64..8 does")
 
 
 def render_kinds(found: Savings, chosen: str) -> str:

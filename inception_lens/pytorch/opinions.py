@@ -89,10 +89,9 @@ def second_opinions(module: nn.Module, analysis: Analysis, inputs: Any = None) -
 def _on_meta(module: nn.Module) -> nn.Module:
     """A copy of the module without weights, its tied ones still tied."""
     memo: dict[int, Any] = {}
-    for tensor in module.parameters():
-        memo[id(tensor)] = nn.Parameter(torch.empty_like(tensor, device="meta"), tensor.requires_grad)
-    for tensor in module.buffers():
-        memo[id(tensor)] = torch.empty_like(tensor, device="meta")
+    for parameter in module.parameters():
+        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), parameter.requires_grad)
+    memo |= {id(buffer): torch.empty_like(buffer, device="meta") for buffer in module.buffers()}
     return copy.deepcopy(module, memo)
 
 
