@@ -27,6 +27,7 @@ COMMANDS = {
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
     "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
+    "bench": ("bench", "This project beside other counters: time, memory, whether they are right."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
     "completion": ("completion", "Print the shell's completion script."),
 }
