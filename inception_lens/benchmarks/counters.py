@@ -11,7 +11,7 @@ from inception_lens.errors import require
 class Counter(NamedTuple):
     """A tool that counts a module's work."""
 
-    count: Callable[[Any, dict[str, Any]], int | None]
+    asked: Callable[[Any, dict[str, Any]], int | None]
     """From a module and its inputs to multiply-accumulates; None where it draws and counts none."""
     module: str
     """What has to be installed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inception_lens.benchmarks.ports import libraries
@@ -17,7 +17,7 @@ class Network(NamedTuple):
     """How a network is made on the default device, what it reads, and how many multiply-accumulates it does."""
 
     make: Callable[[], nn.Module]
-    inputs: dict[str, tuple[int, ...]]
+    inputs: Mapping[str, tuple[int, ...]]
     """Shapes by the forward pass's own names; `input_ids` holds whole numbers."""
     macs: int
     """Exact, of one sample."""

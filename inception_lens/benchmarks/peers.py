@@ -80,9 +80,10 @@ def compared(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Measu
         ConfigError: there is no such network or counter.
     """
     networks, counters = list(networks), list(counters)
-    for name, known in (*[(each, NETWORKS) for each in networks], *[(each, COUNTERS) for each in counters]):
-        if name not in known:
-            raise ConfigError(f"`{name}` is not measured{suggest(name, known)}")
+    for asked_for, known in ((networks, list(NETWORKS)), (counters, list(COUNTERS))):
+        for name in asked_for:
+            if name not in known:
+                raise ConfigError(f"`{name}` is not measured{suggest(name, known)}")
     for network in networks:
         static = measure_static(network)
         if static is not None:
@@ -146,8 +147,8 @@ def _here(name: str, counter: str) -> Measurement:
     if device == "cpu":
         module = module.to_empty(device="cpu")
     inputs = {key: _input(torch, key, shape, device) for key, shape in network.inputs.items()}
-    first, macs = _timed(lambda: tool.count(module, inputs))
-    later = [_timed(lambda: tool.count(module, inputs))[0] for _ in range(network.batches)]
+    first, macs = _timed(lambda: tool.asked(module, inputs))
+    later = [_timed(lambda: tool.asked(module, inputs))[0] for _ in range(network.batches)]
     return Measurement(
         network=name,
         counter=counter,
