@@ -96,8 +96,8 @@ def compare(
 ) -> Comparison:
     """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
 
-    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is: its
-    heads are there in training mode.
+    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is, and
+    the other network in the Graph's mode; its heads are there in training mode.
 
     Raises:
         InceptionLensError: as `load` does.
@@ -105,7 +105,8 @@ def compare(
     from inception_lens.analyses.compare import compare as compare_graphs
 
     sides = tuple(zip((a, b), overrides, strict=True))
-    given_a, given_b = (load_with(model, keys, inputs) for model, keys in sides)
+    mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), None)
+    given_a, given_b = (load_with(m, keys, inputs, None if isinstance(m, Graph) else mode) for m, keys in sides)
     training = [
         graph if isinstance(model, Graph) else load_with(model, keys, inputs, "training")
         for graph, (model, keys) in zip((given_a, given_b), sides, strict=True)

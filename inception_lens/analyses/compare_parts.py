@@ -62,7 +62,7 @@ def pair(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -
     else:
         alignment = align(right.series, left.series, kinds).mirrored()
     forks = [item for item in left.series if isinstance(item, Fork)]
-    in_branches = frozenset([leaf.node for leaf in leaves(forks)])
+    in_branches = frozenset([leaf.node for fork in forks for branch in fork.branches for leaf in leaves(branch)])
     return Pairing(alignment, left.kind_of, right.kind_of, in_branches)
 
 

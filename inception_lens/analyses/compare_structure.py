@@ -34,9 +34,11 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fork(msgspec.Struct, frozen=True, gc=False):
-    """Branches that read one tensor and meet in one call."""
+    """Branches that read one tensor, and the call that they meet in."""
 
     branches: tuple[Series, ...]
+    join: Leaf | None
+    """None where the network ends, or a branch of it."""
     kind: int
     """Equal for forks of the same branches, in whatever order."""
 
@@ -55,7 +57,7 @@ class Kinds:
         self._plain: dict[Op, Op] = {}
         self.bags: list[Bag] = []
         self.groups: list[str] = []
-        """What a call of the kind can stand for: another of the same group, and nothing else; forks have none."""
+        """What a call of the kind can stand for: another of the same group, and nothing else; a fork has its join's."""
         self.operations: list[Op | None] = []
 
     def leaf(self, op: Op, inputs: tuple[Shape, ...], output: Shape, side: int) -> int:
@@ -71,13 +73,15 @@ class Kinds:
             self._numbers[key] = number
         return number
 
-    def fork(self, branches: Sequence[Series]) -> int:
+    def fork(self, branches: Sequence[Series], join: Leaf | None) -> int:
         """The kind of a fork."""
-        key = tuple(sorted(tuple([item.kind for item in branch]) for branch in branches))
+        key = (tuple(sorted(tuple([item.kind for item in branch]) for branch in branches)), join and join.kind)
         number = self._numbers.get(key)
-        return (
-            self._new(key, self.bag(item for branch in branches for item in branch), "") if number is None else number
-        )
+        if number is None:
+            items = [item for branch in branches for item in branch]
+            group = self.groups[join.kind] if join else ""
+            number = self._new(key, self.bag([*items, join] if join else items), group)
+        return number
 
     def bag(self, items: Iterable[Leaf | Fork]) -> Bag:
         """What all of `items` together can have in common with others."""
@@ -151,13 +155,13 @@ class Structure:
         passed = self._passed(part)
         for i in part:
             if i in passed:
-                items += self._fork(between, depth, whole=False)
-                items.append(self._leaves[i])
+                items += self._fork(between, self._leaves[i], depth)
                 between = []
             else:
                 between.append(i)
-        items += self._fork(between, depth, whole=not passed)
-        return tuple(items)
+        if not passed and len(self._branches(between)) == 1:  # nothing to take apart: as they are executed
+            return tuple([self._leaves[i] for i in between])
+        return (*items, *self._fork(between, None, depth))
 
     def _passed(self, part: list[int]) -> set[int]:
         """The calls that every path through `part` passes.
@@ -174,16 +178,12 @@ class Structure:
             reach = max([reach, *[place.get(reader, end) for reader in self._readers[i] or (-1,)]])
         return passed
 
-    def _fork(self, between: list[int], depth: int, *, whole: bool) -> Iterable[Leaf | Fork]:
-        if not between:
-            return ()
-        branches = self._branches(between)
-        if len(branches) == 1:
-            if whole:  # nothing to take apart: the calls as they are executed
-                return [self._leaves[i] for i in between]
-            return self._series(branches[0], depth + 1)
-        inner = tuple([self._series(branch, depth + 1) for branch in branches])
-        return (Fork(inner, self.kinds.fork(inner)),)
+    def _fork(self, between: list[int], join: Leaf | None, depth: int) -> Iterable[Leaf | Fork]:
+        """What lies before `join`, and that call itself: a fork, or a series where there is but one branch."""
+        branches = [self._series(branch, depth + 1) for branch in self._branches(between)]
+        if len(branches) > 1:
+            return (Fork(tuple(branches), join, self.kinds.fork(branches, join)),)
+        return (*(branches[0] if branches else ()), *((join,) if join else ()))
 
     def _branches(self, between: list[int]) -> list[list[int]]:
         """The calls as sets that read nothing of one another."""
@@ -216,6 +216,8 @@ def leaves(items: Iterable[Any]) -> list[Leaf]:
         if isinstance(item, Fork):
             for branch in item.branches:
                 found += leaves(branch)
+            if item.join:
+                found.append(item.join)
         else:
             found.append(item)
     return found

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from inception_lens.analyses.compare_records import Comparison, Head, Part, Shift, Side
 from inception_lens.ops import by
+from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.compare_values import number
 from inception_lens.renderers.compare_words import Fact, facts
 from inception_lens.renderers.escape import markdown_cell, printable
@@ -112,17 +113,22 @@ def _sums(a: Side, b: Side) -> list[list[str]]:
         [name, count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}"]
         for side, name in zip((a, b), _names(a, b), strict=True)
     ]
-    return [*rows, ["difference", _delta(b.params - a.params), _delta(b.macs - a.macs)]]
+    macs = _delta(b.macs - a.macs) if a.exact and b.exact else UNKNOWN
+    return [*rows, ["difference", _delta(b.params - a.params), macs]]
+
+
+def _costs(fact: Fact) -> tuple[str, str]:
+    return _delta(fact.params), UNKNOWN if fact.unknown else _delta(fact.macs)
 
 
 def _delta(number: int) -> str:
-    return f"{number:+,}" if number else "-"
+    return f"{number:+,}" if number else NOTHING
 
 
 def _grid(told: Sequence[Fact], sums: list[list[str]], width: int, color: bool, unicode: bool) -> list[str]:
     rows: list[list[str | Text]] = []
     for fact in told:
-        rows.append([fact.words, _delta(fact.params), _delta(fact.macs)])
+        rows.append([fact.words, *_costs(fact)])
         rows.append([Text(f"  {fact.where}", style="dim" if color else ""), "", ""])
     total = ["\n".join(row[i] for row in sums) for i in range(3)] if sums else None
     return grid(COLUMNS, rows, width=width, color=color, unicode=unicode, total=total)
@@ -139,9 +145,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _pipes(told: Sequence[Fact], sums: list[list[str]]) -> str:
     from tabulate import tabulate
 
-    rows = [
-        [markdown_cell(fact.words), markdown_cell(fact.where), _delta(fact.params), _delta(fact.macs)] for fact in told
-    ]
+    rows = [[markdown_cell(fact.words), markdown_cell(fact.where), *_costs(fact)] for fact in told]
     rows += [[markdown_cell(name), "", *numbers] for name, *numbers in sums]
     headers = ["what differs", "where", "params", "MACs"]
     align = ["left", "left", "right", "right"]

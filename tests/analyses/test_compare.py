@@ -371,6 +371,9 @@ def test_the_front_door_takes_names_configs_and_graphs() -> None:
     graph = il.load("googlenet")
     assert not il.compare(graph, "googlenet").changes
     assert [head.b for head in il.compare(graph, "googlenet").heads] == ["aux1/classifier", "aux2/classifier"]
+    training = il.load("googlenet", mode="training")
+    assert not any(head.changes for head in il.compare(training, "googlenet").heads)
+    assert not il.compare("googlenet", training).changes
     assert il.compare("googlenet", "googlenet", (2, 3, 224, 224)).a.macs == 2 * 1_582_671_872
 
 
