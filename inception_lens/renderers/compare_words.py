@@ -219,7 +219,8 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
     for run in _runs(changes, nodes):
         if all(idle(nodes[_name(change)].op) for change in run):
             continue
-        what = tuple([described(nodes[_name(change)].op) for change in run])
+        ops = sorted([nodes[_name(change)].op for change in run], key=lambda op: op.category in LIGHT)
+        what = tuple(map(described, ops))
         if len(run) > MOST_CALLS:
             what = (*what, _name(run[0]))  # one of its kind
         runs.setdefault(what, []).append(run)
