@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, compare, load, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -26,8 +26,12 @@ _HOMES = {
     "Graph": "graph",
     "InceptionLensError": "errors",
     "analyze": "lens",
+    "build": "lens",
     "compare": "lens",
+    "diagram": "lens",
     "load": "lens",
+    "load_weights": "lens",
+    "savings": "lens",
     "summary": "lens",
 }
 
@@ -38,8 +42,12 @@ __all__ = [
     "InceptionLensError",
     "__version__",
     "analyze",
+    "build",
     "compare",
+    "diagram",
     "load",
+    "load_weights",
+    "savings",
     "summary",
 ]
 

@@ -3,8 +3,11 @@
 InceptionLensError
 ├── UnknownModelError     a model name that the catalogue does not hold
 ├── ConfigError           a config or an override that says something impossible
+├── FormatError           a file that is not what its kind says, or of a kind that cannot hold the network
 ├── GraphError            nodes that do not make a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
+├── TraceError            a PyTorch model whose forward pass could not be followed to its end
+├── WeightsError          weights that a network cannot take
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -33,12 +36,35 @@ class ConfigError(InceptionLensError):
         self.key = key
 
 
+class FormatError(InceptionLensError):
+    """A file that is not what its kind says, or a network that a kind of file cannot hold.
+
+    `line` is where in a text file, where known.
+    """
+
+    def __init__(self, message: str, *, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
 class GraphError(InceptionLensError):
     """Nodes that do not make a graph: a name used twice, an input that comes later, an output that is not there."""
 
 
 class ShapeError(GraphError):
     """Tensor shapes that an operation cannot take."""
+
+
+class TraceError(InceptionLensError):
+    """A PyTorch model whose forward pass could not be followed to its end; `graph` is the part before, if any."""
+
+    def __init__(self, message: str, *, graph: object = None) -> None:
+        super().__init__(message)
+        self.graph = graph
+
+
+class WeightsError(InceptionLensError):
+    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
 
 
 class OutputError(InceptionLensError):

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.errors import GraphError, ShapeError, suggest
-from inception_lens.ops import BYTES_PER_ELEMENT, Op, Parameter, Shape, TensorType, Unknown, by
+from inception_lens.errors import GraphError, InceptionLensError, ShapeError, suggest
+from inception_lens.ops import BYTES_PER_ELEMENT, Declared, Op, Parameter, Shape, TensorType, Unknown, by
 
 Mode = Literal["inference", "training"]
 """Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
@@ -21,6 +21,7 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """Its path, `inception_3a/5x5_reduce`: what stands before the last `/` is the module that it belongs to."""
     op: Op
     inputs: tuple[str, ...]
+    """Names of nodes or graph inputs; a node's second output is called `name:1`, its third `name:2`."""
     parameters: tuple[str, ...] = ()
     """Names of the tensors it reads, in the order of `op.parameters` and then `op.buffers`; two calls that name the
     same tensor share it. Empty: tensors of its own, `<name>.<role>`."""
@@ -37,6 +38,7 @@ class Output(msgspec.Struct, frozen=True):
     """A tensor that the caller receives: the node that makes it, and the weight of its loss in training."""
 
     node: str
+    """The node's name, or `name:1` for its second output, as in `Node.inputs`."""
     loss_weight: float = 1.0
 
 
@@ -60,7 +62,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     nodes: tuple[Node, ...]
     outputs: tuple[Output, ...]
     types: Mapping[str, tuple[TensorType, ...]]
-    """Output types of every node and input, by name."""
+    """Output types of every node and input, by name; those of `name:1` and so on stand under that name as well."""
     mode: Mode = "inference"
     dtype: str = "float32"
     """Of the parameters."""
@@ -105,6 +107,15 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         inputs = ", ".join(f"{given.name} {by(given.type.shape)}" for given in self.inputs)
         return f"<Graph {self.name!r} of {inputs}: {len(self.nodes)} nodes, {self.mode}>"
 
+    def _repr_svg_(self) -> str | None:
+        """The diagram that a notebook shows; None, and so the text, where there would be too much of it."""
+        from inception_lens.renderers.diagram import diagram
+
+        try:
+            return diagram(self).draw("svg").decode()
+        except InceptionLensError:
+            return None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self._identity == other._identity
 
@@ -137,7 +148,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             return self
         changed = Graph.of(inputs, self.nodes, self.outputs)
         for node in self.nodes:
-            if isinstance(node.op, Unknown):
+            if isinstance(node.op, Unknown | Declared):
                 raise GraphError(f"nobody knows what `{node.name}` ({node.op.kind}) makes of another input")
             if node.op.has_weights:
                 old, new = (node.op.parameters(*graph.input_shapes(node)) for graph in (self, changed))
@@ -180,6 +191,10 @@ class Writer:
             check_dtype(given.type.dtype)
             self._types[given.name] = (given.type,)
 
+    def tensor_type(self, name: str) -> TensorType:
+        """Type of the node, the output or the input called `name`."""
+        return self._types[name][0]
+
     def shape(self, name: str) -> Shape:
         """Shape of the first output of the node or input called `name`."""
         return self._types[name][0].shape
@@ -206,10 +221,13 @@ class Writer:
         if not node.op.takes(len(given)):
             raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs")
         try:
-            types[name] = node.op.output_types(inputs)
+            outputs = types[name] = node.op.output_types(inputs)
         except ShapeError as error:
             seen = ", ".join(f"`{each}` {by(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True))
             raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
+        for i in range(1, len(outputs)):
+            if types.setdefault(output_name(name, i), (outputs[i],)) != (outputs[i],):
+                raise GraphError(f"`{output_name(name, i)}` is a node, and an output of `{name}`")
         self._nodes.append(node)
         return name
 
@@ -255,6 +273,11 @@ class Writer:
 def tensor_names(node: Node, tensors: Sequence[Parameter]) -> Sequence[str]:
     """Names of the parameters and then the buffers that a call reads: those it shares, or its own."""
     return node.parameters or [f"{node.name}.{tensor.role}" for tensor in tensors]
+
+
+def output_name(node: str, i: int) -> str:
+    """What inputs call output number `i` of a node, the first being 0."""
+    return f"{node}:{i}" if i else node
 
 
 def check_dtype(dtype: str) -> None:

@@ -271,7 +271,7 @@ def test_the_first_of_several_outputs_is_the_one_that_is_read() -> None:
         (Node("b", Unknown("foo", ()), ()), "foo declares no output"),
         (Node("b", Conv2d(3, (1, 1), (0, 0)), ("image",)), "must be at least 1"),
         (Node("b", Conv2d(3, (0, 0)), ("image",)), "must be at least 1"),
-        (Node("b", Conv2d(3, (1,)), ("image",)), "are not of the 2 axes"),  # type: ignore[arg-type]
+        (Node("b", Conv2d(3, (1,)), ("image",)), "are not of the 2 axes"),
         (Node("b", Conv2d(3, (3, 3), padding=(-1, -1)), ("image",)), "padding"),
         (Node("b", Conv2d(3, (1, 1), groups=0), ("image",)), "groups"),
         (Node("b", AdaptiveAvgPool2d((0, 0)), ("image",)), "at least 1"),

@@ -73,6 +73,15 @@ def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
     assert third_party(names) <= {"click", "rich", "msgspec", "typing_extensions", "colorama"}
 
 
+@pytest.mark.parametrize(("form", "drawers"), [("dot", {"graphviz"}), ("svg", {"graphviz", "pygraphviz"})])
+def test_a_diagram_imports_graphviz_alone(form: str, drawers: set[str]) -> None:
+    names = loaded(
+        "from inception_lens.cli import run; sys.stderr = sys.stdout; "
+        f"run(['diagram', 'googlenet', '--format', {form!r}]); sys.stderr = sys.__stderr__"
+    )
+    assert names & HEAVY == drawers
+
+
 def test_json_needs_no_terminal_library() -> None:
     assert "rich" not in loaded("from inception_lens.cli import run; run(['summary', '--format', 'json'])")
 

@@ -126,8 +126,8 @@ def test_a_graph_refuses_inputs_that_do_not_fit(inputs: Any, error: type[Excepti
     [
         ("googlnet", "did you mean `googlenet`"),
         ("googlenet@torchvison", "did you mean `googlenet@torchvision`"),
-        ("net.prototxtt", "no .toml config and no name"),
-        ("folder/net", "no .toml config and no name"),
+        ("net.prototxtt", "is no file that can be read"),
+        ("folder/net", "is no file that can be read"),
     ],
 )
 def test_an_unknown_model_is_told_the_nearest(model: str, said: str) -> None:

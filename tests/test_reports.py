@@ -1,29 +1,44 @@
-"""`reports/` holds what `make reports` makes."""
+"""`reports/` holds what `make reports` makes: the commands in the Makefile are run and compared."""
 
 import re
+import shlex
 from pathlib import Path
 
-from inception_lens.analyses.catalogue import sized
-from inception_lens.architectures.catalogue import entries
-from inception_lens.renderers.frame import catalogue_markdown
-from inception_lens.renderers.plots import accuracy_figure, drawn
+import pytest
 
-REPORTS = Path(__file__).parent.parent / "reports"
+from inception_lens.benchmarks.ports import CASES, LIMIT
+from inception_lens.cli import run
 
-
-def rounded(svg: str) -> str:
-    """The figure with its coordinates to one digit: libraries may differ in the last ones."""
-    return re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}", svg)
-
-
-def test_the_catalogue() -> None:
-    assert (REPORTS / "catalogue.md").read_text() == catalogue_markdown(sized(entries()))
+ROOT = Path(__file__).parent.parent
+REPORTS = ROOT / "reports"
+COMMANDS = re.findall(
+    r"^\t\$\(BIN\)/inception-lens (.+ -o reports/(\S+))$", (ROOT / "Makefile").read_text(), re.MULTILINE
+)
 
 
-def test_the_accuracy_figure() -> None:
-    figure = drawn(accuracy_figure(sized(entries())), "svg").decode()
-    assert rounded((REPORTS / "accuracy.svg").read_text()) == rounded(figure)
+def rounded(text: str) -> str:
+    """The text with its coordinates to one digit: libraries may differ in the last ones."""
+    return re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}", text)
 
 
-def test_nothing_else_is_there() -> None:
-    assert {path.name for path in REPORTS.iterdir()} == {"catalogue.md", "accuracy.svg"}
+@pytest.mark.parametrize(("command", "name"), COMMANDS, ids=[name for _, name in COMMANDS])
+def test_it_is_what_the_makefile_makes(tmp_path: Path, command: str, name: str) -> None:
+    *arguments, _ = shlex.split(command)
+    assert run([*arguments, str(tmp_path / name)]) == 0
+    made, kept = ((folder / name).read_text() for folder in (tmp_path, REPORTS))
+    assert rounded(made) == rounded(kept), f"make reports, and look at reports/{name}"
+
+
+def test_the_ports_agree_within_rounding() -> None:
+    """`make ports` ran the other libraries' own modules; tests/pytorch/test_weights.py runs most of them again."""
+    rows = [line.split("|") for line in (REPORTS / "ports.md").read_text().splitlines() if line.startswith("| ")][1:]
+    assert [row[1].strip() for row in rows] == [case.name for case in CASES]
+    for row in rows:
+        largest, inference, training = map(float, row[5:8])
+        assert max(inference, training) <= LIMIT * largest
+
+
+def test_nothing_else_is_there_and_the_gallery_shows_all() -> None:
+    names = {name for _, name in COMMANDS} | {"ports.md"}
+    assert {path.name for path in REPORTS.iterdir()} == names | {"README.md"}
+    assert set(re.findall(r"\]\(([^)]+)\)", (REPORTS / "README.md").read_text())) == names

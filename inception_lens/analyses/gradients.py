@@ -2,7 +2,7 @@
 
 import msgspec
 
-from inception_lens.graph import Graph, tensor_names
+from inception_lens.graph import Graph, output_name, tensor_names
 
 
 class Gradient(msgspec.Struct, frozen=True, gc=False):
@@ -28,5 +28,7 @@ def gradients(graph: Graph) -> tuple[Gradient, ...]:
             trained = [name not in graph.frozen for name in tensor_names(node, parameters)[: len(parameters)]]
             weights, learns = trained[:1] == [True], True in trained
         needs[node.name] = learns or True in inputs
+        for i in range(1, len(graph.types[node.name])):
+            needs[output_name(node.name, i)] = needs[node.name]
         column.append(Gradient(inputs, weights, needs[node.name]))
     return tuple(column)

@@ -7,7 +7,10 @@ place take no memory of their own. Workspaces of the kernels are not counted.
 import msgspec
 
 from inception_lens.analyses.gradients import gradients
-from inception_lens.graph import Graph
+from inception_lens.graph import Graph, output_name
+
+WEIGHTS = ""
+"""The storage of what comes with the model, which is no activation."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -27,6 +30,7 @@ def memory(graph: Graph) -> Memory:
     training = graph.mode == "training"
     storage_of = {given.name: given.name for given in graph.inputs}
     size = {given.name: given.type.bytes for given in graph.inputs}
+    size[WEIGHTS] = 0
     born = dict.fromkeys(storage_of, 0)
     last_read: dict[str, int] = {}
     types = graph.types
@@ -35,17 +39,23 @@ def memory(graph: Graph) -> Memory:
         name, inputs = node.name, node.inputs
         for read in inputs:
             last_read[storage_of[read]] = step
-        if inputs and node.op.reuses_input(training):
-            storage_of[name] = storage_of[inputs[0]]
+        if node.op.reuses_input(training):
+            # What reads no input and makes nothing new lies with the weights.
+            storage = storage_of[inputs[0]] if inputs else WEIGHTS
+            for i in range(len(types[name])):
+                storage_of[output_name(name, i)] = storage
             allocated.append(0)
         else:
-            storage_of[name] = name
-            outputs = types[name]
-            size[name] = taken = outputs[0].bytes if len(outputs) == 1 else sum([tensor.bytes for tensor in outputs])
-            born[name] = last_read[name] = step
+            taken = 0
+            for i, tensor in enumerate(types[name]):
+                output = output_name(name, i)
+                storage_of[output] = output
+                size[output] = tensor.bytes
+                born[output] = last_read[output] = step
+                taken += size[output]
             allocated.append(taken)
-    for output in graph.outputs:
-        last_read[storage_of[output.node]] = len(graph.nodes) - 1
+    for given in graph.outputs:
+        last_read[storage_of[given.node]] = len(graph.nodes) - 1
     live = _live(len(graph.nodes), size, born, last_read)
     return Memory(tuple(allocated), live, _saved(graph, storage_of, size) if training else ())
 

@@ -6,7 +6,7 @@ The recurrences are those of A. Araujo et al., "Computing Receptive Fields of Co
 
 import msgspec
 
-from inception_lens.graph import Graph
+from inception_lens.graph import Graph, output_name
 from inception_lens.ops import Window
 
 
@@ -23,12 +23,17 @@ class Field(msgspec.Struct, frozen=True, gc=False):
 def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
     """One Field per node; None where positions of the input cannot be told apart in the output."""
     fields: dict[str, Field | None] = {}
+    apart: set[str] = set()  # what does not depend on the inputs at all
     for given in graph.inputs:
         axes = len(given.type.shape) - 2
         fields[given.name] = Field((1,) * axes, (1,) * axes, (0.5,) * axes) if axes > 0 else None
     types = graph.types
     for node in graph.nodes:
         op, inputs = node.op, node.inputs
+        if len(inputs) != 1 or inputs[0] in apart:
+            inputs = tuple([name for name in inputs if name not in apart])
+            if not inputs:
+                apart.update([output_name(node.name, i) for i in range(len(types[node.name]))])
         field = fields[inputs[0]] if len(inputs) == 1 else _largest([fields[name] for name in inputs])
         if field is not None:
             shape = types[inputs[0]][0].shape
@@ -38,7 +43,8 @@ def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
                 window = op.window(shape, types[node.name][0].shape)
                 if window and len(window.kernel) == len(field.size):
                     field = _through(field, window)
-        fields[node.name] = field
+        for i in range(len(types[node.name])):
+            fields[output_name(node.name, i)] = field
     return tuple([fields[node.name] for node in graph.nodes])
 
 

@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.compare import compare
+from inception_lens.analyses.machines import machine
+from inception_lens.analyses.savings import DEFAULT_KINDS, savings
+from inception_lens.analyses.savings_kinds import kinds_called
 from inception_lens.architectures.blocks import ConvStyle, Inception, inception
 from inception_lens.architectures.catalogue import find
 from inception_lens.errors import require
@@ -19,6 +22,10 @@ from inception_lens.ops import BatchNorm2d, TensorType
 
 LIMIT = 1 / 20
 """Of FlopCounterMode's time, for building and analysing a network."""
+SAVINGS_LIMIT = 1 / 2
+"""Of FlopCounterMode's time for the network itself, for its savings: three networks built, rewritten and analysed."""
+
+
 COMPARISON_LIMIT = 1
 """Of FlopCounterMode's time over one of two networks, for comparing them."""
 COMMAND_LIMIT = 0.12
@@ -42,10 +49,10 @@ def flop_counter(graph: Graph) -> Callable[[], int]:
     torch = require("torch", extra="torch")
     from torch.utils.flop_counter import FlopCounterMode
 
-    from inception_lens.benchmarks.twin import twin
+    from inception_lens.pytorch.build import build
 
     with torch.device("meta"):
-        module = twin(graph).eval()
+        module = build(graph).eval()
         image = torch.empty(graph.inputs[0].type.shape)
 
     def count() -> int:
@@ -66,7 +73,21 @@ def main() -> None:
     long = _compare("1,000 chained modules", lambda: chain(1000), repeats=3)
     print(f"\n10 times the modules take {long / short:.1f} times as long")
     _comparison()
+    print("\nsavings: the network, without its reductions, and naive")
+    for name in ("googlenet", "inception_resnet_v2@timm"):
+        _compare(name, find(name).config.graph, 15, _savings, SAVINGS_LIMIT)
+    short = _compare("10 chained modules", lambda: chain(10), 9, _savings, SAVINGS_LIMIT)
+    long = _compare("1,000 chained modules", lambda: chain(1000), 3, _savings, SAVINGS_LIMIT)
+    print(f"\n100 times the modules take {long / short:.0f} times as long")
     _command()
+
+
+def _totals(graph: Graph) -> object:
+    return analyze(graph).totals
+
+
+def _savings(graph: Graph) -> object:
+    return savings({"inference": graph}, kinds_called(DEFAULT_KINDS), machine()).to_builtins()
 
 
 def _comparison() -> None:
@@ -88,17 +109,23 @@ def _twins(length: int, style: ConvStyle) -> float:
     return statistics.median(_seconds(lambda: compare(plain, port)) for _ in range(5))
 
 
-def _compare(name: str, build: Callable[[], Graph], repeats: int) -> float:
+def _compare(
+    name: str,
+    build: Callable[[], Graph],
+    repeats: int,
+    work: Callable[[Graph], object] = _totals,
+    limit: float = LIMIT,
+) -> float:
     graph = build()
     analysis, count = analyze(graph), flop_counter(graph)
     if 2 * analysis.totals.macs != count():
         raise AssertionError(f"{name}: {2 * analysis.totals.macs} FLOPs here, {count()} by FlopCounterMode")
     ours, peers = [], []
     for _ in range(repeats):
-        ours.append(_seconds(lambda: analyze(build()).totals))
+        ours.append(_seconds(lambda: work(build())))
         peers.append(_seconds(count))
     mine, peer = statistics.median(ours), statistics.median(peers)
-    print(f"{name:<28}{1000 * mine:>13.2f} ms{1000 * peer:>15.1f} ms{mine / peer:>9.3f}{LIMIT:>8}")
+    print(f"{name:<28}{1000 * mine:>13.2f} ms{1000 * peer:>15.1f} ms{mine / peer:>9.3f}{limit:>8}")
     return mine
 
 

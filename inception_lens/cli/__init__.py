@@ -19,11 +19,14 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "summary": ("summary", "What each module or layer of a network costs, as a table."),
+    "savings": ("savings", "What 1x1 reductions and the family's other tricks save."),
     "list": ("listing", "The catalogue: every network by name, with its size."),
     "compare": ("compare", "What differs between two networks, and what it costs."),
     "verify": ("verify", "Check a network: --paper, against the paper's Table 1."),
+    "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
+    "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),
     "completion": ("completion", "Print the shell's completion script."),
 }

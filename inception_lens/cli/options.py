@@ -2,12 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from inception_lens.errors import ConfigError, suggest
+from inception_lens.lens import CALLABLE
+from inception_lens.ops import BYTES_PER_ELEMENT
+from inception_lens.renderers.escape import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -17,9 +20,14 @@ Format = TypeVar("Format", bound=str)
 
 
 class ModelType(click.ParamType[str]):
-    """A catalogue name or a config's path; completes both."""
+    """A catalogue name, a file or a callable of PyTorch; completes the first two."""
 
     name = "model"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if CALLABLE.fullmatch(value):
+            click.echo(f"runs the code of {printable(value.rpartition(':')[0])}", err=True)
+        return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list["CompletionItem"]:
         from click.shell_completion import CompletionItem
@@ -41,13 +49,19 @@ def model_argument(default: str | None = None) -> Callable[[Command], Command]:
 
 set_option = click.option(
     "--set",
+    "--arg",
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24. Repeatable.",
+    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24; or an argument of a "
+    "callable: depth=50. Repeatable.",
 )
 input_option = click.option(
-    "--input", "input_", metavar="SHAPE", help="Input: 1x3x224x224; 3x224x224 is one image, 224 a square colour one."
+    "--input",
+    "input_",
+    metavar="[NAME=]SHAPE[:DTYPE]",
+    multiple=True,
+    help="Input: 1x3x224x224; 3x224x224 is one image, 224 a square colour one. NAME= where there are several.",
 )
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
@@ -69,18 +83,45 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def parse_shape(text: str | None) -> tuple[int, ...] | None:
-    """Read `1x3x224x224`, or `224` for a square colour image.
+class Given(NamedTuple):
+    """An input as a caller describes it."""
+
+    shape: tuple[int, ...]
+    dtype: str | None = None
+
+
+def parse_inputs(texts: Sequence[str]) -> dict[str, Given] | tuple[int, ...] | None:
+    """Read every `--input`: `1x3x224x224` alone is a shape, `ids=1x128:int64` one input by its name.
+
+    The name is empty for one that has a dtype and no name: the first input.
 
     Raises:
-        ConfigError: it is no shape.
+        ConfigError: one is no shape, has no such dtype, or is given twice.
     """
-    if text is None:
+    if not texts:
         return None
+    if len(texts) == 1 and not set(texts[0]) & set("=:"):
+        return _shape(texts[0], texts[0])
+    given: dict[str, Given] = {}
+    for text in texts:
+        name, equals, described = text.rpartition("=")
+        shape, colon, dtype = described.partition(":")
+        if colon and dtype not in BYTES_PER_ELEMENT:
+            raise ConfigError(f"--input {text}: `{dtype}` is no dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
+        if not equals and len(texts) > 1:
+            raise ConfigError(f"--input {text}: where there are several, each has its name, such as ids=1x128:int64")
+        if name in given:
+            raise ConfigError(f"--input {text}: `{name}` is given twice")
+        given[name] = Given(_shape(shape, text), dtype or None)
+    return given
+
+
+def _shape(text: str, whole: str) -> tuple[int, ...]:
+    """Read `1x3x224x224`, or `224` for a square colour image."""
     if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*", text, flags=re.ASCII):
-        raise ConfigError(f"--input {text}: a shape is whole numbers joined by x, such as 1x3x224x224")
+        raise ConfigError(f"--input {whole}: a shape is whole numbers joined by x, such as 1x3x224x224")
     sizes = tuple(int(size) for size in text.split("x"))
-    return (1, 3, *sizes * 2) if len(sizes) == 1 else sizes
+    return (1, 3, *sizes * 2) if len(sizes) == 1 and text == whole else sizes
 
 
 def format_of(output: str | None, suffixes: Mapping[str, Format]) -> Format:

@@ -10,12 +10,17 @@ from inception_lens.errors import ShapeError
 Shape = tuple[int, ...]
 """Sizes of a tensor's axes, the batch first: `(N, C, H, W)` for an image."""
 
-Category = Literal["conv", "pool", "linear", "norm", "activation", "merge", "shape", "dropout", "unknown"]
+Category = Literal[
+    "conv", "pool", "linear", "attention", "recurrent", "embedding", "norm", "activation", "arithmetic", "merge",
+    "shape", "dropout", "weights", "unknown",
+]  # fmt: skip
 """What kind of work an operation does; pictures and tables take its colour from this."""
 
 BYTES_PER_ELEMENT: dict[str, int] = {
     "float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1,
-    "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1, "complex64": 8, "complex128": 16,
+    "float8_e4m3fnuz": 1, "float8_e5m2fnuz": 1, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint64": 8, "uint32": 4,
+    "uint16": 2, "uint8": 1, "bool": 1, "complex32": 4, "complex64": 8, "complex128": 16, "qint8": 1, "quint8": 1,
+    "qint32": 4,
 }  # fmt: skip
 """Bytes that one element takes, by the name that PyTorch gives the dtype."""
 
@@ -159,3 +164,29 @@ def by(sizes: tuple[int, ...]) -> str:
 def wrong_rank(kind: str, shape: Shape, needed: str) -> ShapeError:
     """The error for an input whose number of axes is not the one that is `needed`."""
     return ShapeError(f"{kind} needs an input of {needed}, not {by(shape) or 'a scalar'}")
+
+
+def maps(kind: str, shape: Shape, dimensions: int) -> None:
+    """Raise a ShapeError unless `shape` is that of maps with so many spatial dimensions, behind batch and channels."""
+    if len(shape) != dimensions + 2:
+        axes = ("L", "H, W", "D, H, W")[dimensions - 1]
+        raise wrong_rank(kind, shape, f"{dimensions + 2} axes (N, C, {axes})")
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape that tensors of these shapes have together: axes of 1 stretch, missing leading axes are of 1.
+
+    Raises:
+        ShapeError: two sizes of an axis differ, and neither is 1.
+    """
+    if len(set(shapes)) == 1:
+        return shapes[0]
+    axes = max(map(len, shapes))
+    columns = zip(*[(1,) * (axes - len(shape)) + shape for shape in shapes], strict=True)
+    sizes = []
+    for column in columns:
+        found = {size for size in column if size != 1}
+        if len(found) > 1:
+            raise ShapeError(f"{' and '.join(map(by, shapes))} do not broadcast to one shape")
+        sizes.append(found.pop() if found else 1)
+    return tuple(sizes)

@@ -1,63 +1,165 @@
-"""Convolution."""
+"""Convolution, forwards and transposed, in one to three spatial dimensions."""
 
 from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import window as sliding
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, wrong_rank
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, by, maps
 
 
-class Conv2d(Op, frozen=True):
+class _Convolution(Op, frozen=True):
+    """What all convolutions share."""
+
+    out_channels: int
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...] = ()
+    padding: sliding.Padding = ()
+    dilation: tuple[int, ...] = ()
+    groups: int = 1
+    bias: bool = True
+
+    category: ClassVar[Category] = "conv"
+    has_weights: ClassVar[bool] = True
+    dimensions: ClassVar[int] = 2
+
+    @property
+    def label(self) -> str:
+        return sliding.label(self.kernel_size, self.stride)
+
+    def _check(self, shape: Shape) -> None:
+        maps(self.kind, shape, self.dimensions)
+        channels = shape[1]
+        if self.groups < 1 or channels % self.groups or self.out_channels % self.groups:
+            raise ShapeError(
+                f"{self.groups} groups must divide the {channels} input and the {self.out_channels} output channels"
+            )
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        weight = Parameter("weight", self._weight(shapes[0][1]))
+        return (weight, Parameter("bias", (self.out_channels,))) if self.bias else (weight,)
+
+    def _weight(self, channels: int) -> Shape:
+        return (self.out_channels, channels // self.groups, *self.kernel_size)
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return prod(output) if self.bias else 0
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs_for_weights=True)
+
+
+class _Forward(_Convolution, frozen=True):
+    """A convolution that slides over its input."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        self._check(shape)
+        size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation, "floor")
+        return (shape[0], self.out_channels, *size)
+
+    def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return prod(output) * (shapes[0][1] // self.groups) * prod(self.kernel_size)
+
+    @property
+    def has_window(self) -> bool:
+        return self.padding == "same" or max(self.kernel_size) > 1 or max(self.stride) > 1 or any(self.padding)
+
+    def window(self, shape: Shape, output: Shape) -> Window:
+        return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
+
+
+class Conv1d(_Forward, frozen=True):
+    """One-dimensional convolution of `(N, C, L)`; counted as `Conv2d` is."""
+
+    stride: tuple[int, ...] = (1,)
+    padding: sliding.Padding = (0,)
+    dilation: tuple[int, ...] = (1,)
+
+    dimensions: ClassVar[int] = 1
+
+
+class Conv2d(_Forward, frozen=True):
     """Two-dimensional convolution of `(N, C, H, W)`.
 
     MACs: N x C_out x H_out x W_out x (C_in / groups) x K_h x K_w, positions in the padding counted. FLOPs beside them:
     one addition per output element where there is a bias.
     """
 
-    out_channels: int
-    kernel_size: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
+    stride: tuple[int, ...] = (1, 1)
     padding: sliding.Padding = (0, 0)
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-    bias: bool = True
+    dilation: tuple[int, ...] = (1, 1)
 
-    category: ClassVar[Category] = "conv"
-    has_weights: ClassVar[bool] = True
+
+class Conv3d(_Forward, frozen=True):
+    """Three-dimensional convolution of `(N, C, D, H, W)`; counted as `Conv2d` is."""
+
+    stride: tuple[int, ...] = (1, 1, 1)
+    padding: sliding.Padding = (0, 0, 0)
+    dilation: tuple[int, ...] = (1, 1, 1)
+
+    dimensions: ClassVar[int] = 3
+
+
+class _Transposed(_Convolution, frozen=True):
+    """A convolution whose input slides over its output: the gradient of one by its input."""
+
+    output_padding: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
-        return sliding.label(self.kernel_size, self.stride)
+        return f"transposed {super().label}"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        if len(shape) != 4:
-            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
-        channels = shape[1]
-        if self.groups < 1 or channels % self.groups or self.out_channels % self.groups:
-            raise ShapeError(
-                f"{self.groups} groups must divide the {channels} input and the {self.out_channels} output channels"
-            )
-        size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation, "floor")
+        self._check(shape)
+        pads = sliding.explicit_padding(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
+        spans = sliding.spans(self.kernel_size, self.dilation)
+        extra = self.output_padding or (0,) * self.dimensions
+        rows = zip(shape[2:], spans, self.stride, pads, extra, strict=True)
+        size = tuple([(n - 1) * s + span - sum(pad) + more for n, span, s, pad, more in rows])
+        if min(size) < 1:
+            raise ShapeError(f"{self.kind} would make a map of {by(size)}: its padding takes all of it away")
         return (shape[0], self.out_channels, *size)
 
-    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
-        weight = Parameter("weight", (self.out_channels, shapes[0][1] // self.groups, *self.kernel_size))
-        return (weight, Parameter("bias", (self.out_channels,))) if self.bias else (weight,)
+    def _weight(self, channels: int) -> Shape:
+        return (channels, self.out_channels // self.groups, *self.kernel_size)
 
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return prod(output) * (shapes[0][1] // self.groups) * prod(self.kernel_size)
+        return prod(shapes[0]) * (self.out_channels // self.groups) * prod(self.kernel_size)
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return prod(output) if self.bias else 0
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False  # one position of the input reaches several of the output: there is no whole jump to speak of
 
-    @property
-    def has_window(self) -> bool:
-        return self.kernel_size != (1, 1) or self.stride != (1, 1) or self.padding != (0, 0)
 
-    def window(self, shape: Shape, output: Shape) -> Window:
-        return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
+class ConvTranspose1d(_Transposed, frozen=True):
+    """One-dimensional transposed convolution of `(N, C, L)`; counted as `ConvTranspose2d` is."""
 
-    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs_for_weights=True)
+    stride: tuple[int, ...] = (1,)
+    padding: sliding.Padding = (0,)
+    dilation: tuple[int, ...] = (1,)
+
+    dimensions: ClassVar[int] = 1
+
+
+class ConvTranspose2d(_Transposed, frozen=True):
+    """Two-dimensional transposed convolution of `(N, C, H, W)` (arXiv 1603.07285, section 4).
+
+    MACs: each input element meets the kernel once for each output channel of its group: N x C_in x H_in x W_in x
+    (C_out / groups) x K_h x K_w, cropped positions counted. FLOPs beside them: one addition per output element where
+    there is a bias.
+    """
+
+    stride: tuple[int, ...] = (1, 1)
+    padding: sliding.Padding = (0, 0)
+    dilation: tuple[int, ...] = (1, 1)
+
+
+class ConvTranspose3d(_Transposed, frozen=True):
+    """Three-dimensional transposed convolution of `(N, C, D, H, W)`; counted as `ConvTranspose2d` is."""
+
+    stride: tuple[int, ...] = (1, 1, 1)
+    padding: sliding.Padding = (0, 0, 0)
+    dilation: tuple[int, ...] = (1, 1, 1)
+
+    dimensions: ClassVar[int] = 3

@@ -1,10 +1,10 @@
-"""Matrix products with learned weights."""
+"""Matrix products: with learned weights, and of two tensors."""
 
 from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, broadcast, by
 
 
 class Linear(Op, frozen=True):
@@ -44,3 +44,38 @@ class Linear(Op, frozen=True):
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(inputs_for_weights=True)
+
+
+class MatMul(Op, frozen=True):
+    """Matrix product of two tensors with the rules of `torch.matmul`: leading axes broadcast, vectors are allowed.
+
+    MACs: output elements x the length of the axis that is summed.
+    """
+
+    category: ClassVar[Category] = "linear"
+
+    @property
+    def label(self) -> str:
+        return "matmul"
+
+    def takes(self, inputs: int) -> bool:
+        return inputs == 2
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        left, right = shapes
+        if not left or not right or left[-1] != right[max(len(right) - 2, 0)]:
+            raise ShapeError(f"a matrix product of {by(left)} and {by(right)}: the axes that are summed differ")
+        rows, columns = left[-2:-1], right[-1:] if len(right) > 1 else ()
+        return (*broadcast(left[:-2], right[:-2]), *rows, *columns)
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
+    def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return prod(output) * shapes[0][-1]
+
+    def backward_macs(self, macs: int, inputs_need: tuple[bool, ...], weights_need: bool) -> int:
+        return macs * (sum(inputs_need) + weights_need)
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=True)

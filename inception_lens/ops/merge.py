@@ -63,3 +63,26 @@ class Add(Op, frozen=True):
 
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return (len(shapes) - 1 + (self.scale != 1)) * prod(output)
+
+
+class Stack(Op, frozen=True):
+    """Tensors of one shape side by side along a new axis `dim`. It copies, and does no arithmetic."""
+
+    dim: int = 0
+
+    category: ClassVar[Category] = "merge"
+
+    @property
+    def label(self) -> str:
+        return "stack"
+
+    def takes(self, inputs: int) -> bool:
+        return inputs >= 1
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if len(set(shapes)) > 1 or not 0 <= self.dim <= len(shapes[0]):
+            raise ShapeError(f"Stack along axis {self.dim} of {' and '.join(map(by, shapes))}")
+        return (*shapes[0][: self.dim], len(shapes), *shapes[0][self.dim :])

@@ -3,20 +3,22 @@
 from math import prod
 from typing import ClassVar
 
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
+from inception_lens.errors import ShapeError
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, by, maps, wrong_rank
 
 
-class BatchNorm2d(Op, frozen=True):
-    """Batch normalisation of `(N, C, H, W)` over all axes but C (S. Ioffe and C. Szegedy, arXiv 1502.03167, section 3).
-
-    The running mean and variance are buffers. FLOPs: one multiplication and one addition per element, as at inference,
-    where statistics, scale and shift have become two constants per channel.
-    """
+class _BatchNorm(Op, frozen=True):
+    """What batch norms of every rank share."""
 
     eps: float = 1e-5
-    momentum: float = 0.1
+    momentum: float | None = 0.1
+    """Of the running statistics; None is their plain mean over all batches."""
     scale: bool = True
     """Whether gamma is learned; TF-slim's Inception nets learn beta alone."""
+    shift: bool = True
+    """Whether beta is learned."""
+    track: bool = True
+    """Whether running statistics are kept."""
 
     category: ClassVar[Category] = "norm"
     has_weights: ClassVar[bool] = True
@@ -27,16 +29,21 @@ class BatchNorm2d(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        if len(shape) != 4:
-            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
+        self.check(shape)
         return shape
+
+    def check(self, shape: Shape) -> None:
+        """Raise a ShapeError where the operation does not take an input of `shape`."""
+        raise NotImplementedError
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
         per_channel = (shapes[0][1],)
-        bias = Parameter("bias", per_channel)
-        return (Parameter("weight", per_channel), bias) if self.scale else (bias,)
+        weight = (Parameter("weight", per_channel),) if self.scale else ()
+        return (*weight, Parameter("bias", per_channel)) if self.shift else weight
 
     def buffers(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        if not self.track:
+            return ()
         per_channel = (shapes[0][1],)
         return (Parameter("running_mean", per_channel), Parameter("running_var", per_channel))
 
@@ -45,6 +52,189 @@ class BatchNorm2d(Op, frozen=True):
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(inputs=True, extra_bytes=2 * 4 * output.shape[1])  # the batch's mean and deviation, in float32
+
+
+class BatchNorm1d(_BatchNorm, frozen=True):
+    """Batch normalisation of `(N, C)` or `(N, C, L)`; counted as `BatchNorm2d` is."""
+
+    def check(self, shape: Shape) -> None:
+        if len(shape) not in (2, 3):
+            raise wrong_rank(self.kind, shape, "2 or 3 axes (N, C, L)")
+
+
+class BatchNorm2d(_BatchNorm, frozen=True):
+    """Batch normalisation of `(N, C, H, W)` over all axes but C (S. Ioffe and C. Szegedy, arXiv 1502.03167, section 3).
+
+    The running mean and variance are buffers. FLOPs: one multiplication and one addition per element, as at inference,
+    where statistics, scale and shift have become two constants per channel.
+    """
+
+    def check(self, shape: Shape) -> None:
+        maps(self.kind, shape, 2)
+
+
+class BatchNorm3d(_BatchNorm, frozen=True):
+    """Batch normalisation of `(N, C, D, H, W)`; counted as `BatchNorm2d` is."""
+
+    def check(self, shape: Shape) -> None:
+        maps(self.kind, shape, 3)
+
+
+class _Standardizing(Op, frozen=True):
+    """What norms share that find the mean and variance of groups of elements in each forward pass.
+
+    FLOPs per element: an addition for the mean, a subtraction, a square and an addition for the variance, and a
+    multiplication by 1 / deviation: 5, and one each for scale and shift. Per group: two divisions, the addition of eps,
+    a root and a division: 5.
+    """
+
+    category: ClassVar[Category] = "norm"
+    flops_per_element: ClassVar[int] = 5
+    flops_per_group: ClassVar[int] = 5
+
+    def groups_of(self, shape: Shape) -> int:
+        """How many groups of elements of an input of `shape` are normalised by themselves."""
+        raise NotImplementedError
+
+    def roles(self) -> tuple[str, ...]:
+        """The learned tensors, of scale and shift."""
+        raise NotImplementedError
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        per_element = self.flops_per_element + len(self.roles())
+        return per_element * prod(output) + self.flops_per_group * self.groups_of(shapes[0])
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=True, extra_bytes=2 * 4 * self.groups_of(inputs[0].shape))
+
+
+class _OverLastAxes(_Standardizing, frozen=True):
+    """What norms over the last axes share."""
+
+    normalized_shape: tuple[int, ...]
+    eps: float | None = 1e-5
+    scale: bool = True
+
+    has_weights: ClassVar[bool] = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if not self.normalized_shape or shape[-len(self.normalized_shape) :] != self.normalized_shape:
+            raise ShapeError(
+                f"{self.kind} over {by(self.normalized_shape)} of an input of {by(shape)}: the last axes differ"
+            )
+        return shape
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return len(shape) == 2
+
+    def groups_of(self, shape: Shape) -> int:
+        return prod(shape[: len(shape) - len(self.normalized_shape)])
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        return tuple([Parameter(role, self.normalized_shape) for role in self.roles()])
+
+
+class LayerNorm(_OverLastAxes, frozen=True):
+    """Normalisation over the last axes (J. Ba et al., arXiv 1607.06450, section 3).
+
+    FLOPs: 5 per element, one each for scale and shift, and 5 per group of elements.
+    """
+
+    shift: bool = True
+
+    @property
+    def label(self) -> str:
+        return "layer norm"
+
+    def roles(self) -> tuple[str, ...]:
+        return (*(("weight",) if self.scale else ()), *(("bias",) if self.shift else ()))
+
+
+class RMSNorm(_OverLastAxes, frozen=True):
+    """Division by the root mean square of the last axes (B. Zhang and R. Sennrich, arXiv 1910.07467, section 4).
+
+    FLOPs per element: a square, an addition, a multiplication, and one for the scale; per group: a division, the
+    addition of eps, a root and a division.
+    """
+
+    flops_per_element: ClassVar[int] = 3
+    flops_per_group: ClassVar[int] = 4
+
+    @property
+    def label(self) -> str:
+        return "RMS norm"
+
+    def roles(self) -> tuple[str, ...]:
+        return ("weight",) if self.scale else ()
+
+
+class _PerChannelScale(_Standardizing, frozen=True):
+    """What norms with a scale and a shift per channel share."""
+
+    has_weights: ClassVar[bool] = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) < 2:
+            raise wrong_rank(self.kind, shape, "2 axes or more, (N, C, ...)")
+        return shape
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        return tuple([Parameter(role, (shapes[0][1],)) for role in self.roles()])
+
+
+class GroupNorm(_PerChannelScale, frozen=True):
+    """Normalisation of each sample over groups of channels (Y. Wu and K. He, arXiv 1803.08494, section 3.2).
+
+    FLOPs: 5 per element, one each for scale and shift, and 5 per group.
+    """
+
+    groups: int
+    eps: float = 1e-5
+    affine: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"group norm {self.groups}"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        shape = super().output_shape(*shapes)
+        if self.groups < 1 or shape[1] % self.groups:
+            raise ShapeError(f"{self.groups} groups must divide the {shape[1]} channels")
+        return shape
+
+    def roles(self) -> tuple[str, ...]:
+        return ("weight", "bias") if self.affine else ()
+
+    def groups_of(self, shape: Shape) -> int:
+        return shape[0] * self.groups
+
+
+class InstanceNorm(_PerChannelScale, frozen=True):
+    """Normalisation of each channel of each sample (D. Ulyanov et al., arXiv 1607.08022, section 2).
+
+    FLOPs: 5 per element, one each for scale and shift, and 5 per channel and sample.
+    """
+
+    eps: float = 1e-5
+    affine: bool = False
+    track: bool = False
+
+    @property
+    def label(self) -> str:
+        return "instance norm"
+
+    def roles(self) -> tuple[str, ...]:
+        return ("weight", "bias") if self.affine else ()
+
+    def buffers(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        if not self.track:
+            return ()
+        return tuple([Parameter(role, (shapes[0][1],)) for role in ("running_mean", "running_var")])
+
+    def groups_of(self, shape: Shape) -> int:
+        return prod(shape[:2])
 
 
 class LocalResponseNorm(Op, frozen=True):

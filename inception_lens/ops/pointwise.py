@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType
 
 
 class _Elementwise(Op, frozen=True):
@@ -20,6 +20,8 @@ class _Elementwise(Op, frozen=True):
 class _Activation(_Elementwise, frozen=True):
     """What the element-wise non-linear functions share."""
 
+    inplace: bool = False
+
     category: ClassVar[Category] = "activation"
     flops_per_element: ClassVar[int] = 1
 
@@ -27,17 +29,15 @@ class _Activation(_Elementwise, frozen=True):
     def label(self) -> str:
         return self.kind
 
+    def reuses_input(self, training: bool) -> bool:
+        return self.inplace
+
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.flops_per_element * prod(output)
 
 
 class _KeepsOutput(_Activation, frozen=True):
-    """Activations whose gradient follows from their output, so that the input's memory may be reused."""
-
-    inplace: bool = False
-
-    def reuses_input(self, training: bool) -> bool:
-        return self.inplace
+    """Activations whose gradient follows from their output, so that training too may reuse the input's memory."""
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(output=True)
@@ -90,6 +90,50 @@ class GELU(_KeepsInput, frozen=True):
     flops_per_element: ClassVar[int] = 5
 
 
+class Mish(_KeepsInput, frozen=True):
+    """x tanh(log(1 + exp x)): an exp, an addition, a log, a tanh and a multiplication."""
+
+    flops_per_element: ClassVar[int] = 5
+
+
+class Hardswish(_KeepsInput, frozen=True):
+    """x min(max(x + 3, 0), 6) / 6: an addition, two comparisons, a multiplication and a division."""
+
+    flops_per_element: ClassVar[int] = 5
+
+
+class Hardsigmoid(_KeepsInput, frozen=True):
+    """min(max(x + 3, 0), 6) / 6: an addition, two comparisons and a division."""
+
+    flops_per_element: ClassVar[int] = 4
+
+
+class Hardtanh(_KeepsInput, frozen=True):
+    """x between `min_val` and `max_val`, 0 and 6 in a ReLU6: two comparisons."""
+
+    min_val: float = -1.0
+    max_val: float = 1.0
+    flops_per_element: ClassVar[int] = 2
+
+
+class Softplus(_KeepsInput, frozen=True):
+    """log(1 + exp x): an exp, an addition and a log."""
+
+    flops_per_element: ClassVar[int] = 3
+
+
+class PReLU(_KeepsInput, frozen=True):
+    """x, or a learned slope times x below zero (K. He et al., arXiv 1502.01852): a comparison and a multiplication."""
+
+    slopes: int = 1
+    """Of every channel one, or one for all."""
+    flops_per_element: ClassVar[int] = 2
+    has_weights: ClassVar[bool] = True
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        return (Parameter("weight", (self.slopes,)),)
+
+
 class Softmax(Op, frozen=True):
     """exp x / sum exp x along `dim`, the maximum subtracted first.
 
@@ -119,6 +163,21 @@ class Softmax(Op, frozen=True):
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(output=True)
+
+
+class LogSoftmax(Softmax, frozen=True):
+    """x - log sum exp x along `dim`, the maximum subtracted first.
+
+    FLOPs per row of n: n - 1 comparisons, n subtractions, n exps, n - 1 additions, a log and n subtractions: 5 n - 1.
+    """
+
+    @property
+    def label(self) -> str:
+        return "log softmax"
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        elements = prod(output)
+        return 5 * elements - elements // output[self.dim] if elements else 0
 
 
 class Dropout(_Elementwise, frozen=True):

@@ -1,28 +1,33 @@
-"""Pooling: windows that slide, and windows that divide the map evenly."""
+"""Pooling: windows that slide, and windows that divide the map evenly, in one to three spatial dimensions."""
 
 from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import window as sliding
-from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, by, wrong_rank
+from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, by, maps
 
 
-class _Pool2d(Op, frozen=True):
+class _Pool(Op, frozen=True):
     """What max and average pooling share."""
 
-    kernel_size: tuple[int, int]
-    stride: tuple[int, int]
-    padding: sliding.Padding = (0, 0)
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: sliding.Padding = ()
     rounding: sliding.Rounding = "floor"
 
     category: ClassVar[Category] = "pool"
+    dimensions: ClassVar[int] = 2
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Dilation of the window: how far apart the elements are that it reads."""
+        return (1,) * self.dimensions
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        if len(shape) != 4:
-            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
-        size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, (1, 1), self.rounding)
+        maps(self.kind, shape, self.dimensions)
+        size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, self.steps, self.rounding)
         return (*shape[:2], *size)
 
     @property
@@ -30,18 +35,28 @@ class _Pool2d(Op, frozen=True):
         return True
 
     def window(self, shape: Shape, output: Shape) -> Window:
-        return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, (1, 1))
+        return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, self.steps)
 
 
-class MaxPool2d(_Pool2d, frozen=True):
-    """Maximum over a sliding window.
+class _MaxPool(_Pool, frozen=True):
+    """What max pools share."""
 
-    FLOPs: K_h x K_w - 1 comparisons per output element, windows cut by the border counted as full ones.
-    """
+    dilation: tuple[int, ...] = ()
+    """How far apart the elements are that a window reads; empty: neighbours."""
+    indices: bool = False
+    """Whether the places of the maxima are a second output."""
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return self.dilation or super().steps
 
     @property
     def label(self) -> str:
         return f"max {sliding.label(self.kernel_size, self.stride)}"
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (values,) = super().output_types(inputs)
+        return (values, TensorType(values.shape, "int64")) if self.indices else (values,)
 
     def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) * (prod(self.kernel_size) - 1)
@@ -50,11 +65,33 @@ class MaxPool2d(_Pool2d, frozen=True):
         return Saved(inputs=True, extra_bytes=8 * output.elements)  # the indices of the maxima are int64
 
 
-class AvgPool2d(_Pool2d, frozen=True):
-    """Mean over a sliding window.
+class MaxPool1d(_MaxPool, frozen=True):
+    """Maximum over a sliding window of `(N, C, L)`; counted as `MaxPool2d` is."""
 
-    FLOPs: K_h x K_w - 1 additions and one division per output element, windows cut by the border counted as full ones.
+    padding: sliding.Padding = (0,)
+
+    dimensions: ClassVar[int] = 1
+
+
+class MaxPool2d(_MaxPool, frozen=True):
+    """Maximum over a sliding window of `(N, C, H, W)`.
+
+    FLOPs: K_h x K_w - 1 comparisons per output element, windows cut by the border counted as full ones.
     """
+
+    padding: sliding.Padding = (0, 0)
+
+
+class MaxPool3d(_MaxPool, frozen=True):
+    """Maximum over a sliding window of `(N, C, D, H, W)`; counted as `MaxPool2d` is."""
+
+    padding: sliding.Padding = (0, 0, 0)
+
+    dimensions: ClassVar[int] = 3
+
+
+class _AvgPool(_Pool, frozen=True):
+    """What average pools share."""
 
     count_include_pad: bool = True
     """Whether zeros of the padding count in the mean: PyTorch's default; TensorFlow leaves them out."""
@@ -70,35 +107,61 @@ class AvgPool2d(_Pool2d, frozen=True):
         return Saved(inputs=True)
 
 
-class AdaptiveAvgPool2d(Op, frozen=True):
-    """Mean over windows that divide the map into `output_size` parts; 1x1 is global average pooling.
+class AvgPool1d(_AvgPool, frozen=True):
+    """Mean over a sliding window of `(N, C, L)`; counted as `AvgPool2d` is."""
+
+    padding: sliding.Padding = (0,)
+
+    dimensions: ClassVar[int] = 1
+
+
+class AvgPool2d(_AvgPool, frozen=True):
+    """Mean over a sliding window of `(N, C, H, W)`.
+
+    FLOPs: K_h x K_w - 1 additions and one division per output element, windows cut by the border counted as full ones.
+    """
+
+    padding: sliding.Padding = (0, 0)
+
+
+class AvgPool3d(_AvgPool, frozen=True):
+    """Mean over a sliding window of `(N, C, D, H, W)`; counted as `AvgPool2d` is."""
+
+    padding: sliding.Padding = (0, 0, 0)
+
+    dimensions: ClassVar[int] = 3
+
+
+class _AdaptivePool(Op, frozen=True):
+    """What pools share whose windows divide the map.
 
     Window i of an axis runs from floor(i n / m) to ceil((i + 1) n / m), so windows overlap where m does not divide n.
     Where n is no multiple of m, the windows are not evenly apart; the receptive field's jump is then the smallest step.
-    FLOPs: one addition per element of a window less one, and a division: as many as the window has elements.
     """
 
-    output_size: tuple[int, int] = (1, 1)
+    output_size: tuple[int, ...] = ()
 
     category: ClassVar[Category] = "pool"
+    dimensions: ClassVar[int] = 2
+    verb: ClassVar[str] = "avg"
 
     @property
     def label(self) -> str:
-        return "global avg" if self.output_size == (1, 1) else f"avg to {by(self.output_size)}"
+        return f"global {self.verb}" if set(self.output_size) == {1} else f"{self.verb} to {by(self.output_size)}"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        if len(shape) != 4:
-            raise wrong_rank(self.kind, shape, "4 axes (N, C, H, W)")
-        if min(self.output_size) < 1:
+        maps(self.kind, shape, self.dimensions)
+        if len(self.output_size) != self.dimensions or min(self.output_size) < 1:
             raise ShapeError(f"a pool to {by(self.output_size)}: every size must be at least 1")
         return (*shape[:2], *self.output_size)
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        elements = 1
-        for n, m in zip(shapes[0][2:], self.output_size, strict=True):
+    def read(self, shape: Shape) -> int:
+        """Elements that all windows read together, of one channel after the other."""
+        elements = prod(shape[:2])
+        for n, m in zip(shape[2:], self.output_size, strict=True):
             elements *= sum(-(-(i + 1) * n // m) - i * n // m for i in range(m))
-        return prod(output[:2]) * elements
+        return elements
 
     @property
     def has_window(self) -> bool:
@@ -108,7 +171,76 @@ class AdaptiveAvgPool2d(Op, frozen=True):
         sizes = tuple(zip(shape[2:], self.output_size, strict=True))
         kernel = tuple(max(-(-(i + 1) * n // m) - i * n // m for i in range(m)) for n, m in sizes)
         stride = tuple(max((n - k) // (m - 1), 1) if m > 1 else 1 for (n, m), k in zip(sizes, kernel, strict=True))
-        return Window(kernel, stride, (0, 0), (1, 1))
+        return Window(kernel, stride, (0,) * self.dimensions, (1,) * self.dimensions)
+
+
+class _AdaptiveAvgPool(_AdaptivePool, frozen=True):
+    """What adaptive average pools share."""
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return self.read(shapes[0])
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(inputs=True)
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool, frozen=True):
+    """Mean over windows that divide `(N, C, L)` into `output_size` parts; counted as `AdaptiveAvgPool2d` is."""
+
+    output_size: tuple[int, ...] = (1,)
+
+    dimensions: ClassVar[int] = 1
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool, frozen=True):
+    """Mean over windows that divide `(N, C, H, W)` into `output_size` parts; 1x1 is global average pooling.
+
+    FLOPs: one addition per element of a window less one, and a division: as many as the window has elements.
+    """
+
+    output_size: tuple[int, ...] = (1, 1)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool, frozen=True):
+    """Mean over windows that divide `(N, C, D, H, W)` into `output_size` parts; counted as `AdaptiveAvgPool2d` is."""
+
+    output_size: tuple[int, ...] = (1, 1, 1)
+
+    dimensions: ClassVar[int] = 3
+
+
+class _AdaptiveMaxPool(_AdaptivePool, frozen=True):
+    """What adaptive max pools share."""
+
+    verb: ClassVar[str] = "max"
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return self.read(shapes[0]) - prod(output)
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=True, extra_bytes=8 * output.elements)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, frozen=True):
+    """Maximum over windows that divide `(N, C, L)` into parts; counted as `AdaptiveMaxPool2d` is."""
+
+    output_size: tuple[int, ...] = (1,)
+
+    dimensions: ClassVar[int] = 1
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, frozen=True):
+    """Maximum over windows that divide `(N, C, H, W)` into `output_size` parts.
+
+    FLOPs: one comparison per element of a window less one.
+    """
+
+    output_size: tuple[int, ...] = (1, 1)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, frozen=True):
+    """Maximum over windows that divide `(N, C, D, H, W)` into parts; counted as `AdaptiveMaxPool2d` is."""
+
+    output_size: tuple[int, ...] = (1, 1, 1)
+
+    dimensions: ClassVar[int] = 3

@@ -1,18 +1,30 @@
-"""Operations that only look at their input in another shape."""
+"""Operations that lay out their input in another shape or place, or take a part of it."""
 
 from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Shape, Window
+from inception_lens.ops.base import Category, Op, Shape, TensorType, Window, by
 
 
-class Flatten(Op, frozen=True):
-    """All axes from `start_dim` as one; a view."""
-
-    start_dim: int = 1
+class _View(Op, frozen=True):
+    """What operations share that only look at their input in another way."""
 
     category: ClassVar[Category] = "shape"
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
+    def reuses_input(self, training: bool) -> bool:
+        return True
+
+
+class Flatten(_View, frozen=True):
+    """The axes from `start_dim` to `end_dim` as one; a view."""
+
+    start_dim: int = 1
+    end_dim: int = -1
+    """The last axis that is flattened, counted from the end where it is negative."""
 
     @property
     def label(self) -> str:
@@ -20,12 +32,18 @@ class Flatten(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
+        end = self._end(shape)
         if not 0 <= self.start_dim < len(shape):
             raise ShapeError(f"Flatten from axis {self.start_dim} of an input with {len(shape)} axes")
-        return (*shape[: self.start_dim], prod(shape[self.start_dim :]))
+        if not self.start_dim <= end < len(shape):
+            raise ShapeError(f"Flatten of axes {self.start_dim} to {end} of an input with {len(shape)} axes")
+        return (*shape[: self.start_dim], prod(shape[self.start_dim : end + 1]), *shape[end + 1 :])
+
+    def _end(self, shape: Shape) -> int:
+        return self.end_dim + len(shape) if self.end_dim < 0 else self.end_dim
 
     def keeps_positions(self, shape: Shape) -> bool:
-        return self.start_dim <= 1 or len(shape) == 2
+        return (self.start_dim <= 1 and self._end(shape) == len(shape) - 1) or len(shape) == 2
 
     @property
     def has_window(self) -> bool:
@@ -36,5 +54,164 @@ class Flatten(Op, frozen=True):
         axes = len(shape) - 2
         return Window(shape[2:], (1,) * axes, (0,) * axes, (1,) * axes) if axes > 0 else None
 
-    def reuses_input(self, training: bool) -> bool:
+
+class Reshape(_View, frozen=True):
+    """The same elements, in the same order, as a tensor of `shape`, where one size may be -1: a view."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        return "reshape"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        elements, known = prod(shape), prod(size for size in self.shape if size != -1)
+        if self.shape.count(-1) > 1 or (-1 in self.shape and (not known or elements % known)):
+            raise ShapeError(f"{by(shape)} does not become {by(self.shape)}")
+        made = tuple(elements // known if size == -1 else size for size in self.shape)
+        if prod(made) != elements:
+            raise ShapeError(f"{by(shape)} has {elements} elements, {by(self.shape)} has {prod(made)}")
+        return made
+
+
+class Permute(_View, frozen=True):
+    """The axes in another order, `dims[i]` becoming axis i: a view."""
+
+    dims: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        return "permute"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if sorted(self.dims) != list(range(len(shape))):
+            raise ShapeError(f"Permute to {self.dims} of an input with {len(shape)} axes")
+        return tuple([shape[axis] for axis in self.dims])
+
+
+class Expand(_View, frozen=True):
+    """Axes of 1 stretched to `shape`, and new ones in front: a view that takes no memory."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        return "expand"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        behind = self.shape[len(self.shape) - len(shape) :]
+        if len(shape) > len(self.shape) or any(n not in (1, m) for n, m in zip(shape, behind, strict=True)):
+            raise ShapeError(f"{by(shape)} does not expand to {by(self.shape)}")
+        return self.shape
+
+
+class Slice(_View, frozen=True):
+    """The elements `start`, `start + step`, ... before `stop` of one axis: a view, as each part of a split is."""
+
+    dim: int
+    start: int
+    stop: int
+    step: int = 1
+
+    @property
+    def label(self) -> str:
+        return "slice"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if not 0 <= self.dim < len(shape) or self.step < 1 or not 0 <= self.start <= self.stop <= shape[self.dim]:
+            raise ShapeError(f"Slice {self.start}:{self.stop}:{self.step} of axis {self.dim} of {by(shape)}")
+        taken = len(range(self.start, self.stop, self.step))
+        return (*shape[: self.dim], taken, *shape[self.dim + 1 :])
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return self.dim < 2
+
+
+class Select(_View, frozen=True):
+    """The one place `index` of an axis, which is gone from the output: a view."""
+
+    dim: int
+    index: int
+
+    @property
+    def label(self) -> str:
+        return "select"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if not 0 <= self.dim < len(shape) or not -shape[self.dim] <= self.index < shape[self.dim]:
+            raise ShapeError(f"Select {self.index} of axis {self.dim} of {by(shape)}")
+        return (*shape[: self.dim], *shape[self.dim + 1 :])
+
+
+class Pad(Op, frozen=True):
+    """Elements before and behind each axis, one pair per axis; a negative number cuts. It copies."""
+
+    padding: tuple[tuple[int, int], ...]
+    mode: str = "constant"
+    value: float = 0.0
+    """Of the new elements, where the mode is `constant`."""
+
+    category: ClassVar[Category] = "shape"
+
+    @property
+    def label(self) -> str:
+        return "pad"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(self.padding) != len(shape):
+            raise ShapeError(f"Pad of {len(self.padding)} axes of an input with {len(shape)} axes")
+        sizes = tuple(before + n + after for n, (before, after) in zip(shape, self.padding, strict=True))
+        if min(sizes, default=0) < 0:
+            raise ShapeError(f"Pad by {self.padding} leaves nothing of {by(shape)}")
+        return sizes
+
+    @property
+    def has_window(self) -> bool:
         return True
+
+    def window(self, shape: Shape, output: Shape) -> Window | None:
+        axes = len(shape) - 2
+        if axes < 1:
+            return None
+        return Window((1,) * axes, (1,) * axes, tuple(before for before, _ in self.padding[2:]), (1,) * axes)
+
+
+class Upsample(Op, frozen=True):
+    """A map of `(N, C, ...)` brought to `size`: nearest neighbours copied, or neighbours weighted.
+
+    FLOPs per output element: none for `nearest`; a linear blend of two neighbours is 3, and there is one on the first
+    axis, two on the second and four on the third; `bicubic` weighs 16 neighbours, 5 x (4 multiplications and 3
+    additions).
+    """
+
+    size: tuple[int, ...]
+    mode: str = "nearest"
+
+    category: ClassVar[Category] = "shape"
+
+    @property
+    def label(self) -> str:
+        return f"upsample {self.mode}"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) != len(self.size) + 2:
+            raise ShapeError(f"Upsample of {by(shape)} to {by(self.size)}: the spatial axes differ in number")
+        return (*shape[:2], *self.size)
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        if "nearest" in self.mode:
+            return 0
+        return (35 if self.mode == "bicubic" else 3 * (2 ** len(self.size) - 1)) * prod(output)
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        return (TensorType(self.output_shape(inputs[0].shape), inputs[0].dtype),)

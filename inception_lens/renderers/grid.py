@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from inception_lens.renderers.text import ASCII_BOX
+from inception_lens.renderers.table import ASCII_BOX
 
 
 class GridColumn(msgspec.Struct, frozen=True):

@@ -1,22 +1,18 @@
 """The summary as a table in a terminal: tree-like by module, with shares as bars, in the width that there is."""
 
-import io
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.modules import Row
+from inception_lens.graph import Graph
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING, pick, sort_key
 from inception_lens.renderers.escape import printable
+from inception_lens.renderers.table import Drawn, draw, fitting, table_width
 from inception_lens.renderers.theme import TERMINAL
 from inception_lens.renderers.units import count, percent, short, size
 
@@ -33,9 +29,7 @@ FIRST_DROPPED = (
 )  # fmt: skip
 """What a table goes without, in this order, until it fits its width."""
 
-ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 BAR_WIDTH = 9
-NARROWEST_FOLD = 12
 CONVENTION = (
     "1 MAC = one multiply-add of a convolution or linear layer, bias not counted; FLOPs = 2 per MAC, plus bias, norm, "
     "activation, pooling and element-wise arithmetic; MB = 10^6 bytes; field = receptive field in input pixels"
@@ -68,19 +62,19 @@ def summary_table(
     """
     rows = analysis.tree(depth, sort_key(sort) if sort else None)
     names = [_name(row, color) for row in rows]
-    drawn = [_Drawn("module", names, "total")]
+    drawn = [Drawn("module", names, "total")]
     for column in pick(columns, DEFAULT_COLUMNS, analysis):
         # What does not add up has no total: the largest is told below the table.
         total = column.text(analysis.whole) if column.sums else ""
         cells = [printable(column.text(row.group)) for row in rows]
-        drawn.append(_Drawn(column.title, cells, total, "right" if column.numeric else "left", column.key))
+        drawn.append(Drawn(column.title, cells, total, "right" if column.numeric else "left", column.key))
         if column.key == "macs":
             drawn += _shares(analysis, rows, unicode)
     if columns is None:
-        drawn = _fitting(drawn, FIRST_DROPPED, width)
-    lines = _draw(drawn, width, color, unicode)
-    width = min(width, _table_width(drawn))
-    return "\n".join([*_heading(analysis, width), "", *lines, "", *_notes(analysis, width)]) + "\n"
+        drawn = fitting(drawn, FIRST_DROPPED, width)
+    lines = draw(drawn, width, color, unicode)
+    width = min(width, table_width(drawn))
+    return "\n".join([*heading(analysis.graph, width), "", *lines, "", *_notes(analysis, width)]) + "\n"
 
 
 def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
@@ -96,51 +90,25 @@ def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: boo
         "top-5": [f"{found.top5:.1f}" if found and found.top5 else NOTHING for found in published],
     }
     drawn = [
-        _Drawn("name", [Text(network.name, style=TERMINAL["conv"] if color else "") for network in networks]),
-        *(_Drawn(title, cells, justify="right", key=title) for title, cells in columns.items()),
-        _Drawn("source", [printable(network.source) for network in networks], folds_to=18, key="source"),
+        Drawn("name", [Text(network.name, style=TERMINAL["conv"] if color else "") for network in networks]),
+        *(Drawn(title, cells, justify="right", key=title) for title, cells in columns.items()),
+        Drawn("source", [printable(network.source) for network in networks], folds_to=18, key="source"),
     ]
-    drawn = _fitting(drawn, ("with heads", "classes", "top-5", "source", "input", "top-1"), width)
+    drawn = fitting(drawn, ("with heads", "classes", "top-5", "source", "input", "top-1"), width)
     note = "top-1 and top-5: per cent, as published; --format json tells by whom, and what has no room here"
-    return "\n".join([*_draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]) + "\n"
+    return "\n".join([*draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]) + "\n"
 
 
 def _if_more(number: int, base: int) -> str:
     return count(number) if number > base else NOTHING
 
 
-class _Drawn(msgspec.Struct):
-    """A column as drawn."""
-
-    title: str
-    cells: Sequence[str | Text]
-    total: str = ""
-    justify: Literal["left", "right"] = "left"
-    key: str = ""
-    folds_to: int = 0
-    """The width below which it does not go on in a further line where there is no room; 0: it never does."""
-
-    @property
-    def width(self) -> int:
-        return max(cell_len(str(cell)) for cell in (self.title, self.total, *self.cells))
-
-
-def _fitting(columns: list[_Drawn], dropped: Sequence[str], width: int) -> list[_Drawn]:
-    """Leave columns out, in the order of `dropped`, until the table fits, folded where it can be."""
-    for key in dropped:
-        spared = sum(max(column.width - column.folds_to, 0) for column in columns if column.folds_to)
-        if _table_width(columns) - spared <= width:
-            break
-        columns = [column for column in columns if column.key != key]
-    return columns
-
-
-def _shares(analysis: Analysis, rows: Sequence[Row], unicode: bool) -> list[_Drawn]:
+def _shares(analysis: Analysis, rows: Sequence[Row], unicode: bool) -> list[Drawn]:
     """The share of all MACs, as bars and as percentages."""
     largest = max([row.group.macs for row in rows], default=0) or 1
     bars = [_bar(row.group.macs / largest, unicode) for row in rows]
     shares = [percent(row.group.macs, analysis.totals.macs) if row.group.macs else NOTHING for row in rows]
-    return [_Drawn("", bars, key=BARS), _Drawn("share", shares, justify="right", key="share")]
+    return [Drawn("", bars, key=BARS), Drawn("share", shares, justify="right", key="share")]
 
 
 def _bar(part: float, unicode: bool) -> str:
@@ -148,10 +116,6 @@ def _bar(part: float, unicode: bool) -> str:
         return "#" * round(part * BAR_WIDTH)
     full, eighths = divmod(round(part * BAR_WIDTH * 8), 8)
     return "█" * full + " ▏▎▍▌▋▊▉"[eighths].strip()
-
-
-def _table_width(columns: Sequence[_Drawn]) -> int:
-    return sum(column.width for column in columns) + 3 * (len(columns) - 1)
 
 
 def _name(row: Row, color: bool) -> Text:
@@ -163,40 +127,8 @@ def _name(row: Row, color: bool) -> Text:
     return text
 
 
-def _draw(columns: Sequence[_Drawn], width: int, color: bool, unicode: bool) -> list[str]:
-    """Draw the table; where it is wider than `width`, its first text column is folded as far as it can be read."""
-    table = Table(
-        box=box.SIMPLE if unicode else ASCII_BOX,
-        show_edge=False,
-        show_footer=any(column.total for column in columns),
-        pad_edge=False,
-        header_style="bold",
-        footer_style="bold",
-    )
-    folded = next((column for column in columns if column.folds_to), columns[0])
-    least = min(folded.width, folded.folds_to or NARROWEST_FOLD)
-    excess = max(_table_width(columns) - width, 0)
-    for column in columns:
-        room = max(column.width - excess, least) if column is folded else column.width
-        table.add_column(column.title, column.total, justify=column.justify, width=room, overflow="fold")
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*cells)
-    out = io.StringIO()
-    Console(
-        file=out,
-        width=max(width, _table_width(columns) - folded.width + least),
-        color_system="standard" if color else None,
-        force_terminal=color,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    ).print(table)
-    return [line.rstrip() for line in out.getvalue().splitlines()]
-
-
-def _heading(analysis: Analysis, width: int) -> list[str]:
-    graph = analysis.graph
+def heading(graph: Graph, width: int) -> list[str]:
+    """What network this is and what it reads: on one line where there is room."""
     name = printable(f"{graph.name}: {graph.about.description}" if graph.about.description else graph.name)
     inputs = ", ".join(f"{printable(given.name)} {by(given.type.shape)}" for given in graph.inputs)
     what = f"{inputs} {graph.dtype}, {graph.mode}"

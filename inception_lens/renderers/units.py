@@ -19,6 +19,14 @@ def size(number_of_bytes: int) -> str:
     return f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
+def duration(seconds: float) -> str:
+    """A time to three digits: `12.3 µs`, `1.05 ms`."""
+    scales = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+    factor, unit = next((scale for scale in scales if seconds >= scale[0] * 0.9995), (1e-9, "ns"))
+    value = seconds / factor
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+
+
 def percent(part: float, whole: float) -> str:
     """A share: `7.5 %`; a share of nothing is `-`."""
     return f"{100 * part / whole:.1f} %" if whole else "-"

@@ -69,7 +69,9 @@ class _Reading:
             last_pool=pools[-1].kernel_size[0] if several_stages else 3,
             norm="batch" if norm else "lrn" if self._first(LocalResponseNorm) else "none",
             lrn=self._lrn(stem),
-            batch_norm=BatchNorm(eps=norm.eps, momentum=norm.momentum, scale=norm.scale) if norm else BatchNorm(),
+            batch_norm=BatchNorm(eps=norm.eps, momentum=norm.momentum or 0.0, scale=norm.scale)
+            if norm
+            else BatchNorm(),
             bias=first.bias,
             **self._activation(),
             final_pool=self._final_pool(),

@@ -7,29 +7,15 @@ from math import prod
 import pytest
 
 import inception_lens.ops
+from inception_lens import ops
 from inception_lens.ops import (
     BYTES_PER_ELEMENT,
-    ELU,
-    GELU,
     OPS,
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    LeakyReLU,
-    Linear,
-    LocalResponseNorm,
-    MaxPool2d,
+    Declared,
+    Elementwise,
     Op,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
+    Reduce,
+    Stored,
     TensorType,
     Unknown,
     Window,
@@ -38,30 +24,91 @@ from inception_lens.ops import (
 from inception_lens.renderers import theme
 
 IMAGE = TensorType((2, 4, 9, 7))
+SEQUENCE = TensorType((2, 4, 9))
+VOLUME = TensorType((2, 4, 5, 9, 7))
 
-SAMPLES: dict[type[Op], tuple[Op, int]] = {
-    Conv2d: (Conv2d(6, (3, 3), (2, 1), (1, 0), groups=2), 1),
-    Linear: (Linear(5), 1),
-    MaxPool2d: (MaxPool2d((3, 3), (2, 2)), 1),
-    AvgPool2d: (AvgPool2d((3, 2), (1, 2), "same"), 1),
-    AdaptiveAvgPool2d: (AdaptiveAvgPool2d((2, 3)), 1),
-    BatchNorm2d: (BatchNorm2d(), 1),
-    LocalResponseNorm: (LocalResponseNorm(), 1),
-    ReLU: (ReLU(), 1),
-    LeakyReLU: (LeakyReLU(), 1),
-    ELU: (ELU(), 1),
-    GELU: (GELU(), 1),
-    SiLU: (SiLU(), 1),
-    Sigmoid: (Sigmoid(), 1),
-    Tanh: (Tanh(), 1),
-    Softmax: (Softmax(1), 1),
-    Dropout: (Dropout(), 1),
-    Concat: (Concat(), 3),
-    Add: (Add(), 3),
-    Flatten: (Flatten(), 1),
-    Unknown: (Unknown("custom", (IMAGE, IMAGE)), 2),
+SAMPLES: dict[type[Op], tuple[Op, tuple[TensorType, ...]]] = {
+    ops.Conv1d: (ops.Conv1d(6, (3,), (2,), (1,)), (SEQUENCE,)),
+    ops.Conv2d: (ops.Conv2d(6, (3, 3), (2, 1), (1, 0), groups=2), (IMAGE,)),
+    ops.Conv3d: (ops.Conv3d(6, (3, 3, 3), padding=(1, 1, 0)), (VOLUME,)),
+    ops.ConvTranspose1d: (ops.ConvTranspose1d(6, (3,), (2,)), (SEQUENCE,)),
+    ops.ConvTranspose2d: (ops.ConvTranspose2d(6, (3, 3), (2, 2), (1, 1), groups=2, output_padding=(1, 1)), (IMAGE,)),
+    ops.ConvTranspose3d: (ops.ConvTranspose3d(6, (3, 3, 3)), (VOLUME,)),
+    ops.Linear: (ops.Linear(5), (IMAGE,)),
+    ops.MatMul: (ops.MatMul(), (IMAGE, TensorType((7, 3)))),
+    ops.ScaledDotProductAttention: (ops.ScaledDotProductAttention(), (IMAGE, IMAGE, IMAGE)),
+    ops.RNN: (ops.RNN(3), (SEQUENCE,)),
+    ops.LSTM: (ops.LSTM(5, layers=2, bidirectional=True, proj_size=3), (SEQUENCE,)),
+    ops.GRU: (ops.GRU(3, batch_first=True, bias=False), (SEQUENCE,)),
+    ops.Embedding: (ops.Embedding(10, 3), (TensorType((2, 5), "int64"),)),
+    ops.MaxPool1d: (ops.MaxPool1d((3,), (2,)), (SEQUENCE,)),
+    ops.MaxPool2d: (ops.MaxPool2d((3, 3), (2, 2), indices=True), (IMAGE,)),
+    ops.MaxPool3d: (ops.MaxPool3d((3, 3, 3), (2, 2, 2), dilation=(2, 1, 1)), (VOLUME,)),
+    ops.AvgPool1d: (ops.AvgPool1d((3,), (2,)), (SEQUENCE,)),
+    ops.AvgPool2d: (ops.AvgPool2d((3, 2), (1, 2), "same"), (IMAGE,)),
+    ops.AvgPool3d: (ops.AvgPool3d((3, 3, 3), (2, 2, 2), (1, 1, 1)), (VOLUME,)),
+    ops.AdaptiveAvgPool1d: (ops.AdaptiveAvgPool1d((2,)), (SEQUENCE,)),
+    ops.AdaptiveAvgPool2d: (ops.AdaptiveAvgPool2d((2, 3)), (IMAGE,)),
+    ops.AdaptiveAvgPool3d: (ops.AdaptiveAvgPool3d(), (VOLUME,)),
+    ops.AdaptiveMaxPool1d: (ops.AdaptiveMaxPool1d(), (SEQUENCE,)),
+    ops.AdaptiveMaxPool2d: (ops.AdaptiveMaxPool2d((2, 3)), (IMAGE,)),
+    ops.AdaptiveMaxPool3d: (ops.AdaptiveMaxPool3d((2, 2, 2)), (VOLUME,)),
+    ops.BatchNorm1d: (ops.BatchNorm1d(), (SEQUENCE,)),
+    ops.BatchNorm2d: (ops.BatchNorm2d(), (IMAGE,)),
+    ops.BatchNorm3d: (ops.BatchNorm3d(scale=False, shift=False), (VOLUME,)),
+    ops.LayerNorm: (ops.LayerNorm((9, 7)), (IMAGE,)),
+    ops.RMSNorm: (ops.RMSNorm((7,)), (IMAGE,)),
+    ops.GroupNorm: (ops.GroupNorm(2), (IMAGE,)),
+    ops.InstanceNorm: (ops.InstanceNorm(affine=True, track=True), (IMAGE,)),
+    ops.LocalResponseNorm: (ops.LocalResponseNorm(), (IMAGE,)),
+    ops.ReLU: (ops.ReLU(), (IMAGE,)),
+    ops.LeakyReLU: (ops.LeakyReLU(), (IMAGE,)),
+    ops.ELU: (ops.ELU(), (IMAGE,)),
+    ops.GELU: (ops.GELU(), (IMAGE,)),
+    ops.SiLU: (ops.SiLU(), (IMAGE,)),
+    ops.Sigmoid: (ops.Sigmoid(), (IMAGE,)),
+    ops.Tanh: (ops.Tanh(), (IMAGE,)),
+    ops.Mish: (ops.Mish(), (IMAGE,)),
+    ops.Hardswish: (ops.Hardswish(), (IMAGE,)),
+    ops.Hardsigmoid: (ops.Hardsigmoid(), (IMAGE,)),
+    ops.Hardtanh: (ops.Hardtanh(False, 0.0, 6.0), (IMAGE,)),
+    ops.Softplus: (ops.Softplus(), (IMAGE,)),
+    ops.PReLU: (ops.PReLU(slopes=4), (IMAGE,)),
+    ops.Softmax: (ops.Softmax(1), (IMAGE,)),
+    ops.LogSoftmax: (ops.LogSoftmax(1), (IMAGE,)),
+    ops.Dropout: (ops.Dropout(), (IMAGE,)),
+    ops.Elementwise: (ops.Elementwise("mul"), (IMAGE, TensorType((4, 1, 1)))),
+    ops.Reduce: (ops.Reduce("mean", (2, 3)), (IMAGE,)),
+    ops.Concat: (ops.Concat(), (IMAGE, IMAGE, IMAGE)),
+    ops.Add: (ops.Add(), (IMAGE, IMAGE, IMAGE)),
+    ops.Stack: (ops.Stack(1), (IMAGE, IMAGE)),
+    ops.Flatten: (ops.Flatten(), (IMAGE,)),
+    ops.Reshape: (ops.Reshape((2, -1, 3)), (IMAGE,)),
+    ops.Permute: (ops.Permute((0, 2, 3, 1)), (IMAGE,)),
+    ops.Expand: (ops.Expand((3, 2, 4, 9, 7)), (IMAGE,)),
+    ops.Slice: (ops.Slice(1, 0, 3, 2), (IMAGE,)),
+    ops.Select: (ops.Select(0, 1), (IMAGE,)),
+    ops.Pad: (ops.Pad(((0, 0), (0, 0), (1, 2), (0, 1))), (IMAGE,)),
+    ops.Upsample: (ops.Upsample((18, 14), "bilinear"), (IMAGE,)),
+    ops.Stored: (ops.Stored((3, 4)), ()),
+    ops.Declared: (ops.Declared("index", (IMAGE, SEQUENCE)), (IMAGE, IMAGE)),
+    ops.Unknown: (ops.Unknown("custom", (IMAGE, IMAGE)), (IMAGE, IMAGE)),
 }
-"""One operation of every class, and how many inputs it is tried on. A new row of the table needs one here."""
+"""One operation of every class, and inputs that it is tried on. A new row of the table needs one here."""
+
+NAMED_BY_FIELD = (Declared, Elementwise, Reduce, Stored, Unknown)
+"""Classes that call themselves what one of their fields says."""
+
+
+def vars_of(op: Op) -> set[str]:
+    """What its fields say, as names are written."""
+    return {str(getattr(op, field)).removesuffix("_") for field in op.__struct_fields__} | {
+        str(getattr(op, field)).capitalize() for field in op.__struct_fields__
+    }
+
+
+def cast(tensor: TensorType, dtype: str) -> TensorType:
+    return TensorType(tensor.shape, dtype) if "float" in tensor.dtype else tensor
 
 
 def public_operations() -> list[type[Op]]:
@@ -124,7 +171,7 @@ def test_an_operation_is_a_frozen_value(kind: type[Op]) -> None:
 @each_row
 def test_a_name_and_a_label_are_one_line(kind: type[Op]) -> None:
     op, _ = SAMPLES[kind]
-    assert op.kind == ("custom" if kind is Unknown else kind.__name__)
+    assert op.kind in vars_of(op) if kind in NAMED_BY_FIELD else op.kind == kind.__name__
     assert op.label
     assert op.label == op.label.strip()
     assert "\n" not in op.label
@@ -133,15 +180,16 @@ def test_a_name_and_a_label_are_one_line(kind: type[Op]) -> None:
 @each_row
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_a_row_answers_every_question(kind: type[Op], dtype: str) -> None:
-    op, arity = SAMPLES[kind]
-    inputs = (TensorType(IMAGE.shape, dtype),) * arity
+    op, sample = SAMPLES[kind]
+    inputs = tuple(cast(tensor, dtype) for tensor in sample)
     shapes = tuple(tensor.shape for tensor in inputs)
     outputs = op.output_types(inputs)
     assert outputs
     for output in outputs:
         assert all(type(size) is int and size > 0 for size in output.shape)
-        assert output.dtype == (dtype if kind is not Unknown else "float32")
     output = outputs[0]
+    own = kind in (Declared, Stored, Unknown, ops.Embedding)
+    assert output.dtype == ("float32" if own else dtype)
     for cost in (op.macs(shapes, output.shape), op.arithmetic(shapes, output.shape)):
         assert (cost is None) == (kind is Unknown)
         assert cost is None or (type(cost) is int and cost >= 0)
@@ -156,8 +204,8 @@ def test_a_row_answers_every_question(kind: type[Op], dtype: str) -> None:
 
 @each_row
 def test_weights_are_owned_exactly_where_the_class_says_so(kind: type[Op]) -> None:
-    op, arity = SAMPLES[kind]
-    shapes = (IMAGE.shape,) * arity
+    op, inputs = SAMPLES[kind]
+    shapes = tuple(tensor.shape for tensor in inputs)
     roles = [tensor.role for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
     assert kind.has_weights == bool(roles)
     assert len(set(roles)) == len(roles)
@@ -165,13 +213,13 @@ def test_weights_are_owned_exactly_where_the_class_says_so(kind: type[Op]) -> No
 
 @each_row
 def test_a_window_is_there_exactly_where_the_operation_says_so(kind: type[Op]) -> None:
-    op, arity = SAMPLES[kind]
-    output = op.output_types((IMAGE,) * arity)[0].shape
-    window = op.window(IMAGE.shape, output)
+    op, inputs = SAMPLES[kind]
+    output = op.output_types(inputs)[0].shape
+    window = op.window(inputs[0].shape, output) if inputs else None
     assert op.has_window == (window is not None)
     if window is not None:
         axes = [window.kernel, window.stride, window.padding, window.dilation]
-        assert [len(sizes) for sizes in axes] == [2, 2, 2, 2]
+        assert {len(sizes) for sizes in axes} == {len(inputs[0].shape) - 2}
         assert min(*window.kernel, *window.stride, *window.dilation) >= 1
         assert min(window.padding) >= 0
         assert window != Window((1, 1), (1, 1), (0, 0), (1, 1))
@@ -182,6 +230,9 @@ def test_a_window_is_there_exactly_where_the_operation_says_so(kind: type[Op]) -
 def test_the_backward_pass_does_the_forward_once_for_each_gradient(kind: type[Op], macs: int) -> None:
     op, _ = SAMPLES[kind]
     assert op.backward_macs(macs, (False,), False) == 0
+    if kind is ops.ScaledDotProductAttention:  # it has no weights, and two products of inputs
+        assert op.backward_macs(macs, (True,), False) == 2 * macs
+        return
     assert op.backward_macs(macs, (False,), True) == macs
     assert op.backward_macs(macs, (True,), False) == macs
     assert op.backward_macs(macs, (True,), True) == 2 * macs

@@ -1,0 +1,124 @@
+"""What a network, a module or a branch costs, in the figures that savings are told in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.analyses.machines import Machine
+from inception_lens.analyses.roofline import Roofline, roofline
+from inception_lens.graph import Graph
+from inception_lens.ops import Shape
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """Costs of some calls; sums leave out what nobody knows, and `exact` says so."""
+
+    params: int
+    buffers: int
+    macs: int
+    flops: int
+    activation_bytes: int
+    """The sum of what every call takes anew."""
+    seconds: float
+    """The least time on the machine that the savings name, the calls one after the other."""
+    exact: bool = True
+    peak_activation_bytes: int | UnsetType = UNSET
+    """What is alive at once: of a whole network alone."""
+    output_shape: Shape | UnsetType = UNSET
+    """Of a module's last call."""
+
+
+INTEGERS = ("params", "buffers", "macs", "flops", "activation_bytes", "peak_activation_bytes")
+RATIOS = ("params", "macs", "flops", "activation_bytes", "peak_activation_bytes", "seconds")
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "with"}):
+    """The figures of one place with a saving and without it."""
+
+    using: Figures
+    without: Figures
+
+    def saved(self, key: str) -> Any:
+        """How much less of `key` there is with the saving."""
+        return getattr(self.without, key) - getattr(self.using, key)
+
+    def ratio(self, key: str) -> float | None:
+        """How many times more of `key` there is without the saving; None where there is none with it."""
+        using = getattr(self.using, key)
+        return getattr(self.without, key) / using if using else None
+
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON: `with`, `without`, `saved` and `ratio`."""
+        there = [key for key in RATIOS if UNSET not in (getattr(self.using, key), getattr(self.without, key))]
+        record: dict[str, Any] = msgspec.to_builtins(self)
+        return record | {
+            "saved": {key: self.saved(key) for key in (*INTEGERS, "seconds") if key in there or key == "buffers"},
+            "ratio": {key: self.ratio(key) for key in there},
+        }
+
+
+class Counted:
+    """A graph analysed, with its roofline, and sums over any of its calls."""
+
+    def __init__(self, graph: Graph, machine: Machine) -> None:
+        self.analysis: Analysis = analyze(graph)
+        self.roofline: Roofline = roofline(graph, self.analysis.costs, machine)
+        self.position = {node.name: i for i, node in enumerate(graph.nodes)}
+
+    def total(self) -> Figures:
+        """The whole network: the figures of `Analysis.totals`."""
+        totals = self.analysis.totals
+        return Figures(
+            params=totals.params,
+            buffers=totals.buffers,
+            macs=totals.macs,
+            flops=totals.flops,
+            activation_bytes=totals.activation_bytes,
+            seconds=sum(filter(None, self.roofline.seconds)),
+            exact=totals.exact,
+            peak_activation_bytes=totals.peak_activation_bytes,
+        )
+
+    def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that this graph has, in the order of execution."""
+        return tuple(sorted([name for name in names if name in self.position], key=self.position.__getitem__))
+
+    def of(self, names: Iterable[str]) -> Figures:
+        """The calls of these names; those that this graph does not have are nothing."""
+        return self._sum([self.position[name] for name in names if name in self.position])
+
+    def modules(self) -> dict[str, Figures]:
+        """The groups of `Analysis.by_module(1)`."""
+        groups: dict[str, list[int]] = {}
+        for name, i in self.position.items():
+            groups.setdefault(module_of(name), []).append(i)
+        graph = self.analysis.graph
+        return {
+            name: msgspec.structs.replace(
+                self._sum(calls), output_shape=graph.types[graph.nodes[calls[-1]].name][0].shape
+            )
+            for name, calls in groups.items()
+        }
+
+    def _sum(self, calls: list[int]) -> Figures:
+        costs, memory = self.analysis.costs, self.analysis.memory
+        flops = [costs.flops[i] for i in calls]
+        return Figures(
+            params=sum([costs.params[i] for i in calls]),
+            buffers=sum([costs.buffers[i] for i in calls]),
+            macs=sum([costs.macs[i] or 0 for i in calls]),
+            flops=sum([each or 0 for each in flops]),
+            activation_bytes=sum([memory.activation_bytes[i] for i in calls]),
+            seconds=sum([self.roofline.seconds[i] or 0 for i in calls]),
+            exact=None not in flops,
+        )
+
+
+def module_of(name: str) -> str:
+    """The module that a node belongs to: the first part of its name."""
+    return name.partition("/")[0]

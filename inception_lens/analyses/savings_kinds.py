@@ -1,0 +1,129 @@
+"""The savings of the family by name, each with its rewrites: what it has saved here, and what it would save."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from inception_lens.errors import ConfigError, suggest
+from inception_lens.graph import Graph, Mode
+from inception_lens.rewrites.batch_norm import folded_batch_norms
+from inception_lens.rewrites.factorized import asymmetric_pairs, five_by_five, pairs_of_3x3, square_kernels
+from inception_lens.rewrites.grid import pooled_modules, strided_modules
+from inception_lens.rewrites.heads import auxiliary_heads, linear_heads, pooled_heads
+from inception_lens.rewrites.plan import Plan
+from inception_lens.rewrites.reductions import naive_modules, reductions
+from inception_lens.rewrites.separable import dense_kernels, separable_kernels
+
+Direction = Literal["saved", "possible"]
+"""Whether the network has the saving, and is compared with what it were without; or lacks it, and could have it."""
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of saving."""
+
+    name: str
+    title: str
+    source: str
+    without: Callable[[Graph], Plan] | None = None
+    """Finds where the network has it, and what would stand there without it."""
+    using: Callable[[Graph], Plan] | None = None
+    """Finds where the network lacks it, and what would stand there with it."""
+    mode: Mode = "inference"
+    """That the network is built in; training where what is saved is what inference leaves out."""
+    figures: tuple[str, ...] = ("params", "macs", "activation_bytes", "seconds")
+    """What tables tell of it."""
+    folds: bool = False
+    """Whether it is weights that are folded, so that both networks compute the same."""
+    places: bool = True
+    """Whether tables tell its places one by one, and not their modules alone."""
+
+    def finders(self) -> dict[Direction, Callable[[Graph], Plan]]:
+        """The rewrites' plans by direction."""
+        found: dict[Direction, Callable[[Graph], Plan] | None] = {"saved": self.without, "possible": self.using}
+        return {direction: find for direction, find in found.items() if find}
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="reductions",
+            title="1x1 reductions in front of larger kernels",
+            source="arXiv 1409.4842, section 4",
+            without=reductions,
+        ),
+        Kind(
+            name="naive",
+            title="1x1 reductions in modules and behind their pools, without which the concatenations grow",
+            source="arXiv 1409.4842, Figure 2",
+            without=naive_modules,
+            places=False,
+        ),
+        Kind(
+            name="3x3-pairs",
+            title="two 3x3 in place of a 5x5",
+            source="arXiv 1512.00567, section 3.1",
+            without=pairs_of_3x3,
+            using=five_by_five,
+        ),
+        Kind(
+            name="asymmetric",
+            title="1xn and nx1 in place of nxn",
+            source="arXiv 1512.00567, section 3.2",
+            without=asymmetric_pairs,
+            using=square_kernels,
+        ),
+        Kind(
+            name="grid",
+            title="a stride inside a module in place of a pool behind it",
+            source="arXiv 1512.00567, section 5, Figures 9 and 10",
+            without=strided_modules,
+            figures=("macs", "activation_bytes", "seconds"),
+            using=pooled_modules,
+        ),
+        Kind(
+            name="separable",
+            title="depthwise and 1x1 in place of one convolution",
+            source="arXiv 1610.02357, section 1.2",
+            without=separable_kernels,
+            using=dense_kernels,
+        ),
+        Kind(
+            name="global-pooling",
+            title="a mean over the map in place of fully connected layers",
+            source="arXiv 1312.4400, section 3.2",
+            without=pooled_heads,
+            using=linear_heads,
+        ),
+        Kind(
+            name="aux-heads",
+            title="auxiliary heads dropped at inference",
+            source="arXiv 1409.4842, section 5",
+            without=auxiliary_heads,
+            mode="training",
+        ),
+        Kind(
+            name="batch-norm",
+            title="batch norm folded into the layer before it",
+            source="arXiv 1502.03167, section 3.1",
+            using=folded_batch_norms,
+            figures=("params", "buffers", "activation_bytes", "seconds"),
+            folds=True,
+            places=False,
+        ),
+    )
+}
+"""Every kind by name."""
+
+
+def kinds_called(names: Sequence[str]) -> tuple[Kind, ...]:
+    """The kinds of these names, or every kind for `all`.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    for name in names:
+        if name not in KINDS and name != "all":
+            raise ConfigError(f"`{name}` is no kind of saving{suggest(name, [*KINDS, 'all'])}")
+    return tuple(KINDS.values()) if "all" in names else tuple([KINDS[name] for name in dict.fromkeys(names)])

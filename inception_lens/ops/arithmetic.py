@@ -1,0 +1,142 @@
+"""Element-wise functions of one tensor or of several that broadcast, and sums over axes."""
+
+from math import prod
+from typing import ClassVar
+
+from inception_lens.errors import ShapeError
+from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, broadcast
+
+ELEMENTWISE: dict[str, int] = {
+    # One operation of the machine, or an elementary function counted as one.
+    "add": 1, "sub": 1, "rsub": 1, "mul": 1, "div": 1, "floor_divide": 1, "remainder": 1, "fmod": 1, "pow": 1,
+    "neg": 1, "abs": 1, "sign": 1, "reciprocal": 1, "sqrt": 1, "rsqrt": 1, "square": 1, "exp": 1, "exp2": 1, "expm1": 1,
+    "log": 1, "log2": 1, "log10": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1,
+    "atan2": 1, "sinh": 1, "cosh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "tanh": 1, "erf": 1, "erfc": 1, "erfinv": 1,
+    "lgamma": 1, "digamma": 1, "floor": 1, "ceil": 1, "round": 1, "trunc": 1, "frac": 1, "relu": 1, "maximum": 1,
+    "minimum": 1, "fmax": 1, "fmin": 1, "hypot": 1, "sinc": 1,
+    # Several.
+    "clamp": 2, "lerp": 3, "addcmul": 3, "addcdiv": 3, "softplus": 3, "sigmoid": 4, "log_sigmoid": 4, "softsign": 3,
+    "silu": 5, "gelu": 5, "mish": 5, "elu": 4, "selu": 5, "celu": 5, "leaky_relu": 2, "threshold": 1, "hardtanh": 2,
+    "hardsigmoid": 4, "hardswish": 5, "glu": 5, "prelu": 2, "logit": 3, "nan_to_num": 1, "hardshrink": 2,
+    "softshrink": 2, "tanhshrink": 2, "logaddexp": 4, "xlogy": 2,
+    # Comparison and logic are no arithmetic on floating-point numbers.
+    "eq": 0, "ne": 0, "lt": 0, "le": 0, "gt": 0, "ge": 0, "where": 0, "masked_fill": 0, "logical_and": 0,
+    "logical_or": 0, "logical_not": 0, "logical_xor": 0, "bitwise_and": 0, "bitwise_or": 0, "bitwise_not": 0,
+    "bitwise_xor": 0, "bitwise_left_shift": 0, "bitwise_right_shift": 0, "isnan": 0, "isinf": 0, "isfinite": 0,
+    "cast": 0, "clone": 0, "copy": 0, "signbit": 0,
+}  # fmt: skip
+"""FLOPs per output element of each element-wise function, by its name in PyTorch."""
+
+REDUCTIONS: dict[str, tuple[int, int]] = {
+    "sum": (1, -1), "mean": (1, 0), "prod": (1, -1), "amax": (1, -1), "amin": (1, -1), "max": (1, -1), "min": (1, -1),
+    "argmax": (1, -1), "argmin": (1, -1), "logsumexp": (4, 0), "var": (4, 1), "std": (4, 2), "norm": (2, 0),
+    "any": (0, 0), "all": (0, 0), "count_nonzero": (0, 0),
+}  # fmt: skip
+"""FLOPs of each reduction, per input element and per output element.
+
+A sum of n is n - 1 additions, a mean a division more; a variance sums twice, with a subtraction and a square between;
+a Euclidean norm is a square, a sum and a root; logsumexp a comparison, a subtraction, an exp and an addition.
+"""
+
+
+class Elementwise(Op, frozen=True):
+    """A function of each element, of one tensor or of several that broadcast to one shape.
+
+    FLOPs: those of `ELEMENTWISE` for the function, per output element.
+    """
+
+    function: str
+    dtype: str = ""
+    """Of the output; empty: the first input's."""
+    inplace: bool = False
+
+    category: ClassVar[Category] = "arithmetic"
+
+    @property
+    def kind(self) -> str:
+        return self.function
+
+    @property
+    def label(self) -> str:
+        return self.function.replace("_", " ")
+
+    def takes(self, inputs: int) -> bool:
+        return inputs >= 1
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        if self.function not in ELEMENTWISE:
+            raise ShapeError(f"`{self.function}` is no element-wise function whose cost is known")
+        return (TensorType(broadcast(*[tensor.shape for tensor in inputs]), self.dtype or inputs[0].dtype),)
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return ELEMENTWISE[self.function] * prod(output)
+
+    def reuses_input(self, training: bool) -> bool:
+        return self.inplace
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        if self.function in ("exp", "sqrt", "rsqrt", "sigmoid", "tanh", "relu", "reciprocal"):
+            return Saved(output=True)
+        return Saved(inputs=self.function not in ("add", "sub", "rsub", "neg", "cast", "clone", "copy"))
+
+
+class Reduce(Op, frozen=True):
+    """Some axes of a tensor folded into one number each: a sum, a mean, a maximum.
+
+    FLOPs: those of `REDUCTIONS` for the function, per input element and per output element.
+    """
+
+    function: str
+    dims: tuple[int, ...] = ()
+    """The axes that are folded, counted from the front; empty: all."""
+    keepdim: bool = False
+    dtype: str = ""
+    """Of the output; empty: the input's."""
+
+    category: ClassVar[Category] = "arithmetic"
+
+    @property
+    def kind(self) -> str:
+        return self.function
+
+    @property
+    def label(self) -> str:
+        return self.function
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        if self.function not in REDUCTIONS:
+            raise ShapeError(f"`{self.function}` is no reduction whose cost is known")
+        return (TensorType(self.output_shape(inputs[0].shape), self.dtype or inputs[0].dtype),)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if self.dims and not -len(shape) <= min(self.dims) <= max(self.dims) < len(shape):
+            raise ShapeError(f"{self.function} over axes {self.dims} of an input with {len(shape)} axes")
+        folded = self._folded(shape)
+        kept = [1 if axis in folded else size for axis, size in enumerate(shape) if self.keepdim or axis not in folded]
+        return tuple(kept)
+
+    def _folded(self, shape: Shape) -> set[int]:
+        return {axis % len(shape) for axis in self.dims} if self.dims else set(range(len(shape)))
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        per_input, per_output = REDUCTIONS[self.function]
+        return max(per_input * prod(shapes[0]) + per_output * prod(output), 0)
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        folded = self._folded(shape)
+        return folded == set(range(2, len(shape))) or (self.keepdim and folded == {1})
+
+    @property
+    def has_window(self) -> bool:
+        return True
+
+    def window(self, shape: Shape, output: Shape) -> Window | None:
+        axes, folded = range(2, len(shape)), self._folded(shape)
+        if not axes or not folded & set(axes):
+            return None
+        ones = (1,) * len(axes)
+        return Window(tuple([shape[axis] if axis in folded else 1 for axis in axes]), ones, (0,) * len(axes), ones)
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=self.function not in ("sum", "mean"))

@@ -1,0 +1,30 @@
+"""Tables of vectors that are looked up."""
+
+from typing import ClassVar
+
+from inception_lens.ops.base import Category, Op, Parameter, Shape, TensorType
+
+
+class Embedding(Op, frozen=True):
+    """A learned vector for each index, `(...)` to `(..., embedding_dim)`: a look-up, without any arithmetic."""
+
+    num_embeddings: int
+    embedding_dim: int
+    dtype: str = "float32"
+    """Of the vectors; the indices' own is an integer."""
+
+    category: ClassVar[Category] = "embedding"
+    has_weights: ClassVar[bool] = True
+
+    @property
+    def label(self) -> str:
+        return f"embedding {self.num_embeddings}"
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        return (TensorType((*inputs[0].shape, self.embedding_dim), self.dtype),)
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        return (Parameter("weight", (self.num_embeddings, self.embedding_dim)),)

@@ -1,0 +1,112 @@
+"""Recurrent layers."""
+
+from math import prod
+from typing import ClassVar
+
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
+
+
+class _Recurrent(Op, frozen=True):
+    """What recurrent layers share: `(L, N, features)`, or `(N, L, features)` with `batch_first`; N may be missing.
+
+    Each step of each layer and direction multiplies its input and its last state by `gates` matrices each.
+    """
+
+    hidden_size: int
+    layers: int = 1
+    bias: bool = True
+    batch_first: bool = False
+    bidirectional: bool = False
+    proj_size: int = 0
+    """Width that an LSTM's state is projected to; 0: not at all."""
+
+    category: ClassVar[Category] = "recurrent"
+    has_weights: ClassVar[bool] = True
+    gates: ClassVar[int] = 1
+    flops_per_unit: ClassVar[int] = 1
+    states: ClassVar[tuple[str, ...]] = ("hidden",)
+
+    @property
+    def directions(self) -> int:
+        """How many ways the sequence is read."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def width(self) -> int:
+        """Features of one direction's output."""
+        return self.proj_size or self.hidden_size
+
+    def takes(self, inputs: int) -> bool:
+        return inputs in (1, 1 + len(self.states))
+
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        shape, dtype = inputs[0].shape, inputs[0].dtype
+        if len(shape) not in (2, 3):
+            raise wrong_rank(self.kind, shape, "2 or 3 axes, (L, N, features)")
+        samples = () if len(shape) == 2 else (shape[0] if self.batch_first else shape[1],)
+        stacked = (self.layers * self.directions, *samples)
+        states = [(*stacked, self.width if state == "hidden" else self.hidden_size) for state in self.states]
+        return tuple(TensorType(each, dtype) for each in ((*shape[:-1], self.directions * self.width), *states))
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        rows, features = self.gates * self.hidden_size, shapes[0][-1]
+        tensors = []
+        for layer in range(self.layers):
+            reads = features if layer == 0 else self.directions * self.width
+            for suffix in (f"l{layer}", f"l{layer}_reverse")[: self.directions]:
+                tensors += [Parameter(f"weight_ih_{suffix}", (rows, reads))]
+                tensors += [Parameter(f"weight_hh_{suffix}", (rows, self.width))]
+                if self.bias:
+                    tensors += [Parameter(f"bias_ih_{suffix}", (rows,)), Parameter(f"bias_hh_{suffix}", (rows,))]
+                if self.proj_size:
+                    tensors += [Parameter(f"weight_hr_{suffix}", (self.proj_size, self.hidden_size))]
+        return tuple(tensors)
+
+    def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return prod(shapes[0][:-1]) * sum(t.elements for t in self.parameters(*shapes) if len(t.shape) == 2)
+
+    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        biases = sum(t.elements for t in self.parameters(*shapes) if len(t.shape) == 1)
+        units = self.layers * self.directions * self.hidden_size
+        # The products of input and state are added, gate by gate.
+        return prod(shapes[0][:-1]) * (biases + units * (self.gates + self.flops_per_unit))
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        steps = prod(inputs[0].shape[:-1]) * self.layers * self.directions
+        gates = TensorType((steps, (self.gates + 1) * self.hidden_size), output.dtype)
+        return Saved(inputs=True, output=True, extra_bytes=gates.bytes)
+
+
+class RNN(_Recurrent, frozen=True):
+    """Elman's recurrent layer, h = tanh(W x + b + U h + c).
+
+    MACs: steps x all entries of its matrices. FLOPs beside them, per step: one addition per bias and, per unit, the sum
+    of the two products and the tanh.
+    """
+
+
+class LSTM(_Recurrent, frozen=True):
+    """Long short-term memory (S. Hochreiter and J. Schmidhuber, 1997), its outputs the sequence, the hidden and the
+    cell state.
+
+    MACs: steps x all entries of its matrices. FLOPs beside them, per step: one addition per bias and, per unit, the
+    sums of the two products of four gates, three sigmoids of 4, two tanhs, three multiplications and an addition.
+    """
+
+    gates: ClassVar[int] = 4
+    flops_per_unit: ClassVar[int] = 18
+    states: ClassVar[tuple[str, ...]] = ("hidden", "cell")
+
+
+class GRU(_Recurrent, frozen=True):
+    """Gated recurrent unit (K. Cho et al., arXiv 1406.1078, section 2.3).
+
+    MACs: steps x all entries of its matrices. FLOPs beside them, per step: one addition per bias and, per unit, the
+    sums of the two products of three gates, two sigmoids of 4, a tanh, three multiplications and two additions.
+    """
+
+    gates: ClassVar[int] = 3
+    flops_per_unit: ClassVar[int] = 14

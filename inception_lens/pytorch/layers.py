@@ -1,0 +1,197 @@
+"""The few layers that PyTorch has no module for, each with the semantics of the operation of its name."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Sizes = tuple[int, ...]
+
+
+class Concat(nn.Module):
+    """Concatenation along `dim`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Add(nn.Module):
+    """Sum of tensors of one shape, the last of them times `scale`."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        *others, last = inputs
+        if not others:
+            return last * self.scale
+        return torch.add(reduce(torch.add, others), last, alpha=self.scale)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}"
+
+
+class Function(nn.Module):
+    """A function of `torch` for which PyTorch has no module, called with further arguments."""
+
+    def __init__(self, function: str, **arguments: Any) -> None:
+        super().__init__()
+        self.function, self.arguments = function, arguments
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        result: Tensor = getattr(torch, self.function)(*inputs, **self.arguments)
+        return result
+
+    def extra_repr(self) -> str:
+        return ", ".join([self.function, *(f"{name}={value}" for name, value in self.arguments.items())])
+
+
+class InPlace(nn.Module):
+    """An element-wise function written over its first input."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        result: Tensor = getattr(x, f"{self.function}_")(*others)
+        return result
+
+
+class Stack(nn.Module):
+    """Tensors side by side along a new axis."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.stack(inputs, self.dim)
+
+
+class Slice(nn.Module):
+    """The elements `start`, `start + step`, ... before `stop` of one axis."""
+
+    def __init__(self, dim: int, start: int, stop: int, step: int) -> None:
+        super().__init__()
+        self.dim, self.part = dim, slice(start, stop, step)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[(slice(None),) * self.dim + (self.part,)]
+
+
+class Pad(nn.Module):
+    """Elements before and behind each axis."""
+
+    def __init__(self, padding: Sequence[tuple[int, int]], mode: str, value: float) -> None:
+        super().__init__()
+        pairs = list(padding)
+        while len(pairs) > 1 and pairs[0] == (0, 0):  # the other modes pad the last axes alone
+            del pairs[0]
+        self.padding = [side for pair in reversed(pairs) for side in pair]
+        self.mode, self.value = mode, value
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pad(x, self.padding, self.mode, self.value if self.mode == "constant" else None)
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention, with a mask as the fourth input where there is one."""
+
+    def __init__(self, causal: bool, grouped: bool) -> None:
+        super().__init__()
+        self.causal, self.grouped = causal, grouped
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        return functional.scaled_dot_product_attention(
+            query, key, value, mask, is_causal=self.causal, enable_gqa=self.grouped
+        )
+
+
+class Reduce(nn.Module):
+    """Axes of a tensor folded by a function of `torch`."""
+
+    def __init__(self, function: str, dims: Sizes, keepdim: bool) -> None:
+        super().__init__()
+        self.function, self.dims, self.keepdim = function, dims, keepdim
+
+    def forward(self, x: Tensor) -> Tensor:
+        dims = self.dims or tuple(range(x.dim()))
+        result: Tensor = getattr(torch, self.function)(x, dims if len(dims) != 1 else dims[0], keepdim=self.keepdim)
+        return result
+
+
+class Stored(nn.Module):
+    """A parameter or a buffer of its own, which others read."""
+
+    def __init__(self, role: str, shape: Sizes, dtype: str) -> None:
+        super().__init__()
+        tensor = torch.zeros(shape, dtype=getattr(torch, dtype))
+        if role == "parameter":
+            self.weight = nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
+        else:
+            self.register_buffer("buffer", tensor)
+        self.role = "weight" if role == "parameter" else "buffer"
+
+    def forward(self) -> Tensor:
+        stored: Tensor = getattr(self, self.role)
+        return stored
+
+
+class _Flat:
+    """A recurrent layer whose states are inputs and outputs like any other, not nested in tuples."""
+
+    def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        given = states if len(states) > 1 else states[0] if states else None
+        output, final = super().forward(x, given)  # type: ignore[misc]
+        return (output, *final) if isinstance(final, tuple) else (output, final)
+
+
+class FlatRNN(_Flat, nn.RNN):  # type: ignore[misc]
+    """An Elman network."""
+
+
+class FlatLSTM(_Flat, nn.LSTM):  # type: ignore[misc]
+    """A long short-term memory."""
+
+
+class FlatGRU(_Flat, nn.GRU):  # type: ignore[misc]
+    """A gated recurrent unit."""
+
+
+class _PartlyAffine:
+    """Batch normalisation that learns a scale or a shift but not both, as TF-slim's Inception nets have it."""
+
+    def __init__(self, num_features: int, eps: float, momentum: float | None, scale: bool, track: bool) -> None:
+        super().__init__(num_features, eps, momentum, True, track)  # type: ignore[call-arg]
+        self.register_parameter("bias" if scale else "weight", None)  # type: ignore[attr-defined]
+
+    def reset_parameters(self) -> None:
+        """Start with the scale 1 and the shift 0."""
+        self.reset_running_stats()  # type: ignore[attr-defined]
+        for tensor, value in ((self.weight, 1.0), (self.bias, 0.0)):  # type: ignore[attr-defined]
+            if tensor is not None:
+                nn.init.constant_(tensor, value)
+
+
+class PartlyAffineBatchNorm1d(_PartlyAffine, nn.BatchNorm1d):
+    """Of `(N, C)` and `(N, C, L)`."""
+
+
+class PartlyAffineBatchNorm2d(_PartlyAffine, nn.BatchNorm2d):
+    """Of `(N, C, H, W)`."""
+
+
+class PartlyAffineBatchNorm3d(_PartlyAffine, nn.BatchNorm3d):
+    """Of `(N, C, D, H, W)`."""

@@ -1,0 +1,96 @@
+"""Opening files that anybody may have written: regular ones, of a bounded size."""
+
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from inception_lens.errors import FormatError
+
+LARGEST_DIRECTORY = 16_000_000
+"""Bytes of a ZIP archive's directory, which is read whole; a hundred thousand tensors take ten million."""
+
+
+def shown(path: str) -> str:
+    """The path as an error can print it."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def read_bytes(path: str, largest: int, kind: str) -> bytes:
+    """Read a whole file of at most `largest` bytes; `kind` names what it should be, such as `Caffe prototxt`.
+
+    Raises:
+        FormatError: it cannot be read, is no regular file, is empty, or is larger than any of its kind.
+    """
+    check(path, kind, largest)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(largest + 1)
+    except OSError as error:
+        raise FormatError(f"{shown(path)}: {error.strerror or error}") from None
+    if len(data) > largest:  # it grew
+        raise FormatError(f"{shown(path)}: more than {largest:,} bytes are no {kind}")
+    return data
+
+
+def check(path: str, kind: str, largest: int | None = None) -> int:
+    """Size in bytes of a regular file that is not empty, and not larger than `largest`.
+
+    Raises:
+        FormatError: it is not there, no regular file, empty, or larger.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise FormatError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from None
+    if not stat.S_ISREG(found.st_mode):
+        what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise FormatError(f"{shown(path)}: it is {what}, not a {kind}")
+    if not found.st_size:
+        raise FormatError(f"{shown(path)}: it is empty, and no {kind}")
+    if largest is not None and found.st_size > largest:
+        raise FormatError(f"{shown(path)}: {found.st_size:,} bytes are no {kind}, which has at most {largest:,}")
+    return found.st_size
+
+
+@contextmanager
+def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
+    """Open a ZIP archive whose directory is of a bounded size.
+
+    Raises:
+        FormatError: it is no whole archive, here or while it is read.
+    """
+    check(path, kind)
+    try:
+        _check_directory(path)
+        with zipfile.ZipFile(path) as opened:
+            yield opened
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        raise FormatError(f"{shown(path)}: no whole {kind}: {str(error)[:100]}") from None
+
+
+def _check_directory(path: str) -> None:
+    """Raise a FormatError where the archive says that its directory is too large."""
+    with open(path, "rb") as file:
+        file.seek(max(os.path.getsize(path) - 66_000, 0))
+        tail = file.read()
+    sizes: list[int] = []
+    at = tail.rfind(b"PK\5\6")
+    if at >= 0 and len(tail) >= at + 22:
+        sizes += struct.unpack_from("<I", tail, at + 12)
+    at = tail.rfind(b"PK\6\6")  # of ZIP64, where the other says 0xFFFFFFFF
+    if at >= 0 and len(tail) >= at + 56:
+        sizes = [*struct.unpack_from("<Q", tail, at + 40)]
+    if sizes and max(sizes) > LARGEST_DIRECTORY:
+        raise FormatError(f"{shown(path)}: a directory of {max(sizes):,} bytes: at most {LARGEST_DIRECTORY:,}")

@@ -1,0 +1,78 @@
+"""Tables in a terminal: columns that are dropped or folded until they fit."""
+
+import io
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
+NARROWEST_FOLD = 12
+
+
+class Drawn(msgspec.Struct):
+    """A column as drawn."""
+
+    title: str
+    cells: Sequence[str | Text]
+    total: str = ""
+    justify: Literal["left", "right"] = "left"
+    key: str = ""
+    folds_to: int = 0
+    """The width below which it does not go on in a further line where there is no room; 0: it never does."""
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(str(cell)) for cell in (self.title, self.total, *self.cells))
+
+
+def fitting(columns: list[Drawn], dropped: Sequence[str], width: int) -> list[Drawn]:
+    """Leave columns out, in the order of `dropped`, until the table fits, folded where it can be."""
+    for key in dropped:
+        spared = sum(max(column.width - column.folds_to, 0) for column in columns if column.folds_to)
+        if table_width(columns) - spared <= width:
+            break
+        columns = [column for column in columns if column.key != key]
+    return columns
+
+
+def table_width(columns: Sequence[Drawn]) -> int:
+    """How wide the table is where nothing is folded."""
+    return sum(column.width for column in columns) + 3 * (len(columns) - 1)
+
+
+def draw(columns: Sequence[Drawn], width: int, color: bool, unicode: bool) -> list[str]:
+    """Draw the table; where it is wider than `width`, its first text column is folded as far as it can be read."""
+    table = Table(
+        box=box.SIMPLE if unicode else ASCII_BOX,
+        show_edge=False,
+        show_footer=any(column.total for column in columns),
+        pad_edge=False,
+        header_style="bold",
+        footer_style="bold",
+    )
+    folded = next((column for column in columns if column.folds_to), columns[0])
+    least = min(folded.width, folded.folds_to or NARROWEST_FOLD)
+    excess = max(table_width(columns) - width, 0)
+    for column in columns:
+        room = max(column.width - excess, least) if column is folded else column.width
+        table.add_column(column.title, column.total, justify=column.justify, width=room, overflow="fold")
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*cells)
+    out = io.StringIO()
+    Console(
+        file=out,
+        width=max(width, table_width(columns) - folded.width + least),
+        color_system="standard" if color else None,
+        force_terminal=color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    ).print(table)
+    return [line.rstrip() for line in out.getvalue().splitlines()]

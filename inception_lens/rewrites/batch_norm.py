@@ -1,0 +1,59 @@
+"""Batch norm folded into the layer before it, as it is at inference (arXiv 1502.03167, section 3.1, equation 11 on)."""
+
+import msgspec
+
+from inception_lens.graph import Graph, Node
+from inception_lens.ops import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Linear
+from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.structure import BatchNorm, Convolution, Structure
+
+Weighted = Convolution | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d | Linear
+
+
+def with_folded_batch_norms(graph: Graph) -> Graph:
+    """A batch norm that alone reads a convolution or linear layer goes, and that layer has a bias.
+
+    With the norm's mean m, variance v, scale g and shift b, a weight w becomes w g / sqrt(v + eps) for each channel,
+    and a bias c becomes (c - m) g / sqrt(v + eps) + b: the same function, as the statistics stand still at inference.
+    """
+    return rewritten(graph, folded_batch_norms(graph))
+
+
+def folded_batch_norms(graph: Graph) -> Plan:
+    """The sites of `with_folded_batch_norms`."""
+    structure = Structure(graph)
+    sites, left_alone = [], []
+    for norm in graph.nodes:
+        if not isinstance(norm.op, BatchNorm):
+            continue
+        layer = structure.nodes.get(norm.inputs[0])
+        if layer is None or not isinstance(layer.op, Weighted):
+            left_alone.append(LeftAlone(norm.name, "what it reads is no convolution or linear layer"))
+        elif structure.only_reader(layer) is None:
+            left_alone.append(LeftAlone(norm.name, f"something else reads `{layer.name}` as well"))
+        elif not structure.shared.isdisjoint((layer.name, norm.name)):
+            left_alone.append(LeftAlone(norm.name, f"`{layer.name}` or its norm shares its tensors with another call"))
+        elif not norm.op.track:
+            left_alone.append(LeftAlone(norm.name, "it keeps no statistics, so that it never stands still"))
+        else:
+            new = Node(
+                layer.name,
+                msgspec.structs.replace(layer.op, bias=True),
+                layer.inputs,
+                layer.parameters if layer.op.bias or not layer.parameters else (layer.parameters[0], _bias(norm)),
+            )
+            sites.append(
+                Site(
+                    layer.name,
+                    "batch norm in the weights",
+                    (layer.name, norm.name),
+                    ((layer.name, (new,)), (norm.name, ())),
+                    ((norm.name, layer.name),),
+                )
+            )
+    return Plan(tuple(sites), tuple(left_alone))
+
+
+def _bias(norm: Node) -> str:
+    """The name of the bias that takes the place of a norm's shift."""
+    return norm.parameters[-3] if len(norm.parameters) > 2 else f"{norm.name}.bias"

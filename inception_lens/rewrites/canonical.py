@@ -1,0 +1,128 @@
+"""The one form that graphs from different sources share where they compute the same."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from inception_lens.errors import ShapeError
+from inception_lens.graph import Graph, Input, Node, Output, output_name
+from inception_lens.ops import Op, Pad, Padding
+from inception_lens.ops.window import Rounding, explicit_padding, output_size
+
+Pairs = Sequence[tuple[int, int]]
+Sizes = tuple[int, ...]
+
+ROUNDINGS: tuple[Rounding, ...] = ("floor", "ceil", "trunc", "ceil_unclipped")
+"""The plainest first."""
+
+
+def canonical(graph: Graph) -> Graph:
+    """The same network with every convention of its source taken out.
+
+    SAME padding becomes the explicit padding that it means on this input, the rounding of a pool the plainest that
+    makes as many windows of it, and a pad in front of a convolution or a
+    pool, of zeros or of what a maximum never is, becomes theirs. A call whose tensors nobody shares names none. The
+    graph's inputs are called `input`, `input_1` and so on; nodes keep their names, but that a folded call goes by the
+    module that it makes with its pad.
+    """
+    renamed = {each.name: output_name("input", i).replace(":", "_") for i, each in enumerate(graph.inputs)}
+    inputs = [Input(renamed[each.name], each.type) for each in graph.inputs]
+    readers = _readers(graph)
+    pads = {node.name: node for node in graph.nodes if isinstance(node.op, Pad) and readers.get(node.name) == 1}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        pad = pads.get(node.inputs[0]) if node.inputs else None
+        folded = _with_pad(node, graph, pad) if pad else None
+        op = folded or _explicit(node.op, graph.input_shapes(node)[0][2:] if node.inputs else ())
+        name, reads = node.name, node.inputs
+        if folded is not None and pad is not None:
+            nodes = [each for each in nodes if each.name != pad.name]
+            reads = pad.inputs
+            above = node.name.rpartition("/")[0]
+            if above and above == pad.name.rpartition("/")[0] and above not in graph.types:
+                name = above
+        nodes.append(Node(name, op, tuple([_named(each, renamed) for each in reads]), node.parameters))
+        if name != node.name:
+            renamed[node.name] = name
+    outputs = [Output(_named(each.node, renamed), each.loss_weight) for each in graph.outputs]
+    made = Graph.of(inputs, _without_own_names(nodes), outputs, graph.mode)
+    return msgspec.structs.replace(made, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, about=graph.about)
+
+
+def _readers(graph: Graph) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in (*[each for node in graph.nodes for each in node.inputs], *[each.node for each in graph.outputs]):
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _named(name: str, renamed: Mapping[str, str]) -> str:
+    node, colon, number = name.partition(":")
+    return renamed.get(name) or f"{renamed.get(node, node)}{colon}{number}"
+
+
+def _explicit(op: Op, map_size: tuple[int, ...]) -> Op:
+    """The operation with SAME padding worked out for this map, and a pair of equal paddings as one number."""
+    padding: Padding | None = getattr(op, "padding", None)
+    if isinstance(op, Pad) or not padding:
+        return op
+    return _padded(op, _pairs(op, map_size), map_size)
+
+
+def _pairs(op: Op, map_size: Sizes) -> Pairs:
+    window: Any = op
+    return explicit_padding(map_size, window.kernel_size, window.stride, window.padding, _dilation(op))
+
+
+def _dilation(op: Any) -> Sizes:
+    return getattr(op, "dilation", ()) or (1,) * len(op.kernel_size)
+
+
+def _padded(op: Any, pairs: Pairs, map_size: Sizes) -> Op:
+    """The operation with this padding, and with the first rounding that makes as many windows of the map."""
+    padding = tuple([a if a == b else (a, b) for a, b in pairs])
+    changes: dict[str, Any] = {"padding": padding}
+    if hasattr(op, "rounding"):
+        window = (map_size, op.kernel_size, op.stride, padding, _dilation(op))
+        made = output_size(*window, "floor" if op.padding == "same" else op.rounding)
+        changes["rounding"] = next(each for each in ROUNDINGS if _windows(window, each) == made)
+    return cast(Op, msgspec.structs.replace(op, **changes))
+
+
+def _windows(window: tuple[Any, ...], rounding: Rounding) -> Sizes | None:
+    try:
+        return output_size(*window, rounding)
+    except ShapeError:
+        return None
+
+
+def _with_pad(node: Node, graph: Graph, pad: Node) -> Op | None:
+    """The operation of a call together with the pad in front of it, where that pads as its window does."""
+    op, before = node.op, pad.op
+    assert isinstance(before, Pad)
+    windowed = op.category in ("conv", "pool") and hasattr(op, "kernel_size")
+    neutral = float("-inf") if op.kind.startswith("MaxPool") else 0.0
+    spatial = before.padding[2:]
+    if not windowed or before.mode != "constant" or before.value != neutral or before.padding[:2] != ((0, 0), (0, 0)):
+        return None
+    if min([side for pair in spatial for side in pair]) < 0 or "Transpose" in op.kind:
+        return None
+    if op.kind.startswith("AvgPool") and not getattr(op, "count_include_pad", True):
+        return None
+    own = _pairs(op, graph.input_shapes(node)[0][2:])
+    pairs = [(a + c, b + d) for (a, b), (c, d) in zip(own, spatial, strict=True)]
+    return _padded(op, pairs, graph.input_shapes(pad)[0][2:])
+
+
+def _without_own_names(nodes: Iterable[Node]) -> list[Node]:
+    """Calls that alone read a tensor call it by no name."""
+    nodes = list(nodes)
+    counts: dict[str, int] = {}
+    for node in nodes:
+        for name in node.parameters:
+            counts[name] = counts.get(name, 0) + 1
+    return [
+        node if any(counts[name] > 1 for name in node.parameters) else msgspec.structs.replace(node, parameters=())
+        for node in nodes
+    ]

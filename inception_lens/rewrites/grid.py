@@ -1,0 +1,157 @@
+"""Where a map is halved: behind a module, or inside it (arXiv 1512.00567, section 5, Figures 9 and 10)."""
+
+import msgspec
+
+from inception_lens.errors import ShapeError
+from inception_lens.graph import Graph, Node
+from inception_lens.ops import Op, by
+from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.structure import Convolution, Structure, fresh, is_join
+
+
+def with_strided_branches(graph: Graph) -> Graph:
+    """A pool with a stride alone behind a concatenation goes; each branch takes the stride in its last window instead.
+
+    In a branch that ends in a 1x1 convolution behind a pool, it takes the place of that pool. This is Figure 10: the
+    work of the last layers falls by the stride in each dimension.
+    """
+    return rewritten(graph, pooled_modules(graph))
+
+
+def without_strided_branches(graph: Graph) -> Graph:
+    """A module whose branches all end in a window of one stride gives it up to a pool behind its concatenation.
+
+    Convolutions take a stride of 1 and keep the map's size; a branch that is a pool alone is the map itself, and that
+    pool stands behind the concatenation. This is the right of Figure 9: the same widths and weights, more work.
+    """
+    return rewritten(graph, strided_modules(graph))
+
+
+def pooled_modules(graph: Graph) -> Plan:
+    """The sites of `with_strided_branches`."""
+    structure = Structure(graph)
+    sites, left_alone = [], []
+    for join in graph.nodes:
+        pool = structure.behind(join) if is_join(join) else None
+        if pool is None or pool.op.category != "pool" or max(_stride(pool.op)) < 2:
+            continue
+        if max(structure.shape(pool.name)[2:]) == 1:  # the mean of a head
+            continue
+        found = [_strided(structure, name, pool) for name in join.inputs]
+        reasons = [each for each in found if isinstance(each, str)]
+        if reasons:
+            left_alone.append(LeftAlone(pool.name, reasons[0]))
+            continue
+        ends = [each for each in found if isinstance(each, Node)]
+        sites.append(
+            Site(
+                pool.name,
+                f"stride {max(_stride(pool.op))} into {len(ends)} branches",
+                (*_branches(structure, join), pool.name),
+                (*[(each.name, (each,)) for each in ends], (pool.name, ())),
+                ((pool.name, pool.inputs[0]),),
+            )
+        )
+    return Plan(tuple(sites), tuple(left_alone))
+
+
+def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
+    """The window that takes the stride of `pool` in the branch that ends in `name`; or why there is none."""
+    node = _window(structure, name)
+    if node is None:
+        return f"the branch of `{name}` ends in no window of its own"
+    before = structure.nodes.get(node.inputs[0])
+    if max(node.op.kernel_size) == 1 and before is not None and before.op.category == "pool":  # type: ignore[attr-defined]
+        if structure.only_reader(before) is None:
+            return f"`{before.name}` has other readers"
+        node = before
+    if node.name in structure.shared or max(_stride(node.op)) > 1:
+        return f"`{node.name}` has a stride already, or shares its weights"
+    op = pool.op if node.op.category == "pool" else msgspec.structs.replace(node.op, stride=_stride(pool.op))
+    try:
+        size = op.output_shape(structure.shape(node.inputs[0]))[2:]
+    except ShapeError as error:
+        return str(error)
+    if size != structure.shape(pool.name)[2:]:
+        return f"`{node.name}` would make {by(size)}, the pool makes {by(structure.shape(pool.name)[2:])}"
+    return msgspec.structs.replace(node, op=op)
+
+
+def strided_modules(graph: Graph) -> Plan:
+    """The sites of `without_strided_branches`."""
+    structure = Structure(graph)
+    sites, left_alone = [], []
+    for join in graph.nodes:
+        ends = [_window(structure, name) for name in join.inputs] if is_join(join) else []
+        found = [node for node in ends if node is not None and max(_stride(node.op)) > 1]
+        pools = [node for node in found if node.op.category == "pool"]
+        if not pools or len(found) == len(pools):
+            continue
+        moved = [_unstrided(structure, node, pools[0]) for node in found if node not in pools]
+        reasons = [each for each in moved if isinstance(each, str)]
+        if len(found) < len(ends):
+            reasons.append("a branch has no stride in its last window")
+        if len(pools) > 1:
+            reasons.append("several branches are pools")
+        if reasons:
+            left_alone.append(LeftAlone(join.name, reasons[0]))
+            continue
+        pool = pools[0]
+        name = fresh(structure, f"{join.name}/{pool.name.rpartition('/')[2]}")
+        inputs = tuple([pool.inputs[0] if each == pool.name else each for each in join.inputs])
+        behind = (msgspec.structs.replace(join, inputs=inputs), Node(name, pool.op, (join.name,)))
+        convolutions = [each for each in moved if isinstance(each, Node)]
+        sites.append(
+            Site(
+                join.name,
+                f"{len(ends)} branches of stride {max(_stride(pool.op))} for a pool behind them",
+                _branches(structure, join),
+                (*[(each.name, (each,)) for each in convolutions], (join.name, behind)),
+                ((join.name, name),),
+            )
+        )
+    return Plan(tuple(sites), tuple(left_alone))
+
+
+def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:
+    """The convolution with a stride of 1 on a map that stays as large as the one that `pool` reads; or why not."""
+    op = node.op
+    assert isinstance(op, Convolution)
+    if node.name in structure.shared:
+        return f"`{node.name}` shares its weights with another call"
+    if _stride(op) != _stride(pool.op):
+        return f"the strides of `{node.name}` and `{pool.name}` differ"
+    ones, half = (1,) * op.dimensions, tuple([k // 2 for k in op.kernel_size])
+    whole = msgspec.structs.replace(op, stride=ones, padding="same" if op.padding == "same" else half)
+    size, wanted = whole.output_shape(structure.shape(node.inputs[0]))[2:], structure.shape(pool.inputs[0])[2:]
+    if size != wanted:
+        return f"`{node.name}` would make {by(size)} without its stride, the pool reads {by(wanted)}"
+    return msgspec.structs.replace(node, op=whole)
+
+
+def _window(structure: Structure, name: str) -> Node | None:
+    """The last convolution or pool of a branch that ends in `name`, behind its norm and activation."""
+    node = structure.nodes.get(name)
+    while node is not None and structure.only_reader(node) is not None:
+        if isinstance(node.op, Convolution) or (node.op.category == "pool" and min(_stride(node.op)) > 0):
+            return node
+        if node.op.category not in ("norm", "activation") or len(node.inputs) != 1:
+            return None
+        node = structure.nodes.get(node.inputs[0])
+    return None
+
+
+def _stride(op: Op) -> tuple[int, ...]:
+    stride: tuple[int, ...] = getattr(op, "stride", (0,))
+    return stride
+
+
+def _branches(structure: Structure, join: Node) -> tuple[str, ...]:
+    """The nodes between the fork before a concatenation and it, itself among them."""
+    fork, found, waiting = structure.dominators[join.name], {join.name}, [join]
+    while waiting:
+        for name in map(structure.producer, waiting.pop().inputs):
+            if name != fork and name not in found and name in structure.nodes:
+                found.add(name)
+                waiting.append(structure.nodes[name])
+    return tuple(sorted(found, key=structure.positions.__getitem__))

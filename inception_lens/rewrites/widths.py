@@ -1,0 +1,71 @@
+"""A layer with another width, and everything behind it as it follows (the question "what if?")."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from inception_lens.errors import GraphError, suggest
+from inception_lens.graph import Graph, Node, Writer
+from inception_lens.ops import Linear
+from inception_lens.rewrites.plan import written
+from inception_lens.rewrites.structure import Convolution, depthwise
+
+WIDEST = 2**22
+"""Channels that a layer may be given."""
+
+
+def with_widths(graph: Graph, widths: Mapping[str, int]) -> Graph:
+    """The layers that `widths` names make so many channels or features; all behind them is inferred anew.
+
+    A depthwise convolution behind stays one: it has as many groups as it reads channels.
+
+    Raises:
+        GraphError: there is no such node, it has no width, or what follows cannot take the new one.
+    """
+    names = {node.name: node for node in graph.nodes}
+    for name, width in widths.items():
+        if name not in names:
+            layers = [node.name for node in graph.nodes if width_of(node) is not None]
+            raise GraphError(
+                f"`{name}` is no layer of `{graph.name}`{suggest(name, layers) or ', such as `' + layers[0] + '`'}"
+            )
+        if width_of(names[name]) is None:
+            raise GraphError(f"`{name}` is a {names[name].op.kind}: a convolution or a linear layer has a width")
+        if not 1 <= width <= WIDEST:
+            raise GraphError(f"`{name}={width}`: a width is a whole number from 1 to {WIDEST:,}")
+    changed = [_with_width(node, widths[node.name]) if node.name in widths else node for node in graph.nodes]
+    if any(depthwise(node.op, _channels(graph, node)) for node in changed):
+        changed = _depthwise_again(graph, changed)
+    return written(graph, changed, graph.outputs)
+
+
+def width_of(node: Node) -> int | None:
+    """How many channels or features a layer makes; None where that is nothing of its own."""
+    if isinstance(node.op, Convolution):
+        return node.op.out_channels
+    return node.op.out_features if isinstance(node.op, Linear) else None
+
+
+def _with_width(node: Node, width: int) -> Node:
+    field = "out_features" if isinstance(node.op, Linear) else "out_channels"
+    return msgspec.structs.replace(node, op=msgspec.structs.replace(node.op, **{field: width}))
+
+
+def _channels(graph: Graph, node: Node) -> int:
+    shape = graph.types[node.inputs[0]][0].shape if node.inputs else ()
+    return shape[1] if len(shape) > 1 else 0
+
+
+def _depthwise_again(graph: Graph, nodes: list[Node]) -> list[Node]:
+    """The nodes with each depthwise convolution as wide as what now reaches it."""
+    writer, found = Writer(graph.inputs), []
+    for node in nodes:
+        channels = _channels(graph, node)
+        if depthwise(node.op, channels) and writer.shape(node.inputs[0])[1] != channels:
+            assert isinstance(node.op, Convolution)
+            groups = writer.shape(node.inputs[0])[1]
+            width = groups * (node.op.out_channels // channels)
+            node = msgspec.structs.replace(node, op=msgspec.structs.replace(node.op, groups=groups, out_channels=width))
+        writer.write(node)
+        found.append(node)
+    return found

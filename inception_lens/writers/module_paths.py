@@ -1,0 +1,48 @@
+"""Where each node of a graph stands in a tree of PyTorch modules: what its `state_dict` keys begin with."""
+
+import re
+from collections.abc import Collection
+
+Path = tuple[str, ...]
+
+RESERVED = frozenset(
+    """
+    T_destination add_module affine alpha append apply approximate beta bfloat16 bias buffers call_super_init
+    ceil_mode children clear compile count_include_pad cpu cuda dilation dim divisor_override double dump_patches
+    end_dim eps eval extend extra_repr float forward get_buffer get_extra_state get_parameter get_submodule graph
+    groups half in_channels in_features inplace insert ipu items k kernel_size keys load_state_dict modules momentum
+    mtia named_buffers named_children named_modules named_parameters negative_slope num_batches_tracked num_features
+    out_channels out_features output_padding output_size p padding padding_mode parameters pop register_backward_hook
+    register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook
+    register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+    return_indices running_mean running_var scale set_extra_state set_submodule share_memory size start_dim
+    state_dict stride to to_empty track_running_stats train training transposed type update values weight xpu zero_grad
+    """.split()  # noqa: SIM905
+)
+"""What PyTorch's modules have already, so that no child can be called it."""
+
+
+def module_paths(names: Collection[str]) -> dict[str, Path]:
+    """The place of every node: the parts of its name, `inception_3a/5x5` at `("inception_3a", "5x5")`.
+
+    A part that PyTorch could not take is changed as little as can be: what is no letter, digit, `_` or `-` becomes `_`,
+    and a `_` follows what modules have already or what another node is called.
+    """
+    places: dict[Path, Path] = {(): ()}
+    taken: set[Path] = set()
+    for name in names:
+        parts = tuple(name.split("/"))
+        for end in range(1, len(parts) + 1):
+            if parts[:end] not in places:
+                place = (*places[parts[: end - 1]], _allowed(parts[end - 1]))
+                while place in taken:
+                    place = (*place[:-1], f"{place[-1]}_")
+                taken.add(place)
+                places[parts[:end]] = place
+    return {name: places[tuple(name.split("/"))] for name in names}
+
+
+def _allowed(part: str) -> str:
+    part = re.sub(r"[^\w-]", "_", part) or "_"
+    return f"{part}_" if part in RESERVED or part.startswith("_") else part

@@ -1,0 +1,180 @@
+"""Weights of other libraries find their places and give the same logits; what does not fit is named, nothing moves."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import inception_lens as il
+from inception_lens.benchmarks.ports import CASES, LIMIT, Case, compare, libraries, port
+from inception_lens.errors import MissingExtraError, WeightsError
+from inception_lens.pytorch.ports import PORTS, port_names
+
+SMALLER = {
+    "googlenet@torchvision": 64,
+    "inception_v3@torchvision": 299,
+    "inception_v3@timm": 75,
+    "inception_v4@timm": 75,
+    "inception_resnet_v2@timm": 139,
+    "alexnet": 64,
+    "vgg13": 32,
+    "resnet18": 33,
+    "resnet50": 33,
+}
+"""Networks that are run here, and images small enough to be quick; reports/ports.md has all, at their own size."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _others() -> None:
+    try:
+        libraries()
+    except MissingExtraError as error:
+        pytest.skip(f"NOTHING HERE IS PROVED WITHOUT THE PORTS: {error}")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in SMALLER], ids=lambda case: case.name)
+def test_a_network_computes_what_its_port_computes(case: Case) -> None:
+    found = compare(case._replace(size=SMALLER[case.name]))
+    assert found.inference <= LIMIT * found.largest
+    assert found.training <= LIMIT * found.largest
+    assert found.largest > 1e-3
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_tensor_of_a_port_has_one_place(case: Case) -> None:
+    with torch.device("meta"):
+        theirs, ours = port(case), il.build(case.name)
+    (names,) = [
+        names for names in (port_names(each, ours) for each in PORTS) if set(names.values()) == set(theirs.state_dict())
+    ]
+    assert set(names) == set(ours.state_dict())
+    assert len(set(names.values())) == len(names)
+    assert il.load_weights(ours, theirs.state_dict()).startswith(case.library.replace("timm", "t"))
+
+
+def lenet(classes: int = 10) -> nn.Module:
+    torch.manual_seed(classes)
+    return il.build("lenet", classes=classes)
+
+
+def test_a_networks_own_names_are_taken_from_every_kind_of_file(tmp_path: Path) -> None:
+    wanted = lenet()
+    save_file(wanted.state_dict(), tmp_path / "w.safetensors")
+    torch.save(wanted.state_dict(), tmp_path / "w.pt")
+    torch.save({"state_dict": wanted.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pth")
+    for given in (wanted.state_dict(), tmp_path / "w.safetensors", str(tmp_path / "w.pt"), tmp_path / "checkpoint.pth"):
+        torch.manual_seed(1)
+        network = il.build("lenet")
+        assert il.load_weights(network, given) == "this network's own"
+        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), wanted.parameters(), strict=True))
+
+
+def test_a_network_on_the_meta_device_takes_the_tensors_themselves() -> None:
+    wanted = lenet()
+    with torch.device("meta"):
+        network = il.build("lenet")
+    il.load_weights(network, wanted.state_dict())
+    assert torch.equal(network.eval()(torch.ones(1, 1, 32, 32)), wanted.eval()(torch.ones(1, 1, 32, 32)))
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    return lenet()
+
+
+def refused(network: nn.Module, weights: dict[str, torch.Tensor], match: str) -> None:
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(WeightsError, match=match):
+        il.load_weights(network, weights)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_what_is_missing_is_named(network: nn.Module) -> None:
+    weights = lenet().state_dict()
+    del weights["F6.bias"]
+    weights["C1.weight"].add_(1)
+    refused(network, weights, r"read as this network's own do not fill this network; missing there: F6\.bias$")
+
+
+def test_what_finds_no_place_is_named(network: nn.Module) -> None:
+    weights = {**lenet().state_dict(), "F7.weight": torch.ones(3)}
+    refused(network, weights, r"without a place here: F7\.weight$")
+
+
+def test_another_shape_is_named_with_both(network: nn.Module) -> None:
+    match = r"of other shapes: output\.weight is 10x84 here, output\.weight 12x84 there; output\.bias is 10 here"
+    refused(network, lenet(12).state_dict(), match)
+
+
+def test_a_ports_names_are_in_the_message() -> None:
+    with torch.device("meta"):
+        theirs = port(CASES[0]).state_dict()
+        network = il.build("googlenet@torchvision", mode="inference")
+    with pytest.raises(WeightsError, match=r"read as torchvision's googlenet .* without a place here: aux1\.conv"):
+        il.load_weights(network, theirs)
+    with torch.device("meta"):
+        ten = il.build("googlenet@torchvision", classes=10)
+    with pytest.raises(WeightsError, match=r"loss3\.classifier\.weight is 10x1024 here, fc\.weight 1000x1024 there"):
+        il.load_weights(ten, theirs)
+    del theirs["fc.weight"]
+    with pytest.raises(WeightsError, match=r"missing there: fc\.weight for loss3\.classifier\.weight$"):
+        il.load_weights(ten, theirs)
+
+
+def test_a_long_list_is_cut(network: nn.Module) -> None:
+    weights = {f"layer{i}": torch.ones(1) for i in range(1_000)}
+    refused(network, weights, r"layer5, and 994 more; missing there: ")
+
+
+def test_counters_of_batches_may_be_missing() -> None:
+    wanted = il.build("googlenet@torchvision", (1, 3, 64, 64), width=0.125, mode="inference")
+    weights = {n: t for n, t in wanted.state_dict().items() if not n.endswith("num_batches_tracked")}
+    with torch.device("meta"):
+        network = il.build("googlenet@torchvision", (1, 3, 64, 64), width=0.125, mode="inference")
+    il.load_weights(network, weights)
+    assert network.get_buffer("conv1.7x7_s2.bn.num_batches_tracked").item() == 0
+
+
+class Hostile:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.mark,))
+
+
+def test_nothing_in_a_file_is_run(network: nn.Module, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    torch.save({"C1.weight": Hostile(mark)}, tmp_path / "w.pt")
+    (tmp_path / "raw.pt").write_bytes(pickle.dumps(Hostile(mark)))
+    for name in ("w.pt", "raw.pt"):
+        with pytest.raises(WeightsError, match=r"is no file of weights: ") as caught:
+            il.load_weights(network, tmp_path / name)
+        assert "\n" not in str(caught.value)
+    assert not mark.exists()
+
+
+def test_other_files_are_told_in_one_line(network: nn.Module, tmp_path: Path) -> None:
+    save_file(lenet().state_dict(), tmp_path / "whole.safetensors")
+    cut = (tmp_path / "whole.safetensors").read_bytes()[:2000]
+    torch.save([1, 2, 3], tmp_path / "list.pt")
+    for name, data in {
+        "cut.safetensors": cut,
+        "empty.pt": b"",
+        "empty.safetensors": b"",
+        "text.pth": b"hello",
+        "list.pt": (tmp_path / "list.pt").read_bytes(),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(WeightsError, match=r"is no file of weights|does not hold tensors by name") as caught:
+            il.load_weights(network, tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(WeightsError, match="No such file"):
+        il.load_weights(network, tmp_path / "absent.pt")
+    with pytest.raises(WeightsError, match="No such file"):
+        il.load_weights(network, tmp_path / "absent.safetensors")

@@ -1,0 +1,111 @@
+"""The text format of protocol buffers: what is read, and how it says what is wrong."""
+
+import re
+
+import pytest
+
+from inception_lens.errors import FormatError
+from inception_lens.readers.protobuf_text import DEEPEST, MOST_FIELDS, Message, parse
+
+
+def plain(message: Message) -> list[tuple[str, object]]:
+    return [
+        (field.name, plain(field.value) if isinstance(field.value, Message) else field.value)
+        for field in message.fields
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("", []),
+        ("# nothing but a remark", []),
+        ("a: 1", [("a", "1")]),
+        ("a:1 b:-2;c:+3,d:0x1F", [("a", "1"), ("b", "-2"), ("c", "+3"), ("d", "0x1F")]),
+        ("a: 1.5e-3 b: .5 c: 2. d: 1f", [("a", "1.5e-3"), ("b", ".5"), ("c", "2."), ("d", "1f")]),
+        ("a: MAX b: true c: -inf", [("a", "MAX"), ("b", "true"), ("c", "-inf")]),
+        ("a: 'one' b: \"t#wo\"", [("a", "one"), ("b", "t#wo")]),
+        ('a: "one" "two" # and\n "three"', [("a", "onetwothree")]),
+        (r'a: "q\"q\n\t\\\101\x42"', [("a", 'q"q\n\t\\AB')]),
+        ("m { a: 1 } m: { a: 2 } m < a: 3 >", [("m", [("a", "1")]), ("m", [("a", "2")]), ("m", [("a", "3")])]),
+        ("a: [1, 2, 3] b: []", [("a", "1"), ("a", "2"), ("a", "3")]),
+        ("[x.y.z] { a: 1 }", [("[x.y.z]", [("a", "1")])]),
+        ("m { n { a: 1 } } b: 2", [("m", [("n", [("a", "1")])]), ("b", "2")]),
+    ],
+)
+def test_a_text_is_read_as_its_specification_says(text: str, fields: list[tuple[str, object]]) -> None:
+    assert plain(parse(text)) == fields
+
+
+def test_fields_know_their_lines() -> None:
+    message = parse("\n\na: 1\nm {\n  b: 2 }\n")
+    assert [field.line for field in message.fields] == [3, 4]
+    assert message.message("m").all("b")[0].line == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a", 1, "expected `:` or `{` behind `a`"),
+        ("a:\n", 2, "expected a value for `a`, at the end of the file"),
+        ("a: {", 1, "`a`, opened in line 1, is not closed"),
+        ("\n}", 2, "column 1: expected a field's name, at '}'"),
+        ("m {\n  a: 1 >", 2, "column 8: expected a field's name or `}`"),
+        ("a: 1\n  @", 2, "column 3: no token of the format begins here, at '@'"),
+        ('a: "never\nclosed"', 1, "column 4: no token"),
+        ("a: [1, {b: 2}]", 1, "write a message of a list as a field of its own"),
+        ("[a b", 1, "expected the name of an extension"),
+        ("m {" * (DEEPEST + 1), 1, f"more than {DEEPEST} messages in each other"),
+        ("m <" * 100_000, 1, f"more than {DEEPEST} messages in each other"),
+        ("a:1 " * (MOST_FIELDS + 1), 1, f"more than {MOST_FIELDS:,} fields"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_is_no_text_of_the_format_is_told_with_its_place(text: str, line: int, said: str) -> None:
+    with pytest.raises(FormatError, match=re.escape(said)) as caught:
+        parse(text)
+    assert caught.value.line == line
+    assert len(str(caught.value)) < 200
+
+
+NUMBERS = parse('n: 7 n: 0x10 n: 010 x: 1.5 x: 2f s: "text" t: true f: 0 w: AVE v: 1 m { k: 1 } m { k: 2 } big: 1e400')
+
+
+def test_questions_are_answered_by_the_last_field_or_the_default() -> None:
+    assert NUMBERS.integers("n") == [7, 16, 8]
+    assert NUMBERS.integer("n") == 8
+    assert NUMBERS.integer("none", 3) == 3
+    assert NUMBERS.numbers("x") == [1.5, 2.0]
+    assert NUMBERS.number("none", 0.5) == 0.5
+    assert NUMBERS.text("s") == "text"
+    assert NUMBERS.flag("t", False)
+    assert not NUMBERS.flag("f", True)
+    assert NUMBERS.flag("none", True)
+    assert NUMBERS.choice("w", ("MAX", "AVE")) == NUMBERS.choice("v", ("MAX", "AVE")) == "AVE"
+    assert NUMBERS.choice("none", ("MAX", "AVE")) == "MAX"
+    assert NUMBERS.message("m").integers("k") == [1, 2]
+    assert NUMBERS.message("none").fields == []
+    assert "n" in NUMBERS
+    assert "none" not in NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: NUMBERS.integer("x"), "`x` is '1.5': a whole number from 0 to 2,147,483,647"),
+        (lambda: NUMBERS.integer("n", least=8), "`n` is '7': a whole number from 8"),
+        (lambda: NUMBERS.integer("nn"), "has no `nn`"),
+        (lambda: NUMBERS.integer("s"), "`s` is 'text'"),
+        (lambda: NUMBERS.integer("m"), "`m` is a message in braces"),
+        (lambda: NUMBERS.number("big", 0), "`big` is '1e400': a finite number"),
+        (lambda: NUMBERS.number("s", 0), "`s` is 'text'"),
+        (lambda: NUMBERS.text("m"), "a text in quotes"),
+        (lambda: NUMBERS.flag("n", True), "true or false"),
+        (lambda: NUMBERS.choice("s", ("MAX", "AVE")), "MAX or AVE"),
+        (lambda: NUMBERS.message("n"), "it holds fields, in braces"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_told_with_what_would_be_right(ask: object, said: str) -> None:
+    with pytest.raises(FormatError, match=re.escape(said)) as caught:
+        ask()  # type: ignore[operator]
+    assert caught.value.line == 1

@@ -1,0 +1,395 @@
+"""Caffe's nets: published totals in every spelling, phases, rounding, and each type of layer."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from inception_lens.analyses.analysis import analyze
+from inception_lens.errors import ConfigError, FormatError
+from inception_lens.graph import Graph, Mode, Output
+from inception_lens.ops import Shape, Unknown
+from inception_lens.readers.protobuf_text import parse
+from inception_lens.readers.prototxt import LARGEST_FILE, Settings, read, read_prototxt, settings
+from tests.readers.caffe_nets import alexnet, googlenet, nin, vgg16
+
+
+def net(text: str, inputs: object = None, mode: Mode = "inference", **chosen: object) -> Graph:
+    return read(parse(text), inputs, mode, settings(chosen))  # type: ignore[arg-type]
+
+
+def after(layer: str, shape: str = "1x8x12x10", *more: str) -> Graph:
+    """A net of one layer on inputs `a`, `b`, ... of these shapes."""
+    shapes = zip("abcd", (shape, *more), strict=False)
+    declared = "".join(
+        f'layer {{ name: "in_{name}" type: "Input" top: "{name}" input_param {{ shape {{ {_dims(sizes)} }} }} }}\n'
+        for name, sizes in shapes
+    )
+    return net(declared + f"layer {{ {layer} }}")
+
+
+def _dims(shape: str) -> str:
+    return " ".join(f"dim: {size}" for size in shape.split("x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "macs"),
+    [
+        # BVLC Caffe's models and the model zoo: deploy and train_val files counted by themselves.
+        (googlenet(), 6_998_552, 1_582_671_872),
+        (googlenet(training=True), 13_378_280, 1_591_044_096),
+        (alexnet(), 60_965_224, 724_406_816),
+        (alexnet("V1"), 60_965_224, 724_406_816),
+        (alexnet("V0"), 60_965_224, 724_406_816),
+        (alexnet("V1", caffenet=True), 60_965_224, 724_406_816),
+        (vgg16(), 138_357_544, 15_470_264_320),
+        (vgg16("V0"), 138_357_544, 15_470_264_320),
+        (nin(), 7_595_176, 1_100_188_800),
+    ],
+    ids=["googlenet", "googlenet-train", "alexnet", "alexnet-v1", "alexnet-v0", "caffenet", "vgg16", "vgg16-v0", "nin"],
+)
+@pytest.mark.parametrize("mode", ["inference", "training"])
+def test_published_nets_have_their_published_totals(text: str, params: int, macs: int, mode: Mode) -> None:
+    totals = analyze(net(text, mode=mode)).totals
+    assert (totals.params, totals.macs, totals.exact) == (params, macs, True)
+
+
+def test_a_net_reads_the_same_in_every_spelling() -> None:
+    assert net(alexnet("V1")) == net(alexnet("V0")) == net(alexnet())
+    assert net(vgg16("V0")) == net(vgg16("V1"))
+
+
+def test_losses_are_outputs_with_their_weights_and_accuracy_is_no_part_of_the_net() -> None:
+    graph = net(googlenet(training=True), mode="training")
+    heads = [Output("loss1/classifier", 0.3), Output("loss2/classifier", 0.3), Output("loss3/classifier", 1.0)]
+    assert list(graph.outputs) == heads
+    assert [given.name for given in graph.inputs] == ["data"]
+    assert not [node for node in graph.nodes if "loss" in node.name.split("/")[-1] or "top-1" in node.name]
+
+
+def test_layers_in_place_are_in_place_and_keep_their_order() -> None:
+    graph = net(googlenet())
+    assert graph["conv1/7x7_s2/relu"].op.reuses_input(training=True)
+    assert graph["pool1/3x3_s2"].inputs == ("conv1/7x7_s2/relu",)
+    assert graph["loss3/classifier/flatten"].inputs == ("pool5/drop_7x7_s1",)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        (None, (1, 3, 224, 224)),
+        ((1, 3, 320, 320), (1, 3, 320, 320)),
+        ((3, 256, 256), (1, 3, 256, 256)),
+        ({"data": (7, 3, 224, 224)}, (7, 3, 224, 224)),
+    ],
+)
+def test_the_input_is_one_sample_unless_a_caller_says_otherwise(inputs: object, expected: Shape) -> None:
+    small = 'input: "data" input_dim: 10 input_dim: 3 input_dim: 224 input_dim: 224\n'
+    small += 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
+    assert net(small, inputs).inputs[0].type.shape == expected
+
+
+def test_several_inputs_are_given_by_name() -> None:
+    text = 'input: "a" input: "b" input_shape { dim: 5 dim: 2 } input_shape { dim: 5 dim: 3 }'
+    text += 'layer { name: "c" type: "Concat" bottom: "a" bottom: "b" top: "c" }'
+    assert net(text).types["c"][0].shape == (1, 5)
+    assert net(text, {"b": (1, 9)}).types["c"][0].shape == (1, 11)
+    with pytest.raises(FormatError, match="no input `z`: its inputs are a, b"):
+        net(text, {"z": (1, 9)})
+
+
+RULES = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "train" type: "ReLU" bottom: "data" top: "train" include { phase: TRAIN } }
+layer { name: "test" type: "ReLU" bottom: "data" top: "test" exclude { phase: TRAIN } }
+layer { name: "deploy" type: "ReLU" bottom: "data" top: "deploy" include { stage: "deploy" } }
+layer { name: "both" type: "ReLU" bottom: "data" top: "both" include { stage: "deploy" stage: "x" } }
+layer { name: "either" type: "ReLU" bottom: "data" top: "either" include { stage: "x" } include { phase: TEST } }
+layer { name: "not" type: "ReLU" bottom: "data" top: "not" include { not_stage: "deploy" } }
+layer { name: "high" type: "ReLU" bottom: "data" top: "high" include { min_level: 2 max_level: 3 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "chosen", "kept"),
+    [
+        ("training", {}, "train not"),
+        ("inference", {}, "test either not"),
+        ("inference", {"stage": "deploy"}, "test deploy either"),
+        ("inference", {"stage": "deploy,x"}, "test deploy both either"),
+        ("training", {"stage": "x"}, "train either not"),
+        ("inference", {"level": "2"}, "test either not high"),
+        ("inference", {"level": 4}, "test either not"),
+    ],
+)
+def test_rules_choose_the_layers_of_a_phase(mode: Mode, chosen: dict[str, object], kept: str) -> None:
+    assert [node.name for node in net(RULES, mode=mode, **chosen).nodes] == kept.split()
+
+
+def test_a_net_in_stages_says_which_to_ask_for() -> None:
+    text = (
+        'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 4 } } include { stage: "deploy" } }'
+    )
+    text += 'layer { name: "r" type: "ReLU" bottom: "d" top: "r" }'
+    with pytest.raises(FormatError, match="--set stage=deploy"):
+        net(text)
+    assert len(net(text, stage="deploy").nodes) == 1
+
+
+def test_settings_are_stages_and_a_level() -> None:
+    assert settings({"stage": "a,b", "level": "3"}) == Settings(("a", "b"), 3)
+    for wrong in ({"classes": 10}, {"level": "x"}):
+        with pytest.raises(ConfigError):
+            settings(wrong)
+
+
+@pytest.mark.parametrize(
+    ("size", "fields", "expected"),
+    [
+        (112, "kernel_size: 3 stride: 2", 56),  # ceil((112 - 3) / 2) + 1
+        (112, "kernel_size: 3 stride: 2 round_mode: FLOOR", 55),
+        (14, "kernel_size: 5 stride: 3", 4),
+        (4, "kernel_size: 2 stride: 3 pad: 1", 2),  # a third would start at 6, behind the map and its padding
+        (4, "kernel_size: 1 stride: 2", 3),  # without padding Caffe does not look
+        (7, "kernel_size: 7 stride: 1", 1),
+        (6, "kernel_size: 7 stride: 7", 1),
+    ],
+)
+@pytest.mark.parametrize("method", ["MAX", "AVE"])
+def test_pools_round_and_clip_as_caffe_does(size: int, fields: str, expected: int, method: str) -> None:
+    layer = f'name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param {{ pool: {method} {fields} }}'
+    assert after(layer, f"1x2x{size}x{size}").types["p"][0].shape == (1, 2, expected, expected)
+
+
+CONV = 'name: "y" type: "Convolution" bottom: "a" top: "y" convolution_param'
+LAYERS = {
+    f"{CONV} {{ num_output: 6 kernel_size: 3 stride: 2 pad: 1 }}": ("1x6x6x5", 6 * 8 * 9 + 6, 30 * 6 * 72),
+    f"{CONV} {{ num_output: 6 kernel_h: 3 kernel_w: 1 stride_h: 1 stride_w: 2 pad_h: 1 pad_w: 0 bias_term: false }}": (
+        "1x6x12x5", 6 * 8 * 3, 60 * 6 * 24,
+    ),
+    f"{CONV} {{ num_output: 8 kernel_size: 3 dilation: 2 group: 8 }}": ("1x8x8x6", 8 * 9 + 8, 48 * 8 * 9),
+    f"{CONV} {{ num_output: 4 kernel_size: 3 kernel_size: 5 }}": ("1x4x10x6", 4 * 8 * 15 + 4, 60 * 4 * 120),
+    CONV.replace("Convolution", "Deconvolution")
+    + " { num_output: 5 kernel_size: 4 stride: 2 pad: 1 bias_term: false }": (
+        "1x5x24x20", 640, 120 * 640,
+    ),
+    'name: "y" type: "InnerProduct" bottom: "a" top: "y" inner_product_param { num_output: 3 }': ("1x3", 2_883, 2_880),
+    'name: "y" type: "InnerProduct" bottom: "a" top: "y" inner_product_param { num_output: 3 axis: -1 }': (
+        "1x8x12x3", 33, 2880,
+    ),
+    'name: "y" type: "LRN" bottom: "a" top: "y" lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }': (
+        "1x8x12x10", 0, 0,
+    ),
+    'name: "y" type: "BatchNorm" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Scale" bottom: "a" top: "y" scale_param { bias_term: true }': ("1x8x12x10", 16, 0),
+    'name: "y" type: "Bias" bottom: "a" top: "y" bias_param { axis: 1 num_axes: -1 }': ("1x8x12x10", 960, 0),
+    'name: "y" type: "PReLU" bottom: "a" top: "y"': ("1x8x12x10", 8, 0),
+    'name: "y" type: "PReLU" bottom: "a" top: "y" prelu_param { channel_shared: true }': ("1x8x12x10", 1, 0),
+    'name: "y" type: "Normalize" bottom: "a" top: "y" norm_param { across_spatial: false channel_shared: false }': (
+        "1x8x12x10", 8, 0,
+    ),
+    'name: "y" type: "MVN" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "MVN" bottom: "a" top: "y" mvn_param { normalize_variance: false }': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Pooling" bottom: "a" top: "y" pooling_param { pool: AVE global_pooling: true }': (
+        "1x8x1x1", 0, 0,
+    ),
+    'name: "y" type: "Pooling" bottom: "a" top: "y" pooling_param { global_pooling: true }': ("1x8x1x1", 0, 0),
+    'name: "y" type: "Power" bottom: "a" top: "y" power_param { power: 2 scale: 3 shift: 1 }': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Exp" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Log" bottom: "a" top: "y" log_param { base: 10 }': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Softmax" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Flatten" bottom: "a" top: "y" flatten_param { axis: 2 }': ("1x8x120", 0, 0),
+    'name: "y" type: "Reshape" bottom: "a" top: "y" reshape_param { shape { dim: 0 dim: -1 dim: 5 } }': (
+        "1x192x5", 0, 0,
+    ),
+    'name: "y" type: "Reshape" bottom: "a" top: "y" reshape_param { shape { dim: 2 dim: -1 } axis: 1 num_axes: 1 }': (
+        "1x2x4x12x10", 0, 0,
+    ),
+    'name: "y" type: "Permute" bottom: "a" top: "y" permute_param { order: 0 order: 2 order: 3 }': ("1x12x10x8", 0, 0),
+    'name: "y" type: "Reduction" bottom: "a" top: "y" reduction_param { operation: ASUM axis: 1 coeff: 2 }': (
+        "1", 0, 0,
+    ),
+    'name: "y" type: "ArgMax" bottom: "a" top: "y" argmax_param { axis: 1 }': ("1x1x12x10", 0, 0),
+    'name: "y" type: "Tile" bottom: "a" top: "y" tile_param { axis: 2 tiles: 3 }': ("1x8x36x10", 0, 0),
+    'name: "y" type: "Interp" bottom: "a" top: "y" interp_param { height: 20 width: 30 }': ("1x8x20x30", 0, 0),
+    'name: "y" type: "ShuffleChannel" bottom: "a" top: "y" shuffle_channel_param { group: 4 }': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Embed" bottom: "a" top: "y" embed_param { input_dim: 50 num_output: 7 }': (
+        "1x8x12x10x7", 357, 0,
+    ),
+    'name: "y" type: "LSTM" bottom: "a" bottom: "a" top: "y" recurrent_param { num_output: 6 }': (
+        "1x8x6", 24 * 120 + 24 + 24 * 6, 8 * 24 * 126,
+    ),
+    'name: "y" type: "RNN" bottom: "a" bottom: "a" top: "y" recurrent_param { num_output: 6 }': (
+        "1x8x6", 6 * 120 + 6 + 36 + 36 + 6, 8 * (6 * 120 + 36 + 36),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: re.sub(r'.*type: "(\w+)".* top: "y" ?', r"\1 ", layer)[:60])
+def test_a_layer_has_its_shape_parameters_and_macs(layer: str) -> None:
+    shape, params, macs = LAYERS[layer]
+    graph = after(layer)
+    totals = analyze(graph).totals
+    assert "x".join(map(str, graph.types["y"][0].shape)) == shape
+    assert (totals.params, totals.macs, totals.exact) == (params, macs, True)
+    assert graph.outputs == (Output("y"),)
+
+
+@pytest.mark.parametrize("kind", ["ReLU", "ReLU6", "ELU", "Sigmoid", "TanH", "Swish", "AbsVal", "BNLL", "Threshold"])
+def test_an_activation_keeps_its_shape_and_costs_arithmetic(kind: str) -> None:
+    graph = after(f'name: "y" type: "{kind}" bottom: "a" top: "y"')
+    assert graph.types["y"] == graph.types["a"]
+    assert (analyze(graph).totals.flops or 0) > 0 or kind == "Threshold"
+
+
+@pytest.mark.parametrize(
+    ("fields", "nodes"),
+    [
+        ("operation: SUM", ["Add"]),
+        ("coeff: 1 coeff: -1", ["sub"]),
+        ("coeff: 1 coeff: 0.5", ["Add"]),
+        ("coeff: 2 coeff: 0.5", ["mul", "Add"]),
+        ("operation: PROD", ["mul"]),
+        ("operation: MAX", ["maximum"]),
+    ],
+)
+def test_eltwise_is_a_sum_a_product_or_a_maximum(fields: str, nodes: list[str]) -> None:
+    layer = f'name: "y" type: "Eltwise" bottom: "a" bottom: "b" top: "y" eltwise_param {{ {fields} }}'
+    graph = after(layer, "1x8x4x4", "1x8x4x4")
+    assert [node.op.kind for node in graph.nodes] == nodes
+
+
+def test_a_scale_with_two_bottoms_spreads_over_the_map() -> None:
+    graph = after('name: "y" type: "Scale" bottom: "a" bottom: "b" top: "y" scale_param { axis: 0 }', "1x8x4x5", "1x8")
+    assert graph.types["y"][0].shape == (1, 8, 4, 5)
+    assert analyze(graph).totals.params == 0
+
+
+def test_a_slice_has_a_part_for_each_top() -> None:
+    points = 'top: "x" top: "y" top: "z" slice_param { slice_point: 1 slice_point: 5 }'
+    graph = after(f'name: "s" type: "Slice" bottom: "a" {points}')
+    assert [graph.types[output.node][0].shape[1] for output in graph.outputs] == [1, 4, 3]
+    even = after('name: "s" type: "Slice" bottom: "a" top: "x" top: "y"')
+    assert [even.types[output.node][0].shape[1] for output in even.outputs] == [4, 4]
+
+
+def test_a_crop_takes_the_size_of_its_model() -> None:
+    graph = after(
+        'name: "y" type: "Crop" bottom: "a" bottom: "b" top: "y" crop_param { offset: 2 }', "1x8x12x10", "1x9x5x6"
+    )
+    assert graph.types["y"][0].shape == (1, 8, 5, 6)
+
+
+def test_split_and_silence_take_no_part() -> None:
+    text = 'input: "d" input_shape { dim: 1 dim: 4 } layer { name: "r" type: "ReLU" bottom: "d" top: "r" }'
+    text += 'layer { name: "s" type: "Split" bottom: "r" top: "r1" top: "r2" }'
+    text += 'layer { name: "q" type: "Silence" bottom: "r2" } layer { name: "t" type: "TanH" bottom: "r1" top: "t" }'
+    assert [(node.name, node.inputs) for node in net(text).nodes] == [("r", ("d",)), ("t", ("r",))]
+
+
+POINT = """
+layer { name: "%s" type: "Convolution" bottom: "%s" top: "%s" convolution_param { num_output: 4 kernel_size: 1 } }
+"""
+NORM = (
+    'layer { name: "bn" type: "BatchNorm" bottom: "a" top: "%s" batch_norm_param { moving_average_fraction: 0.9997 } }'
+)
+SCALE = 'layer { name: "sc" type: "Scale" bottom: "%s" top: "y" scale_param { bias_term: true } %s }'
+IMAGE = 'input: "a" input_shape { dim: 1 dim: 8 dim: 4 dim: 4 }'
+
+
+def test_a_batch_norm_takes_the_scale_behind_it_as_its_own() -> None:
+    graph = net(IMAGE + NORM % "n" + SCALE % ("n", "param { lr_mult: 0 }"))
+    (node,) = graph.nodes
+    assert node.name == "bn"
+    assert getattr(node.op, "momentum", None) == 0.0003
+    totals = analyze(graph).totals
+    assert (totals.params, totals.params_trainable, totals.buffers) == (16, 8, 16)
+    alone = net(IMAGE + NORM % "n" + SCALE % ("n", "") + 'layer { name: "z" type: "ReLU" bottom: "n" top: "z" }')
+    assert analyze(alone).totals.params == 16
+    assert [node.op.kind for node in alone.nodes] == ["BatchNorm2d", "Parameter", "mul", "Parameter", "add", "ReLU"]
+
+
+def test_shared_weights_count_once() -> None:
+    shared = 'param { name: "w" } param { name: "b" }'
+    text = 'input: "a" input_shape { dim: 1 dim: 6 }' + "".join(
+        f'layer {{ name: "{name}" type: "InnerProduct" bottom: "a" top: "{name}" {shared} '
+        "inner_product_param { num_output: 4 } }"
+        for name in "xy"
+    )
+    totals = analyze(net(text)).totals
+    assert (totals.params, totals.macs) == (28, 48)
+
+
+def test_a_layer_that_nobody_knows_is_listed_and_so_is_what_reads_it() -> None:
+    graph = net(
+        IMAGE
+        + 'layer { name: "p" type: "Python" bottom: "a" top: "p" python_param { module: "m" layer: "L" } }'
+        + POINT % ("c", "p", "c")
+        + 'layer { name: "d" type: "Mystery" bottom: "a" top: "a" }'
+        + POINT % ("e", "a", "e")
+    )
+    analysis = analyze(graph)
+    assert not analysis.totals.exact
+    assert [node.name for node in graph.nodes if isinstance(node.op, Unknown)] == ["p", "c", "d"]
+    assert analysis.totals.macs == 16 * 4 * 8  # in place, `d` keeps its shape, so that `e` is known
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("", 1, "has no `layer`"),
+        ('base_lr: 0.1\nnet: "train.prototxt"', 1, "this is a solver's file"),
+        ("layres { }", 1, "did you mean"),
+        (IMAGE, 1, "has no `layer`"),
+        ('\nlayer { name: "x" bottom: "a" }', 2, "`x` has no `type`"),
+        ('layers { name: "x" type: CONVULTION }', 1, "did you mean `CONVOLUTION`"),
+        ('layers { name: "x" type: "Convolution" }', 1, "go with `layer`"),
+        (IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "b" top: "x" }', 2, "`x` (ReLU) reads `b`, which no layer"),
+        (IMAGE + '\nlayer { name: "x" type: "ReLU" top: "x" }', 0, "no input or no layer"),
+        (IMAGE + f"\nlayer {{ {CONV} {{ kernel_size: 3 }} }}", 2, "`y` (Convolution) has no `num_output`"),
+        (IMAGE + f"\nlayer {{ {CONV} {{ num_ouput: 3 kernel_size: 3 }} }}", 2, "did you mean `num_ouput`"),
+        (IMAGE + f"\nlayer {{ {CONV} {{\nnum_output: 0 kernel_size: 3 }} }}", 3, "`num_output` is '0': a whole number"),
+        (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 99999999999 kernel_size: 3 }} }}", 2, "2,147,483,647"),
+        (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 9 }} }}", 2, "kernel does not fit the 4x4 map"),
+        (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 1 group: 3 }} }}", 2, "3 groups must divide"),
+        (IMAGE + '\nlayer { name: "x" type: "LRN" bottom: "a" top: "x" lrn_param { local_size: 4 } }', 2, "it is odd"),
+        (IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "a" top: "x" top: "z" }', 2, "has 2 `top`, but makes 1"),
+        (IMAGE + '\nlayer { name: "x" type: "Softmax" bottom: "a" top: "x" softmax_param { axis: 4 } }', 2, "axis 4"),
+        (
+            IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "a" top: "x" include { phase: TRIAN } }',
+            2,
+            "`phase` is 'TRIAN': TRAIN or TEST",
+        ),
+        ('input: "a" input_dim: 1 layer { name: "x" type: "ReLU" bottom: "a" top: "x" }', 0, "need 4 of `input_dim`"),
+        (
+            'layer { name: "d" type: "Data" top: "d" }\nlayer { name: "x" type: "ReLU" bottom: "d" top: "x" }',
+            1,
+            "does not say how large `d` is: give it, such as --input d=1x3x224x224",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_caffe_could_not_do_is_told_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(text or " ")
+    with pytest.raises(FormatError) as caught:
+        read_prototxt(str(path))
+    message = str(caught.value)
+    assert message.startswith(f"{path}:{line}: " if line else f"{path}: ")
+    assert said in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    for data, said in (
+        (b"", "it is empty"),
+        (bytes(range(128, 256)), "no text, and no prototxt"),
+        (b"#" * (LARGEST_FILE + 1), f"at most {LARGEST_FILE:,}"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(FormatError, match=said):
+            read_prototxt(str(path))
+    for missing, said in ((tmp_path / "none.prototxt", "No such file"), (tmp_path, "a directory")):
+        with pytest.raises(FormatError, match=said):
+            read_prototxt(str(missing))

@@ -1,0 +1,277 @@
+"""Others' weights in the names of a network: Caffe's, TF-slim's and its own; and what found no place."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load
+from safetensors.torch import load_file
+
+import inception_lens as il
+from inception_lens.architectures.catalogue import find
+from inception_lens.cli import run
+from inception_lens.errors import FormatError
+from inception_lens.graph import Graph, Mode
+from inception_lens.readers.protobuf_text import parse
+from inception_lens.readers.prototxt import Settings, read
+from inception_lens.readers.weights import read_weights
+from inception_lens.writers.weights import Placed, place, state_names
+from tests.readers.caffe_models import CaffeLayer, caffemodel
+
+Arrays = dict[str, Any]
+GENERATOR = np.random.default_rng(7)
+
+
+def small(name: str, mode: Mode = "inference", **changes: object) -> Graph:
+    config = find(name).config
+    return config.replace(**{"width": 0.07, "classes": 7, **changes}).graph(mode)
+
+
+def random(shape: tuple[int, ...]) -> Any:
+    return GENERATOR.random(shape, dtype="f4")
+
+
+def placed(folder: Path, name: str, data: bytes, graph: Graph) -> tuple[Arrays, Placed]:
+    path = folder / name
+    path.write_bytes(data)
+    written, report = place(read_weights(str(path)), graph)
+    return load(written), report
+
+
+def expected_arrays(graph: Graph) -> dict[tuple[str, str], Any]:
+    return {place: random(target.shape) for place, target in state_names(graph).items()}
+
+
+@pytest.mark.parametrize("spelling", ["current", "V1", "V0"])
+def test_bvlc_googlenet_s_caffemodel_finds_its_places(tmp_path: Path, spelling: str) -> None:
+    graph = small("googlenet", "training")
+    wanted = expected_arrays(graph)
+    layers = [CaffeLayer("data", "Data", [])]
+    for node in graph.nodes:
+        if node.op.has_weights:
+            name = re.sub(r"^aux(\d)/", r"loss\1/", node.name)  # Caffe's heads
+            kind = "InnerProduct" if node.op.kind == "Linear" else "Convolution"
+            layers.append(CaffeLayer(name, kind, [wanted[node.name, role] for role in ("weight", "bias")]))
+    arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers, spelling), graph)
+    assert (report.missed, report.unset) == ((), ())
+    assert ("inception_3a/5x5_reduce.0", "inception_3a.5x5_reduce.weight") in report.placed
+    targets = state_names(graph)
+    assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
+
+
+def test_at_inference_the_heads_of_a_caffemodel_find_no_place_and_are_named(tmp_path: Path) -> None:
+    graph = small("googlenet")
+    numbers = [random((16, 36, 1, 1)), random((16,))]
+    first = state_names(graph)["conv1/7x7_s2", "weight"].shape
+    layers = [
+        CaffeLayer("loss1/conv", "Convolution", numbers),
+        CaffeLayer("conv1/7x7_s2", "Convolution", [random(first), random((first[0] + 1,))]),
+    ]
+    arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers), graph)
+    assert list(arrays) == ["conv1.7x7_s2.weight"]
+    assert {each.name: each.why for each in report.missed} == {
+        "loss1/conv.0": "the network has no such tensor",
+        "loss1/conv.1": "the network has no such tensor",
+        "conv1/7x7_s2.1": f"it is {first[0] + 1}, and `conv1.7x7_s2.bias` is {first[0]}",
+    }
+    assert "conv1.7x7_s2.bias" in report.unset
+    assert len(report.unset) == len(state_names(graph)) - 1
+
+
+BATCH_NORM = """
+input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 1 bias_term: false } }
+layer { name: "bn_conv" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "scale_conv" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+"""
+
+
+@pytest.mark.parametrize("factor", [4.0, 0.0])
+def test_caffe_s_statistics_are_divided_by_their_factor_and_the_scale_joins_its_norm(
+    tmp_path: Path, factor: float
+) -> None:
+    graph = read(parse(BATCH_NORM), None, "inference", Settings())
+    mean, var, gamma, beta, kernel = random((4,)), random((4,)), random((4,)), random((4,)), random((4, 3, 1, 1))
+    layers = [
+        CaffeLayer("conv", "Convolution", [kernel], "data", "conv"),
+        CaffeLayer("bn_conv", "BatchNorm", [mean, var, np.array([factor])], "conv", "conv"),
+        CaffeLayer("scale_conv", "Scale", [gamma, beta], "conv", "conv"),
+    ]
+    arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers), graph)
+    assert (report.missed, report.unset) == ((), ())
+    assert np.allclose(arrays["bn_conv.running_mean"], mean / factor if factor else 0)
+    assert np.allclose(arrays["bn_conv.running_var"], var / factor if factor else 0)
+    assert (arrays["bn_conv.weight"] == gamma).all()
+    assert (arrays["bn_conv.bias"] == beta).all()
+
+
+V1_BRANCHES = {
+    "1x1": ("Branch_0", ["Conv2d_0a_1x1"]),
+    "3x3": ("Branch_1", ["Conv2d_0a_1x1", "Conv2d_0b_3x3"]),
+    "5x5": ("Branch_2", ["Conv2d_0a_1x1", "Conv2d_0b_3x3"]),
+    "poo": ("Branch_3", ["Conv2d_0b_1x1"]),
+}
+"""From tf_slim/nets/inception_v1.py; Mixed_5b's Branch_2 alone calls its 3x3 `Conv2d_0a_3x3`."""
+
+IRREGULAR = {
+    # From tf_slim/nets/inception_v3.py and tensorflow/models research/slim/nets.
+    "inception_v2": {"Logits/Conv2d_1c_1x1": "Logits/Conv2d_1c_1x1"},
+    "inception_v3": {
+        "Mixed_5c/Branch_1/Conv2d_0a_1x1": "Mixed_5c/Branch_1/Conv2d_0b_1x1",
+        "Mixed_5c/Branch_1/Conv2d_0b_5x5": "Mixed_5c/Branch_1/Conv_1_0c_5x5",
+        "Mixed_6a/Branch_0": "Mixed_6a/Branch_0/Conv2d_1a_1x1",
+        "Mixed_6a/Branch_1/Conv2d_1a_3x3": "Mixed_6a/Branch_1/Conv2d_1a_1x1",
+        "Mixed_7b/Branch_1/Conv2d_0c_3x1": "Mixed_7b/Branch_1/Conv2d_0b_3x1",
+    },
+    "inception_v4": {
+        "Mixed_3a/Branch_1": "Mixed_3a/Branch_1/Conv2d_0a_3x3",
+        "Mixed_4a/Branch_0/Conv2d_0b_3x3": "Mixed_4a/Branch_0/Conv2d_1a_3x3",
+        "Mixed_4a/Branch_1/Conv2d_0d_3x3": "Mixed_4a/Branch_1/Conv2d_1a_3x3",
+        "Mixed_5a/Branch_0": "Mixed_5a/Branch_0/Conv2d_1a_3x3",
+        "Mixed_6a/Branch_0": "Mixed_6a/Branch_0/Conv2d_1a_3x3",
+        "Logits": "Logits/Logits",
+    },
+    "inception_resnet_v2": {
+        "Mixed_5b/Branch_0": "Mixed_5b/Branch_0/Conv2d_1x1",
+        "Mixed_6a/Branch_0": "Mixed_6a/Branch_0/Conv2d_1a_3x3",
+        "Logits": "Logits/Logits",
+    },
+}
+REPEATS = {"Block35": "Repeat/block35", "Block17": "Repeat_1/block17", "Block8": "Repeat_2/block8"}
+ROOTS = {"googlenet@slim": "V1", "inception_v2": "V2", "inception_v3": "V3", "inception_v4": "V4"}
+
+
+def slim_layer(network: str, node: str) -> str:
+    """What TF-slim calls the layer of a node."""
+    if network == "googlenet@slim":
+        stem = {"conv1/7x7_s2": "Conv2d_1a_7x7", "conv2/3x3_reduce": "Conv2d_2b_1x1", "conv2/3x3": "Conv2d_2c_3x3"}
+        if node in stem:
+            return stem[node]
+        if node == "loss3/classifier":
+            return "Logits/Conv2d_0c_1x1"
+        module, _, layer = node.partition("/")
+        branch, names = V1_BRANCHES[layer[:3]]
+        name = names[0 if "reduce" in layer or len(names) == 1 else 1]
+        mixed = f"Mixed_{module[10]}{chr(ord(module[11]) + 1)}"
+        path = f"{mixed}/{branch}/{name}"
+        return path.replace("0b", "0a") if path == "Mixed_5b/Branch_2/Conv2d_0b_3x3" else path
+    if node in IRREGULAR[network]:
+        return IRREGULAR[network][node]
+    if found := re.match(r"(Block\d+)_(\d+)/(.*)", node):
+        block = "Block8" if (found[1], found[2]) == ("Block8", "10") else f"{REPEATS[found[1]]}_{found[2]}"
+        rest = "Conv2d_1x1" if found[3] == "up_1x1" else found[3]
+        return f"{block}/{'Branch_0/Conv2d_1x1' if rest == 'Branch_0' else rest}"
+    return f"{node}/Conv2d_0a_1x1" if re.fullmatch(r"\w+/Branch_\d", node) else node
+
+
+def slim_variables(network: str, graph: Graph, wanted: dict[tuple[str, str], Any]) -> Iterator[tuple[str, Any]]:
+    root = f"Inception{ROOTS.get(network, 'ResnetV2')}"
+    for (node, role), numbers in wanted.items():
+        conv = node.removesuffix("/bn")
+        part = re.search(r"/(depthwise|pointwise)$", conv)
+        layer = f"{root}/{slim_layer(network, conv[: part.start()] if part else conv)}"
+        if node.endswith("/bn"):
+            names = {"bias": "beta", "weight": "gamma", "running_mean": "moving_mean", "running_var": "moving_variance"}
+            yield f"{layer}/BatchNorm/{names[role]}", numbers
+        elif role == "bias":
+            yield f"{layer}/biases", numbers
+        elif numbers.ndim == 2:
+            yield f"{layer}/weights", numbers.T
+        elif part and part[1] == "depthwise":
+            channels = graph.inputs[0].type.shape[1]
+            folded = numbers.reshape(channels, -1, *numbers.shape[2:])
+            yield f"{layer}/depthwise_weights", folded.transpose(2, 3, 0, 1)
+        else:
+            yield f"{layer}/{'pointwise_' if part else ''}weights", numbers.transpose(2, 3, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "network", ["googlenet@slim", "inception_v2", "inception_v3", "inception_v4", "inception_resnet_v2"]
+)
+def test_tf_slim_s_variables_find_their_places(tmp_path: Path, network: str) -> None:
+    graph = small(network, "training")
+    wanted = expected_arrays(graph)
+    variables: dict[str, Any] = dict(slim_variables(network, graph, wanted))
+    assert len(variables) == len(wanted)
+    order = list(variables)
+    GENERATOR.shuffle(order)
+    np.savez(tmp_path / "w.npz", **{name: variables[name] for name in order}, global_step=np.int64(1))
+    written, report = place(read_weights(str(tmp_path / "w.npz")), graph)
+    assert ([each.name for each in report.missed], report.unset) == (["global_step"], ())
+    arrays, targets = load(written), state_names(graph)
+    assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
+
+
+def test_a_checkpoint_of_other_classes_says_how_it_would_fit(tmp_path: Path) -> None:
+    graph = small("googlenet@slim")
+    name = "InceptionV1/Logits/Conv2d_0c_1x1/weights"
+    other: dict[str, Any] = {name: random((1, 1, 72, 9)), name.replace("weights", "biases"): random((7,))}
+    np.savez(tmp_path / "w.npz", **other)
+    _, report = place(read_weights(str(tmp_path / "w.npz")), graph)
+    assert [each.why.partition("; ")[2] for each in report.missed] == ["--set classes=N makes it fit"]
+
+
+def test_what_a_built_network_saves_comes_back(tmp_path: Path) -> None:
+    graph = small("googlenet@torchvision")
+    module = il.build(graph)
+    torch.save({"state_dict": {f"module.{k}": v for k, v in module.state_dict().items()}}, tmp_path / "w.pth")
+    written, report = place(read_weights(str(tmp_path / "w.pth")), graph)
+    assert report.unset == ()
+    assert {each.name.rpartition(".")[2] for each in report.missed} == {"num_batches_tracked"}
+    (tmp_path / "w.safetensors").write_bytes(written)
+    again = il.build(graph)
+    again.load_state_dict(load_file(tmp_path / "w.safetensors"))
+    image = torch.rand(1, 3, 224, 224)
+    assert torch.equal(module.eval()(image), again.eval()(image))
+
+
+def test_shared_tensors_are_written_under_each_name(tmp_path: Path) -> None:
+    text = 'input: "a" input_shape { dim: 1 dim: 4 }' + "".join(
+        f'layer {{ name: "{name}" type: "InnerProduct" bottom: "{x}" top: "{name}" param {{ name: "w" }} '
+        f'param {{ name: "b" }} inner_product_param {{ num_output: 4 }} }}'
+        for x, name in ("ab", "bc")
+    )
+    graph = read(parse(text), None, "inference", Settings())
+    assert [target.key for target in state_names(graph).values()] == ["b.weight", "b.bias", "c.weight", "c.bias"]
+
+
+def test_a_file_for_another_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="none of its 2 tensors has a place in `network`"):
+        placed(
+            tmp_path, "x.caffemodel", caffemodel([CaffeLayer("x", "Convolution", [random((1,))] * 2)]), small("vgg16")
+        )
+
+
+def test_the_command_lists_converts_and_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = [CaffeLayer("conv1", "Convolution", [random((20, 1, 5, 5)), random((20,))])]
+    layers += [CaffeLayer("odd", "InnerProduct", [random((2, 2))])]
+    source, target = tmp_path / "lenet.caffemodel", tmp_path / "w.safetensors"
+    source.write_bytes(caffemodel(layers))
+    assert run(["weights", str(source)]) == 0
+    listed = capsys.readouterr().out
+    assert "conv1.0  20x1x5x5  float32  2,000" in listed
+    assert "3 tensors, 524 numbers, 2.10 kB" in listed
+    assert run(["weights", str(source), "--format", "json"]) == 0
+    found = msgspec.json.decode(capsys.readouterr().out)
+    assert found["tensors"][0] == {
+        "name": "conv1.0", "shape": [20, 1, 5, 5], "dtype": "float32", "bytes": 2000, "note": "",
+    }  # fmt: skip
+    assert run(["weights", str(source), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["name,shape,dtype,bytes", "conv1.0,20x1x5x5,float32,2000"]
+    assert run(["weights", str(source), "--into", "lenet@caffe", "-o", str(target)]) == 1
+    said = capsys.readouterr().out
+    assert "2 of 3 tensors placed in lenet@caffe" in said
+    assert "odd.0: the network has no such tensor" in said
+    assert "left unset, 6:\n  conv2.weight\n" in said
+    assert set(load(target.read_bytes())) == {"conv1.weight", "conv1.bias"}
+    for wrong in ([], ["-o", str(tmp_path / "w.bin")]):
+        assert run(["weights", str(source), "--into", "lenet@caffe", *wrong]) == 2
+        assert "give -o weights.safetensors" in capsys.readouterr().err
