@@ -14,6 +14,9 @@ from inception_lens.analyses.compare_records import Change, Comparison, Head, Ki
 from inception_lens.analyses.receptive_field import receptive_fields
 from inception_lens.graph import Graph, Output
 
+WITHOUT_LOSS = ("pytorch", "onnx")
+"""Sources that say nothing of a loss: it stands outside of the model."""
+
 
 def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Comparison:
     """Compare two networks by their structure; what their calls and tensors are called makes no difference.
@@ -186,7 +189,9 @@ def _heads(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[s
         output_a, output_b = (x.graph.outputs[n] if n else None for x, n in ((a, k), (b, m)))
         part = comparer.part()
         if output_a and output_b:
-            what = _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
+            what = []
+            if not {a.graph.about.source, b.graph.about.source} & set(WITHOUT_LOSS):
+                what += _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
             what += _unlike("output", (k,), (m,))
             reads_a, reads_b = _attached(a, heads_a[k]), _attached(b, heads_b[m])
             if [trunk.get(name) for name in reads_a] != reads_b:

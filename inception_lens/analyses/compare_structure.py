@@ -123,16 +123,24 @@ def _bag(op: Op, group: str, inputs: tuple[Shape, ...], output: Shape, side: int
 class Structure:
     """One graph, or a part of it, as a tree of series and forks."""
 
-    def __init__(self, graph: Graph, part: Sequence[int], kinds: Kinds) -> None:
-        """Take the calls at the places `part` of `graph`, in order."""
+    def __init__(self, graph: Graph, part: Sequence[int], kinds: Kinds, nested: frozenset[str] = frozenset()) -> None:
+        """Take the calls at the places `part` of `graph`, in order; those of `nested` are as good as what they read."""
         self.graph, self.kinds = graph, kinds
         side = max([max(given.type.shape[2:], default=1) for given in graph.inputs], default=1)
         place = {graph.nodes[i].name: i for i in part}
         self.kind_of = {i: self._kind(graph.nodes[i], side) for i in part}
         self._leaves = {i: Leaf(i, kind) for i, kind in self.kind_of.items()}
-        self._reads = {i: producers(graph.nodes[i], place) for i in part}
+        self._reads: dict[int, list[int | None]] = {}
         self._readers: dict[int, list[int]] = {i: [] for i in part}
-        for i, read in self._reads.items():
+        for i in part:
+            reads = producers(graph.nodes[i], place)
+            if nested:  # earlier ones have been looked through already
+                inner = [self._reads[j] if j is not None and graph.nodes[j].name in nested else [j] for j in reads]
+                reads = [j for several in inner for j in several]
+            self._reads[i] = reads
+        part = [i for i in part if graph.nodes[i].name not in nested]
+        for i in part:
+            read = self._reads[i]
             for producer in read:
                 if producer is not None:
                     self._readers[producer].append(i)
@@ -140,7 +148,7 @@ class Structure:
             producer = place.get(output.node.partition(":")[0])
             if producer is not None:
                 self._readers[producer].append(len(graph.nodes))
-        self.series = self._series(list(part), 0)
+        self.series = self._series(part, 0)
 
     def _kind(self, node: Node, side: int) -> int:
         graph = self.graph

@@ -39,6 +39,25 @@ def load(
         TraceError: the callable or the forward pass ended in an error.
         ConfigError: the model does not say what it reads, and nobody else does.
     """
+    ready, inputs, about = _ready(model, arguments, inputs)
+    return trace(ready, inputs, mode=mode, batch=batch, about=about)
+
+
+def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+    """Trace a model at inference and in training, for which it is made, and its code run, once.
+
+    The arguments and errors are those of `load`. A model that cannot be traced in training is as at inference there.
+    """
+    ready, inputs, about = _ready(model, arguments, inputs)
+    inference = trace(ready, inputs, mode="inference", about=about)
+    try:
+        return inference, trace(ready, inputs, mode="training", about=about)
+    except TraceError:
+        return inference, inference
+
+
+def _ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[nn.Module, Inputs, About]:
+    """The module, what it reads, and what people know it by."""
     about = About(type(model).__name__, source="pytorch")
     if isinstance(model, str | os.PathLike):
         path = os.fspath(model)
@@ -54,7 +73,7 @@ def load(
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if inputs is None:
         inputs = _own_inputs(model, about.name)
-    return trace(model, inputs, mode=mode, batch=batch, about=about)
+    return model, inputs, about
 
 
 def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:

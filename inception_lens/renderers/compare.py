@@ -27,7 +27,11 @@ def compare_table(comparison: Comparison, *, width: int = 100, color: bool = Fal
     lines = textwrap.wrap(f"{_title(a)}  against  {_title(b)}", width, break_long_words=False)
     told = facts(comparison.trunk, a.graph, b.graph)
     differing = [fact for fact in told if not fact.alike]
-    lines += ["", *_grid(differing, _sums(a, b), width, color, unicode)] if differing else ["", *_same(comparison)]
+    lines += (
+        ["", *_grid(differing, _sums(a, b), width, color, unicode)]
+        if differing
+        else ["", *textwrap.wrap(" ".join(_same(comparison)), width)]
+    )
     alike = [fact for fact in told if fact.alike]
     if alike:
         lines += ["", *textwrap.wrap("told otherwise, and the same on this input:", width), *_listed(alike, width)]
@@ -96,9 +100,12 @@ def _title(side: Side) -> str:
 
 
 def _same(comparison: Comparison) -> list[str]:
-    side = comparison.a
-    least = "" if side.exact else "at least "
-    return [f"no difference: {count(side.params)} parameters and {least}{count(side.macs)} MACs in both"]
+    a, b = comparison.a, comparison.b
+    least = "" if a.exact else "at least "
+    if a.params == b.params:
+        return [f"no difference: {count(a.params)} parameters and {least}{count(a.macs)} MACs in both"]
+    params = f"{count(a.params)} and {count(b.params)} parameters declared"
+    return [f"no difference in what they compute: {least}{count(a.macs)} MACs in both; {params}"]
 
 
 def _names(a: Side, b: Side) -> tuple[str, str]:

@@ -175,8 +175,11 @@ def _sentence(kind: str, items: Sequence[_Item], part: Part) -> str:
             return f"{subject} {'read' if several else 'reads'} the same calls in another order"
         case "params":
             return f"{subject} {'share' if several else 'shares'} parameters with others, or no longer do"
+        case "output" if first.a and first.b:
+            return f"its result is number {first.b[0] + 1} of those handed out, not {first.a[0] + 1}"
         case "output":
-            return "the results are handed out in another order, or others are"
+            result = f"{number(n)} results are" if several else "its result is"
+            return f"{result} handed out {'too' if first.b else 'no more'}"
         case "attached_to":
             return f"the head reads {b} instead of {a}"
         case "loss_weight":
