@@ -88,7 +88,7 @@ def load_with(
         require("torch", extra="torch")
         from inception_lens.pytorch.models import load as load_module
 
-        return load_module(model, overrides, _unnamed(inputs), mode, batch)
+        return load_module(model, overrides, unnamed(inputs), mode, batch)
     graph = _load(model, overrides, inputs, mode)
     return graph if batch is None else graph.with_batch(batch)
 
@@ -122,7 +122,7 @@ def is_pytorch(model: object) -> bool:
     return torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram)
 
 
-def _unnamed(inputs: Inputs | None) -> Any:
+def unnamed(inputs: Inputs | None) -> Any:
     """Inputs as PyTorch takes them: by position where the one that is given has no name."""
     return (inputs[""],) if isinstance(inputs, Mapping) and list(inputs) == [""] else inputs
 
@@ -185,15 +185,15 @@ def compare(
 
     mode: Mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), "inference")
     (at_a, training_a), (at_b, training_b) = (
-        _both_modes(model, keys, inputs) for model, keys in zip((a, b), overrides, strict=True)
+        both_modes(model, keys, inputs) for model, keys in zip((a, b), overrides, strict=True)
     )
     if mode == "training":
         return compare_graphs(training_a, training_b)
     return compare_graphs(at_a, at_b, (training_a, training_b))
 
 
-def _both_modes(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
-    """A network at inference and in training; a Graph is what it is."""
+def both_modes(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+    """Load a network at inference and in training, as `load_with` does; a Graph is what it is."""
     if isinstance(model, Graph):
         graph = load_with(model, overrides, inputs)
         return graph, graph
@@ -201,7 +201,7 @@ def _both_modes(model: Model, overrides: Mapping[str, Any], inputs: Inputs | Non
         require("torch", extra="torch")
         from inception_lens.pytorch.models import load_both
 
-        return load_both(model, overrides, _unnamed(inputs))
+        return load_both(model, overrides, unnamed(inputs))
     return load_with(model, overrides, inputs, "inference"), load_with(model, overrides, inputs, "training")
 
 
