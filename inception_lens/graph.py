@@ -191,6 +191,10 @@ class Writer:
             check_dtype(given.type.dtype)
             self._types[given.name] = (given.type,)
 
+    def tensor_type(self, name: str) -> TensorType:
+        """Type of the node, the output or the input called `name`."""
+        return self._types[name][0]
+
     def shape(self, name: str) -> Shape:
         """Shape of the first output of the node or input called `name`."""
         return self._types[name][0].shape

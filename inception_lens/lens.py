@@ -133,6 +133,12 @@ def is_file(model: object) -> TypeGuard[str | os.PathLike[str]]:
 
 
 def _read_file(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
+    if path.lower().endswith(".onnx"):
+        from inception_lens.readers.onnx_model import read_onnx
+
+        if overrides:
+            raise ConfigError(f"an ONNX model has no keys to override: {', '.join(overrides)}")
+        return read_onnx(path, inputs if isinstance(inputs, Mapping) else _shapes(inputs), mode)
     from inception_lens.readers.prototxt import read_prototxt, settings
 
     return read_prototxt(path, _shapes(inputs), mode, settings(overrides))

@@ -53,6 +53,8 @@ def test_loading_and_analysing_need_one_package() -> None:
         ["summary", "googlenet"],
         ["summary", "googlenet", "--format", "json"],
         ["summary", "googlenet@torchvision", "--mode", "training", "--depth", "all"],
+        ["compare", "googlenet", "googlenet@torchvision"],
+        ["verify", "googlenet", "--paper"],
         ["list"],
         ["list", "--format", "json"],
         ["schema"],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Format = TypeVar("Format", bound=str)
 
 
 class ModelType(click.ParamType[str]):
@@ -123,15 +124,13 @@ def _shape(text: str, whole: str) -> tuple[int, ...]:
     return (1, 3, *sizes * 2) if len(sizes) == 1 and text == whole else sizes
 
 
-def format_of(output: str | None, suffixes: Mapping[str, str]) -> str:
-    """The format that a file's suffix stands for; a table where there is no file.
+def format_of(output: str | None, suffixes: Mapping[str, Format]) -> Format:
+    """The format that a file's suffix stands for; that of `.txt` where there is no file.
 
     Raises:
         ConfigError: the suffix stands for none.
     """
-    if output is None or output == "-":
-        return "table"
-    suffix = os.path.splitext(output)[1].lower()
+    suffix = ".txt" if output in (None, "-") else os.path.splitext(output or "")[1].lower()
     if suffix not in suffixes:
         raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, suffixes)}; or give --format")
     return suffixes[suffix]
