@@ -88,7 +88,7 @@ def load_with(
         require("torch", extra="torch")
         from inception_lens.pytorch.models import load as load_module
 
-        return load_module(model, overrides, _unnamed(inputs), mode, batch)
+        return load_module(model, overrides, unnamed(inputs), mode, batch)
     graph = _load(model, overrides, inputs, mode)
     return graph if batch is None else graph.with_batch(batch)
 
@@ -122,7 +122,7 @@ def is_pytorch(model: object) -> bool:
     return torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram)
 
 
-def _unnamed(inputs: Inputs | None) -> Any:
+def unnamed(inputs: Inputs | None) -> Any:
     """Inputs as PyTorch takes them: by position where the one that is given has no name."""
     return (inputs[""],) if isinstance(inputs, Mapping) and list(inputs) == [""] else inputs
 
