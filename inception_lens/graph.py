@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.errors import GraphError, ShapeError, suggest
+from inception_lens.errors import GraphError, InceptionLensError, ShapeError, suggest
 from inception_lens.ops import BYTES_PER_ELEMENT, Declared, Op, Parameter, Shape, TensorType, Unknown, by
 
 Mode = Literal["inference", "training"]
@@ -106,6 +106,15 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     def __repr__(self) -> str:
         inputs = ", ".join(f"{given.name} {by(given.type.shape)}" for given in self.inputs)
         return f"<Graph {self.name!r} of {inputs}: {len(self.nodes)} nodes, {self.mode}>"
+
+    def _repr_svg_(self) -> str | None:
+        """The diagram that a notebook shows; None, and so the text, where there would be too much of it."""
+        from inception_lens.renderers.diagram import diagram
+
+        try:
+            return diagram(self).draw("svg").decode()
+        except InceptionLensError:
+            return None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self._identity == other._identity

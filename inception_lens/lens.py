@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, get_args
 
@@ -24,9 +26,14 @@ if TYPE_CHECKING:
     from inception_lens.analyses.savings import Savings
     from inception_lens.pytorch.build import BuiltNetwork
     from inception_lens.pytorch.weights import Weights
+    from inception_lens.renderers.diagram import Diagram
 
-Model = str | os.PathLike[str] | Network | Graph
-"""A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph."""
+Model = Any
+"""A catalogue name, the path of a `.toml` config or of a file of `FILES`, a config or a Graph; and of PyTorch an
+`nn.Module`, an exported program or the path of one, `package.module:callable` or `file.py:callable`."""
+
+CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
+"""How a callable of PyTorch is written; its code is run."""
 
 FILES = (".prototxt", ".onnx")
 """Suffixes of files that hold a network as others wrote it, and no config."""
@@ -50,27 +57,43 @@ def load(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None
     Args:
         model: what to load.
         inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1. By name where
-            there are several.
+            there are several. For PyTorch a tuple of tensors, shapes and other arguments, or a mapping of keyword
+            arguments.
         mode: `training` keeps the auxiliary heads, and is a prototxt's phase TRAIN; None is a Graph's own, and
             inference for all else.
         **overrides: keys of the config and their values, for a catalogue network or a config: `classes=10`, or
-            `**{"inception_3a/5x5_reduce": 24}`; for a prototxt `stage` and `level`.
+            `**{"inception_3a/5x5_reduce": 24}`; for a prototxt `stage` and `level`; arguments of a callable.
 
     Raises:
         UnknownModelError: there is no such network.
         ConfigError: an override is wrong, or the config is.
         FormatError: the file is not what its suffix says.
         GraphError: the network cannot take the input.
+        TraceError: a PyTorch model's forward pass, or what makes the model, ended in an error.
     """
     return load_with(model, overrides, inputs, mode)
 
 
 def load_with(
-    model: Model, overrides: Mapping[str, Any], inputs: Inputs | None = None, mode: Mode | None = None
+    model: Model,
+    overrides: Mapping[str, Any],
+    inputs: Inputs | None = None,
+    mode: Mode | None = None,
+    batch: int | None = None,
 ) -> Graph:
-    """As `load`, with the overrides as a mapping."""
+    """As `load`, with the overrides as a mapping, and `batch` samples at once."""
     if mode not in (None, *get_args(Mode)):
         raise ConfigError(f"`{mode}` is no mode{suggest(str(mode), get_args(Mode))}")
+    if is_pytorch(model):
+        require("torch", extra="torch")
+        from inception_lens.pytorch.models import load as load_module
+
+        return load_module(model, overrides, _unnamed(inputs), mode, batch)
+    graph = _load(model, overrides, inputs, mode)
+    return graph if batch is None else graph.with_batch(batch)
+
+
+def _load(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode | None) -> Graph:
     if isinstance(model, Graph):
         if overrides:
             raise ConfigError(f"a Graph has no keys to override: {', '.join(overrides)}")
@@ -88,6 +111,20 @@ def load_with(
     except ShapeError as error:
         where = f"{about.description}: " if about.source == "config" and about.description else ""
         raise ShapeError(f"{where}{error}") from None
+
+
+def is_pytorch(model: object) -> bool:
+    """Whether `model` is PyTorch's: a module, an exported program, or a text that names one."""
+    if isinstance(model, str | os.PathLike):
+        text = os.fspath(model)
+        return text.endswith(".pt2") or CALLABLE.fullmatch(text) is not None
+    torch = sys.modules.get("torch")  # where it is not loaded, nothing of it can have come
+    return torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram)
+
+
+def _unnamed(inputs: Inputs | None) -> Any:
+    """Inputs as PyTorch takes them: by position where the one that is given has no name."""
+    return (inputs[""],) if isinstance(inputs, Mapping) and list(inputs) == [""] else inputs
 
 
 def is_file(model: object) -> TypeGuard[str | os.PathLike[str]]:
@@ -126,8 +163,7 @@ def analyze(
     Raises:
         InceptionLensError: as `load` does.
     """
-    graph = load(model, inputs, mode=mode)
-    return analyze_graph(graph if batch is None else graph.with_batch(batch))
+    return analyze_graph(load_with(model, {}, inputs, mode, batch))
 
 
 def compare(
@@ -197,8 +233,7 @@ def savings_with(
     asked = savings_kinds.kinds_called(kinds)
     graphs = {}
     for mode in dict.fromkeys(("inference", *(kind.mode for kind in asked))):
-        graph = load_with(model, overrides, inputs, mode)
-        graphs[mode] = graph if batch is None else graph.with_batch(batch)
+        graphs[mode] = load_with(model, overrides, inputs, mode, batch)
     return count(graphs, asked, machines.machine(machine))
 
 
@@ -265,6 +300,27 @@ def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -
     analysis, terminal = analyze(model, input_size), Terminal()
     print(summary_table(analysis, depth=depth, width=terminal.width, unicode=terminal.unicode))  # noqa: T201
     return analysis
+
+
+def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **look: Any) -> Diagram:
+    """Draw a network; `model`, `inputs` and `mode` as in `load`.
+
+    Args:
+        model: what to draw.
+        inputs: shape of the input.
+        mode: `training` draws the auxiliary heads.
+        **look: as in `renderers.diagram.diagram`: `level="layer"`, `module="inception_3a"`, `style="paper"`,
+            `heat="macs"`, `fold=True`, `direction="left-to-right"`, `dark=True`.
+
+    Returns:
+        A Diagram: `.dot` is its DOT text, `.draw("svg")`, `"png"` or `"pdf"` a file's bytes; a notebook shows it.
+
+    Raises:
+        InceptionLensError: as `load` does; there is no such module; or the picture would be too large.
+    """
+    from inception_lens.renderers.diagram import diagram as draw
+
+    return draw(load(model, inputs, mode=mode), **look)
 
 
 def configure(model: Model, overrides: Mapping[str, Any]) -> Configured:

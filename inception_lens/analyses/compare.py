@@ -67,7 +67,7 @@ def _needed(network: Network, output: Output, known: set[int]) -> set[int]:
     names = [output.node]
     while names:
         name = names.pop()
-        i = network.place.get(name if name in network.place else name.partition(":")[0])
+        i = network.find(name)
         if i is not None and i not in known and i not in found:
             found.add(i)
             names += network.graph.nodes[i].inputs
@@ -137,7 +137,11 @@ def _outputs(comparer: Comparer, heads_a: Heads, heads_b: Heads) -> Iterator[Cha
         if isinstance(source, tuple) and in_a.get(source) != in_b.get(source):
             i = source[0]
             names = comparer.a.graph.nodes[i].name, comparer.b.graph.nodes[comparer.pairs[i]].name
-            yield _change(*names, Difference("output", in_a.get(source), in_b.get(source)))
+            yield _change(*names, Difference("output", _tuple(in_a.get(source)), _tuple(in_b.get(source))))
+
+
+def _tuple(places: list[int] | None) -> tuple[int, ...] | None:
+    return None if places is None else tuple(places)
 
 
 def _with(part: Part, more: Iterable[Change]) -> Part:
@@ -179,10 +183,10 @@ def _heads(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[s
         part = comparer.part()
         if output_a and output_b:
             what = _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
-            what += _unlike("output", [k], [m])
+            what += _unlike("output", (k,), (m,))
             reads_a, reads_b = _attached(a, heads_a[k]), _attached(b, heads_b[m])
             if [trunk.get(name, name) for name in reads_a] != reads_b:
-                what.append(Difference("attached_to", reads_a, reads_b))
+                what.append(Difference("attached_to", tuple(reads_a), tuple(reads_b)))
             part = _with(part, [_change(output_a.node, output_b.node, *what)] if what else [])
         yield Head(
             part.pairs,
@@ -217,10 +221,10 @@ def _attached(network: Network, head: Sequence[int]) -> list[str]:
     found = []
     for i in head:
         for name in graph.nodes[i].inputs:
-            j = network.place.get(name)
+            j = network.find(name)
             if j not in inside:
                 while j is not None and graph.nodes[j].op.category in LIGHT and len(graph.nodes[j].inputs) == 1:
                     name = graph.nodes[j].inputs[0]
-                    j = network.place.get(name)
+                    j = network.find(name)
                 found.append(name)
     return list(dict.fromkeys(found))

@@ -46,7 +46,7 @@ def align(a: Series, b: Series, kinds: Kinds) -> Alignment:
     return Alignment(aligner.pairs, frozenset(aligner.moved))
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _Row(msgspec.Struct, frozen=True, gc=False):
     """Numbers from the place `first` on, and nothing beside them."""
 
     first: int

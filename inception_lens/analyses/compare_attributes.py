@@ -16,7 +16,7 @@ CONSEQUENCES = ("in_channels", "output_shape")
 """What follows from differences elsewhere, or from the other attributes."""
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True, gc=False):
     """One attribute in which two calls differ, and its values; None where there is none."""
 
     attribute: str
@@ -31,7 +31,7 @@ class Difference(msgspec.Struct, frozen=True):
         return Difference(self.attribute, self.b, self.a, -self.params, -self.macs)
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One call, without its name."""
 
     op: Op
@@ -68,7 +68,7 @@ def alike_here(a: Call, b: Call) -> bool:
     So do an average over the whole map and a global average pool, pools whose windows are the same, and a linear layer
     and a convolution over the whole map.
     """
-    if a.output[:2] != b.output[:2] or a.inputs[0][:2] != b.inputs[0][:2]:
+    if not a.inputs or not b.inputs or a.output[:2] != b.output[:2] or a.inputs[0][:2] != b.inputs[0][:2]:
         return False
     kinds = {type(a.op), type(b.op)}
     if kinds == {Linear, Conv2d}:
@@ -128,7 +128,7 @@ def _values(call: Call) -> dict[str, Any]:
         values["kernel"] = values.pop("kernel_size")
     elif op.category == "pool" and (window := op.window(call.inputs[0], call.output)):
         values["kernel"] = window.kernel
-    if "padding" in values and call.inputs:
+    if op.category in ("conv", "pool") and {"kernel", "stride", "padding"} <= values.keys():
         rounding = "same" if values["padding"] == "same" else values.pop("rounding", "floor")
         values["padding"] = tuple(
             [before if before == behind else (before, behind) for before, behind in _explicit(call)]

@@ -32,6 +32,10 @@ class Network(msgspec.Struct, frozen=True):
         """Count and index a graph."""
         return cls(graph, costs(graph), {node.name: i for i, node in enumerate(graph.nodes)})
 
+    def find(self, name: str) -> int | None:
+        """The place of the call that makes a tensor; None for an input of the network."""
+        return self.place.get(name if name in self.place else name.partition(":")[0])
+
     def call(self, i: int) -> Call:
         """The call at a place, without its name."""
         node = self.graph.nodes[i]
@@ -180,10 +184,10 @@ class _Sources:
             if name in self.inputs:
                 found = self.inputs[name]
                 break
-            producer, _, output = name.partition(":") if name not in self.network.place else (name, "", "")
-            i = self.network.place[producer]
+            i = self.network.find(name)
+            assert i is not None
             if i in self.pairs:
-                found = (self.pairs[i], output or "0")
+                found = (self.pairs[i], name.removeprefix(self.network.graph.nodes[i].name))
                 break
             node = self.network.graph.nodes[i]
             if len(node.inputs) != 1 or node.op.category not in LIGHT:

@@ -33,7 +33,7 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
     """Equal for calls of the same operation on the same shapes."""
 
 
-class Fork(msgspec.Struct, frozen=True):
+class Fork(msgspec.Struct, frozen=True, gc=False):
     """Branches that read one tensor and meet in one call."""
 
     branches: tuple[Series, ...]

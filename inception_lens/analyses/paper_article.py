@@ -138,7 +138,7 @@ def _pool_sizes(network: Described) -> Iterator[Statement]:
 def _second_convolution(network: Described) -> Iterator[Statement]:
     yield _compared("C2", "192 of 3x3, padding 1: 56x56x192", _conv2(network))
     reduction, convolution = network.weights("conv2/3x3_reduce"), network.weights("conv2/3x3")
-    both = f"1x1 {reduction:,} and 3x3 {convolution:,} weights"
+    both = f"two: of {reduction:,} and {convolution:,} weights" if reduction else f"one, of {convolution:,} weights"
     note = "it leaves out the 1x1 reduction in front, which Table 1 counts as a layer (depth 2)"
     yield Statement("C2, layers", "one 3x3 convolution", both, "corrected" if reduction else "holds", note)
 

@@ -80,11 +80,16 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All savings that were asked for, of one network on one machine."""
 
-    graph: Graph
+    network: Analysis
     machine: Machine
     asked: tuple[Kind, ...]
     savings: tuple[Saving, ...]
     """Those with a site, or with one that was left alone; a kind can be there twice, once for each direction."""
+
+    @property
+    def graph(self) -> Graph:
+        """The network."""
+        return self.network.graph
 
     @cached_property
     def missing(self) -> tuple[Kind, ...]:
@@ -97,8 +102,8 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         found = (each for each in self.savings if each.kind.name == kind and direction in (None, each.direction))
         return next(found, None)
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --format json`, schema `inception-lens/savings/1`.
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON, schema `inception-lens/savings/1`.
 
         With the default kinds, the fields of the reductions stand at the top and those of the naive network under
         `naive`; otherwise each kind is an entry of `savings`.
@@ -110,7 +115,16 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         else:
             record["savings"] = [saving.to_builtins() for saving in self.savings]
             record["not_applicable"] = [kind.name for kind in self.missing]
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+        return record
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `savings --format json`."""
+        return as_json(self.to_builtins(), indent)
+
+
+def as_json(record: dict[str, Any], indent: int = 2) -> str:
+    """A record as people can still read it."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
 
 def head(graph: Graph, machine: Machine) -> dict[str, Any]:
@@ -151,7 +165,7 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machin
             plan = find(network.analysis.graph)
             if plan.sites or plan.left_alone:
                 found.append(_saving(kind, direction, network, plan, machine))
-    return Savings(graph=graphs["inference"], machine=machine, asked=tuple(kinds), savings=tuple(found))
+    return Savings(network=networks["inference"].analysis, machine=machine, asked=tuple(kinds), savings=tuple(found))
 
 
 def _saving(kind: Kind, direction: Direction, network: Counted, plan: Plan, machine: Machine) -> Saving:

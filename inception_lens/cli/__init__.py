@@ -23,6 +23,7 @@ COMMANDS = {
     "list": ("listing", "The catalogue: every network by name, with its size."),
     "compare": ("compare", "What differs between two networks, and what it costs."),
     "verify": ("verify", "Check a network: --paper, against the paper's Table 1."),
+    "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
     "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),

@@ -58,39 +58,48 @@ def padded(x: Tensor, border: Border, value: float = 0.0) -> Tensor:
     return functional.pad(x, sizes, value=value) if any(sizes) else x
 
 
-class BorderedConv1d(nn.Conv1d):
+class _BorderedConv:
+    """A convolution that is given the border to lay around its map."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes,
+        padding: Padding,
+        dilation: Sizes,
+        groups: int,
+        bias: bool,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, 0, dilation, groups, bias)  # type: ignore
+        self.border = Border(kernel_size, stride, dilation, padding, "floor")
+
+    def forward(self, x: Tensor) -> Tensor:
+        mapped: Tensor = super().forward(padded(x, self.border))  # type: ignore
+        return mapped
+
+
+class BorderedConv1d(_BorderedConv, nn.Conv1d):  # type: ignore[misc]
     """Convolution of `(N, C, L)` over a border of zeros."""
 
-    border: Border
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        return super().forward(padded(input, self.border))
-
-
-class BorderedConv2d(nn.Conv2d):
+class BorderedConv2d(_BorderedConv, nn.Conv2d):  # type: ignore[misc]
     """Convolution of `(N, C, H, W)` over a border of zeros."""
 
-    border: Border
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        return super().forward(padded(input, self.border))
-
-
-class BorderedConv3d(nn.Conv3d):
+class BorderedConv3d(_BorderedConv, nn.Conv3d):  # type: ignore[misc]
     """Convolution of `(N, C, D, H, W)` over a border of zeros."""
-
-    border: Border
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        return super().forward(padded(input, self.border))
 
 
 class BorderedMaxPool(nn.Module):
     """Max pool over a border of minus infinity."""
 
-    def __init__(self, border: Border) -> None:
+    def __init__(
+        self, kernel_size: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
+    ) -> None:
         super().__init__()
-        self.border = border
+        self.border = Border(kernel_size, stride, dilation, padding, rounding)
 
     def forward(self, x: Tensor) -> Tensor:
         border, pool = self.border, MAX_POOLS[len(self.border.kernel) - 1]
@@ -105,9 +114,12 @@ class BorderedMaxPool(nn.Module):
 class BorderedAvgPool(nn.Module):
     """Mean over windows; the padding's zeros count in it or not, and what lies beyond the padding never does."""
 
-    def __init__(self, border: Border, count_include_pad: bool) -> None:
+    def __init__(
+        self, kernel_size: Sizes, stride: Sizes, padding: Padding, rounding: Rounding, count_include_pad: bool
+    ) -> None:
         super().__init__()
-        self.border, self.count_include_pad = border, count_include_pad
+        self.border = Border(kernel_size, stride, (1,) * len(kernel_size), padding, rounding)
+        self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
         border, pool = self.border, AVG_POOLS[len(self.border.kernel) - 1]

@@ -135,12 +135,13 @@ class Reduce(nn.Module):
 class Stored(nn.Module):
     """A parameter or a buffer of its own, which others read."""
 
-    def __init__(self, role: str, shape: Sizes, dtype: torch.dtype) -> None:
+    def __init__(self, role: str, shape: Sizes, dtype: str) -> None:
         super().__init__()
+        tensor = torch.zeros(shape, dtype=getattr(torch, dtype))
         if role == "parameter":
-            self.weight = nn.Parameter(torch.zeros(shape, dtype=dtype), requires_grad=dtype.is_floating_point)
+            self.weight = nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
         else:
-            self.register_buffer("buffer", torch.zeros(shape, dtype=dtype))
+            self.register_buffer("buffer", tensor)
         self.role = "weight" if role == "parameter" else "buffer"
 
     def forward(self) -> Tensor:

@@ -155,6 +155,9 @@ def _sentence(kind: str, items: Sequence[_Item], part: Part) -> str:
             return f"{number(n)} {plural(a)} are {plural(b)}" if several else f"the {a} is {article(b)}"
         case "p":
             return f"{subject if several else kind.lower()} of {b} instead of {a}"
+        case "groups":
+            ways = ["dense" if groups == 1 else f"in {groups:,} groups" for groups in (first.a, first.b)]
+            return f"{subject} {are} {ways[1]} instead of {ways[0]}"
         case "rounding" if kind == "convolution":
             pads_a, pads_b = (_padding(items[0], side) for side in ("a", "b"))
             return f"{subject} {'pad' if several else 'pads'} {pads_b} instead of {pads_a}"
@@ -295,12 +298,12 @@ def _exchanged(found: list[Fact]) -> list[Fact]:
     norms = [fact for fact in (*lost, *gained) if (fact.lost or fact.gained) != "bias"]
     if not (lost and gained and norms):
         return found
-    main = max(gained, key=lambda fact: len(fact.calls))
+    gained.sort(key=lambda fact: fact.gained == "bias")
     had = " and ".join(sorted({fact.lost for fact in lost}, key=lambda each: each == "bias"))
-    others = [fact.words for fact in gained if fact is not main]
+    has = [f"bias in {number(len(each.calls))} calls" if each.gained == "bias" else each.words for each in gained]
     joined = Fact(
-        f"{' and '.join([main.words, *others])} instead of {had}",
-        main.calls,
+        f"{' and '.join(has)} instead of {had}",
+        gained[0].calls,
         sum(fact.params for fact in (*lost, *gained)),
         sum(fact.macs for fact in (*lost, *gained)),
     )

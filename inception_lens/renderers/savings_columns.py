@@ -97,6 +97,11 @@ def exact_cells(row: SavingRow) -> dict[str, object]:
     return cells
 
 
+def costs_differ(change: Change) -> bool:
+    """Whether parameters or MACs differ, and not memory or time alone."""
+    return bool(change.saved("params") or change.saved("macs"))
+
+
 def times(ratio: float | None) -> str:
     """A ratio to three digits; one of nothing is `-`."""
     if ratio is None:
