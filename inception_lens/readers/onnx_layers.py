@@ -250,6 +250,11 @@ def pool(run: Run, call: Call) -> list[Value]:
         several = len(call.outputs) > 1
         op: Op = (MaxPool1d, MaxPool2d, MaxPool3d)[axes - 1](*fields, dilation=spread, indices=several)
         return run.outputs(run.add(call.name, op, run.tensor(x)), len(call.outputs))
+    if set(dilations) != {1}:
+        made = sliding.output_size(x.shape[2:], kernel, strides, fields[2], dilations, rounding)
+        types = (TensorType((*x.shape[:2], *made), x.dtype),)
+        flops = types[0].elements * prod(kernel)
+        return [run.add(call.name, Declared("AvgPool", types, flops_beside=flops), run.tensor(x))]
     counted = bool(call.attributes.get("count_include_pad", 0)) or fields[2] == (0,) * axes
     return [run.add(call.name, (AvgPool1d, AvgPool2d, AvgPool3d)[axes - 1](*fields, counted), run.tensor(x))]
 

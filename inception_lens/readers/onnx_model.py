@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
-from inception_lens.ops import Shape, TensorType, by
+from inception_lens.ops import Shape, TensorType, Unknown, by
 from inception_lens.readers.files import shown
 from inception_lens.readers.onnx_file import BITS, TYPES, without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
 from inception_lens.readers.onnx_plain import PLAIN
-from inception_lens.readers.onnx_run import MOST_NODES, Run, checked, kinds, tidy, uses
+from inception_lens.readers.onnx_run import MOST_NODES, NOBODY_KNOWS, Run, checked, kinds, tidy, uses
 from inception_lens.readers.onnx_values import INPLACE, Call, Value, fold, known, onnx_dtype
 from inception_lens.readers.tensors import LARGEST, mapped
 
@@ -153,8 +153,10 @@ class _Reading:
         if handler is None or call.op in UNREAD or mystery:
             return run.unknown(call)
         made = handler(run, call)
-        if len(made) < sum(1 for name, used in zip(call.outputs, call.used, strict=True) if name and used):
-            raise FormatError(f"{len(call.outputs)} outputs, of which only {len(made)} are known")
+        for i in range(len(made), len(call.outputs)):  # statistics that a norm returns beside its output
+            if call.used[i]:
+                declared = (call.declared[i] or NOBODY_KNOWS,)
+                made.append(run.add(f"{call.name}/output_{i}", Unknown(call.op, declared), run.tensor(made[0])))
         return made
 
     def inside(self, run: Run, graph: Any, call: Call, scope: Scope) -> list[Value]:
