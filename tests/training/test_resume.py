@@ -84,7 +84,12 @@ def test_after_kill_9_the_same_command_with_resume_is_bit_identical(
 
 @pytest.mark.parametrize("harm", ["flipped bit", "truncated"])
 def test_a_damaged_state_is_passed_over_for_the_one_before(
-    train: Train, whole: Path, tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    train: Train,
+    whole: Path,
+    tmp_path: Path,
+    harm: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stop_at(monkeypatch, 6)
     train("run", *MID_EPOCH, code=128 + signal.SIGTERM)
@@ -167,7 +172,9 @@ def test_a_run_outlives_a_full_disk(
     assert "the state could not be saved, the run goes on" in capsys.readouterr().out
 
 
-def test_a_step_without_a_finite_gradient_is_skipped(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_without_a_finite_gradient_is_skipped(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spoil(monkeypatch, lambda step, scale: step == 5)
     assert 0 <= train("run")["loss"] < 10
     assert [epoch["skipped_steps"] for epoch in metrics(tmp_path / "run")] == [0, 1, 0]
@@ -202,7 +209,9 @@ def test_a_first_step_that_is_skipped_leaves_no_trace(
     assert metrics(tmp_path / "run")[0]["skipped_steps"] == 1
     state = Checkpoints(tmp_path / "run" / "checkpoints").newest()
     assert state is not None
-    assert all(tensor.isfinite().all() and tensor.abs().max() < 1e3 for tensor in state.tensors.values() if tensor.numel())
+    assert all(
+        tensor.isfinite().all() and tensor.abs().max() < 1e3 for tensor in state.tensors.values() if tensor.numel()
+    )
 
 
 def test_many_in_a_row_roll_back_to_half_the_learning_rate(
@@ -254,7 +263,9 @@ def test_changed_data_do_not_resume(
     assert "has changed since" in capsys.readouterr().err
 
 
-def test_a_state_is_kept_after_every_so_many_seconds(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_state_is_kept_after_every_so_many_seconds(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     clock = time.monotonic
     monkeypatch.setattr(loop.time, "monotonic", lambda: 1000 * clock())
     saved: list[int] = []

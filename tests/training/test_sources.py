@@ -97,7 +97,9 @@ def test_cifar_in_its_binary_version(tmp_path: Path, kind: str) -> None:
     label_columns = labels[:, None] if kind == "cifar10" else np.stack([9 * np.ones_like(labels), labels], 1)
     records = np.concatenate([label_columns, images.reshape(12, -1)], 1).astype(np.uint8)
     if kind == "cifar10":
-        files = {f"data_batch_{i + 1}.bin": records[2 * i : 2 * i + 2] for i in range(5)} | {"test_batch.bin": records[10:]}
+        files = {f"data_batch_{i + 1}.bin": records[2 * i : 2 * i + 2] for i in range(5)} | {
+            "test_batch.bin": records[10:]
+        }
         names = "batches.meta.txt"
     else:
         files, names = {"train.bin": records[:10], "test.bin": records[10:]}, "fine_label_names.txt"
@@ -115,11 +117,14 @@ def test_cifar_in_its_binary_version(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels")]
+    "names",
+    [("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels")],
 )
 def test_npz_that_is_split(tmp_path: Path, names: tuple[str, ...]) -> None:
     images, labels = np.full((6, 8, 8), 7, np.uint8), np.array([[0], [1]] * 3)
-    np.savez_compressed(tmp_path / "a.npz", **dict(zip(names, (images[:4], labels[:4], images[4:], labels[4:]), strict=True)))
+    np.savez_compressed(
+        tmp_path / "a.npz", **dict(zip(names, (images[:4], labels[:4], images[4:], labels[4:]), strict=True))
+    )
     found = opened(f"npz:{tmp_path / 'a.npz'}")
     assert (found.images.shape, len(found.train), len(found.test)) == ((6, 8, 8, 1), 4, 2)
     assert found.images.unique().tolist() == [7]
