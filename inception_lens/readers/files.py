@@ -56,6 +56,13 @@ def check(path: str, kind: str, largest: int | None = None) -> int:
     return found.st_size
 
 
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, OverflowError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+"""What `zipfile` raises of an archive that is none."""
+
+
 @contextmanager
 def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
     """Open a ZIP archive whose directory is of a bounded size.
@@ -68,15 +75,7 @@ def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
         _check_directory(path)
         with zipfile.ZipFile(path) as opened:
             yield opened
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-        zlib.error,
-    ) as error:
+    except BROKEN as error:
         raise FormatError(f"{shown(path)}: no whole {kind}: {str(error)[:100]}") from None
 
 
