@@ -19,6 +19,11 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
+def one_line(message: object) -> str:
+    """A message about a file, which may hold names from it: without line breaks, and not longer than anybody reads."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(message)[:1_000])
+
+
 def read_bytes(path: str, largest: int, kind: str) -> bytes:
     """Read a whole file of at most `largest` bytes; `kind` names what it should be, such as `Caffe prototxt`.
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, by
-from inception_lens.readers.files import shown
+from inception_lens.readers.files import one_line, shown
 from inception_lens.readers.onnx_file import BITS, TYPES, without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
 from inception_lens.readers.onnx_plain import PLAIN
@@ -68,7 +68,7 @@ def read_onnx(path: str, inputs: Given | Shape | None = None, mode: Mode = "infe
         _check_texts(model)
         return _Reading(model, shown(path)).graph(inputs, mode)
     except (FormatError, GraphError) as error:
-        raise FormatError(f"{shown(path)}: {error}") from None
+        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
     except (require("google.protobuf.message", extra="onnx").DecodeError, UnicodeDecodeError):
         raise FormatError(f"{shown(path)}: no ONNX model: its parts are not what they should be") from None
 
