@@ -12,8 +12,7 @@ from inception_lens.analyses.savings_changes import branch_sweep, network_sweep,
 from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import SUFFIXES, Picture, Result, picture_of, prove, render, render_kinds
-from inception_lens.cli.summary import SUFFIXES, Format, format_of
+from inception_lens.cli.savings_output import SUFFIXES, Result, prove, render, render_kinds
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with, savings_with
@@ -83,9 +82,6 @@ def command(
     --kernel, --reduce and --size it is the worked example of one branch. Into an .svg, .png or .pdf it draws them.
     """
     chosen = format_ or options.format_of(output, SUFFIXES)
-    chosen: Format | Picture = format_ or picture_of(output) or format_of(output)
-    if chosen == "html":
-        raise ConfigError(f"{output}: savings are written as {', '.join(FORMATS)}")
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}
     if bias or any(given is not None for given in sizes.values()):
         if model or kind or changes or input_ or batch or settings:
@@ -106,16 +102,6 @@ def command(
     proof = prove(result, verify, measure, device)
     write(render(result, proof, chosen, output is None), output)
     return 0 if proof.agrees else 1
-    model, overrides, shape = model or "googlenet", options.parse_settings(settings), options.parse_inputs(input_)
-    if not changes and not sweep:
-        kinds = [name.strip() for name in kind.split(",")] if kind else list(DEFAULT_KINDS)
-        listing = kinds == ["list"]
-        found = savings_with(model, overrides, shape, ["all"] if listing else kinds, machine_name, batch)
-        write(render_kinds(found, chosen) if listing else render(found, chosen, output is None), output)
-        return None
-    graph = load_with(model, overrides, shape)
-    graph = graph if batch is None else graph.with_batch(batch)
-    write(render(_changed(graph, changes, sweep, machine_name), chosen, output is None), output)
 
 
 def _changed(graph: Graph, changes: tuple[str, ...], sweep: str | None, machine_name: str) -> Result:

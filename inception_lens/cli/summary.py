@@ -65,7 +65,6 @@ def command(
     is run: package.module:callable, file.py:callable.
     """
     chosen = format_ or options.format_of(output, SUFFIXES)
-    chosen = format_ or _format_of(output)
     levels = _levels(depth, default=None if chosen == "csv" else 1)
     try:
         graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
@@ -111,15 +110,6 @@ def _render(
 
     renderer = {"csv": frame.csv, "markdown": frame.markdown, "latex": frame.latex}[chosen]
     return renderer(analysis, depth=depth, columns=columns, sort=sort)
-
-
-def _format_of(output: str | None) -> Format:
-    if output is None or output == "-":
-        return "table"
-    suffix = os.path.splitext(output)[1].lower()
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, SUFFIXES)}; or give --format")
-    return SUFFIXES[suffix]
 
 
 def _levels(depth: str | None, default: int | None) -> int | None:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -21,22 +21,60 @@ from inception_lens.pytorch.trace import Inputs, source_line, trace
 from inception_lens.pytorch.values import tensors_in
 
 
+class Ready(NamedTuple):
+    """A module that can run, what it is to be run on, and what people know it by."""
+
+    module: nn.Module
+    inputs: Any
+    about: About
+
+
 def load(
     model: Any, arguments: Mapping[str, Any], inputs: Inputs | None, mode: Mode | None, batch: int | None
 ) -> Graph:
-    """Trace a model.
+    """Trace a model, of which `ready` says what it may be.
 
     Args:
-        model: an `nn.Module`, an exported program, the path of one (`.pt2`), or `package.module:callable` or
-            `file.py:callable`, whose code is run.
-        arguments: of the callable; texts are read as Python's literals where they are such.
-        inputs: as `trace` takes them; without them those that the model itself says it was made for.
+        model: as in `ready`.
+        arguments: as in `ready`.
+        inputs: as in `ready`.
         mode: as in `trace`.
         batch: samples at once, the first axis of every input; None leaves them.
 
     Raises:
         UnknownModelError: there is no such file, package or callable.
         TraceError: the callable or the forward pass ended in an error.
+        ConfigError: the model does not say what it reads, and nobody else does.
+    """
+    module, given, about = ready(model, arguments, inputs)
+    return trace(module, given, mode=mode, batch=batch, about=about)
+
+
+def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+    """Trace a model at inference and in training, for which it is made, and its code run, once.
+
+    The arguments and errors are those of `ready`. A model that cannot be traced in training is as at inference there.
+    """
+    module, given, about = ready(model, arguments, inputs)
+    inference = trace(module, given, mode="inference", about=about)
+    try:
+        return inference, trace(module, given, mode="training", about=about)
+    except TraceError:
+        return inference, inference
+
+
+def ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> Ready:
+    """The module that a model is, and its inputs.
+
+    Args:
+        model: an `nn.Module`, an exported program, the path of one (`.pt2`), or `package.module:callable` or
+            `file.py:callable`, whose code is run.
+        arguments: of the callable; texts are read as Python's literals where they are such.
+        inputs: as `trace` takes them; without them those that the model itself says it was made for.
+
+    Raises:
+        UnknownModelError: there is no such file, package or callable.
+        TraceError: the callable ended in an error.
         ConfigError: the model does not say what it reads, and nobody else does.
     """
     about = About(type(model).__name__, source="pytorch")
@@ -54,7 +92,7 @@ def load(
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if inputs is None:
         inputs = _own_inputs(model, about.name)
-    return trace(model, inputs, mode=mode, batch=batch, about=about)
+    return Ready(model, inputs, about)
 
 
 def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
