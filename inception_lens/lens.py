@@ -175,21 +175,34 @@ def compare(
 ) -> Comparison:
     """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
 
-    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is: its
-    heads are there in training mode.
+    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is, and
+    the other network in the Graph's mode; its heads are there in training mode.
 
     Raises:
         InceptionLensError: as `load` does.
     """
     from inception_lens.analyses.compare import compare as compare_graphs
 
-    sides = tuple(zip((a, b), overrides, strict=True))
-    given_a, given_b = (load_with(model, keys, inputs) for model, keys in sides)
-    training = [
-        graph if isinstance(model, Graph) else load_with(model, keys, inputs, "training")
-        for graph, (model, keys) in zip((given_a, given_b), sides, strict=True)
-    ]
-    return compare_graphs(given_a, given_b, (training[0], training[1]))
+    mode: Mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), "inference")
+    (at_a, training_a), (at_b, training_b) = (
+        both_modes(model, keys, inputs) for model, keys in zip((a, b), overrides, strict=True)
+    )
+    if mode == "training":
+        return compare_graphs(training_a, training_b)
+    return compare_graphs(at_a, at_b, (training_a, training_b))
+
+
+def both_modes(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+    """Load a network at inference and in training, as `load_with` does; a Graph is what it is."""
+    if isinstance(model, Graph):
+        graph = load_with(model, overrides, inputs)
+        return graph, graph
+    if is_pytorch(model):
+        require("torch", extra="torch")
+        from inception_lens.pytorch.models import load_both
+
+        return load_both(model, overrides, unnamed(inputs))
+    return load_with(model, overrides, inputs, "inference"), load_with(model, overrides, inputs, "training")
 
 
 def savings(

@@ -106,10 +106,10 @@ def ceilings(device: torch.device, dtype: str) -> Machine:
     kind = "cuda" if device.type == "cuda" else "cpu"
     rows = MATRIX[kind]
     left, right = (torch.ones(rows, rows, dtype=getattr(torch, dtype), device=device) for _ in range(2))
-    source = torch.ones(COPIED[kind], dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
+    copied = torch.ones(COPIED[kind], dtype=torch.uint8, device=device)
+    target = torch.empty_like(copied)
     compute = min(_timed(clock, lambda: left @ right, 10))
-    memory = min(_timed(clock, lambda: target.copy_(source), 10))
+    memory = min(_timed(clock, lambda: target.copy_(copied), 10))
     name = torch.cuda.get_device_name(device) if kind == "cuda" else "this CPU"
     threads = "" if kind == "cuda" else f"{torch.get_num_threads()} threads, "
     source = f"measured: {threads}{rows} x {rows} matrices, a copy of {COPIED[kind]} bytes"

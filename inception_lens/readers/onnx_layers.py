@@ -214,11 +214,12 @@ def matmul(run: Run, call: Call) -> list[Value]:
     if a.shape[-1] != features:
         raise FormatError(f"weights of {by(b.shape)} do not fit an input of {by(a.shape)}")
 
-    def write(bias: Value | None = None) -> str:
+    def write(bias: Value | None = None, name: str = "") -> str:
         weights: list[tuple[Value, Shape]] = [(b, (out, features))]
         if bias is not None:
             weights.append((bias, (out,)))
-        return weighted(run, call, Linear(out, bias is not None), a, weights).node
+        whole = call._replace(name=name) if call.name == f"{name}/product" else call
+        return weighted(run, whole, Linear(out, bias is not None), a, weights).node
 
     if call.used[0] != 1:
         return [run.value(write())]
@@ -250,6 +251,11 @@ def pool(run: Run, call: Call) -> list[Value]:
         several = len(call.outputs) > 1
         op: Op = (MaxPool1d, MaxPool2d, MaxPool3d)[axes - 1](*fields, dilation=spread, indices=several)
         return run.outputs(run.add(call.name, op, run.tensor(x)), len(call.outputs))
+    if set(dilations) != {1}:
+        made = sliding.output_size(x.shape[2:], kernel, strides, fields[2], dilations, rounding)
+        types = (TensorType((*x.shape[:2], *made), x.dtype),)
+        flops = types[0].elements * prod(kernel)
+        return [run.add(call.name, Declared("AvgPool", types, flops_beside=flops), run.tensor(x))]
     counted = bool(call.attributes.get("count_include_pad", 0)) or fields[2] == (0,) * axes
     return [run.add(call.name, (AvgPool1d, AvgPool2d, AvgPool3d)[axes - 1](*fields, counted), run.tensor(x))]
 

@@ -161,7 +161,7 @@ def _residual(run: Run, call: Call, values: list[Value]) -> Value | None:
         for layer, bias in (values, values[::-1]):
             waiting = layer.pending
             if waiting and waiting.kind == "linear" and bias.is_weight and bias.shape == layer.shape[-1:]:
-                return run.value(waiting.detail(bias))
+                return run.value(waiting.detail(bias, call.name))
     if len({value.shape for value in values}) > 1 or any(not value.node and value.pending is None for value in values):
         return None
     last = values[-1].pending
@@ -258,7 +258,7 @@ def reshaped(run: Run, call: Call, x: Value, shape: Shape) -> list[Value]:
         return [x]
     if x.is_weight:
         return [msgspec.structs.replace(x, type=TensorType(shape, x.dtype), numbers=None)]
-    if len(shape) == 2 and shape == (x.shape[0], prod(x.shape[1:])):
+    if len(x.shape) > 2 and shape == (x.shape[0], prod(x.shape[1:])):
         return [run.add(call.name, Flatten(), run.tensor(x))]
     batch_first = bool(shape) and bool(x.shape) and shape[0] == x.shape[0] and prod(shape[1:]) > 0
     return [run.add(call.name, Reshape((-1, *shape[1:]) if batch_first else shape), run.tensor(x))]
@@ -331,7 +331,9 @@ def split(run: Run, call: Call) -> list[Value]:
     size, count = x.shape[axis], len(call.outputs)
     equal = -(-size // count)
     sizes = call.ints("split", 1, [min(equal, max(size - i * equal, 0)) for i in range(count)])
-    if sizes is None or len(sizes) != count or sum(sizes) != size or min(sizes) < 0:
+    if sizes is None:
+        return run.unknown(call)
+    if len(sizes) != count or sum(sizes) != size or min(sizes) < 0:
         raise FormatError(f"parts of {sizes} of an axis of {size}")
     node, made, start = run.tensor(x), [], 0
     for i, part in enumerate(sizes):

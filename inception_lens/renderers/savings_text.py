@@ -39,6 +39,11 @@ def savings_table(given: Savings, *, width: int = 100, color: bool = False, unic
     lines = [*heading(given.graph, width), ""]
     for saving in given.savings:
         lines += [*_saving(saving, given.machine, width, color, unicode), ""]
+    for each in given.refused:
+        lines += [
+            *textwrap.wrap(printable(f"{each.kind}: {given.graph.name} does not take it: {each.reason}"), width),
+            "",
+        ]
     for kind in given.missing:
         lines += textwrap.wrap(f"{kind.name}: {given.graph.name} has no place for this ({kind.title})", width)
     notes = [CONVENTION, _about_time(given.machine)] if given.savings else []

@@ -16,7 +16,7 @@ RESERVED = frozenset(
     register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
     register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook
     register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
-    return_indices running_mean running_var scale set_extra_state set_submodule share_memory size start_dim
+    reset_parameters reset_running_stats     return_indices running_mean running_var scale set_extra_state set_submodule share_memory size start_dim
     state_dict stride to to_empty track_running_stats train training transposed type update values weight xpu zero_grad
     """.split()  # noqa: SIM905
 )

@@ -15,7 +15,8 @@ from inception_lens.analyses.savings_changes import branch_sweep, network_sweep,
 from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.errors import ConfigError, GraphError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.ops import Conv2d, ReLU, TensorType, Unknown
+from inception_lens.ops import Concat, Conv2d, MaxPool2d, ReLU, Reshape, TensorType, Unknown
+from inception_lens.renderers.savings_text import savings_table
 
 MODELS = [
     "googlenet", "googlenet@torchvision", "inception_v2", "inception_v3", "inception_v4", "inception_resnet_v2",
@@ -253,3 +254,24 @@ def test_sums_over_some_calls() -> None:
     assert counted.of(["a", "nothing"]).macs == 9 * 2 * 4 * 9
     assert counted.of([]).params == 0
     assert counted.in_order(["r", "b", "a"]) == ("a", "r")
+
+
+def test_a_rewrite_that_the_network_does_not_take_leaves_the_others() -> None:
+    nodes = [
+        Node("q", Conv2d(4, (1, 1)), ("x",)),
+        Node("k", Conv2d(4, (3, 3), padding=(1, 1)), ("q",)),
+        Node("p", MaxPool2d((3, 3), (1, 1), (1, 1)), ("x",)),
+        Node("proj", Conv2d(4, (1, 1)), ("p",)),
+        Node("j", Concat(), ("k", "proj")),
+        Node("v", Reshape((1, 8 * 81)), ("j",)),
+    ]
+    graph = Graph.of([Input("x", TensorType((1, 8, 9, 9)))], nodes, [Output("v")])
+    found = il.savings(graph)
+    assert [saving.kind.name for saving in found.savings] == ["reductions"]
+    assert [refused.kind for refused in found.refused] == ["naive"]
+    assert "`v` (reshape of `j` 1x12x9x9)" in found.refused[0].reason
+    record = json.loads(found.to_json())
+    assert (record["refused"][0]["kind"], record["naive"], len(record["reductions"])) == ("naive", None, 1)
+    assert "naive: network does not take it" in savings_table(found)
+    with pytest.raises(GraphError, match="1x12x9x9"):
+        il.savings(graph, kinds=["naive"])

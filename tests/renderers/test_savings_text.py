@@ -86,10 +86,31 @@ def test_biases_are_in_the_arithmetic_and_more_is_said() -> None:
     assert "1.25 times more parameters" in text
 
 
-def test_a_site_that_spans_modules_is_told_by_them() -> None:
-    saving = savings("inception_v3", "global-pooling").of("global-pooling")
+def test_a_site_that_reaches_into_modules_is_told_by_them() -> None:
+    saving = savings("googlenet", "global-pooling").of("global-pooling")
     assert saving is not None
-    assert [row.label for row in saving_rows(saving)] == ["AvgPool_1a_8x8", "Dropout_1b", "Logits"]
+    assert [row.label for row in saving_rows(saving)] == ["pool5", "dropout", "loss3"]  # loss3 flattens as well
+
+
+@pytest.mark.parametrize(("model", "kind"), [("inception_v3", "global-pooling"), ("googlenet", "grid")])
+def test_a_site_of_whole_modules_tells_them(model: str, kind: str) -> None:
+    saving = savings(model, kind).of(kind)
+    assert saving is not None
+    rows = [row for row in saving_rows(saving) if row.what]
+    assert [row.label for row in rows] == [site.name for site in saving.sites]
+    assert sum(row.change.saved("macs") for row in rows) == saving.total.saved("macs")
+
+
+def test_without_modules_a_site_tells_its_layers() -> None:
+    writer = Writer([Input("x", TensorType((1, 64, 9, 9)))])
+    writer.add("q", Conv2d(16, (1, 1)), "x")
+    writer.add("r", ReLU(), "q")
+    writer.add("k", Conv2d(32, (3, 3), padding=(1, 1)), "r")
+    saving = il.savings(writer.graph([Output("k")])).of("reductions")
+    assert saving is not None
+    (row,) = saving_rows(saving)
+    assert (row.label, row.what) == ("q", "64 > 16 > 3x3 32")
+    assert row.change.saved("params") == saving.total.saved("params")
 
 
 def test_nothing_found_is_said() -> None:
@@ -126,8 +147,8 @@ def test_the_networks_own_width_is_marked() -> None:
 
 
 def test_ratios() -> None:
-    assert [times(ratio) for ratio in (None, 0.5, 5.5555, 9.996, 21.4, 123.4)] == [
-        "-", "0.50", "5.56", "10.0", "21.4", "123",
+    assert [times(ratio) for ratio in (None, 0.0, 0.5, 5.5555, 9.996, 21.4, 123.4)] == [
+        "-", "-", "0.50", "5.56", "10.0", "21.4", "123",
     ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from inception_lens.ops import (
     Reshape,
     Sigmoid,
     TensorType,
+    Unknown,
 )
 from inception_lens.rewrites.batch_norm import folded_batch_norms, with_folded_batch_norms
 from inception_lens.rewrites.grid import (
@@ -245,3 +246,11 @@ def test_the_rest_of_a_graph_is_kept() -> None:
     given = il.load("googlenet").with_dtype("float16")
     for new in (with_widths(given, {"inception_3a/1x1": 3}), with_separable(given)):
         assert (new.dtype, new.about, new.mode, new.inputs) == (given.dtype, given.about, given.mode, given.inputs)
+
+
+def test_an_unknown_operation_behind_a_kept_shape_is_no_obstacle() -> None:
+    unknown = Unknown("mystery", (TensorType((1, 7)),))
+    given = graph(("k", Conv2d(4, (5, 5), padding=(2, 2)), "x"), ("u", unknown, "k"))
+    assert [node.inputs for node in with_separable(given).nodes][-1] == ("k/pointwise",)
+    with pytest.raises(GraphError, match="nobody knows what `u`"):
+        with_widths(given, {"k": 5})
