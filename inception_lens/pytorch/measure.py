@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.gradients import gradients
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.profile import LayerProfile, Profile, Spread
-from inception_lens.analyses.roofline import roofline
+from inception_lens.analyses.roofline import Roofline, roofline
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType
@@ -61,23 +61,6 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
         peak, alive = layers.memory(inputs, where)
     backwards = layers.backward(inputs, warmup, repeats) if training else {}
     least = roofline(analysis.graph, analysis.costs, ceiling)
-    rows = []
-    for i, layer in enumerate(analysis.layers):
-        rows.append(
-            LayerProfile(
-                name=layer.name,
-                op=layer.op,
-                category=layer.category,
-                output_shape=layer.output_shape,
-                forward=Spread.of(layers.seconds[layer.name]),
-                backward=backwards.get(layer.name),
-                least_seconds=least.seconds[i],
-                flops=layer.flops,
-                moved_bytes=least.bytes[i],
-                live_bytes=alive.get(layer.name, 0),
-                predicted_live_bytes=layer.live_bytes,
-            )
-        )
     return Profile(
         name=graph.name,
         description=graph.about.description,
@@ -88,7 +71,7 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
         versions={"torch": str(torch.__version__), "python": platform.python_version()},
         warmup=warmup,
         repeats=repeats,
-        layers=tuple(rows),
+        layers=_rows(analysis, least, layers.seconds, backwards, alive),
         forward=forward,
         backward=backward,
         least_seconds=sum(seconds for seconds in least.seconds if seconds is not None),
@@ -97,6 +80,31 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
         predicted_live_bytes=analysis.totals.peak_activation_bytes,
         saved_bytes=saved_bytes(network, inputs) if training else None,
         predicted_saved_bytes=int(analysis.totals.saved_activation_bytes or 0) if training else None,
+    )
+
+
+def _rows(
+    analysis: Analysis,
+    least: Roofline,
+    forwards: Mapping[str, Sequence[float]],
+    backwards: Mapping[str, Spread],
+    alive: Mapping[str, int],
+) -> tuple[LayerProfile, ...]:
+    return tuple(
+        LayerProfile(
+            name=layer.name,
+            op=layer.op,
+            category=layer.category,
+            output_shape=layer.output_shape,
+            forward=Spread.of(forwards[layer.name]),
+            backward=backwards.get(layer.name),
+            least_seconds=least.seconds[i],
+            flops=layer.flops,
+            moved_bytes=least.bytes[i],
+            live_bytes=alive.get(layer.name, 0),
+            predicted_live_bytes=layer.live_bytes,
+        )
+        for i, layer in enumerate(analysis.layers)
     )
 
 
