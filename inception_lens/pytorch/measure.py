@@ -16,7 +16,7 @@ from inception_lens.analyses.gradients import gradients
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.profile import LayerProfile, Profile, Spread
 from inception_lens.analyses.roofline import Roofline, roofline
-from inception_lens.errors import ConfigError
+from inception_lens.errors import ConfigError, GraphError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType
 from inception_lens.pytorch.build import BuiltNetwork, build
@@ -43,7 +43,7 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
 
     Raises:
         ConfigError: there is no such device.
-        GraphError: the network cannot be built.
+        GraphError: the network cannot be built, or does not run.
     """
     where = _device(device)
     training = graph.mode == "training"
@@ -51,9 +51,10 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
     with where:
         network = build(graph).train(training)
         inputs = tuple(_example(given.type) for given in graph.inputs)
-        ceiling = ceilings(where, graph.dtype)
     clock = _CudaClock() if where.type == "cuda" else _Clock()
     with torch.set_grad_enabled(training):
+        _first_run(network, inputs)
+        ceiling = ceilings(where, graph.dtype)
         _repeat(lambda: network(*inputs), warmup)
         forward, backward = _whole(network, inputs, clock, training, repeats)
         layers = _Layers(network, analysis, clock)
@@ -81,6 +82,15 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
         saved_bytes=saved_bytes(network, inputs) if training else None,
         predicted_saved_bytes=int(analysis.totals.saved_activation_bytes or 0) if training else None,
     )
+
+
+def _first_run(network: BuiltNetwork, inputs: Sequence[Tensor]) -> None:
+    """Run the network once, for what no shape tells: too little memory, or a batch of 1 where a batch norm learns."""
+    try:
+        network(*inputs)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise GraphError(f"`{network.graph.name}` does not run here: {reason}") from None
 
 
 def _rows(

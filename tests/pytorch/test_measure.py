@@ -120,6 +120,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
         (["--depth", "x"], "--depth x: it is a whole number"),
         (["-o", "net.docx"], "its suffix names no format"),
         (["--dtype", "float33"], "`float33` is no dtype"),
+        (["--dtype", "float8_e4m3fn"], "`lenet` does not run here: "),
     ],
 )
 def test_a_wrong_profile_is_refused_in_one_line(
@@ -130,6 +131,11 @@ def test_a_wrong_profile_is_refused_in_one_line(
     assert out == ""
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_batch_of_one_where_a_batch_norm_learns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["profile", "inception_v3@torchvision", "--set", "width=0.1", "--mode", "training"]) == 2
+    assert "does not run here: Expected more than 1 value per channel when training" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
