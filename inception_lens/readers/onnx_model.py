@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, by
@@ -23,7 +25,7 @@ from inception_lens.readers.files import one_line, shown
 from inception_lens.readers.onnx_file import BITS, TYPES, without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
 from inception_lens.readers.onnx_plain import PLAIN
-from inception_lens.readers.onnx_run import MOST_NODES, NOBODY_KNOWS, Run, checked, kinds, tidy, uses
+from inception_lens.readers.onnx_run import MOST_NODES, NOBODY_KNOWS, Run, checked, copies, kinds, tidy, uses
 from inception_lens.readers.onnx_values import INPLACE, Call, Value, fold, known, onnx_dtype
 from inception_lens.readers.tensors import LARGEST, mapped
 
@@ -95,6 +97,8 @@ class _Reading:
         graph = self.model.graph
         stored = {each.name: _stored(each) for each in graph.initializer}
         stored |= {each.values.name: _sparse(each) for each in graph.sparse_initializer}
+        for name, source in copies(graph).items():
+            stored[name] = msgspec.structs.replace(stored[name], weight=source)
         used, told = uses(graph), kinds(graph)
         for each in graph.input:  # weights that wait to be given: the structure of a model alone
             if each.name in told and each.name not in stored and (kind := _declared(each)):
