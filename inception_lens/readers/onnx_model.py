@@ -13,7 +13,7 @@ as what they are made of.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -112,7 +112,8 @@ class _Reading:
         self.nodes(run, graph.node, Scope(values, used, declared, {}, opset, "", 0))
         outputs = [Output(self.output(run, values, each.name)) for each in graph.output]
         name = graph.name or "model"
-        return run.writer.graph(dict.fromkeys(outputs), mode, About(name, self.path, "onnx"))
+        made = run.writer.graph(dict.fromkeys(outputs), mode, About(name, self.path, "onnx"))
+        return msgspec.structs.replace(made, dtype=_dtype(stored.values()))
 
     @staticmethod
     def output(run: Run, values: Mapping[str, Value], name: str) -> str:
@@ -206,6 +207,15 @@ def _told(error: FormatError) -> FormatError:
     return error
 
 
+def _dtype(weights: Iterable[Value]) -> str:
+    """The dtype of most of the weights' numbers."""
+    counts: Counter[str] = Counter()
+    for value in weights:
+        if "float" in value.dtype and value.type:
+            counts[value.dtype] += value.type.elements
+    return counts.most_common(1)[0][0] if counts else "float32"
+
+
 def _sizes(tensor: Any) -> Shape:
     sizes = tuple(tensor.dims)
     elements = 1
@@ -294,9 +304,7 @@ def _settle(free: list[Any], inputs: Given | Shape | None) -> dict[str, TensorTy
         inputs = {names[0]: inputs} if names else {}
     given = {name or (names[0] if names else ""): value for name, value in (inputs or {}).items()}
     if strange := sorted(set(given) - set(names)):
-        raise FormatError(
-            f"it has no input `{strange[0]}`: its inputs are {', '.join(names)}{suggest(strange[0], names)}"
-        )
+        raise FormatError(f"it has no input `{strange[0]}`{suggest(strange[0], names)}")
     return {each.name: _input(each, given.get(each.name)) for each in free}
 
 

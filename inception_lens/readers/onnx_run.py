@@ -77,12 +77,13 @@ class Run:
             return written
         assert value.type is not None
         name = value.weight or "constant"
+        path = name.replace(".", "/")  # of a module's tensor, so that it stands with its module
         key = (name if value.weight else f"constant {len(self.stored)}", value.shape)
         if key in self.stored:
             return self.stored[key]
         role = self.role(value)
         parameters = (name,) if role != "constant" else ()
-        made = self.add(name, Stored(value.shape, value.dtype, role), parameters=parameters)
+        made = self.add(path, Stored(value.shape, value.dtype, role), parameters=parameters)
         self.stored[key] = made.node
         return str(made.node)
 

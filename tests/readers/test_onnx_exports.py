@@ -75,7 +75,7 @@ class Detector(nn.Module):
         d = self.e(torch.cat((d, self.pool(d)), 1))
         maps = (self.f(torch.cat((self.up(d), x), 1)), d)
         flat = [head(each).flatten(2) for head, each in zip(self.heads, maps, strict=True)]
-        box, classes = torch.split(torch.cat(flat, 2), (16, 5), 1)
+        box, classes = torch.split(torch.cat(flat, 2), [16, 5], 1)
         box = box.view(box.shape[0], 4, 4, -1).transpose(2, 1).softmax(1)
         return box.sum(1), classes.sigmoid()
 
