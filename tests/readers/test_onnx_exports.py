@@ -19,6 +19,7 @@ from inception_lens.errors import FormatError
 from inception_lens.graph import Graph
 from inception_lens.readers import onnx_model
 from inception_lens.readers.onnx_model import read_onnx
+from inception_lens.readers.onnx_protos import declared_type
 
 
 def conv(channels: int, out: int, kernel: int = 3, stride: int = 1, *, act: nn.Module | None = None) -> nn.Sequential:
@@ -261,7 +262,7 @@ def check_against_onnx(path: str, seen: dict[str, Any]) -> None:
     inferred = shape_inference.infer_shapes(onnx.load(path, load_external_data=False), data_prop=True)
     checked = 0
     for info in (*inferred.graph.value_info, *inferred.graph.output):
-        declared = onnx_model._declared(info)
+        declared = declared_type(info)
         if declared is not None and info.name in seen:
             assert (info.name, seen[info.name].type) == (info.name, declared)
             checked += 1
