@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint reports ports bench clean
+.PHONY: demo test lint reports ports bench bench-pictures clean
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
@@ -23,11 +23,37 @@ reports: .venv/core
 	mkdir -p reports
 	$(BIN)/inception-lens list --format markdown -o reports/catalogue.md
 	$(BIN)/inception-lens plot --kind accuracy -o reports/accuracy.svg
+	$(BIN)/inception-lens diagram googlenet --mode training -o reports/googlenet.svg
+	$(BIN)/inception-lens diagram googlenet --heat macs --theme dark -o reports/googlenet-macs-dark.svg
+	$(BIN)/inception-lens diagram googlenet --mode training --level layer --style paper -o reports/googlenet-figure-3.svg
+	$(BIN)/inception-lens diagram googlenet@naive --module inception_3a --style paper --direction bottom-up --no-title -o reports/inception_3a-naive.svg
+	$(BIN)/inception-lens diagram googlenet --module inception_3a --style paper --direction bottom-up --no-title -o reports/inception_3a-reduced.svg
+	$(BIN)/inception-lens diagram googlenet --module inception_3a --heat macs -o reports/inception_3a-macs.svg
+	$(BIN)/inception-lens diagram googlenet@paddle --level layer -o reports/googlenet@paddle.svg
+	$(BIN)/inception-lens diagram googlenet@paddle-fluid --level layer -o reports/googlenet@paddle-fluid.svg
+	$(BIN)/inception-lens diagram googlenet@torchvision --level layer -o reports/googlenet@torchvision.svg
+	$(BIN)/inception-lens diagram googlenet@slim --level layer -o reports/googlenet@slim.svg
+	$(BIN)/inception-lens diagram inception_v3 --heat params -o reports/inception_v3.svg
+	$(BIN)/inception-lens diagram inception_v4 --heat params -o reports/inception_v4.svg
+	$(BIN)/inception-lens diagram resnet152 --fold -o reports/resnet152-folded.svg
+	$(BIN)/inception-lens compare googlenet googlenet@torchvision -o reports/googlenet-and-torchvision.svg
+	$(BIN)/inception-lens savings googlenet -o reports/savings.svg
+	$(BIN)/inception-lens savings googlenet --sweep inception_3a/5x5_reduce=4..64..4 -o reports/sweep.svg
+	$(BIN)/inception-lens plot googlenet --kind modules -o reports/modules.svg
+	$(BIN)/inception-lens plot googlenet --kind cumulative -o reports/cumulative.svg
+	$(BIN)/inception-lens plot googlenet --kind receptive-field -o reports/receptive-field.svg
+	$(BIN)/inception-lens plot googlenet --kind memory -o reports/memory.svg
+	$(BIN)/inception-lens plot googlenet --kind roofline -o reports/roofline.svg
 
 # Ratios beside PyTorch, in one run.
 bench: .venv/core
 	$(INSTALL) torch numpy
 	$(BIN)/python -m inception_lens.benchmarks.static
+
+# Ratios beside torchview, in one run.
+bench-pictures: .venv/core
+	$(INSTALL) torch numpy torchview
+	$(BIN)/python -m inception_lens.benchmarks.pictures
 
 # Built networks beside torchvision's and timm's, with the same weights.
 ports: .venv/dev

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, load, load_weights, savings, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -28,6 +28,7 @@ _HOMES = {
     "analyze": "lens",
     "build": "lens",
     "compare": "lens",
+    "diagram": "lens",
     "load": "lens",
     "load_weights": "lens",
     "savings": "lens",
@@ -43,6 +44,7 @@ __all__ = [
     "analyze",
     "build",
     "compare",
+    "diagram",
     "load",
     "load_weights",
     "savings",

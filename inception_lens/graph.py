@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.errors import GraphError, ShapeError, suggest
+from inception_lens.errors import GraphError, InceptionLensError, ShapeError, suggest
 from inception_lens.ops import BYTES_PER_ELEMENT, Declared, Op, Parameter, Shape, TensorType, Unknown, by
 
 Mode = Literal["inference", "training"]
@@ -107,8 +107,20 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         inputs = ", ".join(f"{given.name} {by(given.type.shape)}" for given in self.inputs)
         return f"<Graph {self.name!r} of {inputs}: {len(self.nodes)} nodes, {self.mode}>"
 
+    def _repr_svg_(self) -> str | None:
+        """The diagram that a notebook shows; None, and so the text, where there would be too much of it."""
+        from inception_lens.renderers.diagram import diagram
+
+        try:
+            return diagram(self).draw("svg").decode()
+        except InceptionLensError:
+            return None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self._identity == other._identity
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # msgspec's own would compare identities
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -181,6 +193,10 @@ class Writer:
                 raise GraphError(f"input `{given.name}` is {by(given.type.shape)}: every size must be at least 1")
             check_dtype(given.type.dtype)
             self._types[given.name] = (given.type,)
+
+    def tensor_type(self, name: str) -> TensorType:
+        """Type of the node, the output or the input called `name`."""
+        return self._types[name][0]
 
     def shape(self, name: str) -> Shape:
         """Shape of the first output of the node or input called `name`."""

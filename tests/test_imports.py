@@ -53,6 +53,8 @@ def test_loading_and_analysing_need_one_package() -> None:
         ["summary", "googlenet"],
         ["summary", "googlenet", "--format", "json"],
         ["summary", "googlenet@torchvision", "--mode", "training", "--depth", "all"],
+        ["compare", "googlenet", "googlenet@torchvision"],
+        ["verify", "googlenet", "--paper"],
         ["list"],
         ["list", "--format", "json"],
         ["schema"],
@@ -69,6 +71,15 @@ def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
     assert "click" in names
     assert names & HEAVY == set()
     assert third_party(names) <= {"click", "rich", "msgspec", "typing_extensions", "colorama"}
+
+
+@pytest.mark.parametrize(("form", "drawers"), [("dot", {"graphviz"}), ("svg", {"graphviz", "pygraphviz"})])
+def test_a_diagram_imports_graphviz_alone(form: str, drawers: set[str]) -> None:
+    names = loaded(
+        "from inception_lens.cli import run; sys.stderr = sys.stdout; "
+        f"run(['diagram', 'googlenet', '--format', {form!r}]); sys.stderr = sys.__stderr__"
+    )
+    assert names & HEAVY == drawers
 
 
 def test_json_needs_no_terminal_library() -> None:

@@ -1,29 +1,32 @@
-"""`reports/` holds what `make reports` makes."""
+"""`reports/` holds what `make reports` makes: the commands in the Makefile are run and compared."""
 
 import re
+import shlex
 from pathlib import Path
 
-from inception_lens.analyses.catalogue import sized
-from inception_lens.architectures.catalogue import entries
+import pytest
+
 from inception_lens.benchmarks.ports import CASES, LIMIT
-from inception_lens.renderers.frame import catalogue_markdown
-from inception_lens.renderers.plots import accuracy_figure, drawn
+from inception_lens.cli import run
 
-REPORTS = Path(__file__).parent.parent / "reports"
-
-
-def rounded(svg: str) -> str:
-    """The figure with its coordinates to one digit: libraries may differ in the last ones."""
-    return re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}", svg)
+ROOT = Path(__file__).parent.parent
+REPORTS = ROOT / "reports"
+COMMANDS = re.findall(
+    r"^\t\$\(BIN\)/inception-lens (.+ -o reports/(\S+))$", (ROOT / "Makefile").read_text(), re.MULTILINE
+)
 
 
-def test_the_catalogue() -> None:
-    assert (REPORTS / "catalogue.md").read_text() == catalogue_markdown(sized(entries()))
+def rounded(text: str) -> str:
+    """The text with its coordinates to one digit: libraries may differ in the last ones."""
+    return re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}", text)
 
 
-def test_the_accuracy_figure() -> None:
-    figure = drawn(accuracy_figure(sized(entries())), "svg").decode()
-    assert rounded((REPORTS / "accuracy.svg").read_text()) == rounded(figure)
+@pytest.mark.parametrize(("command", "name"), COMMANDS, ids=[name for _, name in COMMANDS])
+def test_it_is_what_the_makefile_makes(tmp_path: Path, command: str, name: str) -> None:
+    *arguments, _ = shlex.split(command)
+    assert run([*arguments, str(tmp_path / name)]) == 0
+    made, kept = ((folder / name).read_text() for folder in (tmp_path, REPORTS))
+    assert rounded(made) == rounded(kept), f"make reports, and look at reports/{name}"
 
 
 def test_the_ports_agree_within_rounding() -> None:
@@ -35,5 +38,7 @@ def test_the_ports_agree_within_rounding() -> None:
         assert max(inference, training) <= LIMIT * largest
 
 
-def test_nothing_else_is_there() -> None:
-    assert {path.name for path in REPORTS.iterdir()} == {"catalogue.md", "accuracy.svg", "ports.md"}
+def test_nothing_else_is_there_and_the_gallery_shows_all() -> None:
+    names = {name for _, name in COMMANDS} | {"ports.md"}
+    assert {path.name for path in REPORTS.iterdir()} == names | {"README.md"}
+    assert set(re.findall(r"\]\(([^)]+)\)", (REPORTS / "README.md").read_text())) == names

@@ -14,7 +14,7 @@ Kind = Literal["changed", "added", "removed"]
 MIRRORED: dict[Kind, Kind] = {"changed": "changed", "added": "removed", "removed": "added"}
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One pair of calls that differ, or one call that has no partner. Deltas are B less A."""
 
     kind: Kind
@@ -49,7 +49,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Shift(msgspec.Struct, frozen=True):
+class Shift(msgspec.Struct, frozen=True, gc=False):
     """A pair of calls that look at other places of the image: how far B's fields lie from A's, per axis, in pixels."""
 
     a: str

@@ -4,8 +4,6 @@ import msgspec
 
 from inception_lens.errors import ConfigError, suggest
 
-TERA = 10**12
-
 
 class Machine(msgspec.Struct, frozen=True):
     """One machine in one dtype."""
@@ -34,34 +32,28 @@ class _Model(msgspec.Struct, frozen=True):
 
 
 _HOPPER = {
-    "bfloat16": 989.4 * TERA, "float16": 989.4 * TERA, "float8_e4m3fn": 1978.9 * TERA, "float32": 66.9 * TERA,
-    "float64": 66.9 * TERA,
+    "bfloat16": 989.4e12, "float16": 989.4e12, "float8_e4m3fn": 1978.9e12, "float32": 66.9e12,
+    "float64": 66.9e12,
 }  # fmt: skip
 
 MACHINES: dict[str, _Model] = {
-    "h200": _Model(
-        "H200 SXM", 4.8 * TERA, _HOPPER, "NVIDIA H200 datasheet; its Tensor Core figures halved: no sparsity"
-    ),
-    "h100": _Model(
-        "H100 SXM", 3.35 * TERA, _HOPPER, "NVIDIA H100 datasheet; its Tensor Core figures halved: no sparsity"
-    ),
+    "h200": _Model("H200 SXM", 4.8e12, _HOPPER, "NVIDIA H200 datasheet; its Tensor Core figures halved: no sparsity"),
+    "h100": _Model("H100 SXM", 3.35e12, _HOPPER, "NVIDIA H100 datasheet; its Tensor Core figures halved: no sparsity"),
     "a100": _Model(
         "A100 SXM 80 GB",
-        2.039 * TERA,
-        {"bfloat16": 312 * TERA, "float16": 312 * TERA, "float32": 19.5 * TERA, "float64": 19.5 * TERA},
+        2.039e12,
+        {"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12, "float64": 19.5e12},
         "NVIDIA A100 datasheet",
     ),
     "l4": _Model(
         "L4",
-        0.3 * TERA,
-        {"bfloat16": 121 * TERA, "float16": 121 * TERA, "float8_e4m3fn": 242.5 * TERA, "float32": 30.3 * TERA},
+        0.3e12,
+        {"bfloat16": 121e12, "float16": 121e12, "float8_e4m3fn": 242.5e12, "float32": 30.3e12},
         "NVIDIA L4 datasheet; its Tensor Core figures halved: no sparsity",
     ),
-    "v100": _Model("V100 SXM2", 0.9 * TERA, {"float16": 125 * TERA, "float32": 15.7 * TERA}, "NVIDIA V100 datasheet"),
-    "t4": _Model("T4", 0.32 * TERA, {"float16": 65 * TERA, "float32": 8.1 * TERA}, "NVIDIA T4 datasheet"),
-    "k40": _Model(
-        "Tesla K40", 0.288 * TERA, {"float32": 4.29 * TERA}, "NVIDIA Tesla K40 board specification, base clock"
-    ),
+    "v100": _Model("V100 SXM2", 0.9e12, {"float16": 125e12, "float32": 15.7e12}, "NVIDIA V100 datasheet"),
+    "t4": _Model("T4", 0.32e12, {"float16": 65e12, "float32": 8.1e12}, "NVIDIA T4 datasheet"),
+    "k40": _Model("Tesla K40", 0.288e12, {"float32": 4.29e12}, "NVIDIA Tesla K40 board specification, base clock"),
 }
 """By the name that `--machine` takes; float32 without TF32."""
 

@@ -155,7 +155,9 @@ def _row(
     last = network.graph.nodes[calls[-1]].name if calls else ""
     output = size_of(network.graph.types[last][0].shape) if last else None
     names = tuple(network.graph.nodes[i].name for i in calls)
-    unlike = (*_layers(network, calls, pairs), *_unlike(row, network, calls, output, found, printed))
+    named = tuple(_layers(network, calls, pairs))
+    same = printed if named else found  # a layer that is told by name explains them
+    unlike = (*named, *_unlike(row, network, calls, output, same, printed))
     return PaperRow(row, names, output, params, ops, unlike)
 
 

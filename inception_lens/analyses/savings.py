@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.figures import Change, Counted, Figures, module_of
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.savings_kinds import Direction, Kind
+from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Mode
 from inception_lens.rewrites.plan import LeftAlone, Plan, rewritten
 
@@ -77,19 +78,34 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         }
 
 
+class Refused(NamedTuple):
+    """A kind of saving that has sites in the network, and what in it does not take their rewrite."""
+
+    kind: str
+    direction: Direction
+    reason: str
+
+
 class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All savings that were asked for, of one network on one machine."""
 
-    graph: Graph
+    network: Analysis
     machine: Machine
     asked: tuple[Kind, ...]
     savings: tuple[Saving, ...]
     """Those with a site, or with one that was left alone; a kind can be there twice, once for each direction."""
+    refused: tuple[Refused, ...] = ()
+    """Those whose rewrite something in the network does not take."""
+
+    @property
+    def graph(self) -> Graph:
+        """The network."""
+        return self.network.graph
 
     @cached_property
     def missing(self) -> tuple[Kind, ...]:
         """Kinds that were asked for and have no site in the network."""
-        there = {saving.kind.name for saving in self.savings if saving.sites}
+        there = {saving.kind.name for saving in self.savings if saving.sites} | {each.kind for each in self.refused}
         return tuple(kind for kind in self.asked if kind.name not in there)
 
     def of(self, kind: str, direction: Direction | None = None) -> Saving | None:
@@ -97,20 +113,36 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         found = (each for each in self.savings if each.kind.name == kind and direction in (None, each.direction))
         return next(found, None)
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --format json`, schema `inception-lens/savings/1`.
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON, schema `inception-lens/savings/1`.
 
         With the default kinds, the fields of the reductions stand at the top and those of the naive network under
         `naive`; otherwise each kind is an entry of `savings`.
         """
         record: dict[str, Any] = head(self.graph, self.machine)
         if tuple(kind.name for kind in self.asked) == DEFAULT_KINDS:
-            found = [self.of(name) or _nothing(self, name) for name in DEFAULT_KINDS]
-            record |= found[0].to_builtins() | {"naive": found[1].to_builtins()}
+            reductions, naive = (self._told(name) for name in DEFAULT_KINDS)
+            record |= (reductions or {}) | {"naive": naive}
         else:
             record["savings"] = [saving.to_builtins() for saving in self.savings]
             record["not_applicable"] = [kind.name for kind in self.missing]
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+        record["refused"] = [each._asdict() for each in self.refused]
+        return record
+
+    def _told(self, kind: str) -> dict[str, Any] | None:
+        """One kind for JSON: no savings where there is no site, None where the network does not take the rewrite."""
+        if kind in [each.kind for each in self.refused]:
+            return None
+        return (self.of(kind) or _nothing(self, kind)).to_builtins()
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `savings --format json`."""
+        return as_json(self.to_builtins(), indent)
+
+
+def as_json(record: dict[str, Any], indent: int = 2) -> str:
+    """A record as people can still read it."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
 
 def head(graph: Graph, machine: Machine) -> dict[str, Any]:
@@ -139,19 +171,31 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machin
         machine: whose roofline times are told.
 
     Raises:
-        GraphError: the network behind a site cannot take what the rewrite makes of it, or nobody knows what it does.
+        GraphError: the network takes none of the rewrites that it has sites for.
     """
     networks = {
         mode: Counted(msgspec.structs.replace(graph, mode="inference"), machine) for mode, graph in graphs.items()
     }
-    found = []
+    found: list[Saving] = []
+    refused: list[Refused] = []
     for kind in kinds:
         network = networks.get(kind.mode, networks["inference"])
         for direction, find in kind.finders().items():
             plan = find(network.analysis.graph)
-            if plan.sites or plan.left_alone:
-                found.append(_saving(kind, direction, network, plan, machine))
-    return Savings(graph=graphs["inference"], machine=machine, asked=tuple(kinds), savings=tuple(found))
+            try:
+                if plan.sites or plan.left_alone:
+                    found.append(_saving(kind, direction, network, plan, machine))
+            except GraphError as error:
+                refused.append(Refused(kind.name, direction, str(error)))
+    if refused and not found:
+        raise GraphError(refused[0].reason)
+    return Savings(
+        network=networks["inference"].analysis,
+        machine=machine,
+        asked=tuple(kinds),
+        savings=tuple(found),
+        refused=tuple(refused),
+    )
 
 
 def _saving(kind: Kind, direction: Direction, network: Counted, plan: Plan, machine: Machine) -> Saving:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.analyses.savings import as_json
 from inception_lens.errors import ConfigError
 from inception_lens.graph import About, Graph, Input, Output, Writer
 from inception_lens.ops import Conv2d, TensorType, by
@@ -64,7 +65,7 @@ class BranchSavings(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self, indent: int = 2) -> str:
         """The JSON of `savings --in ... --format json`."""
-        return msgspec.json.format(msgspec.json.encode(self.to_builtins()), indent=indent).decode()
+        return as_json(self.to_builtins(), indent)
 
 
 def branch_savings(branch: Branch) -> BranchSavings:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from inception_lens.analyses.analysis import analyze
+from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.figures import Change, Counted, Figures
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.savings import NONE, ModuleChange, head
+from inception_lens.analyses.savings import NONE, ModuleChange, as_json, head
 from inception_lens.analyses.savings_branch import Branch, branch_savings
 from inception_lens.graph import Graph
 from inception_lens.rewrites.plan import Plan, rewritten
@@ -30,8 +30,9 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """A network and the same one with some widths changed: `without` is the network as it is, `with` as it would be."""
 
     graph: Graph
-    changed: Graph
     machine: Machine
+    network: Analysis
+    altered: Analysis
     widths: tuple[WidthChange, ...]
     layers: tuple[ModuleChange, ...]
     """The calls that cost something else."""
@@ -39,16 +40,19 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """The modules that do."""
     total: Change
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --what-if`; a saving below zero is a cost."""
-        record = head(self.graph, self.machine) | {
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON; a saving below zero is a cost."""
+        return head(self.graph, self.machine) | {
             "kind": "what-if",
             "changes": [each._asdict() for each in self.widths],
             "totals": self.total.to_builtins(),
             "layers": [{"name": each.name} | each.change.to_builtins() for each in self.layers],
             "modules": [{"name": each.name} | each.change.to_builtins() for each in self.modules],
         }
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `savings --what-if`."""
+        return as_json(self.to_builtins(), indent)
 
 
 class SweepPoint(NamedTuple):
@@ -72,9 +76,9 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     direct: SweepPoint | None
     """Without the reduction that is swept, where it is one; its value is 0."""
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --sweep`."""
-        record: dict[str, Any] = {
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON, schema `inception-lens/sweep/1`."""
+        return {
             "schema": "inception-lens/sweep/1",
             "name": self.name,
             "variable": self.variable,
@@ -82,7 +86,10 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             "direct": {"params": self.direct.params, "macs": self.direct.macs} if self.direct else None,
             "points": [point._asdict() for point in self.points],
         }
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `savings --sweep`."""
+        return as_json(self.to_builtins(), indent)
 
 
 def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf:
@@ -91,13 +98,13 @@ def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf
     Raises:
         GraphError: there is no such layer, or what follows it cannot take the new width.
     """
-    changed = with_widths(graph, widths)
     nodes = {node.name: node for node in graph.nodes}
-    old, new = Counted(graph, machine), Counted(changed, machine)
+    old, new = Counted(graph, machine), Counted(with_widths(graph, widths), machine)
     return WhatIf(
         graph=graph,
-        changed=changed,
         machine=machine,
+        network=old.analysis,
+        altered=new.analysis,
         widths=tuple([WidthChange(name, width_of(nodes[name]) or 0, width) for name, width in widths.items()]),
         layers=_differing({name: old.of([name]) for name in nodes}, {name: new.of([name]) for name in nodes}),
         modules=_differing(old.modules(), new.modules()),

@@ -33,6 +33,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """That the network is built in; training where what is saved is what inference leaves out."""
     figures: tuple[str, ...] = ("params", "macs", "activation_bytes", "seconds")
     """What tables tell of it."""
+    folds: bool = False
+    """Whether it is weights that are folded, so that both networks compute the same."""
     places: bool = True
     """Whether tables tell its places one by one, and not their modules alone."""
 
@@ -53,7 +55,7 @@ KINDS = {
         ),
         Kind(
             name="naive",
-            title="no 1x1 reduction in a module and no projected pool (Figure 2a), as the concatenations grow",
+            title="1x1 reductions in modules and behind their pools, without which the concatenations grow",
             source="arXiv 1409.4842, Figure 2",
             without=naive_modules,
             places=False,
@@ -107,6 +109,7 @@ KINDS = {
             source="arXiv 1502.03167, section 3.1",
             using=folded_batch_norms,
             figures=("params", "buffers", "activation_bytes", "seconds"),
+            folds=True,
             places=False,
         ),
     )

@@ -1,5 +1,7 @@
 """`inception-lens compare`: what differs between two networks, and what it costs."""
 
+from typing import TYPE_CHECKING, Literal, cast
+
 import click
 
 from inception_lens.cli import options
@@ -7,7 +9,11 @@ from inception_lens.cli.output import write
 from inception_lens.lens import compare
 from inception_lens.terminal import Terminal
 
-SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown"}
+if TYPE_CHECKING:
+    from inception_lens.renderers.layout import Format
+
+PICTURES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot"}
+SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
 
 
 @click.command("compare")
@@ -21,30 +27,43 @@ SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown"}
 @click.option(
     "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
 )
+@click.option(
+    "--level",
+    type=click.Choice(["network", "layer"]),
+    default="network",
+    show_default=True,
+    help="Of a picture: a box per module, or per layer.",
+)
 @options.output_option
 def command(
     a: str,
     b: str,
     exit_code: bool,
-    input_: str | None,
+    input_: tuple[str, ...],
     settings: tuple[str, ...],
     settings_a: tuple[str, ...],
     settings_b: tuple[str, ...],
     format_: str | None,
+    level: Literal["network", "layer"],
     output: str | None,
 ) -> int:
     """What differs between the networks A and B, by their structure and not by names, and what it costs.
 
     Deltas are B less A. The auxiliary heads, which are there in training alone, are a section of their own. With
     --exit-code the command says no where the networks differ otherwise: forms that compute the same on this input,
-    such as a 7x7 average over a 7x7 map for a global one, do not count.
+    such as a 7x7 average over a 7x7 map for a global one, do not count. Into an .svg, .png or .pdf it draws both side
+    by side.
     """
     chosen = format_ or options.format_of(output, SUFFIXES)
     overrides = (options.parse_settings((*settings, *own)) for own in (settings_a, settings_b))
     of_a, of_b = overrides
-    comparison = compare(a, b, options.parse_shape(input_), overrides=(of_a, of_b))
+    comparison = compare(a, b, options.parse_inputs(input_), overrides=(of_a, of_b))
     if chosen == "json":
         write(comparison.to_json() + "\n", output)
+    elif chosen in PICTURES.values():
+        from inception_lens.renderers.diagram import compare_diagram
+
+        write(compare_diagram(comparison, level=level).draw(cast("Format", chosen)), output)
     else:
         from inception_lens.renderers.compare import compare_markdown, compare_table
 

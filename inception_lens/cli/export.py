@@ -1,15 +1,21 @@
 """`inception-lens export`: a network in another format."""
 
+from importlib.util import find_spec
+from typing import Any
+
 import click
 
 from inception_lens.cli import options
 from inception_lens.cli.output import write
+from inception_lens.errors import ConfigError, require
 from inception_lens.graph import Graph, Mode
-from inception_lens.lens import configure, load_with
+from inception_lens.lens import build, configure, load_with
 
 TO = {
     "toml": "a config with every key, to be edited",
+    "torch": "one Python file that needs PyTorch alone",
     "prototxt": "Caffe",
+    "onnx": "ONNX, with weights where there are any",
 }
 
 
@@ -26,10 +32,21 @@ TO = {
     show_default=True,
     help="Training keeps the auxiliary heads; a config always has them.",
 )
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="For onnx: a file, as `weights` reads; built: those that PyTorch draws; none.  [default: built, or none]",
+)
 @options.set_option
 @options.output_option
 def command(
-    model: str, to: str, input_: tuple[str, ...], mode: Mode, settings: tuple[str, ...], output: str | None
+    model: str,
+    to: str,
+    input_: tuple[str, ...],
+    mode: Mode,
+    weights: str | None,
+    settings: tuple[str, ...],
+    output: str | None,
 ) -> None:
     """Write MODEL, a name of the catalogue or a file, in another format."""
     overrides, inputs = options.parse_settings(settings), options.parse_inputs(input_)
@@ -38,11 +55,40 @@ def command(
 
         config, _, base = configure(model, overrides)
         write(to_toml(config, base), output)
+    elif to == "torch":
+        from inception_lens.writers.torch_source import torch_source
+
+        training, inference = (load_with(model, overrides, inputs, each) for each in ("training", "inference"))
+        write(torch_source(training, inference), output)
     else:
-        write(_written(load_with(model, overrides, inputs, mode), to), output)
+        write(_written(load_with(model, overrides, inputs, mode), to, weights, output), output)
 
 
-def _written(graph: Graph, to: str) -> str | bytes:
-    from inception_lens.writers.prototxt import to_prototxt
+def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> str | bytes:
+    if to == "prototxt":
+        from inception_lens.writers.prototxt import to_prototxt
 
-    return to_prototxt(graph)
+        return to_prototxt(graph)
+    from inception_lens.writers.onnx_model import to_onnx
+
+    if output is None or (output != "-" and not output.lower().endswith(".onnx")):
+        raise ConfigError(f"an ONNX model is no text: give -o net.onnx, not {output or 'nothing'}")
+    return to_onnx(graph, _weights(graph, weights))
+
+
+def _weights(graph: Graph, weights: str | None) -> dict[str, Any] | None:
+    """The tensors of a network: of a file, those that PyTorch draws, or none."""
+    if weights == "none" or (weights is None and find_spec("torch") is None):
+        return None
+    if weights in (None, "built"):
+        torch = require("torch", extra="torch")
+        torch.manual_seed(0)
+        return {name: tensor.numpy() for name, tensor in build(graph).state_dict().items()}
+    from inception_lens.readers.weights import read_weights
+    from inception_lens.writers.weights import arrays_for
+
+    arrays, report = arrays_for(read_weights(weights), graph)
+    if report.unset:
+        missing = f"{len(report.unset)} tensors of `{graph.name}`, {report.unset[0]} among them"
+        raise ConfigError(f"{weights} lacks {missing}: `weights {weights} --into MODEL` lists them")
+    return arrays

@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from inception_lens.errors import ConfigError, suggest
+from inception_lens.lens import CALLABLE
 from inception_lens.ops import BYTES_PER_ELEMENT
+from inception_lens.renderers.escape import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Format = TypeVar("Format", bound=str)
 
 
 class ModelType(click.ParamType[str]):
-    """A catalogue name or a config's path; completes both."""
+    """A catalogue name, a file or a callable of PyTorch; completes the first two."""
 
     name = "model"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if CALLABLE.fullmatch(value):
+            click.echo(f"runs the code of {printable(value.rpartition(':')[0])}", err=True)
+        return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list["CompletionItem"]:
         from click.shell_completion import CompletionItem
@@ -41,10 +49,12 @@ def model_argument(default: str | None = None) -> Callable[[Command], Command]:
 
 set_option = click.option(
     "--set",
+    "--arg",
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24. Repeatable.",
+    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24; or an argument of a "
+    "callable: depth=50. Repeatable.",
 )
 input_option = click.option(
     "--input",
@@ -114,29 +124,13 @@ def _shape(text: str, whole: str) -> tuple[int, ...]:
     return (1, 3, *sizes * 2) if len(sizes) == 1 and text == whole else sizes
 
 
-def parse_shape(text: str | None) -> tuple[int, ...] | None:
-    """Read `1x3x224x224`, or `224` for a square colour image.
-
-    Raises:
-        ConfigError: it is no shape.
-    """
-    if text is None:
-        return None
-    if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*", text, flags=re.ASCII):
-        raise ConfigError(f"--input {text}: a shape is whole numbers joined by x, such as 1x3x224x224")
-    sizes = tuple(int(size) for size in text.split("x"))
-    return (1, 3, *sizes * 2) if len(sizes) == 1 else sizes
-
-
-def format_of(output: str | None, suffixes: Mapping[str, str]) -> str:
-    """The format that a file's suffix stands for; a table where there is no file.
+def format_of(output: str | None, suffixes: Mapping[str, Format]) -> Format:
+    """The format that a file's suffix stands for; that of `.txt` where there is no file.
 
     Raises:
         ConfigError: the suffix stands for none.
     """
-    if output is None or output == "-":
-        return "table"
-    suffix = os.path.splitext(output)[1].lower()
+    suffix = ".txt" if output in (None, "-") else os.path.splitext(output or "")[1].lower()
     if suffix not in suffixes:
         raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, suffixes)}; or give --format")
     return suffixes[suffix]

@@ -1,31 +1,99 @@
 """`inception-lens plot`: figures."""
 
 import os
-from typing import cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
+import msgspec
 
+from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.catalogue import sized
+from inception_lens.analyses.machines import DEFAULT
+from inception_lens.analyses.machines import machine as machine_called
+from inception_lens.analyses.roofline import roofline
+from inception_lens.analyses.savings import DEFAULT_KINDS
 from inception_lens.architectures.catalogue import entries
+from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
+from inception_lens.graph import Mode
+from inception_lens.lens import load_with, savings_with
 from inception_lens.renderers.plots import Format, accuracy_figure, drawn
+from inception_lens.renderers.plots_costs import FIGURES
+from inception_lens.renderers.plots_roofline import roofline_figure
+from inception_lens.renderers.plots_savings import savings_figure
+from inception_lens.renderers.plots_training import training_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = (".svg", ".png", ".pdf")
 
 
 @click.command("plot")
+@click.argument("model", type=options.ModelType(), required=False)
 @click.option(
     "--kind",
-    type=click.Choice(["accuracy"]),
-    default="accuracy",
-    show_default=True,
-    help="accuracy: what the catalogue's networks reach on ImageNet, against what they cost.",
+    type=click.Choice([*FIGURES, "roofline", "savings", "accuracy", "training"]),
+    help="modules: parameters and MACs by module and branch; cumulative: along the depth; receptive-field; memory: as "
+    "the network runs; roofline: on a machine; savings: of its reductions; accuracy: of the whole catalogue, against "
+    "cost; training: of a run's folder or metrics.jsonl.  [default: modules, or accuracy without MODEL]",
 )
+@options.input_option
+@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
+@click.option("--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True)
+@click.option("--machine", default=DEFAULT, show_default=True, metavar="NAME[:DTYPE]", help="Whose roofline.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@options.set_option
 @click.option("-o", "--output", metavar="FILE", required=True, help="Write to FILE: .svg, .png or .pdf.")
-def command(kind: str, output: str) -> None:
-    """Draw a figure of the whole catalogue."""
+def command(
+    model: str | None,
+    kind: str | None,
+    input_: tuple[str, ...],
+    batch: int | None,
+    mode: Mode,
+    machine: str,
+    theme: Literal["light", "dark"],
+    settings: tuple[str, ...],
+    output: str,
+) -> None:
+    """Draw a figure of MODEL, of a training run, or of the whole catalogue."""
     suffix = os.path.splitext(output)[1].lower()
     if suffix not in FORMATS:
         raise ConfigError(f"{output}: a figure is one of {', '.join(FORMATS)}")
-    write(drawn(accuracy_figure(sized(entries())), cast(Format, suffix[1:])), output)
+    kind = kind or ("modules" if model else "accuracy")
+    dark = theme == "dark"
+    figure: Figure
+    if kind == "accuracy":
+        if model:
+            raise ConfigError(f"--kind accuracy is a figure of the whole catalogue: leave out `{model}`")
+        figure = accuracy_figure(sized(entries()), dark=dark)
+    elif model is None:
+        raise ConfigError(f"--kind {kind} is a figure of {'a run' if kind == 'training' else 'a MODEL'}: name it")
+    elif kind == "training":
+        figure = training_figure(_epochs(model), model, dark=dark)
+    elif kind == "savings":
+        overrides, shape = options.parse_settings(settings), options.parse_inputs(input_)
+        figure = savings_figure(savings_with(model, overrides, shape, DEFAULT_KINDS, machine, batch), dark=dark)
+    else:
+        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
+        analysis = analyze(graph)
+        if kind == "roofline":
+            figure = roofline_figure(
+                analysis, roofline(analysis.graph, analysis.costs, machine_called(machine)), dark=dark
+            )
+        else:
+            figure = next(draw for name, draw in FIGURES.items() if name == kind)(analysis, dark=dark)
+    write(drawn(figure, cast(Format, suffix[1:])), output)
+
+
+def _epochs(run: str) -> list[dict[str, Any]]:
+    """The records of a run, from its folder or its `metrics.jsonl`."""
+    path = os.path.join(run, "metrics.jsonl") if os.path.isdir(run) else run
+    try:
+        with open(path, "rb") as file:
+            return [msgspec.json.decode(line, type=dict[str, Any]) for line in file if line.strip()]
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{path}: a line is no JSON object: {error}") from None

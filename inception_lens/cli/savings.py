@@ -1,6 +1,7 @@
 """`inception-lens savings`: what the reductions of a network save, and the other tricks of its family."""
 
 import re
+from collections.abc import Sequence
 
 import click
 
@@ -11,16 +12,13 @@ from inception_lens.analyses.savings_changes import branch_sweep, network_sweep,
 from inception_lens.analyses.savings_kinds import KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import Result, render, render_kinds
-from inception_lens.cli.summary import SUFFIXES, Format, format_of
+from inception_lens.cli.savings_output import SUFFIXES, Result, prove, render, render_kinds
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with, savings_with
 
 MOST_POINTS = 1_000
 """Of one sweep."""
-
-FORMATS = [form for form in SUFFIXES.values() if form != "html"]
 
 
 @click.command("savings")
@@ -42,10 +40,15 @@ FORMATS = [form for form in SUFFIXES.values() if form != "html"]
     show_default=True,
     help=f"Whose roofline times are told: {', '.join(MACHINES)}.",
 )
+@click.option("--verify", is_flag=True, help="Build both networks in PyTorch and count them again; exit 1 on a doubt.")
+@click.option("--measure", is_flag=True, help="Build both networks in PyTorch and time them.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to measure.  [default: cuda if there is one]")
 @options.input_option
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @options.set_option
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: by FILE's suffix, or table.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
+)
 @options.output_option
 def command(
     model: str,
@@ -59,40 +62,46 @@ def command(
     changes: tuple[str, ...],
     sweep: str | None,
     machine_name: str,
-    input_: str | None,
+    verify: bool,
+    measure: bool,
+    device: str | None,
+    input_: tuple[str, ...],
     batch: int | None,
     settings: tuple[str, ...],
-    format_: Format | None,
+    format_: str | None,
     output: str | None,
-) -> None:
-    """What MODEL, by default googlenet, saves by its 1x1 reductions, and what other tricks save or could save.
+) -> int:
+    r"""What MODEL, by default googlenet, saves by its 1x1 reductions, and what other tricks save or could save.
+
+    \b
+    inception-lens savings inception_v3 --kind all
+    inception-lens savings --in 192 --out 96 --kernel 5 --reduce 32 --size 28
+    inception-lens savings --what-if inception_4e/5x5_reduce=16
 
     Each saving is a rewrite of the network, and every figure the difference of two whole analyses. With --in, --out,
-    --kernel, --reduce and --size it is the worked example of one branch.
+    --kernel, --reduce and --size it is the worked example of one branch. Into an .svg, .png or .pdf it draws them.
     """
-    chosen = format_ or format_of(output)
-    if chosen == "html":
-        raise ConfigError(f"{output}: savings are written as {', '.join(FORMATS)}")
+    chosen = format_ or options.format_of(output, SUFFIXES)
     sizes = {"--in": in_channels, "--out": out_channels, "--kernel": kernel, "--size": size, "--reduce": reduce}
     if bias or any(given is not None for given in sizes.values()):
         if model or kind or changes or input_ or batch or settings:
-            raise ConfigError(
-                f"{', '.join(sizes)} describe one branch: they go with --bias, --sweep and --format alone"
-            )
-        write(render(_branch(sizes, bias, sweep), chosen, output is None), output)
-        return
-    if [bool(kind), bool(changes), bool(sweep)].count(True) > 1:
+            raise ConfigError(f"{', '.join(sizes)} describe one branch: they go with no MODEL and no option of one")
+        result = _branch(sizes, bias, sweep)
+    elif [bool(kind), bool(changes), bool(sweep)].count(True) > 1:
         raise ConfigError("--kind, --what-if and --sweep are three questions: ask one at a time")
-    model, overrides, shape = model or "googlenet", options.parse_settings(settings), options.parse_shape(input_)
-    if not changes and not sweep:
-        kinds = [name.strip() for name in kind.split(",")] if kind else list(DEFAULT_KINDS)
-        listing = kinds == ["list"]
-        found = savings_with(model, overrides, shape, ["all"] if listing else kinds, machine_name, batch)
-        write(render_kinds(found, chosen) if listing else render(found, chosen, output is None), output)
-        return
-    graph = load_with(model, overrides, shape)
-    graph = graph if batch is None else graph.with_batch(batch)
-    write(render(_changed(graph, changes, sweep, machine_name), chosen, output is None), output)
+    else:
+        given = (model or "googlenet", options.parse_settings(settings), options.parse_inputs(input_))
+        if changes or sweep:
+            result = _changed(load_with(*given, batch=batch), changes, sweep, machine_name)
+        else:
+            kinds = [name.strip() for name in (kind or ",".join(DEFAULT_KINDS)).split(",")]
+            result = savings_with(*given, ["all"] if kinds == ["list"] else kinds, machine_name, batch)
+            if kinds == ["list"]:
+                write(render_kinds(result, chosen), output)
+                return 0
+    proof = prove(result, verify, measure, device)
+    write(render(result, proof, chosen, output is None), output)
+    return 0 if proof.agrees else 1
 
 
 def _changed(graph: Graph, changes: tuple[str, ...], sweep: str | None, machine_name: str) -> Result:
@@ -111,7 +120,7 @@ def _branch(sizes: dict[str, int | str | None], bias: bool, sweep: str | None) -
     needed = [option for option in sizes if option != "--reduce" or sweep is None]
     if missing := [option for option in needed if sizes[option] is None]:
         raise ConfigError(f"one branch needs {', '.join(needed)}: {', '.join(missing)} is not there")
-    variable, values = _range(sweep) if sweep is not None else ("reduce", [])
+    variable, values = _range(sweep) if sweep is not None else ("reduce", ())
     if variable != "reduce":
         raise ConfigError(f"--sweep {sweep}: of one branch it is reduce that is swept, such as reduce=8..64")
     own = sizes["--reduce"]
@@ -143,15 +152,16 @@ def _widths(changes: tuple[str, ...]) -> dict[str, int]:
     return widths
 
 
-def _range(sweep: str) -> tuple[str, list[int]]:
+def _range(sweep: str) -> tuple[str, Sequence[int]]:
     """Read `NODE=A..B`, `NODE=A..B..STEP` or `NODE=A,B,C`."""
     node, _, text = sweep.rpartition("=")
     found = re.fullmatch(r"([1-9]\d{0,8})\.\.([1-9]\d{0,8})(?:\.\.([1-9]\d{0,8}))?", text, flags=re.ASCII)
     if found:
-        values = range(int(found[1]), int(found[2]) + 1, int(found[3] or 1))
-    elif not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", text, flags=re.ASCII):
+        values: Sequence[int] = range(int(found[1]), int(found[2]) + 1, int(found[3] or 1))
+    elif re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", text, flags=re.ASCII):
+        values = [int(value) for value in text.split(",")]
+    else:
         raise ConfigError(f"--sweep {sweep}: it is NODE=A..B or NODE=A..B..STEP, such as reduce=8..64..8")
-    points = list(values) if found else [int(value) for value in text.split(",")]
-    if not node or not 1 <= len(points) <= MOST_POINTS:
+    if not node or not 1 <= len(values) <= MOST_POINTS:
         raise ConfigError(f"--sweep {sweep}: from A up to B, in at most {MOST_POINTS:,} steps, such as reduce=8..64..8")
-    return node, points
+    return node, values

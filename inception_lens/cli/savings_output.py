@@ -1,23 +1,60 @@
 """How the results of `savings` are written: each renderer where its result is known."""
 
-import msgspec
+from typing import Literal, cast, get_args
 
-from inception_lens.analyses.savings import Savings
+from inception_lens.analyses.proofs import Proof, networks
+from inception_lens.analyses.savings import Savings, as_json
 from inception_lens.analyses.savings_branch import BranchSavings
 from inception_lens.analyses.savings_changes import Sweep, WhatIf
-from inception_lens.cli.summary import Format
-from inception_lens.errors import ConfigError
+from inception_lens.errors import ConfigError, require
 from inception_lens.terminal import Terminal
 
+SUFFIXES = {
+    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".svg": "svg", ".png": "png",
+    ".pdf": "pdf",
+}  # fmt: skip
+
+Picture = Literal["svg", "png", "pdf"]
 Result = Savings | BranchSavings | WhatIf | Sweep
 
 
-def render(result: Result, chosen: Format, to_terminal: bool) -> str:
-    """The result in the format that was chosen."""
+def prove(result: Result, verify: bool, measure: bool, device: str | None) -> Proof:
+    """Ask PyTorch about the networks of a result: their counts, their times.
+
+    Raises:
+        ConfigError: the result compares no two networks.
+        MissingExtraError: PyTorch is not installed.
+    """
+    if not verify and not measure:
+        return Proof()
+    if isinstance(result, Sweep):
+        raise ConfigError("--verify and --measure take two networks, and a sweep is many: give --what-if for one width")
+    require("torch", extra="torch")
+    from inception_lens.pytorch import prove as pytorch
+
+    found = networks(result)
+    folds = result.savings if isinstance(result, Savings) else ()
+    return Proof(
+        verified=pytorch.recounted(found) if verify else (),
+        folded=tuple([pytorch.folded(each) for each in folds if verify and each.sites and each.kind.folds]),
+        measured=pytorch.timed(found, device) if measure else (),
+    )
+
+
+def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str | bytes:
+    """The result, and what PyTorch says of it, in the format that was chosen.
+
+    Raises:
+        ConfigError: the format does not show it.
+    """
     if chosen == "json":
-        return result.to_json() + "\n"
+        return as_json(result.to_builtins() | proof.to_builtins()) + "\n"
     if chosen == "table":
-        return _table(result, to_terminal)
+        return _table(result, proof, to_terminal)
+    if proof != Proof():
+        raise ConfigError(f"--verify and --measure are told as table or json, not {chosen}")
+    if chosen in get_args(Picture):
+        return _figure(result, cast("Picture", chosen))
     from inception_lens.renderers import savings_frame
 
     renderers = {
@@ -28,7 +65,21 @@ def render(result: Result, chosen: Format, to_terminal: bool) -> str:
     return renderers[chosen](result)
 
 
-def render_kinds(found: Savings, chosen: Format) -> str:
+def _figure(result: Result, form: Picture) -> bytes:
+    from inception_lens.renderers import plots_savings as figures
+    from inception_lens.renderers.plots import drawn
+
+    match result:
+        case Savings():
+            return drawn(figures.savings_figure(result), form)
+        case Sweep():
+            return drawn(figures.sweep_figure(result), form)
+        case WhatIf():
+            return drawn(figures.what_if_figure(result), form)
+    raise ConfigError("one branch alone is no figure: sweep its reduction, as --sweep reduce=8..64..8 does")
+
+
+def render_kinds(found: Savings, chosen: str) -> str:
     """Every kind of saving, and whether the network has it.
 
     Raises:
@@ -45,7 +96,7 @@ def render_kinds(found: Savings, chosen: Format) -> str:
         for kind in found.asked
     ]  # fmt: skip
     if chosen == "json":
-        return msgspec.json.format(msgspec.json.encode(counts), indent=2).decode() + "\n"
+        return as_json({"schema": "inception-lens/savings-kinds/1", "model": found.graph.name, "kinds": counts}) + "\n"
     if chosen != "table":
         raise ConfigError(f"--kind list is written as table or json, not {chosen}")
     from inception_lens.renderers.savings_text import kinds_table
@@ -54,17 +105,19 @@ def render_kinds(found: Savings, chosen: Format) -> str:
     return kinds_table(found, width=terminal.width, color=terminal.color, unicode=terminal.unicode)
 
 
-def _table(result: Result, to_terminal: bool) -> str:
+def _table(result: Result, proof: Proof, to_terminal: bool) -> str:
     from inception_lens.renderers import savings_text as text
+    from inception_lens.renderers.savings_proof import proof_table
 
     terminal = Terminal()
     color, unicode = terminal.color and to_terminal, terminal.unicode or not to_terminal
     match result:
         case Savings():
-            return text.savings_table(result, width=terminal.width, color=color, unicode=unicode)
+            told = text.savings_table(result, width=terminal.width, color=color, unicode=unicode)
         case BranchSavings():
-            return text.branch_table(result, width=terminal.width, color=color, unicode=unicode)
+            told = text.branch_table(result, width=terminal.width, color=color, unicode=unicode)
         case WhatIf():
-            return text.what_if_table(result, width=terminal.width, color=color, unicode=unicode)
+            told = text.what_if_table(result, width=terminal.width, color=color, unicode=unicode)
         case Sweep():
-            return text.sweep_table(result, width=terminal.width, color=color, unicode=unicode)
+            told = text.sweep_table(result, width=terminal.width, color=color, unicode=unicode)
+    return told + proof_table(proof, width=terminal.width, color=color, unicode=unicode)

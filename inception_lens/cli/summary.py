@@ -1,6 +1,5 @@
 """`inception-lens summary`: what each module or layer of a network costs."""
 
-import os
 import re
 from typing import Literal
 
@@ -9,8 +8,8 @@ import click
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.cli import options
 from inception_lens.cli.output import write
-from inception_lens.errors import ConfigError, suggest
-from inception_lens.graph import Mode
+from inception_lens.errors import ConfigError, TraceError
+from inception_lens.graph import Graph, Mode
 from inception_lens.lens import load_with
 from inception_lens.terminal import Terminal
 
@@ -62,13 +61,18 @@ def command(
     """What each module of MODEL costs: shapes, parameters, MACs, memory, receptive field.
 
     MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, a TOML config,
-    or a file of Caffe (.prototxt) or ONNX.
+    a file of Caffe (.prototxt), ONNX or torch.export (.pt2), or a callable of PyTorch, whose code
+    is run: package.module:callable, file.py:callable.
     """
-    chosen = format_ or format_of(output)
+    chosen = format_ or options.format_of(output, SUFFIXES)
     levels = _levels(depth, default=None if chosen == "csv" else 1)
-    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
-    if batch is not None:
-        graph = graph.with_batch(batch)
+    try:
+        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
+    except TraceError as error:
+        if isinstance(error.graph, Graph) and chosen == "table" and output is None:
+            write(_render(analyze(error.graph), chosen, levels, None, sort, to_terminal=True), None)
+            write("\nthe part above ran before the model failed\n", None)
+        raise
     if dtype is not None:
         graph = graph.with_dtype(dtype)
     keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
@@ -106,20 +110,6 @@ def _render(
 
     renderer = {"csv": frame.csv, "markdown": frame.markdown, "latex": frame.latex}[chosen]
     return renderer(analysis, depth=depth, columns=columns, sort=sort)
-
-
-def format_of(output: str | None) -> Format:
-    """The format that a target's suffix names.
-
-    Raises:
-        ConfigError: it names none.
-    """
-    if output is None or output == "-":
-        return "table"
-    suffix = os.path.splitext(output)[1].lower()
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, SUFFIXES)}; or give --format")
-    return SUFFIXES[suffix]
 
 
 def _levels(depth: str | None, default: int | None) -> int | None:

@@ -10,17 +10,16 @@ from torch import nn
 
 from inception_lens.ops import (
     Elementwise,
-    Flatten,
     Linear,
     Op,
     Permute,
-    Reshape,
     ScaledDotProductAttention,
     Select,
     TensorType,
 )
 from inception_lens.pytorch.recorder import Recorder
 from inception_lens.pytorch.values import Traced, type_of
+from inception_lens.pytorch.views import reshaped
 
 
 def is_plain(module: nn.MultiheadAttention, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -68,21 +67,22 @@ def _calls(given: TensorType, heads: int, bias_in: bool, bias_out: bool, batch_f
         types.append(made[0])
         return len(calls)
 
+    def view(x: int, *shape: int, function: str = "view") -> int:
+        return call(function, reshaped(types[x].shape, shape), x)
+
     x = call("transpose", Permute((1, 0, 2)), 0) if batch_first else 0
     length, batch, width = types[x].shape
     x = call("linear", Linear(3 * width, bias_in), x)
-    x = call("view", Reshape((length, batch, 3, width)), x)
-    x = call("unsqueeze", Reshape((1, length, batch, 3, width)), x)
+    x = view(view(x, length, batch, 3, width), 1, length, batch, 3, width, function="unsqueeze")
     x = call("transpose", Permute((3, 1, 2, 0, 4)), x)
-    x = call("clone", Elementwise("clone"), call("squeeze", Flatten(3), x))
+    x = call("clone", Elementwise("clone"), view(x, 3, length, batch, width, function="squeeze"))
     parts = [call("select", Select(0, i), x) for i in range(3)]
-    rows = Reshape((length, batch * heads, width // heads))
-    parts = [call("transpose", Permute((1, 0, 2)), call("view", rows, part)) for part in parts]
-    parts = [call("view", Reshape((batch, heads, length, width // heads)), part) for part in parts]
+    parts = [call("transpose", Permute((1, 0, 2)), view(part, length, batch * heads, width // heads)) for part in parts]
+    parts = [view(part, batch, heads, length, width // heads) for part in parts]
     x = call("scaled_dot_product_attention", ScaledDotProductAttention(), *parts)
     x = call("clone", Elementwise("clone"), call("permute", Permute((2, 0, 1, 3)), x))
-    x = call("linear", Linear(width, bias_out), call("unsafe_view", Reshape((length * batch, width)), x))
-    x = call("view", Reshape((length, batch, width)), x)
+    x = call("linear", Linear(width, bias_out), view(x, length * batch, width, function="unsafe_view"))
+    x = view(x, length, batch, width)
     if batch_first:
         call("transpose", Permute((1, 0, 2)), x)
     return tuple(calls)

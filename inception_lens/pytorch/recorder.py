@@ -35,6 +35,8 @@ class Recorder:
         self._reads: list[tuple[int, ...]] = []
         self._taken: dict[str, int] = {}
         self._scopes: list[tuple[str, str]] = [("", "")]
+        self.last_scope = ""
+        """Where the last operator was called that no rule of a module's answered."""
 
     @property
     def scope(self) -> str:
@@ -98,6 +100,7 @@ class Recorder:
     ) -> str:
         """Write what an operator does in the module that is running; what makes a standard module goes by its path."""
         path, kind = self._scopes[-1]
+        self.last_scope = path
         name = path if path and op.kind == kind else self.scoped(function.strip("_"))
         return self.add(name, op, inputs, types, reads)
 

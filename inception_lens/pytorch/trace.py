@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import os
 import random
+import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ def trace(
     inputs: Inputs,
     *,
     mode: Mode | None = None,
+    batch: int | None = None,
     about: About | None = None,
     shortcuts: bool = True,
     values: bool = False,
@@ -47,6 +49,7 @@ def trace(
         inputs: a tensor, a shape, a `TensorType`, a tuple of those or of other arguments, or a mapping of keyword
             arguments. A shape stands for a tensor of the model's own dtype.
         mode: sets the model's training flags while it runs; None leaves them.
+        batch: samples at once, the first axis of every tensor among the inputs; None leaves them.
         about: what people know it by.
         shortcuts: False runs standard modules too, which proves that their rules say the same.
         values: True runs the model for real from the start.
@@ -59,15 +62,17 @@ def trace(
     about = about or About(type(module).__name__, source="pytorch")
     with _undisturbed(survey, mode):
         try:
-            return _followed(survey, inputs, about, shortcuts=shortcuts, values=values)
+            return _followed(survey, inputs, batch, about, shortcuts=shortcuts, values=values)
         except NeedsValue:
-            return _followed(survey, inputs, about, shortcuts=False, values=True)
+            return _followed(survey, inputs, batch, about, shortcuts=False, values=True)
 
 
-def _followed(survey: Survey, inputs: Inputs, about: About, *, shortcuts: bool, values: bool) -> Graph:
+def _followed(
+    survey: Survey, inputs: Inputs, batch: int | None, about: About, *, shortcuts: bool, values: bool
+) -> Graph:
     module, recorder = survey.model, Recorder(survey)
     tracer = Tracer(recorder, survey.device, shortcuts=shortcuts, values=values)
-    args, kwargs = _Arguments(survey, tracer).of(inputs)
+    args, kwargs = _Arguments(survey, tracer, batch).of(inputs)
     mode: Mode = "training" if module.training else "inference"
     try:
         with torch.no_grad(), _below_autograd(), tracer.following(), tracer:
@@ -83,7 +88,10 @@ def _followed(survey: Survey, inputs: Inputs, about: About, *, shortcuts: bool, 
     outputs = [each.path for each in _outputs(result) if type(each) is Traced]
     if not outputs:
         raise TraceError(f"`{about.name}` answers with no tensor that was computed from its inputs")
-    return recorder.graph(outputs, mode, about)
+    graph = recorder.graph(outputs, mode, about)
+    if not graph.nodes:
+        raise TraceError(f"`{about.name}` computes nothing: it answers with its inputs")
+    return graph
 
 
 def _failed(error: Exception, tracer: Tracer, about: About, mode: Mode) -> TraceError:
@@ -93,7 +101,7 @@ def _failed(error: Exception, tracer: Tracer, about: About, mode: Mode) -> Trace
     if where is not None:
         shapes = " and ".join([by(shape) or "a scalar" for shape in where.shapes])
         path = f"`{where.path or about.name}` ({where.kind}{f' of {shapes}' if shapes else ''})"
-    line = _source_line(error)
+    line = source_line(error)
     what = str(error).strip().split("\n")[0] or type(error).__name__
     if not isinstance(error, InceptionLensError | NeedsValue):
         what = f"{type(error).__name__}: {what}"
@@ -105,7 +113,7 @@ def _failed(error: Exception, tracer: Tracer, about: About, mode: Mode) -> Trace
     return TraceError(f"{about.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
 
 
-def _source_line(error: Exception) -> str:
+def source_line(error: Exception) -> str:
     """The line of the user's own code that raised the error."""
     own = tuple([os.path.dirname(str(package.__file__)) + os.sep for package in (torch, inception_lens)])
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
@@ -126,7 +134,8 @@ def _surveyed(module: nn.Module) -> Survey:
 def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     """Set the training flags, and put them and the random state back."""
     flags = [each.training for each in survey.modules]
-    numbers, python = torch.get_rng_state(), random.getstate()
+    numbers, python, depth = torch.get_rng_state(), random.getstate(), sys.getrecursionlimit()
+    sys.setrecursionlimit(3 * depth)  # following a module takes more frames than calling it
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator for what is several
     cached = torch.is_autocast_cache_enabled()
@@ -136,6 +145,7 @@ def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     try:
         yield
     finally:
+        sys.setrecursionlimit(depth)
         torch.backends.mha.set_fastpath_enabled(fast)
         torch.set_rng_state(numbers)
         random.setstate(python)
@@ -166,8 +176,8 @@ def _below_autograd() -> Iterator[None]:
 class _Arguments:
     """The arguments of the forward pass, with tensors of no storage in the place of the inputs."""
 
-    def __init__(self, survey: Survey, tracer: Tracer) -> None:
-        self.tracer, self.dtype = tracer, survey.dtype
+    def __init__(self, survey: Survey, tracer: Tracer, batch: int | None) -> None:
+        self.tracer, self.dtype, self.batch = tracer, survey.dtype, batch
         try:
             parameters = inspect.signature(survey.model.forward).parameters.values()
             kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -179,7 +189,7 @@ class _Arguments:
         """Positional and keyword arguments."""
         if isinstance(inputs, Mapping):
             return [], {name: self._argument(name, value) for name, value in inputs.items()}
-        if isinstance(inputs, torch.Tensor | TensorType) or _is_shape(inputs):
+        if hasattr(inputs, "shape") or _is_shape(inputs):
             inputs = (inputs,)
         if not isinstance(inputs, Sequence) or isinstance(inputs, str):
             raise ConfigError(f"{inputs!r} is no input: it is a tensor, a shape, a tuple of those, or a mapping")
@@ -189,10 +199,10 @@ class _Arguments:
     def _argument(self, name: str, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return self._tensor(name, type_of(value), value)
-        if isinstance(value, TensorType):
-            return self._tensor(name, value, None)
-        if _is_shape(value):
-            return self._tensor(name, TensorType(tuple(value), str(self.dtype).removeprefix("torch.")), None)
+        if hasattr(value, "shape") or _is_shape(value):
+            dtype = getattr(value, "dtype", None) or self.dtype
+            shape = tuple(getattr(value, "shape", value))
+            return self._tensor(name, TensorType(shape, str(dtype).removeprefix("torch.")), None)
         if isinstance(value, Mapping):
             return {key: self._argument(f"{name}.{key}", each) for key, each in value.items()}
         if isinstance(value, list | tuple):
@@ -200,6 +210,9 @@ class _Arguments:
         return value
 
     def _tensor(self, name: str, given: TensorType, tensor: torch.Tensor | None) -> Traced:
+        if self.batch is not None and given.shape:
+            given = TensorType((self.batch, *given.shape[1:]), given.dtype)
+            tensor = None
         if given.dtype not in DTYPES:
             raise ConfigError(f"the input `{name}` has the dtype `{given.dtype}`, which PyTorch does not have")
         if min(given.shape, default=1) < 1:

@@ -103,8 +103,9 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
             result = self._original(module, *args, **kwargs)
         finally:
             recorder.leave()
-        one = path and len(recorder.nodes) == before + 1
-        if one and type(result) is Traced and result.path == recorder.nodes[-1].name:
+        alone = len(recorder.nodes) == before + 1 and recorder.last_scope == path != ""
+        last = recorder.nodes[-1].name if alone else ""
+        if last.startswith(f"{path}/") and type(result) is Traced and result.path == last:
             result.path = recorder.rename_last(path)  # a module of one operator goes by its path
         return result
 

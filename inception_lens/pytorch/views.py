@@ -13,17 +13,12 @@ View = Callable[[Shape, Shape, tuple[Any, ...]], Op]
 
 
 def reshaped(shape: Shape, output: Shape, arguments: tuple[Any, ...] = ()) -> Op:
-    """A Flatten where one run of axes becomes one, else a Reshape."""
-    start = 0
-    while start < min(len(shape), len(output)) and shape[start] == output[start]:
-        start += 1
-    end = len(shape) - (len(output) - start)  # the last axis of the run
-    if (
-        start < min(end, len(output))
-        and output[start] == prod(shape[start : end + 1])
-        and output[start + 1 :] == shape[end + 1 :]
-    ):
-        return Flatten(start, -1 if end == len(shape) - 1 else end)
+    """A Flatten where one run of axes becomes one, the last axes where they can be; else a Reshape."""
+    last, fewer = len(shape) - 1, len(shape) - len(output)
+    for end in range(last, fewer - 1, -1) if fewer > 0 else ():
+        start = end - fewer
+        if (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]) == output:
+            return Flatten(start, -1 if end == last else end)
     return Reshape(output)
 
 

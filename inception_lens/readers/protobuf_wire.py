@@ -91,3 +91,13 @@ def integers(data: memoryview, field: Field) -> list[int]:
 
 def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
+
+
+def varint(number: int) -> bytes:
+    """Encode a whole number."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

@@ -9,7 +9,6 @@ from inception_lens.renderers.escape import printable
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NOUNS = {
-    "Conv2d": "convolution",
     "Linear": "linear layer",
     "MaxPool2d": "max pool",
     "AvgPool2d": "average pool",
@@ -60,6 +59,8 @@ def number(n: int) -> str:
 
 def noun(op: Op) -> str:
     """What kind of thing an operation is."""
+    if op.category == "conv":
+        return "transposed convolution" if "Transpose" in op.kind else "convolution"
     return _NOUNS.get(op.kind) or printable(op.label if op.category in ("norm", "merge", "shape") else op.kind)
 
 
@@ -77,7 +78,7 @@ def plural(thing: str) -> str:
     for word, several in _PLURALS.items():
         if thing.endswith(word) or f"{word} " in thing:
             return thing.replace(word, several)
-    return thing if thing.endswith(("s", "U", "out", "max")) else f"{thing}s"
+    return thing if thing.endswith("s") else f"{thing}es" if thing.endswith("x") else f"{thing}s"
 
 
 def shown(attribute: str, value: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from inception_lens.ops import by
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.theme import COLORS
+from inception_lens.renderers.theme import COLORS, palette_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
 
     from inception_lens.analyses.catalogue import Sized
+    from inception_lens.graph import Graph
 
 Format = Literal["svg", "png", "pdf"]
 
@@ -24,7 +27,11 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.alpha": 0.25,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
     "svg.hashsalt": "inception-lens",  # names inside the file do not change from run to run
+    "text.parse_math": False,  # a name with dollar signs is a name
 }
 FAMILY_COLORS = {
     "GoogLeNet": COLORS["conv"],
@@ -38,23 +45,46 @@ OTHER = COLORS["shape"]
 """The colour of the networks outside the Inception family."""
 
 TICKS = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]
+LONGEST_NAME = 26
+"""Characters of a name below an axis; the end of a longer one tells more than its beginning."""
 LABEL_OFFSETS = ((6, 3), (6, -9), (-6, 3), (-6, -9), (0, 9), (0, -15), (10, 10), (-10, 10), (10, -18), (-10, -18))
 """Where a label may stand beside its point, in points, the best place first."""
 
 
-def accuracy_figure(networks: Sequence[Sized]) -> Figure:
+@contextmanager
+def figure(width: float, height: float, *, dark: bool = False) -> Iterator[Figure]:
+    """A new figure of so many inches, within the one style of them all."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    palette = palette_of(dark)
+    ground = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), palette.background)
+    ink = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), palette.ink)
+    with rc_context(STYLE | ground | ink | {"grid.color": palette.muted}):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def heading(figure: Figure, graph: Graph, what: str) -> None:
+    """Say above a figure which network it is of, and what it shows."""
+    sizes = ", ".join(by(given.type.shape) for given in graph.inputs[:3])
+    figure.suptitle(f"{printable(graph.name)} on {sizes}: {what}", fontsize=10)
+
+
+def name_ticks(axes: Axes, places: Sequence[int], names: Sequence[str]) -> None:
+    """Write names below an axis."""
+    told = [printable(name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}") for name in names]
+    axes.set_xticks(places, told, rotation=60, ha="right", rotation_mode="anchor")
+
+
+def accuracy_figure(networks: Sequence[Sized], *, dark: bool = False) -> Figure:
     """Published top-1 accuracy against MACs and against parameters.
 
     Every port with ImageNet's classes and a published accuracy is a point; the best of each family carries its name.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     shown = [(network, network.published.top1) for network in networks if network.published and network.classes >= 1000]
     points = sorted(((network, top1) for network, top1 in shown if top1), key=lambda point: point[1])
-    with rc_context(STYLE):
-        figure = Figure(figsize=(10, 4.6), layout="constrained")
-        by_macs, by_params = figure.subplots(1, 2, sharey=True)
+    with figure(10, 4.6, dark=dark) as drawn:
+        by_macs, by_params = drawn.subplots(1, 2, sharey=True)
         for axes, costs, label in (
             (by_macs, [network.macs / 1e9 for network, _ in points], "MACs of one image (G)"),
             (by_params, [network.params / 1e6 for network, _ in points], "parameters (M)"),
@@ -69,14 +99,14 @@ def accuracy_figure(networks: Sequence[Sized]) -> Figure:
             axes.set_xticks([], minor=True)
             axes.xaxis.set_major_formatter("{x:g}")
         by_macs.set_ylabel("published top-1 accuracy (%)")
-        figure.suptitle("ImageNet accuracy against cost, one crop, as published with each port")
-        figure.draw_without_rendering()  # the layout, which the labels have to find room in
-        figure.set_layout_engine("none")
+        drawn.suptitle("ImageNet accuracy against cost, one crop, as published with each port")
+        drawn.draw_without_rendering()  # the layout, which the labels have to find room in
+        drawn.set_layout_engine("none")
         for axes, unit, cost in ((by_macs, 1e9, "macs"), (by_params, 1e6, "params")):
             places = [(getattr(network, cost) / unit, top1) for network, top1 in points]
             best = {network.family: place for (network, _), place in zip(points, places, strict=True)}
             _label(axes, best, places)
-    return figure
+    return drawn
 
 
 def _label(axes: Axes, names: dict[str, tuple[float, float]], points: list[tuple[float, float]]) -> None:
@@ -119,5 +149,5 @@ def drawn(figure: Figure, form: Format) -> bytes:
     out = io.BytesIO()
     metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
     with rc_context(STYLE):
-        figure.savefig(out, format=form, dpi=200, metadata=metadata)
+        figure.savefig(out, format=form, dpi=200, metadata=metadata, facecolor="auto")
     return out.getvalue()

@@ -1,5 +1,6 @@
 """The rows and columns that savings are told in, the same for every format that people read."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -43,25 +44,39 @@ class SavingColumn(NamedTuple):
 def saving_rows(saving: Saving) -> list[SavingRow]:
     """The modules where something differs, each with its sites below it; a module with one site is that site's row.
 
-    A site that reaches into several modules has no row: theirs tell it.
+    Where names have no modules, a site's row stands for all of its layers. A site that reaches into modules that hold
+    more than it has no row: theirs tell it.
     """
     rows: list[SavingRow] = []
-    places: dict[str, list[SiteChange]] = {}
-    for site in saving.sites if saving.kind.places else ():
-        modules = set(map(module_of, (*site.nodes, *site.becomes)))
-        if len(modules) == 1:
-            places.setdefault(modules.pop(), []).append(site)
+    places, covered = _places(saving)
     for module in saving.modules:
         own, other = sides(module.change, saving.direction)
-        if own == other:
-            continue
         sites = places.get(module.name, [])
+        if own == other or (module.name in covered and not sites):
+            continue
         if len(sites) == 1:
             rows.append(SavingRow(0, sites[0].name, sites[0].what, sites[0].change))
         else:
             rows.append(SavingRow(0, module.name, "", module.change))
             rows += [SavingRow(1, site.name.removeprefix(f"{module.name}/"), site.what, site.change) for site in sites]
     return rows
+
+
+def _places(saving: Saving) -> tuple[dict[str, list[SiteChange]], set[str]]:
+    """The sites to tell at each module, and the modules that are told by the sites that they are wholly part of."""
+    sizes: Counter[str] = Counter()
+    for name in {node.name for analysis in (saving.network, saving.rewritten) for node in analysis.graph.nodes}:
+        sizes[module_of(name)] += 1
+    places: dict[str, list[SiteChange]] = {}
+    covered: set[str] = set()
+    for site in saving.sites if saving.kind.places else ():
+        modules = Counter(map(module_of, {*site.nodes, *site.becomes}))
+        if len(modules) == 1:
+            places.setdefault(next(iter(modules)), []).append(site)
+        elif all(calls == sizes[module] for module, calls in modules.items()):
+            places[module_of(site.name)] = [site]
+            covered |= modules.keys()
+    return places, covered
 
 
 def saving_columns(saving: Saving) -> list[SavingColumn]:
@@ -97,9 +112,14 @@ def exact_cells(row: SavingRow) -> dict[str, object]:
     return cells
 
 
+def costs_differ(change: Change) -> bool:
+    """Whether parameters or MACs differ, and not memory or time alone."""
+    return bool(change.saved("params") or change.saved("macs"))
+
+
 def times(ratio: float | None) -> str:
-    """A ratio to three digits; one of nothing is `-`."""
-    if ratio is None:
+    """A ratio to three digits; one of nothing, or to nothing, is `-`."""
+    if not ratio:
         return NOTHING
     return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}"
 

@@ -6,8 +6,15 @@ from inception_lens.analyses.savings import Saving, Savings
 from inception_lens.analyses.savings_branch import BranchSavings
 from inception_lens.analyses.savings_changes import Sweep, WhatIf
 from inception_lens.renderers import escape
-from inception_lens.renderers.savings_columns import SavingRow, exact_cells, saving_columns, saving_rows, times
-from inception_lens.renderers.savings_text import branch_arithmetic
+from inception_lens.renderers.savings_columns import (
+    SavingRow,
+    costs_differ,
+    exact_cells,
+    saving_columns,
+    saving_rows,
+    times,
+)
+from inception_lens.renderers.savings_text import branch_arithmetic, totals_sentence
 from inception_lens.renderers.units import count
 
 Result = Savings | BranchSavings | WhatIf | Sweep
@@ -20,11 +27,14 @@ def savings_csv(given: Result) -> str:
     """Exact numbers: a row for each total, module and site, way or width."""
     import pandas
 
-    return pandas.DataFrame(_records(given), dtype=object).to_csv(index=False, lineterminator="\n")
+    records = _records(given)
+    if isinstance(given, Savings):
+        records += [{"kind": kind.name, "part": "none"} for kind in given.missing]
+    return pandas.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def savings_markdown(given: Result) -> str:
-    """A Markdown table for each saving."""
+    """A Markdown table for each saving, and below it what no column sums."""
     from tabulate import tabulate
 
     parts = []
@@ -32,7 +42,10 @@ def savings_markdown(given: Result) -> str:
         align = ["left", *("left" if header in ("what", "output") else "right" for header in headers[1:])]
         table = tabulate(rows, headers, "pipe", colalign=align, disable_numparse=True)
         parts.append(f"{escape.markdown_cell(title)}\n\n{table}\n")
-    return "\n".join(parts)
+    if isinstance(given, Savings):
+        notes = [escape.markdown_cell(totals_sentence(saving, given.machine)) for saving in given.savings]
+        parts = [f"{part}\n{note}\n" for part, note in zip(parts, notes, strict=True)]
+    return "\n".join([*parts, *[f"{escape.markdown_cell(line)}\n" for line in _missing(given)]])
 
 
 def savings_latex(given: Result) -> str:
@@ -47,7 +60,13 @@ def savings_latex(given: Result) -> str:
             hrules=True, column_format=layout, caption=escape.latex(title), position="t", position_float="centering"
         )
         parts.append(text)
-    return "\n".join(parts)
+    return "\n".join([*parts, *[f"% {escape.latex(line)}\n" for line in _missing(given)]])
+
+
+def _missing(given: Result) -> list[str]:
+    kinds = given.missing if isinstance(given, Savings) else ()
+    name = given.graph.name if isinstance(given, Savings) else ""
+    return [f"{name} has no place for this: {kind.title}" for kind in kinds]
 
 
 def _records(given: Result) -> list[dict[str, object]]:
@@ -101,7 +120,8 @@ def _tables(given: Result, escaped: Callable[[str], str], indent: str) -> list[t
         ]
         return [(f"{given.name}: {given.variable}", [escaped(given.variable), "params", "MACs"], rows)]
     if isinstance(given, WhatIf):
-        changes = [*((each.name, each.change) for each in given.layers), ("total", given.total)]
+        layers = [(each.name, each.change) for each in given.layers if costs_differ(each.change)]
+        changes = [*layers, ("total", given.total)]
         rows = [
             [
                 escaped(name),

@@ -2,7 +2,6 @@
 
 import textwrap
 
-from inception_lens.analyses.figures import Change
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.savings import Saving, Savings
 from inception_lens.analyses.savings_branch import Branch, BranchSavings
@@ -11,7 +10,15 @@ from inception_lens.analyses.savings_kinds import Direction
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.savings_columns import SavingRow, other_word, saving_columns, saving_rows, sides, times
+from inception_lens.renderers.savings_columns import (
+    SavingRow,
+    costs_differ,
+    other_word,
+    saving_columns,
+    saving_rows,
+    sides,
+    times,
+)
 from inception_lens.renderers.table import Drawn, draw, fitting
 from inception_lens.renderers.text import heading
 from inception_lens.renderers.units import count, duration, short, size
@@ -32,6 +39,11 @@ def savings_table(given: Savings, *, width: int = 100, color: bool = False, unic
     lines = [*heading(given.graph, width), ""]
     for saving in given.savings:
         lines += [*_saving(saving, given.machine, width, color, unicode), ""]
+    for each in given.refused:
+        lines += [
+            *textwrap.wrap(printable(f"{each.kind}: {given.graph.name} does not take it: {each.reason}"), width),
+            "",
+        ]
     for kind in given.missing:
         lines += textwrap.wrap(f"{kind.name}: {given.graph.name} has no place for this ({kind.title})", width)
     notes = [CONVENTION, _about_time(given.machine)] if given.savings else []
@@ -56,11 +68,11 @@ def _saving(saving: Saving, machine: Machine, width: int, color: bool, unicode: 
         "",
         *draw(drawn, width, color, unicode),
         "",
-        *[line for note in (_totals(saving, machine), *left) for line in textwrap.wrap(printable(note), width)],
+        *[line for note in (totals_sentence(saving, machine), *left) for line in textwrap.wrap(printable(note), width)],
     ]
 
 
-def _totals(saving: Saving, machine: Machine) -> str:
+def totals_sentence(saving: Saving, machine: Machine) -> str:
     """The whole network in one sentence: the memory and time that no column sums."""
     own, other = sides(saving.total, saving.direction)
     word = other_word(saving.direction)
@@ -124,9 +136,9 @@ def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unico
     """Write what a change would cost: a row for each module and layer that would cost something else."""
     asked = ", ".join(f"{each.node} {count(each.now)} > {count(each.then)}" for each in given.widths)
     rows = []
-    for module in [module for module in given.modules if _costs(module.change)]:
+    for module in [module for module in given.modules if costs_differ(module.change)]:
         rows.append(("", module.name, module.change))
-        below = [each for each in given.layers if each.name.startswith(f"{module.name}/") and _costs(each.change)]
+        below = [each for each in given.layers if each.name.startswith(f"{module.name}/") and costs_differ(each.change)]
         rows += [("  ", each.name.removeprefix(f"{module.name}/"), each.change) for each in below]
     figures = (("params", "params", count), ("macs", "MACs", short))
     drawn = [Drawn("module", [f"{indent}{printable(name)}" for indent, name, _ in rows], "total", folds_to=30)]
@@ -149,11 +161,6 @@ def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unico
     lines = [*heading(given.graph, width), *textwrap.wrap(printable(f"what if: {asked}"), width), ""]
     lines += [*draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]
     return _characters("\n".join(lines) + "\n", unicode)
-
-
-def _costs(change: Change) -> bool:
-    """Whether anything differs that the table tells."""
-    return bool(change.saved("params") or change.saved("macs"))
 
 
 def _shown(value: float, show: object) -> str:

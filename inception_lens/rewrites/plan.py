@@ -9,7 +9,7 @@ import msgspec
 
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Node, Output, Writer
-from inception_lens.ops import Declared, Unknown, by
+from inception_lens.ops import Declared, Shape, Unknown, by
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -85,22 +85,23 @@ def written(
         GraphError: the nodes do not make a graph, or nobody knows what one of them makes of another input.
     """
     writer = Writer(graph.inputs)
+    rigid = {node.name: node for node in graph.nodes if isinstance(node.op, Unknown | Declared)}
     for node in nodes:
         if node.name in matched:
             channels = writer.shape(matched[node.name])[1]
             if channels != graph.types[matched[node.name]][0].shape[1]:
                 node = msgspec.structs.replace(node, op=msgspec.structs.replace(node.op, out_channels=channels))
         writer.write(node)
-        if isinstance(node.op, Unknown | Declared):
-            check_known(graph, node, writer)
+        if node.name in rigid:
+            _check_known(node, graph.input_shapes(rigid[node.name]), writer)
     new = writer.graph(outputs, graph.mode, graph.about)
     return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen)
 
 
-def check_known(graph: Graph, node: Node, writer: Writer) -> None:
-    """Raise a GraphError where an operation without a shape rule gets other inputs than it had in `graph`."""
-    for name in node.inputs:
-        if name not in graph.types or graph.types[name][0].shape != writer.shape(name):
+def _check_known(node: Node, before: Sequence[Shape], writer: Writer) -> None:
+    """Raise a GraphError where an operation without a shape rule gets inputs of other shapes than `before`."""
+    for name, shape in zip(node.inputs, before, strict=True):
+        if writer.shape(name) != shape:
             raise GraphError(
                 f"nobody knows what `{node.name}` ({node.op.kind}) makes of {by(writer.shape(name))}, "
                 f"which `{name}` would become"

@@ -137,12 +137,15 @@ class Structure:
     def in_module(self, name: str) -> bool:
         """Whether a node lies between a fork and the concatenation that joins all of its branches."""
         join = self.joins.get(name)
-        fork = self.dominators[join] if join else ""
-        above = name
-        positions = self.positions
-        while join and positions.get(above, -1) > positions.get(fork, -1):
-            above = self.dominators[above]
-        return bool(join) and above == fork
+        while join:
+            fork, above = self.dominators[join], name
+            while self.positions.get(above, -1) > self.positions.get(fork, -1):
+                above = self.dominators[above]
+            if above == fork:
+                return True
+            outer = self.only_reader(self.nodes[join])  # a branch may join branches of its own
+            join = outer.name if outer is not None and is_join(outer) else None
+        return False
 
     @cached_property
     def positions(self) -> dict[str, int]:

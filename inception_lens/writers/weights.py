@@ -61,8 +61,15 @@ def place(weights: Weights, graph: Graph) -> tuple[bytes, Placed]:
         FormatError: not one of them has a place in the network.
         MissingExtraError: the package that writes safetensors is not installed.
     """
-    require("numpy", extra="weights")
     writer = require("safetensors.numpy", extra="weights")
+    arrays, report = arrays_for(weights, graph)
+    data: bytes = writer.save(arrays, metadata={"format": "pt"})  # several entries would be in any order
+    return data, report
+
+
+def arrays_for(weights: Weights, graph: Graph) -> tuple[dict[str, np.ndarray[Any, Any]], Placed]:
+    """The tensors of a file by a network's names, and what became of each; as `place`."""
+    require("numpy", extra="weights")
     targets, tensors = state_names(graph), {tensor.name: tensor for tensor in weights.tensors}
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     placed, missed = [], {name: _homeless(name) for name in tensors}
@@ -89,8 +96,7 @@ def place(weights: Weights, graph: Graph) -> tuple[bytes, Placed]:
         tuple(Missed(name, why) for name, why in missed.items()),
         tuple(target.key for target in targets.values() if target.key not in arrays),
     )
-    data: bytes = writer.save(arrays, metadata={"format": "pt"})  # several entries would be in any order
-    return data, report
+    return arrays, report
 
 
 def _homeless(name: str) -> str:

@@ -18,3 +18,43 @@ def test_what_cannot_be_drawn_is_one_line(capsys: pytest.CaptureFixture[str], ar
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["modules", "cumulative", "receptive-field", "memory", "roofline", "savings"])
+def test_each_kind_of_figure_of_a_model(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "a.svg"
+    assert run(["plot", "googlenet", "--kind", kind, "--input", "96", "--batch", "2", "-o", str(target)]) == 0
+    assert target.stat().st_size > 10_000
+
+
+def test_a_run_is_drawn_from_its_folder_or_its_file(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"epoch": 1, "loss": 2.0}\n\n{"epoch": 2, "loss": 1.0}\n')
+    for run_ in (tmp_path, metrics):
+        assert run(["plot", str(run_), "--kind", "training", "--theme", "dark", "-o", str(tmp_path / "a.png")]) == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--kind", "memory"], "a figure of a MODEL: name it"),
+        (["googlenet", "--kind", "accuracy"], "the whole catalogue: leave out `googlenet`"),
+        (["nowhere", "--kind", "training"], "nowhere: No such file or directory"),
+        (["googlenet", "--kind", "roofline", "--machine", "abacus"], "`abacus` is no machine"),
+        (["googlenet", "--batch", "0"], "--batch"),
+    ],
+)
+def test_what_is_wrong_is_told(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+    assert run(["plot", *arguments, "-o", "a.svg"]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_a_run_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "a.jsonl"
+    for text in ("[1]\n", "{\n", "\xff\n"):
+        broken.write_text(text, encoding="latin-1")
+        assert run(["plot", str(broken), "--kind", "training", "-o", "a.svg"]) == 2
+        assert "a line is no JSON object" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from typing import get_args
 from rich.style import Style
 
 from inception_lens.ops import OPS, Category
-from inception_lens.renderers.theme import COLORS, TERMINAL
+from inception_lens.renderers.theme import COLORS, DARK, LIGHT, TERMINAL, heat, ink_on, mix
 
 
 def test_every_category_has_a_colour() -> None:
@@ -28,3 +28,28 @@ def test_terminal_colours_are_colours_that_every_terminal_has() -> None:
         assert color is not None
         assert color.number is not None
         assert color.number < 16
+
+
+def luminance(color: str) -> float:
+    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_heat_grows_darker_on_paper_and_brighter_in_the_dark() -> None:
+    for palette, sign in ((LIGHT, -1), (DARK, 1)):
+        ramp = [sign * luminance(heat(k / 20, palette)) for k in range(21)]
+        assert ramp == sorted(ramp)
+        assert heat(-1, palette) == heat(0, palette) == palette.heat[0]
+        assert heat(2, palette) == palette.heat[-1]
+
+
+def test_text_reads_on_any_fill() -> None:
+    for palette in (LIGHT, DARK):
+        for k in range(21):
+            fill = heat(k / 20, palette)
+            assert abs(luminance(ink_on(fill)) - luminance(fill)) > 80
+
+
+def test_colours_mix() -> None:
+    assert mix("#ffffff", "#000000", 0.5) == "#808080"
+    assert mix("#123456", "#000000", 1) == "#123456"

@@ -1,0 +1,103 @@
+"""`inception-lens diagram`: a network as a figure."""
+
+import os
+from typing import Literal
+
+import click
+
+from inception_lens.cli import options
+from inception_lens.cli.output import write
+from inception_lens.errors import ConfigError, suggest
+from inception_lens.graph import Mode
+from inception_lens.lens import load_with
+from inception_lens.renderers.diagram import diagram
+from inception_lens.renderers.dot import DIRECTIONS, Direction, Style
+from inception_lens.renderers.dot_heat import MEASURES, Heat
+from inception_lens.renderers.dot_levels import Level
+from inception_lens.renderers.layout import Format
+
+SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
+
+
+@click.command("diagram")
+@options.model_argument()
+@options.input_option
+@click.option(
+    "--level",
+    type=click.Choice(["network", "module", "layer"]),
+    help="network: a box per module; module: one module; layer: every layer.  [default: network, or as --module needs]",
+)
+@click.option("--module", default="", metavar="NAME", help="Draw this module alone: inception_3a.")
+@click.option(
+    "--style",
+    type=click.Choice(["plain", "paper"]),
+    default="plain",
+    show_default=True,
+    help="paper: labels and colours of GoogLeNet's Figures 2 and 3.",
+)
+@click.option("--heat", type=click.Choice(list(MEASURES)), help="Fill each box by a number, with a legend.")
+@click.option(
+    "--direction", type=click.Choice(list(DIRECTIONS)), default="top-down", show_default=True, help="Where data flow."
+)
+@click.option("--fold", is_flag=True, help="Draw equal modules behind each other once, as x 3.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option("--title/--no-title", default=True, show_default=True, help="A line that says what is shown.")
+@click.option(
+    "--mode",
+    type=click.Choice(["inference", "training"]),
+    default="inference",
+    show_default=True,
+    help="Training keeps the auxiliary heads.",
+)
+@options.set_option
+@click.option("--format", "format_", type=click.Choice(["svg", "png", "pdf", "dot"]), help="Default: by FILE's suffix.")
+@options.output_option
+def command(
+    model: str,
+    input_: tuple[str, ...],
+    level: Level | None,
+    module: str,
+    style: Style,
+    heat: Heat | None,
+    direction: Direction,
+    fold: bool,
+    theme: Literal["light", "dark"],
+    title: bool,
+    mode: Mode,
+    settings: tuple[str, ...],
+    format_: Format | None,
+    output: str | None,
+) -> None:
+    """Draw MODEL as a figure: svg, png, pdf, or Graphviz's dot.
+
+    MODEL is as in `summary`: a name of the catalogue, a TOML config, a file of Caffe, ONNX or torch.export, or a
+    callable of PyTorch, whose code is run.
+    """
+    chosen = format_ or format_of(output)
+    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
+    drawn = diagram(
+        graph,
+        level=level,
+        module=module,
+        style=style,
+        direction=direction,
+        heat=heat,
+        fold=fold,
+        dark=theme == "dark",
+        title=title,
+    ).draw(chosen)
+    write(drawn.decode() if chosen in ("svg", "dot") else drawn, output)
+
+
+def format_of(output: str | None) -> Format:
+    """The format that a file's suffix names; DOT for standard output.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    if output is None or output == "-":
+        return "dot"
+    suffix = os.path.splitext(output)[1].lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, SUFFIXES)}; or give --format")
+    return SUFFIXES[suffix]

@@ -1,0 +1,214 @@
+"""Where models come from: a callable in a file or a package, an exported program, a module that stands ready."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
+from inception_lens.graph import About, Graph, Mode
+from inception_lens.pytorch.trace import Inputs, source_line, trace
+from inception_lens.pytorch.values import tensors_in
+
+
+class Ready(NamedTuple):
+    """A module that can run, what it is to be run on, and what people know it by."""
+
+    module: nn.Module
+    inputs: Any
+    about: About
+
+
+def load(
+    model: Any, arguments: Mapping[str, Any], inputs: Inputs | None, mode: Mode | None, batch: int | None
+) -> Graph:
+    """Trace a model, of which `ready` says what it may be.
+
+    Args:
+        model: as in `ready`.
+        arguments: as in `ready`.
+        inputs: as in `ready`.
+        mode: as in `trace`.
+        batch: samples at once, the first axis of every input; None leaves them.
+
+    Raises:
+        UnknownModelError: there is no such file, package or callable.
+        TraceError: the callable or the forward pass ended in an error.
+        ConfigError: the model does not say what it reads, and nobody else does.
+    """
+    module, given, about = ready(model, arguments, inputs)
+    return trace(module, given, mode=mode, batch=batch, about=about)
+
+
+def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+    """Trace a model at inference and in training, for which it is made, and its code run, once.
+
+    The arguments and errors are those of `ready`. A model that cannot be traced in training is as at inference there.
+    """
+    module, given, about = ready(model, arguments, inputs)
+    inference = trace(module, given, mode="inference", about=about)
+    try:
+        return inference, trace(module, given, mode="training", about=about)
+    except TraceError:
+        return inference, inference
+
+
+def ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> Ready:
+    """The module that a model is, and its inputs.
+
+    Args:
+        model: an `nn.Module`, an exported program, the path of one (`.pt2`), or `package.module:callable` or
+            `file.py:callable`, whose code is run.
+        arguments: of the callable; texts are read as Python's literals where they are such.
+        inputs: as `trace` takes them; without them those that the model itself says it was made for.
+
+    Raises:
+        UnknownModelError: there is no such file, package or callable.
+        TraceError: the callable ended in an error.
+        ConfigError: the model does not say what it reads, and nobody else does.
+    """
+    about = About(type(model).__name__, source="pytorch")
+    if isinstance(model, str | os.PathLike):
+        path = os.fspath(model)
+        about = About(os.path.basename(path).rpartition(":")[2], f"PyTorch, {path}", "pytorch")
+        model = _exported(path) if path.endswith(".pt2") else _called(path, arguments)
+        arguments = {}
+    if arguments:
+        raise ConfigError(f"a module that stands ready takes no arguments: {', '.join(arguments)}")
+    if isinstance(model, torch.export.ExportedProgram):
+        if inputs is None:
+            inputs = _example(model)
+        model = model.module()
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    if inputs is None:
+        inputs = _own_inputs(model, about.name)
+    return Ready(model, inputs, about)
+
+
+def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The module that a callable makes, on the meta device where that can be."""
+    where, _, name = spec.rpartition(":")
+    found: Any = _imported(where)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            names = [each for each in dir(found) if not each.startswith("_")]
+            raise UnknownModelError(f"`{where}` has no `{name}`{suggest(part, names)}")
+        found = getattr(found, part)
+    if isinstance(found, nn.Module):
+        return found
+    if not callable(found):
+        raise UnknownModelError(f"`{spec}` is {type(found).__name__}: neither a module nor anything to be called")
+    read = {key: _literal(value) for key, value in arguments.items()}
+    try:
+        with torch.device("meta"):
+            made = found(**read)
+    except Exception:  # not every model can be made without its weights
+        made = _made(spec, found, read)
+    if not isinstance(made, nn.Module):
+        raise UnknownModelError(f"`{spec}` made {type(made).__name__} and no torch.nn.Module")
+    return made
+
+
+def _made(spec: str, found: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    try:
+        return found(**arguments)
+    except InceptionLensError:
+        raise
+    except Exception as error:
+        raise _failed(spec, error) from error
+
+
+def _failed(what: str, error: Exception) -> TraceError:
+    line = source_line(error)
+    told = str(error).strip().split("\n")[0]
+    return TraceError(f"`{what}`{f', at {line}' if line else ''}: {type(error).__name__}: {told}")
+
+
+def _literal(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value, value))
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _imported(where: str) -> ModuleType:
+    """The module of Python that a path or a dotted name means; the working folder is looked through first."""
+    try:
+        if where.endswith(".py"):
+            return _from_file(where)
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        return importlib.import_module(where)
+    except InceptionLensError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and where.startswith(error.name):
+            raise UnknownModelError(f"there is no package or module `{error.name}` to take a model from") from None
+        raise _failed(where, error) from error
+    except (Exception, SystemExit) as error:
+        raise _failed(where, error if isinstance(error, Exception) else RuntimeError("it ends the program")) from error
+
+
+def _from_file(path: str) -> ModuleType:
+    if not os.path.isfile(path):
+        raise UnknownModelError(f"`{path}`: there is no such file")
+    name = os.path.splitext(os.path.basename(path))[0]
+    folder = os.path.dirname(os.path.abspath(path))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _exported(path: str) -> torch.export.ExportedProgram:
+    try:
+        return torch.export.load(path)
+    except FileNotFoundError:
+        raise UnknownModelError(f"`{path}`: there is no such file") from None
+    except Exception as error:
+        raise _failed(path, error) from error
+
+
+def _example(program: torch.export.ExportedProgram) -> Any:
+    """The types of the inputs that a program was exported with."""
+    if program.example_inputs is None:
+        raise ConfigError("the program does not say what it was exported with: give its inputs")
+    args, kwargs = program.example_inputs
+    return {**kwargs} if kwargs and not args else args
+
+
+def _own_inputs(model: nn.Module, name: str) -> Any:
+    """What a model says that it reads: PyTorch Lightning's example, or timm's settings."""
+    example = getattr(model, "example_input_array", None)
+    if example is not None and tensors_in((example,)):
+        return example
+    settings = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
+    size = settings.get("input_size") if isinstance(settings, Mapping) else getattr(settings, "input_size", None)
+    if size:
+        return (1, *size)
+    wanted = ", ".join(_wanted(model)) or "nothing that it names"
+    raise ConfigError(f"`{name}` does not say what it reads ({wanted}): give its inputs, such as 1x3x224x224")
+
+
+def _wanted(model: nn.Module) -> list[str]:
+    try:
+        return [each for each in inspect.signature(model.forward).parameters if each not in ("args", "kwargs")]
+    except (TypeError, ValueError):
+        return []

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from inception_lens.cli import run
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("a.svg", b"<?xml"), ("a.PNG", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.dot", b"digraph"), ("a.gv", b"digraph")],
+)
+def test_the_suffix_names_the_format(tmp_path: Path, name: str, start: bytes) -> None:
+    assert run(["diagram", "lenet", "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_standard_output_is_dot_and_a_format_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["diagram", "lenet"]) == 0
+    assert capsys.readouterr().out.startswith("digraph network {")
+    assert run(["diagram", "lenet", "--format", "svg", "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<?xml")
+
+
+def test_every_option(tmp_path: Path) -> None:
+    target = tmp_path / "a.svg"
+    looks = ["--theme", "dark", "--direction", "left-to-right", "--no-title", "--fold", "--mode", "training"]
+    assert run(["diagram", "googlenet", "--set", "width=0.5", "--input", "96", *looks, "-o", str(target)]) == 0
+    assert "3x96x96" in target.read_text()
+    assert run(["diagram", "googlenet", "--module", "inception_3a", "--heat", "params", "-o", str(target)]) == 0
+    assert "parameters: 0" in target.read_text()
+    assert run(["diagram", "googlenet", "--level", "layer", "--style", "paper", "-o", str(target)]) == 0
+    assert "Conv 7x7+2(S)" in target.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["googlenet", "-o", "a.gif"], "its suffix names no format"),
+        (["googlnet", "-o", "a.svg"], "did you mean `googlenet`"),
+        (["googlenet", "--module", "inception_9z"], "is no module of `googlenet`"),
+        (["googlenet", "--module", "inception_3a", "--level", "network"], "leave out `inception_3a`"),
+        (["googlenet", "--heat", "beauty"], "'beauty' is not one of"),
+        (["googlenet", "-o", "/no/such/folder/a.svg"], "No such file or directory"),
+        (["googlenet", "--input", "1"], "does not fit"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+    assert run(["diagram", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert told in err
+
+
+def test_compare_draws_both(tmp_path: Path) -> None:
+    target = tmp_path / "a.svg"
+    assert run(["compare", "lenet", "lenet@caffe", "-o", str(target)]) == 0
+    assert "lenet@caffe" in target.read_text()
+    assert (
+        run(["compare", "lenet", "lenet@caffe", "--level", "layer", "--exit-code", "-o", str(tmp_path / "a.png")]) == 1
+    )
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_savings_draw_modules_and_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    branch = ["--in", "192", "--out", "96", "--kernel", "5", "--size", "28", "--reduce", "32"]
+    for name, arguments in {
+        "a.png": ["googlenet"],
+        "b.svg": ["--sweep", "inception_3a/5x5_reduce=8..32..8"],
+        "c.pdf": ["--what-if", "inception_4e/5x5_reduce=16"],
+        "d.svg": [*branch, "--sweep", "reduce=8..64..8"],
+    }.items():
+        assert run(["savings", *arguments, "-o", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).stat().st_size > 1_000
+    assert run(["savings", *branch, "-o", str(tmp_path / "e.svg")]) == 2
+    assert "sweep its reduction" in capsys.readouterr().err

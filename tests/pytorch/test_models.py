@@ -1,0 +1,141 @@
+"""Models by name: a callable in a file or a package, an exported program, a module that stands ready."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import inception_lens as il
+from inception_lens.cli import run
+from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError
+
+SOURCE = '''
+from torch import nn
+
+
+class Net(nn.Module):
+    """A convolution and a head."""
+
+    def __init__(self, width=8, classes=10, name="x"):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, width, 3, padding=1), nn.Linear(width, classes)
+
+    def forward(self, image):
+        return self.head(self.conv(image).mean((2, 3)))
+
+
+class Broken(Net):
+    def forward(self, image):
+        return self.head(self.conv(image).flatten(1))
+
+
+ready = nn.Linear(4, 3)
+number = 3
+
+
+def fails():
+    raise ValueError("no such luck")
+
+
+def needs_weights():
+    net = Net()
+    net.conv.weight.sum().item()
+    return net
+
+
+class made:
+    small = staticmethod(lambda: Net(width=2))
+'''
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "some_networks.py"
+    path.write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "some_networks", raising=False)
+    return path
+
+
+@pytest.mark.parametrize("where", ["some_networks.py", "some_networks"])
+def test_a_callable_is_called_with_its_arguments(source: Path, where: str) -> None:
+    graph = il.load(f"{where}:Net", (1, 3, 8, 8), width=4, classes="5")
+    totals = il.analyze(graph).totals
+    assert (totals.params, totals.macs) == (4 * 27 + 4 + 25, 64 * 4 * 27 + 20)
+    assert (graph.name, graph.about.source, graph.mode) == ("Net", "pytorch", "training")
+
+
+def test_a_dotted_name_a_module_that_stands_ready_and_one_that_needs_its_weights(source: Path) -> None:
+    assert il.load("some_networks:made.small", (1, 3, 8, 8)).types["conv"][0].shape == (1, 2, 8, 8)
+    assert il.analyze("some_networks:ready", (1, 4)).totals.params == 15
+    assert il.analyze("some_networks:needs_weights", (1, 3, 8, 8)).totals.exact
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ("nonesuch.py:Net", UnknownModelError, "there is no such file"),
+        ("nonesuch:Net", UnknownModelError, "no package or module `nonesuch`"),
+        ("some_networks:Ned", UnknownModelError, "did you mean `Net`"),
+        ("some_networks:number", UnknownModelError, "is int: neither a module nor anything to be called"),
+        ("some_networks:made", UnknownModelError, "made made and no torch.nn.Module"),
+        ("some_networks:fails", TraceError, r"at some_networks.py:\d+: ValueError: no such luck"),
+        ("some_networks:Broken", TraceError, "needs weights of 10x512, and these are 10x8"),
+        ("nonesuch.pt2", UnknownModelError, "there is no such file"),
+    ],
+)
+def test_what_cannot_be_had(source: Path, model: str, error: type[InceptionLensError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        il.load(model, (1, 3, 8, 8))
+
+
+def test_a_model_that_does_not_say_what_it_reads(source: Path) -> None:
+    with pytest.raises(ConfigError, match=r"`Net` does not say what it reads \(image\): give its inputs"):
+        il.load("some_networks:Net")
+
+
+def test_a_module_and_an_exported_program(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).eval()
+    program = torch.export.export(module, (torch.rand(3, 4),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    counted = [il.analyze(model).totals for model in (program, str(tmp_path / "net.pt2"), tmp_path / "net.pt2")]
+    assert {(each.macs, each.params) for each in counted} == {(3 * (32 + 16), 58)}
+    assert il.analyze(module, (3, 4)).totals.macs == 144
+    assert il.analyze(module, (3, 4), batch=5).totals.macs == 240
+    with pytest.raises(ConfigError, match="takes no arguments: width"):
+        il.load(module, (3, 4), width=2)
+
+
+def test_the_command_says_that_it_runs_code(source: Path, capsys: Capture) -> None:
+    call = ["summary", "some_networks:Net", "--input", "image=1x3x8x8", "--arg", "width=4", "--format", "json"]
+    assert run(call) == 0
+    told = capsys.readouterr()
+    assert told.err == "runs the code of some_networks\n"
+    record = json.loads(told.out)
+    assert record["model"]["mode"] == "inference"
+    assert [layer["op"] for layer in record["layers"]] == ["Conv2d", "mean", "Linear"]
+
+
+def test_the_command_shows_the_part_before_an_error(source: Path, capsys: Capture) -> None:
+    assert run(["summary", "some_networks:Broken", "--input", "1x3x8x8"]) == 2
+    told = capsys.readouterr()
+    assert "conv  3x3" in told.out
+    assert "the part above ran before the model failed" in told.out
+    assert told.err.splitlines()[1].startswith("error: Broken: `head` (Linear of 1x512), at some_networks.py:")
+
+
+def test_the_command_verifies_a_model(source: Path, capsys: Capture) -> None:
+    assert run(["verify", "some_networks.py:Net", "--input", "1x3x8x8", "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["macs"] == 64 * 8 * 27 + 80
+    assert len(record["opinions"]) == 4
+    assert run(["verify", "lenet"]) == 0
+    assert "every count agrees" in capsys.readouterr().out
+    assert run(["verify", "lenet", "--format", "markdown"]) == 0
+    assert "| this lens | 416,520 | 61,706 |" in capsys.readouterr().out

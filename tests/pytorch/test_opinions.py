@@ -1,0 +1,64 @@
+"""Second opinions on networks, and what is said where one differs."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inception_lens.analyses.analysis import analyze
+from inception_lens.lens import build, load
+from inception_lens.pytorch.opinions import second_opinions
+from inception_lens.pytorch.trace import trace
+
+
+@pytest.mark.parametrize("name", ["googlenet@torchvision", "nin@cifar10", "lenet"])
+def test_a_network_of_the_catalogue(name: str) -> None:
+    graph = load(name, width=0.25) if name.startswith("googlenet") else load(name)
+    module = build(graph).eval()
+    found = second_opinions(module, analyze(graph))
+    assert found.agree
+    assert found.shapes_compared == len(graph.nodes)
+    shapes, flops, hooks, fvcore = found.opinions
+    assert shapes.params == found.params
+    assert flops.macs == hooks.macs == found.macs
+    assert fvcore.macs is not None
+    assert not module.training
+
+
+class Attends(nn.Module):
+    """What counters of modules do not see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.weight = nn.MultiheadAttention(16, 2, batch_first=True), nn.Parameter(torch.rand(16, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.attention(x, x, x, need_weights=False)[0] @ self.weight
+        return made
+
+
+def test_what_a_counter_leaves_out_is_named() -> None:
+    module = Attends().eval()
+    found = second_opinions(module, analyze(trace(module, (2, 5, 16))), (2, 5, 16))
+    assert found.agree
+    hooks = found.opinions[2]
+    assert hooks.macs == 0
+    assert hooks.explained == (
+        "Linear left out, 10,240", "MatMul left out, 640", "ScaledDotProductAttention left out, 1,600",
+    )  # fmt: skip
+
+
+def test_a_wrong_count_is_not_explained() -> None:
+    module = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)).eval()
+    wrong = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2)).eval()
+    found = second_opinions(module, analyze(trace(wrong, (1, 4))), (1, 4))
+    assert not found.agree
+    assert [each.agrees for each in found.opinions] == [False, False, False, False]
+    assert "`0` makes (1, 8) and not (1, 9)" in found.opinions[0].explained
+    assert found.opinions[1].explained == ("-6 MACs that nothing known explains",)
+
+
+def test_keyword_arguments_are_not_fvcore_s() -> None:
+    module = nn.Linear(4, 3).eval()
+    found = second_opinions(module, analyze(trace(module, {"input": (2, 4)})), {"input": (2, 4)})
+    assert found.agree
+    assert found.opinions[3].explained == ("not asked: it takes no keyword arguments",)

@@ -1,0 +1,387 @@
+"""What a trace is: names, inputs, decisions, errors, and a model that is left as it was found."""
+
+import random
+import sys
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inception_lens.analyses.analysis import analyze
+from inception_lens.errors import ConfigError, TraceError
+from inception_lens.graph import Graph
+from inception_lens.ops import TensorType, Unknown
+from inception_lens.pytorch.formulas import FORMULAS, register
+from inception_lens.pytorch.trace import trace
+
+
+class Block(nn.Module):
+    """A convolution with a shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.norm(self.conv(x)) + x, inplace=True)
+
+
+class Net(nn.Module):
+    """Two blocks and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(Block(), Block())
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        made: Tensor = self.head(self.blocks(image).mean((2, 3)))
+        return made
+
+
+def test_names_are_the_paths_of_modules_and_the_operators_in_them() -> None:
+    graph = trace(Net(), (2, 4, 8, 8))
+    assert [node.name for node in graph.nodes] == [
+        "blocks/0/conv", "blocks/0/norm", "blocks/0/add", "blocks/0/relu",
+        "blocks/1/conv", "blocks/1/norm", "blocks/1/add", "blocks/1/relu", "mean", "head",
+    ]  # fmt: skip
+    assert graph.inputs[0].name == "image"
+    assert graph["blocks/0/add"].inputs == ("blocks/0/norm", "image")
+    assert (graph.name, graph.about.source, graph.mode) == ("Net", "pytorch", "training")
+
+
+def test_a_traced_graph_passes_every_check_of_a_graph() -> None:
+    graph = trace(Net(), (2, 4, 8, 8))
+    assert Graph.of(graph.inputs, graph.nodes, graph.outputs, graph.mode).types == graph.types
+
+
+def test_a_module_of_one_operator_goes_by_its_path() -> None:
+    class Join(nn.Module):
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            return torch.cat([a, b], 1)
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.join = Join()
+            self.one = nn.Sequential(nn.ReLU())
+
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            made: Tensor = self.one(self.join(a, b))
+            return made
+
+    assert [node.name for node in trace(Two(), ((1, 2), (1, 3))).nodes] == ["join", "one/0"]
+
+
+def test_a_layer_called_again_is_numbered() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.layer(self.layer(x))
+            return made
+
+    graph = trace(Twice(), (1, 4))
+    assert [node.name for node in graph.nodes] == ["layer", "layer_1"]
+    assert analyze(graph).totals.params == 20
+
+
+class Pair(NamedTuple):
+    """Two answers."""
+
+    first: Tensor
+    second: Tensor
+
+
+class Nested(nn.Module):
+    """Arguments and answers in every wrapping."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(10, 5), nn.Linear(4, 5)
+
+    def forward(self, batch: dict[str, Any], *, scale: float = 1.0, flag: bool = False) -> dict[str, Any]:
+        joined = self.left(batch["a"]) + self.right(batch["b"][0])
+        return {"pair": Pair(joined * scale, joined.sum()), "more": [batch["a"] if flag else joined]}
+
+
+def test_arguments_by_name_in_dictionaries_and_lists() -> None:
+    inputs = {"batch": {"a": (2, 10), "b": [torch.zeros(2, 4)]}, "scale": 2.0, "flag": True}
+    graph = trace(Nested(), inputs)
+    assert [(each.name, each.type.shape) for each in graph.inputs] == [("batch.a", (2, 10)), ("batch.b.0", (2, 4))]
+    assert [graph.types[output.node][0].shape for output in graph.outputs] == [(2, 5), (), (2, 10)]
+    assert analyze(graph).totals.macs == 2 * (50 + 20)
+
+
+def test_a_batch_replaces_the_first_axis_of_every_input() -> None:
+    graph = trace(Nested(), {"batch": {"a": (2, 10), "b": [(2, 4)]}}, batch=7)
+    assert [each.type.shape for each in graph.inputs] == [(7, 10), (7, 4)]
+
+
+def test_a_shape_is_of_the_model_s_own_dtype() -> None:
+    graph = trace(nn.Linear(4, 3).half(), (1, 4))
+    assert graph.inputs[0].type == TensorType((1, 4), "float16")
+    assert graph.dtype == "float16"
+    assert analyze(graph).totals.weight_bytes == 30
+
+
+def test_decisions_by_what_an_input_holds_are_taken_for_real() -> None:
+    class Decides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.small, self.large = nn.Linear(4, 2), nn.Linear(4, 200)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.large(x) if x.sum() > 0 else self.small(x)
+            return made
+
+    module = Decides()
+    assert analyze(trace(module, (torch.ones(1, 4),))).totals.macs == 800
+    assert analyze(trace(module, (-torch.ones(1, 4),))).totals.macs == 8
+    with pytest.raises(TraceError, match=r"Decides.*test_trace.py:\d+: the model decides by what a tensor holds"):
+        trace(module.to("meta"), (1, 4))
+
+
+def test_decisions_by_constants_need_no_values() -> None:
+    class Counts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            places = torch.arange(x.shape[0], device=x.device)
+            while (places > 0).any():
+                places = places - 1
+                x = self.layer(x)
+            return x
+
+    with torch.device("meta"):
+        module = Counts()
+    assert analyze(trace(module, (3, 4))).totals.macs == 2 * 3 * 16
+
+
+def test_writing_into_a_part_changes_the_whole() -> None:
+    class Writes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            made = torch.zeros_like(x)
+            made[:, 0] = x[:, 1]
+            return made * 2
+
+    graph = trace(Writes(), (3, 4))
+    assert [node.op.kind for node in graph.nodes] == ["Constant", "Select", "Select", "copy", "written", "mul"]
+    written = next(node for node in graph.nodes if node.op.kind == "written")
+    assert graph.nodes[-1].inputs == (written.name,)
+
+
+class Restless(nn.Module):
+    """Changes itself wherever it can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+        self.steps: Tensor
+        self.register_buffer("steps", torch.zeros(()))
+        self.count, self.seen, self.table = 0, [1], {"a": 1}
+        self.fails = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += 1
+        self.count += 1
+        self.last = x
+        self.seen.append(2)
+        self.table["b"] = 2
+        self.eval()
+        self.register_buffer("late", x)
+        noise, _ = torch.rand(3), random.random()  # noqa: S311
+        if self.fails:
+            raise ValueError("on purpose")
+        made: Tensor = functional.dropout(self.norm(self.layer(x)), 0.5, True) + noise.sum() * self.steps
+        return made
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("values", [False, True])
+def test_a_model_is_left_as_it_was_found(fails: bool, values: bool) -> None:
+    module = Restless()
+    module.fails = fails
+    handle = module.layer.register_forward_hook(lambda *_: None)
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    attributes = {name: dict(vars(each)) for name, each in module.named_modules()}
+    training, functions = (
+        [each.training for each in module.modules()],
+        (nn.Module._call_impl, functional.relu, torch.cat),
+    )
+    rng, python = torch.get_rng_state(), random.getstate()
+    if fails:
+        with pytest.raises(TraceError, match="on purpose"):
+            trace(module, (2, 4), values=values)
+    else:
+        trace(module, (2, 4), values=values, mode="inference")
+    after = module.state_dict()
+    assert after.keys() == state.keys()
+    assert all(torch.equal(after[name], tensor) for name, tensor in state.items())
+    assert {name: dict(vars(each)) for name, each in module.named_modules()} == attributes
+    assert (module.seen, module.table) == ([1], {"a": 1})
+    assert [each.training for each in module.modules()] == training
+    assert torch.equal(torch.get_rng_state(), rng)
+    assert random.getstate() == python
+    assert functions == (nn.Module._call_impl, functional.relu, torch.cat)
+    assert len(module.layer._forward_hooks) == 1
+    handle.remove()
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_hooks_of_the_user_s_run() -> None:
+    module, seen = nn.Sequential(nn.Linear(4, 3)), []
+    module[0].register_forward_hook(lambda _, __, output: seen.append(tuple(output.shape)))
+    assert analyze(trace(module, (2, 4))).totals.macs == 24
+    assert seen == [(2, 3)]
+
+
+def test_an_error_says_where_and_keeps_the_part_before() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(10, 3))
+    with pytest.raises(TraceError) as caught:
+        trace(module, (1, 3, 8, 8))
+    assert "`3` (Linear of 1x288)" in str(caught.value)
+    assert "an input of 1x288 needs weights of 3x288, and these are 3x10" in str(caught.value)
+    graph = caught.value.graph
+    assert isinstance(graph, Graph)
+    assert [node.op.kind for node in graph.nodes] == ["Conv2d", "ReLU", "Flatten"]
+
+
+def test_an_error_names_the_line_of_the_model() -> None:
+    class Wrong(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.nonesuch()  # type: ignore[no-any-return, attr-defined]
+
+    with pytest.raises(TraceError, match=r"^Wrong: `Wrong` \(Wrong of 1x4\), at test_trace\.py:\d+: AttributeError: "):
+        trace(Wrong(), (1, 4))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ("1x3", "is no input"),
+        ((1, 0), "every size must be at least 1"),
+        (TensorType((1, 4), "float23"), "which PyTorch does not have"),
+    ],
+)
+def test_inputs_that_are_none(inputs: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        trace(nn.Linear(4, 3), inputs)
+
+
+def test_a_lazy_module_has_to_run_first() -> None:
+    module = nn.LazyLinear(3)
+    with pytest.raises(TraceError, match="`weight` of LazyLinear has no shape yet: run the model once first"):
+        trace(module, (1, 4))
+
+
+def test_an_answer_that_is_no_tensor() -> None:
+    class Says(nn.Module):
+        def forward(self, x: Tensor) -> str:
+            return "nothing"
+
+    with pytest.raises(TraceError, match="`Says` answers with no tensor"):
+        trace(Says(), (1, 4))
+
+
+def test_a_model_that_computes_nothing() -> None:
+    with pytest.raises(TraceError, match="`Identity` computes nothing"):
+        trace(nn.Identity(), (1, 4))
+
+
+def test_modules_may_stand_in_one_another_as_deep_as_pytorch_can_call_them() -> None:
+    class Around(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.inner(x)
+            return made
+
+    module: nn.Module = nn.Linear(4, 4)
+    for _ in range(220):
+        module = Around(module)
+    limit = sys.getrecursionlimit()
+    assert analyze(trace(module, (1, 4))).totals.macs == 16
+    assert sys.getrecursionlimit() == limit
+
+
+def test_an_unknown_operator_is_listed_and_the_totals_say_at_least() -> None:
+    class Transforms(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = torch.fft.rfft(x).abs()
+            return made
+
+    analysis = analyze(trace(Transforms(), (4, 8)))
+    assert not analysis.totals.exact
+    assert [layer.op for layer in analysis.uncounted] == ["aten::_fft_r2c"]
+    assert isinstance(analysis.graph[analysis.uncounted[0].name].op, Unknown)
+
+
+def test_a_formula_for_an_operator_of_one_s_own() -> None:
+    library: Any = torch.library.Library("lens_test", "DEF")  # type: ignore[no-untyped-call]
+    library.define("triple(Tensor x) -> Tensor")
+    library.impl("triple", lambda x: torch.empty_like(x), "Meta")
+
+    class Calls(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = torch.ops.lens_test.triple(x)
+            return made
+
+    assert not analyze(trace(Calls(), (4, 8))).totals.exact
+    register("lens_test::triple", lambda inputs, outputs: 3 * inputs[0][0] * outputs[0][1])
+    try:
+        totals = analyze(trace(Calls(), (4, 8))).totals
+        assert (totals.macs, totals.flops, totals.exact) == (96, 192, True)
+    finally:
+        del FORMULAS["lens_test::triple"]
+
+
+def test_a_formula_for_a_module_that_cannot_be_traced() -> None:
+    class Foreign(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(5, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.from_numpy(x.numpy())
+
+    module = nn.Sequential(nn.Linear(4, 8), Foreign())
+    register(Foreign, lambda module, inputs, outputs: module.weight.numel(), output=lambda module, x: (x[0], 5))
+    try:
+        graph = trace(module, (2, 4))
+        totals = analyze(graph).totals
+        assert (totals.macs, totals.params) == (64 + 40, 40 + 40)
+        assert graph.types["1"][0].shape == (2, 5)
+    finally:
+        del FORMULAS[Foreign]
+    with pytest.raises(ConfigError, match="neither an operator's name"):
+        register("triple", lambda inputs, outputs: 0)
+
+
+def test_inference_mode_autocast_and_vmap_inside_the_model() -> None:
+    class Modes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(4, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.inference_mode():
+                x = x @ self.weight.t()
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                x = x @ self.weight
+            made: Tensor = torch.vmap(lambda row: row @ self.weight)(x.float())
+            return made
+
+    for _ in range(2):
+        totals = analyze(trace(Modes(), (2, 4))).totals
+        assert (totals.macs, totals.params, totals.exact) == (3 * 32, 16, True)

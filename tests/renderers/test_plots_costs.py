@@ -1,0 +1,100 @@
+"""What the figures of one network draw: their numbers are the analysis'."""
+
+from itertools import accumulate
+
+import pytest
+from matplotlib.figure import Figure
+
+import inception_lens as il
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.machines import machine
+from inception_lens.analyses.roofline import roofline
+from inception_lens.renderers.parts import modules
+from inception_lens.renderers.plots import Format, drawn
+from inception_lens.renderers.plots_costs import (
+    FIGURES,
+    cumulative_figure,
+    memory_figure,
+    modules_figure,
+    receptive_field_figure,
+)
+from inception_lens.renderers.plots_roofline import roofline_figure
+from inception_lens.renderers.theme import DARK
+from tests.renderers.figures import numbers, offsets
+from tests.renderers.models import flat, vit
+from tests.renderers.test_dot import HOSTILE, named
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return il.analyze("googlenet")
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(lambda part: hasattr(part, "get_text"))]  # type: ignore[attr-defined]
+
+
+def test_bars_sum_to_the_totals(analysis: Analysis) -> None:
+    for axes, total in zip(modules_figure(analysis).axes, (analysis.totals.params, analysis.totals.macs), strict=True):
+        assert sum(bar.get_height() for bar in axes.patches) == total  # type: ignore[attr-defined]
+    figure = modules_figure(analysis)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["1x1", "3x3", "5x5", "pool", "no branch"]
+
+
+def test_the_shares_grow_to_the_whole(analysis: Analysis) -> None:
+    (axes,) = cumulative_figure(analysis).axes
+    lines = {str(line.get_label()).partition(":")[0]: line for line in axes.lines}
+    parts = modules(analysis.graph)
+    macs = list(accumulate(sum(analysis.layers[i].macs or 0 for i in part.nodes) for part in parts))
+    assert numbers(lines["MACs"], "y") == pytest.approx([100 * value / macs[-1] for value in macs])
+    assert "MACs: half by inception_3b" in texts(cumulative_figure(analysis))
+
+
+def test_the_receptive_field_of_every_layer(analysis: Analysis) -> None:
+    figure = receptive_field_figure(analysis)
+    points = [point for each in figure.axes[0].collections for point in offsets(each)]
+    assert set(points) == {
+        (k, layer.receptive_field) for k, layer in enumerate(analysis.layers) if layer.receptive_field
+    }
+    assert "input 224" in texts(figure)
+
+
+def test_the_peak_of_the_memory_is_marked(analysis: Analysis) -> None:
+    figure = memory_figure(analysis)
+    marker = figure.axes[0].lines[-1]
+    assert numbers(marker, "y") == [analysis.totals.peak_activation_bytes]
+    assert "peak 4.82 MB at conv2/norm2" in texts(figure)
+
+
+def test_points_lie_on_the_roof_or_where_they_were_measured(analysis: Analysis) -> None:
+    roof = roofline(analysis.graph, analysis.costs, machine("h200"))
+    peak = roof.machine.flops_per_second
+    speeds = [y for each in roofline_figure(analysis, roof).axes[0].collections for _, y in offsets(each)]
+    assert max(speeds) == pytest.approx(peak)
+    measured = {layer.name: 1.0 for layer in analysis.layers[:1]}
+    (points,) = roofline_figure(analysis, roof, measured).axes[0].collections
+    assert offsets(points) == [(pytest.approx(analysis.layers[0].flops / roof.bytes[0]), analysis.layers[0].flops)]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_any_network_is_drawn(kind: str) -> None:
+    for graph in (flat(400), vit(), il.load("inception_v4", mode="training")):
+        figure = next(draw for name, draw in FIGURES.items() if name == kind)(il.analyze(graph), dark=True)
+        assert drawn(figure, "svg").startswith(b"<?xml")
+        assert figure.get_facecolor()[:3] == pytest.approx(
+            [int(DARK.background[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        )
+
+
+@pytest.mark.parametrize("name", ["$x^2$", "a_b$", *HOSTILE[:3]])
+def test_a_name_is_text(name: str) -> None:
+    for draw in FIGURES.values():
+        drawn(draw(il.analyze(named(name))), "svg")
+
+
+@pytest.mark.parametrize(("form", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_a_figure_is_the_same_on_every_run(analysis: Analysis, form: Format, start: bytes) -> None:
+    first, second = (drawn(modules_figure(analysis), form) for _ in range(2))
+    assert first.startswith(start)
+    assert first == second

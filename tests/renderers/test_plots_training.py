@@ -1,0 +1,42 @@
+from typing import Any
+
+import pytest
+
+from inception_lens.errors import ConfigError
+from inception_lens.renderers.plots_training import training_figure
+from tests.renderers.figures import numbers
+
+EPOCHS: list[dict[str, Any]] = [
+    {
+        "epoch": 1,
+        "loss": 2.0,
+        "evaluation_loss": 2.1,
+        "accuracy": 0.3,
+        "learning_rate": 0.1,
+        "seconds": 3,
+        "best": True,
+    },
+    {"epoch": 2, "loss": 1.0, "evaluation_loss": None, "accuracy": 0.6, "learning_rate": 0.05, "seconds": 3},
+    {"epoch": 4, "loss": 0.5, "evaluation_loss": 1.2, "accuracy": 0.8, "learning_rate": 0.01, "seconds": 3},
+]
+
+
+def test_each_measure_is_a_line_in_its_panel() -> None:
+    loss, accuracy, rate = training_figure(EPOCHS).axes
+    assert [(line.get_label(), numbers(line, "x"), numbers(line, "y")) for line in loss.lines] == [
+        ("loss", [1, 2, 4], [2.0, 1.0, 0.5]),
+        ("evaluation loss", [1, 4], [2.1, 1.2]),
+    ]
+    assert numbers(accuracy.lines[0], "y") == [0.3, 0.6, 0.8]
+    assert numbers(rate.lines[0], "y") == [0.1, 0.05, 0.01]
+
+
+def test_a_run_of_one_measure() -> None:
+    (axes,) = training_figure([{"top1": 0.5}, {"top1": 0.7}], "$run$", dark=True).axes
+    assert numbers(axes.lines[0], "x") == [1, 2]
+
+
+@pytest.mark.parametrize("epochs", [[], [{"epoch": 1}], [{"loss": "much"}], [{"loss": True}]])
+def test_nothing_to_draw(epochs: list[dict[str, object]]) -> None:
+    with pytest.raises(ConfigError, match="no loss, accuracy or learning rate"):
+        training_figure(epochs)
