@@ -114,6 +114,20 @@ def test_predict_answers_with_classes(trained: Path, photos: Path, tmp_path: Pat
     assert f"large.jpg: colour {labels[1]} " in capsys.readouterr().out
 
 
+def test_a_run_is_found_again_from_another_folder(
+    recipe: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    command = ["train", "--recipe", str(recipe), "--data", f"folder:{photos.name}", "--epochs", "1"]
+    assert run([*command, "--out", str(tmp_path / "run")]) == 0
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert run(["evaluate", "run", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == summary(tmp_path / "run")["accuracy"]
+    assert run(["train", "--resume", "--out", "run"]) == 0
+    assert "run is done" in capsys.readouterr().out
+
+
 def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "ablation"
     command = ["ablate", "--recipe", str(recipe), "--seeds", "0,1", "--epochs", "1", "--figure-2a", "--out", str(out)]
@@ -176,6 +190,7 @@ def test_a_run_in_a_terminal_is_live(
         (["train", "--device", "cuda:99"], "there is no `cuda:99`"),
         (["train", "--split", "paddle"], "flowers102 alone has several splits"),
         (["train", "net.onnx"], "net.onnx"),
+        (["train", "net.py:make"], "`net.py:make` is code"),
         (["evaluate", "nonesuch"], "nonesuch is no folder of a run"),
         (["predict", "nonesuch", "a.png"], "nonesuch is no folder of a run"),
         (["predict", "nonesuch"], "IMAGE"),
@@ -199,6 +214,19 @@ def test_what_a_user_did_wrong_is_one_line(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_a_run_s_folder_cannot_name_code(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert run(["train", "--recipe", str(recipe), "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    (tmp_path / "net.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef make(): ...\n")
+    config = tmp_path / "run" / "config.toml"
+    config.write_text(config.read_text().replace('model = "googlenet"', f'model = "{tmp_path / "net.py"}:make"'))
+    (tmp_path / "run" / "summary.json").unlink()
+    folder = str(tmp_path / "run")
+    for command in (["evaluate", folder], ["predict", folder, "a.png"], ["train", "--resume", "--out", folder]):
+        assert run(command) == 2
+        assert "is code" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
 
 
 def test_an_image_that_is_none_is_one_line(trained: Path, tmp_path: Path, capsys: Capture) -> None:
