@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, savings, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, register, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -31,25 +31,15 @@ _HOMES = {
     "diagram": "lens",
     "load": "lens",
     "load_weights": "lens",
+    "register": "lens",
     "savings": "lens",
     "summary": "lens",
 }
 
 __all__ = [
-    "Analysis",
-    "GoogLeNet",
-    "Graph",
-    "InceptionLensError",
-    "__version__",
-    "analyze",
-    "build",
-    "compare",
-    "diagram",
-    "load",
-    "load_weights",
-    "savings",
-    "summary",
-]
+    "Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "compare", "diagram",
+    "load", "load_weights", "register", "savings", "summary",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
