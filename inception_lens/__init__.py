@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, savings, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, report, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -31,6 +31,7 @@ _HOMES = {
     "diagram": "lens",
     "load": "lens",
     "load_weights": "lens",
+    "report": "lens",
     "savings": "lens",
     "summary": "lens",
 }
@@ -47,6 +48,7 @@ __all__ = [
     "diagram",
     "load",
     "load_weights",
+    "report",
     "savings",
     "summary",
 ]

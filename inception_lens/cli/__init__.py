@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("compare", "What differs between two networks, and what it costs."),
     "verify": ("verify", "Check a network: --paper, against the paper's Table 1."),
     "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
+    "report": ("report", "Everything about a network on one page that works offline."),
     "plot": ("plot", "Figures: published accuracy against cost."),
     "export": ("export", "Write a network in another format."),
     "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),

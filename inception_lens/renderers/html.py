@@ -25,12 +25,12 @@ def summary_page(
     Raises:
         ConfigError: there is no such column.
     """
-    return _template("page.html").render(**_context(analysis, depth, columns, sort), style=_asset("style.css"))
+    return template("page.html").render(**_context(analysis, depth, columns, sort), style=asset("style.css"))
 
 
 def summary_fragment(analysis: Analysis) -> str:
     """The table alone, for a notebook's cell."""
-    return _template("summary.html").render(**_context(analysis, 1, None, None))
+    return template("summary.html").render(**_context(analysis, 1, None, None))
 
 
 def _context(
@@ -63,7 +63,8 @@ def _context(
     }
 
 
-def _template(name: str) -> "Template":
+def template(name: str) -> "Template":
+    """The template of that name, in which every value is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -77,5 +78,6 @@ def _template(name: str) -> "Template":
     return environment.get_template(name)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file in `assets/`."""
     return files("inception_lens.renderers").joinpath("assets", name).read_text(encoding="utf-8")
