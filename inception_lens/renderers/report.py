@@ -169,8 +169,9 @@ def _headline(analysis: Analysis) -> list[dict[str, str]]:
             )
         )
     if widest and widest.receptive_field:
-        field = f"{widest.receptive_field:,}"
-        cards.append(("receptive field", f"{field} px", f"{field} pixels", f"the widest, at {printable(widest.name)}"))
+        image = max([max(given.type.shape[2:], default=0) for given in analysis.graph.inputs])
+        told = f"the widest, at {printable(widest.name)}"
+        cards.append(("receptive field", f"{widest.receptive_field:,} px", f"of an input of {image:,} px", told))
     keys = ("title", "value", "exact", "about")
     return [dict(zip(keys, card, strict=True)) for card in cards]
 
@@ -209,10 +210,16 @@ def _saving(saving: Saving) -> dict[str, Any]:
         "title": saving.kind.title,
         "source": saving.kind.source,
         "sites": len(saving.sites),
-        "saved": f"{short(saved)} MACs, {percent(saved, saving.total.without.macs)} of what it would take without",
+        "saved": _told(saved, saving.total.without.macs),
         "rows": [told(each.name, each.change) for each in changed],
         "total": total,
     }
+
+
+def _told(saved: int, without: int) -> str:
+    if saved < 0:
+        return f"{short(-saved)} MACs more than without them"
+    return f"{short(saved)} MACs less: {percent(saved, without)} of what it would take without them"
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

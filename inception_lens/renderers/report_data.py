@@ -16,7 +16,7 @@ from inception_lens.renderers.report_pictures import Placed
 from inception_lens.renderers.theme import DARK, LIGHT
 from inception_lens.renderers.units import count, short, size
 
-SHOWN = ("op", "kernel", "output_shape", "params", "macs", "activation_bytes", "receptive_field")
+SHOWN = ("output_shape", "params", "macs", "activation_bytes", "receptive_field")
 """Columns of the table before a reader chooses others."""
 HEAT = ("macs", "params", "activation_bytes", "live_bytes", "receptive_field")
 """Columns that the diagram can be coloured by."""

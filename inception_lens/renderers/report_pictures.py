@@ -25,6 +25,10 @@ MOST_INSIDE = 400
 """Boxes inside of one; a larger one does not open."""
 
 POINTS = 72.0
+MARGIN = 4.0
+"""Points around a picture."""
+TEXT = 30.0
+"""Half the room, in points, of a text on an arrow."""
 
 
 class PlacedBox(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -144,7 +148,7 @@ def _placed(graph: Graph, picture: Picture, insides: Mapping[frozenset[int], Pla
         [msgspec.structs.replace(box, text=tuple([_short(line) for line in box.text])) for box in picture.boxes]
     )
     picture = msgspec.structs.replace(picture, boxes=boxes)
-    size, spots, routes = _read(places(dot_text(picture)))
+    size, spots, routes = _cropped(*_read(places(dot_text(picture))))
     placed = []
     for k, box in enumerate(boxes):
         nodes = tuple([position[name] for name in box.nodes])
@@ -163,9 +167,9 @@ Spot = tuple[float, float, float, float]
 Route = tuple[tuple[float, ...], tuple[float, float] | None]
 
 
-def _read(plain: str) -> tuple[tuple[float, float], dict[int, Spot], dict[tuple[int, int], Route]]:
+def _read(plain: str) -> tuple[dict[int, Spot], dict[tuple[int, int], Route]]:
     """Read Graphviz's plain format, in points from the upper left."""
-    width = height = 0.0
+    height = 0.0
     spots: dict[int, Spot] = {}
     routes: dict[tuple[int, int], Route] = {}
 
@@ -176,7 +180,7 @@ def _read(plain: str) -> tuple[tuple[float, float], dict[int, Spot], dict[tuple[
     for line in plain.splitlines():
         word, *rest = line.split(" ")
         if word == "graph":
-            width, height = float(rest[1]) * POINTS, float(rest[2]) * POINTS
+            height = float(rest[2]) * POINTS
         elif word == "node":
             x, y = points(rest[1:3])
             spots[int(rest[0][1:])] = (x, y, round(float(rest[3]) * POINTS, 1), round(float(rest[4]) * POINTS, 1))
@@ -186,7 +190,31 @@ def _read(plain: str) -> tuple[tuple[float, float], dict[int, Spot], dict[tuple[
             routes[int(rest[0][1:]), int(rest[1][1:])] = (points(rest[3:end]), (at[0], at[1]) if at else None)
     if not spots:
         raise OutputError("Graphviz found no layout")
-    return (round(width, 1), round(height, 1)), spots, routes
+    return spots, routes
+
+
+def _cropped(
+    spots: Mapping[int, Spot], routes: Mapping[tuple[int, int], Route]
+) -> tuple[tuple[float, float], dict[int, Spot], dict[tuple[int, int], Route]]:
+    """The same without Graphviz's margins: the size of what is left, and everything moved."""
+    across = [x + side * w / 2 for x, _, w, _ in spots.values() for side in (-1, 1)]
+    down = [y + side * h / 2 for _, y, _, h in spots.values() for side in (-1, 1)]
+    for points, at in routes.values():
+        across += [*points[::2], *([at[0] - TEXT, at[0] + TEXT] if at else [])]
+        down += points[1::2]
+    left, top = min(across) - MARGIN, min(down) - MARGIN
+
+    def moved(numbers: Sequence[float]) -> tuple[float, ...]:
+        return tuple([round(n - (top if k % 2 else left), 1) for k, n in enumerate(numbers)])
+
+    return (
+        (round(max(across) - left + MARGIN, 1), round(max(down) - top + MARGIN, 1)),
+        {k: (round(x - left, 1), round(y - top, 1), w, h) for k, (x, y, w, h) in spots.items()},
+        {
+            pair: (moved(points), (round(at[0] - left, 1), round(at[1] - top, 1)) if at else None)
+            for pair, (points, at) in routes.items()
+        },
+    )
 
 
 def _short(line: str) -> str:

@@ -1,6 +1,6 @@
 // The page: each view is made once, and told of every selection.
 
-/** What is known of the selected row, above the diagram's corner. */
+/** What is known of the selected row, below the table. */
 function detailsView() {
   const holder = byId("details");
   const close = make("button", { type: "button", class: "close", "aria-label": "Let go of the selection" }, "\u00d7");
@@ -8,17 +8,13 @@ function detailsView() {
   views.push((row) => {
     holder.hidden = !row;
     if (!row) return;
-    const facts = data.columns.filter(({ key }) => !["-"].includes(told(row, key)))
-      .flatMap(({ key, title }) => [make("dt", {}, title), make("dd", {}, full(row, key))]);
-    holder.replaceChildren(close, make("h3", {}, row.name), row.about ? make("p", { class: "muted" }, row.about) : "",
-      make("dl", {}, ...facts));
+    const facts = data.columns.filter(({ key }) => told(row, key) !== "-").map(({ key, title }) => {
+      const [short, number] = [told(row, key), exact(row, key)];
+      const more = number && number !== short ? make("small", {}, number) : null;
+      return make("div", {}, make("dt", {}, title), make("dd", {}, short, more));
+    });
+    holder.replaceChildren(close, make("h3", {}, row.name, make("small", {}, row.about)), make("dl", {}, ...facts));
   });
-}
-
-/** A value with the exact number behind it. */
-function full(row, key) {
-  const [short, number] = [told(row, key), exact(row, key)];
-  return number && number !== short && !short.startsWith(">=") ? `${short} (${number})` : short;
 }
 
 /** Rows of the savings lead to their module. */
@@ -52,5 +48,6 @@ if (rows.length) {
   searchView(diagram);
   savingsLinks();
   keys();
-  addEventListener("beforeprint", () => diagram.fit());
+  addEventListener("beforeprint", () => diagram.print(true));
+  addEventListener("afterprint", () => diagram.print(false));
 }

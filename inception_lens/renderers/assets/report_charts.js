@@ -1,22 +1,22 @@
 // Two charts along the order of execution: the memory alive, and the receptive field. Pressing one selects the layer.
 
-const WIDE = 720;
 const TALL = 230;
 const EDGE = { left: 62, right: 14, top: 20, bottom: 26 };
 
 /** A chart's frame: scales, grid lines with their numbers, and the layer under the pointer. */
 function chart(id, label, steps, most, form) {
-  const x = (step) => EDGE.left + (step / Math.max(steps, 1)) * (WIDE - EDGE.left - EDGE.right);
+  const wide = Math.max(byId(id).clientWidth - 24, 300);
+  const x = (step) => EDGE.left + (step / Math.max(steps, 1)) * (wide - EDGE.left - EDGE.right);
   const y = (value) => TALL - EDGE.bottom - (value / most) * (TALL - EDGE.top - EDGE.bottom);
-  const svg = draw("svg", { viewBox: `0 0 ${WIDE} ${TALL}`, role: "img", "aria-label": label });
+  const svg = draw("svg", { viewBox: `0 0 ${wide} ${TALL}`, role: "img", "aria-label": label });
   for (const tick of ticks(most)) {
-    svg.append(draw("line", { class: "grid", x1: EDGE.left, x2: WIDE - EDGE.right, y1: y(tick), y2: y(tick) }));
+    svg.append(draw("line", { class: "grid", x1: EDGE.left, x2: wide - EDGE.right, y1: y(tick), y2: y(tick) }));
     svg.append(draw("text", { x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, form(tick)));
   }
   const cursor = draw("line", { class: "cursor", y1: EDGE.top, y2: TALL - EDGE.bottom, visibility: "hidden" });
   const told = draw("text", { class: "told", x: EDGE.left, y: TALL - 7 });
   byId(id).append(svg);
-  return { svg, x, y, cursor, told };
+  return { svg, wide, x, y, cursor, told };
 }
 
 /** About four round numbers up to the largest. */
@@ -28,14 +28,13 @@ function ticks(most) {
 }
 
 /** Select by pressing, tell by pointing, and show what is selected. */
-function pointed(id, { svg, x, cursor, told }, steps, words) {
+function pointed(id, { svg, wide, x, cursor, told }, steps, words) {
   svg.append(cursor, told);
   const layers = Array.from({ length: steps }, (_, node) => leafOf.get(node));
   const at = (event) => {
-    const { left, width, height } = svg.getBoundingClientRect();
-    const scale = Math.max(WIDE / width, TALL / height); // as the browser fits the picture into its frame
-    const place = (event.clientX - left - (width - WIDE / scale) / 2) * scale;
-    const step = Math.floor(((place - EDGE.left) / (WIDE - EDGE.left - EDGE.right)) * steps);
+    const { left, width } = svg.getBoundingClientRect();
+    const place = ((event.clientX - left) * wide) / width;
+    const step = Math.floor(((place - EDGE.left) / (wide - EDGE.left - EDGE.right)) * steps);
     return Math.min(Math.max(step, 0), steps - 1);
   };
   const show = (node) => {
@@ -77,7 +76,7 @@ function fieldView() {
   const first = fields.findIndex((field) => field >= data.image);
   const sees = data.image && first >= 0 ? `; ${leafOf.get(first).name} is the first to see the whole input` : "";
   const frame = chart("field", `Receptive field of each layer, up to ${most} pixels${sees}`, fields.length, most * 1.06, (pixels) => pixels.toLocaleString("en-US"));
-  const { svg, x, y } = frame;
+  const { svg, wide, x, y } = frame;
   let widest = 0;
   const steps = fields.map((field, k) => {
     widest = Math.max(widest, field ?? 0);
@@ -88,8 +87,8 @@ function fieldView() {
     if (field) svg.append(draw("circle", { class: `dot ${kindClass(leafOf.get(node).category)}`, cx: x(node + 0.5), cy: y(field), r: fields.length > 1000 ? 1.4 : 2.6 }));
   }
   if (data.image) {
-    svg.append(draw("line", { class: "image", x1: EDGE.left, x2: WIDE - EDGE.right, y1: y(data.image), y2: y(data.image) }));
-    svg.append(draw("text", { x: WIDE - EDGE.right, y: y(data.image) - 5, "text-anchor": "end" }, `input ${data.image}`));
+    svg.append(draw("line", { class: "image", x1: EDGE.left, x2: wide - EDGE.right, y1: y(data.image), y2: y(data.image) }));
+    svg.append(draw("text", { x: wide - EDGE.right, y: y(data.image) - 5, "text-anchor": "end" }, `input ${data.image}`));
   }
   pointed("field", frame, fields.length, (node) => (fields[node] ? `${fields[node].toLocaleString("en-US")} pixels` : "none"));
 }

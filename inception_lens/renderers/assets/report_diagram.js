@@ -54,6 +54,7 @@ function diagramView() {
     places = flattened(laid);
     elements = new Map();
     measureHeat();
+    legend(places);
     const hadFocus = group.contains(document.activeElement);
     group.replaceChildren(...pieces(laid));
     if (!elements.has(focused)) focused = elements.keys().next().value;
@@ -92,11 +93,10 @@ function diagramView() {
     }
     if (isEnd) return element;
     const row = rowOf(box.nodes);
+    const about = `${box.text.join(", ")}; ${told(row, "params")} parameters, ${told(row, "macs")} MACs`;
     filled(element, {
-      tabindex: "-1", role: "button",
-      "aria-label": `${box.text.join(", ")}; ${told(row, "params")} parameters, ${told(row, "macs")} MACs`,
-      "aria-expanded": box.inside ? String(Boolean(inner)) : null,
-    }, []);
+      tabindex: "-1", role: "button", "aria-label": about, "aria-expanded": box.inside ? String(Boolean(inner)) : null,
+    }, [draw("title", {}, about)]);
     if (box.inside) element.append(toggle(x - w / 2 + (inner ? 13 : 0), y - h / 2 + (inner ? 11 : 0), inner));
     elements.set(path, element);
     return element;
@@ -106,16 +106,17 @@ function diagramView() {
   function colored(element, { box, x, y }) {
     const value = heatOf.key && box.nodes.length ? together(box.nodes, heatOf.key) : null;
     const text = [...box.text];
+    const shown = () => (text.length > 1 && box.h < 26 ? lines(text, x, y, 9, "small") : lines(text, x, y, LINE, ""));
     if (heatOf.key && box.nodes.length) {
       text[Math.min(text.length, 1)] = value === null ? "unknown" : value ? formOf(heatOf.key)(value) : "-";
       const color = value === null ? null : heatColor(value / heatOf.most);
       element.firstChild.style.fill = color ? `rgb(${color.join(" ")})` : "var(--edge)";
       element.dataset.heat = value === null ? "unknown" : value;
-      const texts = lines(text, x, y, LINE, "");
+        const texts = shown();
       for (const each of texts) if (color) each.style.fill = inkOn(color);
       return texts;
     }
-    return lines(text, x, y, LINE, "");
+    return shown();
   }
 
   function lines(text, x, y, step, name) {
@@ -141,7 +142,8 @@ function diagramView() {
   function mark() {
     for (const [path, element] of elements) {
       const { box, inner } = places.get(path);
-      const same = selected && within(box.nodes, selected.set);
+      const above = places.get(path.slice(0, path.lastIndexOf("/")));
+      const same = selected && within(box.nodes, selected.set) && !(above && within(above.box.nodes, selected.set));
       const holds = selected && !inner && !same && within(selected.nodes, new Set(box.nodes));
       element.classList.toggle("selected", Boolean(same));
       element.classList.toggle("near", Boolean(holds));
@@ -199,6 +201,17 @@ function diagramView() {
     move.reveal(places.get(path));
   }
 
+  /** On paper the picture is shown whole, however large the paper is. */
+  function print(printing) {
+    if (printing) {
+      svg.setAttribute("viewBox", `0 0 ${laid.width} ${laid.height}`);
+      group.removeAttribute("transform");
+    } else {
+      svg.removeAttribute("viewBox");
+      move.apply();
+    }
+  }
+
   const pathOf = (target) => target.closest?.(".box:not(.end)")?.dataset.path;
 
   svg.addEventListener("click", (event) => {
@@ -246,7 +259,7 @@ function diagramView() {
     mark();
   });
   move.fit(false);
-  return { found: (nodes) => { marked = new Set(nodes); mark(); }, fit: () => move.fit(true) };
+  return { found: (nodes) => { marked = new Set(nodes); mark(); }, print };
 }
 
 /** The choice of a number to colour by, and the legend. */
@@ -256,16 +269,16 @@ function heatControl(redraw) {
   const update = () => {
     heatOf.key = choice.value;
     redraw();
-    legend();
   };
   choice.addEventListener("change", update);
   dark.addEventListener("change", update);
   update();
 }
 
-function legend() {
-  const entries = heatOf.key ? [heatLegend()] : kindLegend();
-  byId("legend").replaceChildren(...entries);
+/** What the colours in the picture mean. */
+function legend(places) {
+  const closed = [...places.values()].filter(({ box, inner }) => box.nodes.length && !inner);
+  byId("legend").replaceChildren(...(heatOf.key ? [heatLegend()] : kindLegend(new Set(closed.map(({ box }) => box.kind)))));
 }
 
 function heatLegend() {
@@ -276,11 +289,7 @@ function heatLegend() {
   return make("span", {}, `${titleOf(heatOf.key)}: 0`, ramp, formOf(heatOf.key)(heatOf.most));
 }
 
-function kindLegend() {
-  const kinds = new Set();
-  const visit = (picture) => picture.boxes.forEach((box) => { kinds.add(box.kind); if (box.inside) visit(box.inside); });
-  visit(data.picture);
-  kinds.delete("end");
+function kindLegend(kinds) {
   return Object.keys(data.words).filter((kind) => kinds.has(kind)).map((kind) => {
     const swatch = draw("svg", { class: `box ${kindClass(kind)}`, viewBox: "0 0 12 12", "aria-hidden": "true" },
       draw("rect", { x: 1, y: 1, width: 10, height: 10 }));

@@ -3,6 +3,7 @@
 const SLICE = 31; // pixels of a level
 const MOST_LEVELS = 6;
 const THINNEST = 0.0012; // of the width; what is thinner is not drawn
+const LEGIBLE = 44; // pixels that a bar must have to carry its name
 const SHARES = ["macs", "params", "activation_bytes"];
 
 function icicleView() {
@@ -48,7 +49,7 @@ function icicleView() {
       type: "button", class: `slice ${row.category ? kindClass(row.category) : ""} ${share < 0.012 ? "thin" : ""}`,
       title: `${row.name}: ${least}${formOf(key)(size(row))}, ${told.split(" ").slice(-2).join(" ")} of the network`,
       "data-slice": row.at ?? "whole", tabindex: share < 0.02 ? "-1" : null,
-    }, share < 0.012 ? "" : told);
+    }, share * holder.clientWidth < LEGIBLE ? "" : told);
     element.setAttribute("aria-label", element.title);
     element.style.left = `${100 * from}%`;
     element.style.width = `${100 * share}%`;

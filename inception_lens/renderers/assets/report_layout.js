@@ -48,7 +48,7 @@ function layOut(picture, opened, path = "") {
   const arrows = (picture.arrows ?? []).map((arrow) => {
     const points = arrow.points.map((place, k) => (k % 2 ? toY(place) : toX(place)));
     attach(points, boxes[arrow.tail], boxes[arrow.head]);
-    return { points, text: arrow.text ?? [], at: arrow.at ? [toX(arrow.at[0]), toY(arrow.at[1])] : null };
+    return { points, text: arrow.text ?? [], at: arrow.at ? beside(arrow, points) : null };
   });
   return {
     width: toX(picture.width),
@@ -57,6 +57,12 @@ function layOut(picture, opened, path = "") {
     boxes,
     arrows,
   };
+}
+
+/** Where the text of an arrow stands: as far from the arrow's middle as it stood before. */
+function beside(arrow, points) {
+  const middle = (places, axis) => (places.at(axis) + places.at(axis - 2)) / 2;
+  return [0, 1].map((axis) => middle(points, axis) + arrow.at[axis] - middle(arrow.points, axis));
 }
 
 /** Put the ends of an arrow on the borders of its boxes, which need not have grown as the axes have. */

@@ -10,10 +10,10 @@ function searchView(diagram) {
 
   function find() {
     const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const every = words.length ? rows.filter((row) => words.every((word) => row.haystack.includes(word))) : [];
+    const every = words.length ? rows.filter((row) => row.haystack && words.every((word) => row.haystack.includes(word))) : [];
     hits = every.slice(0, MOST_FOUND);
     at = hits.length ? 0 : -1;
-    diagram.found(every.flatMap((row) => (row.children.length ? [] : row.nodes)));
+    diagram.found(every.flatMap((row) => (row.children.length && !row.op ? [] : row.nodes)));
     const more = every.length > MOST_FOUND ? [make("div", { class: "note" }, `and ${(every.length - MOST_FOUND).toLocaleString("en-US")} more`)] : [];
     const none = words.length && !every.length ? [make("div", { class: "note", role: "status" }, "no layer is called that")] : [];
     list.replaceChildren(...hits.map(hit), ...more, ...none);
@@ -21,10 +21,15 @@ function searchView(diagram) {
     mark();
   }
 
-  for (const row of rows) row.haystack = `${row.name} ${row.about} ${valueOf(row, "op") ?? ""}`.toLowerCase();
+  // A layer and what finishes it stand in a row of the layer's name: it is found once.
+  for (const row of rows) {
+    if (row.parent?.name === row.name) continue;
+    row.op = valueOf(row.children.find((child) => child.name === row.name) ?? row, "op");
+    row.haystack = `${row.name} ${row.about} ${row.op ?? ""}`.toLowerCase();
+  }
 
   const hit = (row, k) => make("div", { class: "hit", role: "option", id: `hit-${k}`, "data-hit": k },
-    make("span", {}, row.name), make("span", { class: "muted" }, valueOf(row, "op") ?? "module"), make("span", { class: "muted" }, told(row, "macs")));
+    make("span", {}, row.name), make("span", { class: "muted" }, row.op ?? "module"), make("span", { class: "muted" }, told(row, "macs")));
 
   function showList(visible) {
     list.hidden = !visible;

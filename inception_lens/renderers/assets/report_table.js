@@ -79,7 +79,6 @@ function tableView() {
     const twist = row.children.length && !sort.key
       ? make("button", { type: "button", class: "twist", tabindex: "-1", "aria-label": isOpen ? "close" : "open" }, isOpen ? "\u25be" : "\u25b8")
       : make("span", { class: "twist" });
-    if (!twist.type) twist.style.display = "inline-block";
     const name = make("th", { scope: "row", title: row.name }, twist, make("span", { class: `dot ${kindClass(row.category)}` }),
       sort.key || filter ? row.name : row.label, row.about ? make("small", {}, ` ${row.about}`) : null);
     name.style.paddingLeft = `${8 + 15 * indent}px`;
