@@ -47,6 +47,7 @@ def opened(
     """Open a file; at the end nothing may have been asked of the network, and nothing told on the console."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     tab = context.new_page()
+    tab.set_default_timeout(5_000)
     told: list[str] = []
     tab.on("console", lambda message: told.append(message.text))
     tab.on("pageerror", lambda error: told.append(str(error)))

@@ -143,7 +143,8 @@ function diagramView() {
     for (const [path, element] of elements) {
       const { box, inner } = places.get(path);
       const above = places.get(path.slice(0, path.lastIndexOf("/")));
-      const same = selected && within(box.nodes, selected.set) && !(above && within(above.box.nodes, selected.set));
+      const covered = selected && (within(box.nodes, selected.set) || rowOf(box.nodes) === selected);
+      const same = covered && !(above && within(above.box.nodes, selected.set));
       const holds = selected && !inner && !same && within(selected.nodes, new Set(box.nodes));
       element.classList.toggle("selected", Boolean(same));
       element.classList.toggle("near", Boolean(holds));
@@ -192,12 +193,16 @@ function diagramView() {
     if (total > MOST_DRAWN) byId("drawn").textContent += `, the first ${opened.size.toLocaleString("en-US")} modules: the rest open one by one`;
   }
 
-  function focus(path) {
+  /** One box at a time can be reached by Tab. */
+  function rove(path) {
     elements.get(focused)?.setAttribute("tabindex", "-1");
     focused = path;
-    const element = elements.get(path);
-    element.setAttribute("tabindex", "0");
-    element.focus({ preventScroll: true });
+    elements.get(path)?.setAttribute("tabindex", "0");
+  }
+
+  function focus(path) {
+    rove(path);
+    elements.get(path).focus({ preventScroll: true });
     move.reveal(places.get(path));
   }
 
@@ -217,7 +222,7 @@ function diagramView() {
   svg.addEventListener("click", (event) => {
     const path = pathOf(event.target);
     if (!path) return event.target.closest(".box") ? undefined : select(null, "diagram");
-    focused = path;
+    rove(path);
     if (event.target.closest(".toggle")) return flip(path);
     return select(rowOf(places.get(path).box.nodes), "diagram");
   });
@@ -227,7 +232,7 @@ function diagramView() {
   });
   svg.addEventListener("focusin", (event) => {
     const path = pathOf(event.target);
-    if (path) focused = path;
+    if (path) rove(path);
   });
   svg.addEventListener("keydown", (event) => {
     const order = [...elements.keys()];
