@@ -42,6 +42,8 @@ class PlacedBox(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: Kind
     nodes: tuple[int, ...]
     """Positions of the calls that it stands for; none for an input or output."""
+    main: int = -1
+    """The one that it is about."""
     panel: int | None = None
     inside: Placed | None = None
     """What shows when it is opened."""
@@ -130,15 +132,20 @@ def _of_runs(graph: Graph, parts: Sequence[Part]) -> Picture:
 def _inside(graph: Graph, part: Part, members: Sequence[Part], reductions: frozenset[str]) -> Picture:
     boxes = []
     for each in members:
-        nodes = [graph.nodes[i] for i in each.nodes]
-        main = next((node for node in nodes if node.inputs and not is_minor(node)), nodes[0])
+        main = graph.nodes[_main(graph, each.nodes)]
         name, operation = main.name.removeprefix(f"{part.name}/"), labels.operation(graph, main)
         kind: Kind = "reduction" if main.name in reductions else main.op.category
         text = (name, operation) if name != operation else (name,)
-        boxes.append(Box(text, kind, tuple([node.name for node in nodes])))
+        boxes.append(Box(text, kind, tuple([graph.nodes[i].name for i in each.nodes])))
     home = {i: k for k, each in enumerate(members) for i in each.nodes}
     picture = joined(graph, boxes, home, shapes="ends")
     return straight(picture, [[k for k, box in enumerate(picture.boxes) if box.kind != "end"]])
+
+
+def _main(graph: Graph, nodes: Sequence[int]) -> int:
+    """The call that a box is about: the first that computes, and does more than finish another."""
+    works = (i for i in nodes if graph.nodes[i].inputs and not is_minor(graph.nodes[i]))
+    return next(works, nodes[0] if nodes else -1)
 
 
 def _placed(graph: Graph, picture: Picture, insides: Mapping[frozenset[int], Placed]) -> Placed:
@@ -152,9 +159,8 @@ def _placed(graph: Graph, picture: Picture, insides: Mapping[frozenset[int], Pla
     placed = []
     for k, box in enumerate(boxes):
         nodes = tuple([position[name] for name in box.nodes])
-        placed.append(
-            PlacedBox(*spots[k], box.text, box.kind, nodes, box.panel, insides.get(frozenset(nodes)) if nodes else None)
-        )
+        inside = insides.get(frozenset(nodes)) if nodes else None
+        placed.append(PlacedBox(*spots[k], box.text, box.kind, nodes, _main(graph, nodes), box.panel, inside))
     arrows = []
     for arrow in picture.arrows:
         if arrow.seen and (arrow.tail, arrow.head) in routes:

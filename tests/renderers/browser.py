@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -49,9 +49,14 @@ def opened(
     tab = context.new_page()
     tab.set_default_timeout(5_000)
     told: list[str] = []
+
+    def refused(dialog: "Dialog") -> None:
+        told.append(dialog.message)
+        dialog.dismiss()
+
     tab.on("console", lambda message: told.append(message.text))
     tab.on("pageerror", lambda error: told.append(str(error)))
-    tab.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
+    tab.on("dialog", refused)
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto(page.as_uri())

@@ -11,7 +11,7 @@ import pytest
 import inception_lens as il
 from inception_lens.analyses.analysis import analyze
 from inception_lens.graph import Graph, Input, Output, Writer
-from inception_lens.ops import Linear, TensorType
+from inception_lens.ops import Concat, Linear, TensorType
 from inception_lens.renderers.html import asset
 from inception_lens.renderers.report import ABOUT_FILES, SCRIPTS, Report
 from inception_lens.renderers.report_data import embedded, report_data
@@ -26,7 +26,7 @@ def report() -> Report:
 
 def boxes(picture: Placed) -> list[int]:
     """The calls that closed boxes stand for, with all boxes open that can be."""
-    found = []
+    found: list[int] = []
     for box in picture.boxes:
         found += boxes(box.inside) if box.inside else box.nodes
     return found
@@ -103,11 +103,12 @@ def test_many_layers_stand_in_runs_that_never_read_a_later_one() -> None:
 
 
 def test_what_is_too_large_inside_does_not_open() -> None:
-    net = Writer([Input("x", TensorType((1, 4)))])
-    hidden = [net.add(f"wide/fc{i}", Linear(4), "x") for i in range(MOST_INSIDE + 1)]
-    graph = net.graph([Output(name) for name in hidden])
-    (wide,) = [box for box in report_picture(graph).boxes if box.text[0] == "wide"] or [None]
-    assert wide is None or wide.inside is None
+    net, x = Writer([Input("x", TensorType((1, 4)))]), "x"
+    for name, wide in (("first", 3), ("second", MOST_INSIDE), ("third", MOST_INSIDE)):
+        x = net.add(f"{name}/cat", Concat(), *[net.add(f"{name}/fc{i}", Linear(2), x) for i in range(wide)])
+    modules = [box for box in report_picture(net.graph([Output(x)])).boxes if box.nodes]
+    assert [box.text[0] for box in modules] == ["first", "second", "third"]
+    assert [box.inside is not None for box in modules] == [True, False, False]
 
 
 def test_the_files_are_those_that_the_page_lists(report: Report) -> None:

@@ -92,7 +92,7 @@ function diagramView() {
       element.append(...colored(element, place));
     }
     if (isEnd) return element;
-    const row = rowOf(box.nodes);
+    const row = rowOf(box);
     const about = `${box.text.join(", ")}; ${told(row, "params")} parameters, ${told(row, "macs")} MACs`;
     filled(element, {
       tabindex: "-1", role: "button", "aria-label": about, "aria-expanded": box.inside ? String(Boolean(inner)) : null,
@@ -143,7 +143,7 @@ function diagramView() {
     for (const [path, element] of elements) {
       const { box, inner } = places.get(path);
       const above = places.get(path.slice(0, path.lastIndexOf("/")));
-      const covered = selected && (within(box.nodes, selected.set) || rowOf(box.nodes) === selected);
+      const covered = selected && (within(box.nodes, selected.set) || rowOf(box) === selected);
       const same = covered && !(above && within(above.box.nodes, selected.set));
       const holds = selected && !inner && !same && within(selected.nodes, new Set(box.nodes));
       element.classList.toggle("selected", Boolean(same));
@@ -224,7 +224,7 @@ function diagramView() {
     if (!path) return event.target.closest(".box") ? undefined : select(null, "diagram");
     rove(path);
     if (event.target.closest(".toggle")) return flip(path);
-    return select(rowOf(places.get(path).box.nodes), "diagram");
+    return select(rowOf(places.get(path).box), "diagram");
   });
   svg.addEventListener("dblclick", (event) => {
     const path = pathOf(event.target);
@@ -241,9 +241,9 @@ function diagramView() {
     if (event.key in goes) {
       const next = order[Math.min(Math.max(goes[event.key], 0), order.length - 1)];
       focus(next);
-      select(rowOf(places.get(next).box.nodes), "diagram");
+      select(rowOf(places.get(next).box), "diagram");
     } else if (event.key === "Enter" || event.key === " ") {
-      select(rowOf(places.get(focused).box.nodes), "diagram");
+      select(rowOf(places.get(focused).box), "diagram");
       flip(focused);
     } else if (event.key === "+" || event.key === "=") move.zoom(1.25);
     else if (event.key === "-") move.zoom(0.8);

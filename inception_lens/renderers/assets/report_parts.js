@@ -84,10 +84,10 @@ for (const row of rows) {
   rowsBySize.set(key, [...(rowsBySize.get(key) ?? []), row]);
 }
 
-/** The row of just these calls, or that of the first of them. */
-function rowOf(nodes) {
+/** The row of just the calls of a box, or that of the call that it is about. */
+function rowOf({ nodes, main }) {
   const same = rowsBySize.get(`${Math.min(...nodes)} ${nodes.length}`) ?? [];
-  return same.find((row) => nodes.every((node) => row.set.has(node))) ?? leafOf.get(nodes[0]);
+  return same.find((row) => nodes.every((node) => row.set.has(node))) ?? leafOf.get(main);
 }
 
 const within = (few, many) => few.every((node) => many.has(node));
