@@ -253,7 +253,20 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "rows": rows([fact for fact in told if not fact.alike]),
         "alike": rows([fact for fact in told if fact.alike]),
         "shifts": alignment(comparison.shifts),
+        "pictures": _both(comparison),
     }
+
+
+def _both(comparison: Comparison) -> list[str]:
+    """Both networks side by side, on a light and on a dark ground; none where there is too much to draw.
+
+    As an image a picture can neither run nor load anything, whatever is in it.
+    """
+    try:
+        drawn = [compare_diagram(comparison, dark=dark).draw("svg") for dark in (False, True)]
+    except ConfigError:
+        return []
+    return [f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for svg in drawn]
 
 
 ABOUT_FILES = {

@@ -46,8 +46,10 @@ def test_it_lets_in_its_own_script_and_style_and_nothing_else(report: Report) ->
         text = html.split(tag, 1)[1].split(tag.replace("<", "</"), 1)[0]
         assert policy[rule] == f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
     assert "unsafe" not in found[1]
-    assert not re.search(r"""\s(on\w+|style|src)=["']""", html)
-    assert set(re.findall(r'href="([^"#][^"]*)"', html)) <= set(ABOUT_FILES)
+    assert policy["img-src"] == "data:"
+    assert not re.search(r"""\s(on\w+|style)=["']""", html)
+    assert {text[:5] for text in re.findall(r'(?:src|srcset)="([^"]*)"', html)} == {"data:"}
+    assert set(re.findall(r'href="([^"#][^"]*)"', html)) <= {*ABOUT_FILES, "data:,"}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

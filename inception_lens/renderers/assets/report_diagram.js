@@ -257,7 +257,11 @@ function diagramView() {
   byId("zoom-fit").addEventListener("click", () => move.fit());
   byId("open-all").addEventListener("click", openAll);
   byId("close-all").addEventListener("click", () => { opened.clear(); redraw(); move.fit(false); });
-  addEventListener("resize", () => move.fit(false));
+  let width = svg.clientWidth; // of the height alone no notice is taken: phones change it as one scrolls
+  addEventListener("resize", () => {
+    if (svg.clientWidth !== width) move.fit(false);
+    width = svg.clientWidth;
+  });
   heatControl(redraw);
   views.push((row, from) => {
     if (row && from !== "diagram") reveal(row);

@@ -15,7 +15,7 @@ function tableView() {
   const head = make("thead");
   const body = make("tbody");
   const foot = make("tfoot");
-  holder.append(make("table", {}, make("caption", { class: "hidden" }, "Layers and what each costs"), head, body, foot));
+  holder.append(make("table", { role: "treegrid" }, make("caption", { class: "hidden" }, "Layers and what each costs"), head, body, foot));
 
   const columns = () => data.columns.filter((each) => shown.has(each.key));
   const matches = (row) => !filter || `${row.name} ${row.about} ${valueOf(row, "op") ?? ""}`.toLowerCase().includes(filter);
