@@ -30,6 +30,7 @@ from inception_lens.renderers.units import count, percent, short, size
 SCRIPTS = (
     "report_parts.js",
     "report_layout.js",
+    "report_heat.js",
     "report_diagram.js",
     "report_view.js",
     "report_table.js",
@@ -39,6 +40,10 @@ SCRIPTS = (
     "report.js",
 )
 """The page's script, in the order in which its files run."""
+
+
+MOST_UNFOLDED = 1_000
+"""Calls of a network whose picture shows equal modules one by one."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -82,15 +87,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         try:
             whole = diagram(self.analysis, fold=len(self.analysis.graph.nodes) > MOST_UNFOLDED)
             drawn = {"network.svg": whole.draw("svg"), "network.png": whole.draw("png")}
-            if self.comparison:
-                drawn["comparison.svg"] = compare_diagram(self.comparison).draw("svg")
         except ConfigError:  # the page says how much it is, and draws it in runs
             pass
-        return drawn
+        return drawn | ({"comparison.svg": self._side_by_side[0]} if self._side_by_side else {})
 
-
-MOST_UNFOLDED = 1_000
-"""Calls of a network whose picture shows equal modules one by one."""
+    @cached_property
+    def _side_by_side(self) -> list[bytes]:
+        """Both networks, on a light and on a dark ground; none where there is too much to draw."""
+        if self.comparison is None:
+            return []
+        try:
+            return [compare_diagram(self.comparison, dark=dark).draw("svg") for dark in (False, True)]
+        except ConfigError:
+            return []
 
 
 def _page(report: Report) -> str:
@@ -112,9 +121,8 @@ def _page(report: Report) -> str:
         convention=CONVENTION,
         calls=count(len(analysis.layers)),
         savings=[_saving(saving) for saving in report.savings.savings if saving.sites] if report.savings else [],
-        machine=str(report.savings.machine.name) if report.savings else "",
         no_savings=printable(report.no_savings),
-        comparison=_comparison(report.comparison) if report.comparison else None,
+        comparison=_comparison(report.comparison, report._side_by_side) if report.comparison else None,
         files=_listed(report),
         style=style,
         script=script,
@@ -222,7 +230,7 @@ def _told(saved: int, without: int) -> str:
     return f"{short(saved)} MACs less: {percent(saved, without)} of what it would take without them"
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def _comparison(comparison: Comparison, pictures: Sequence[bytes]) -> dict[str, Any]:
     a, b = comparison.a, comparison.b
     told = differences(comparison.trunk, a.graph, b.graph)
 
@@ -253,20 +261,9 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "rows": rows([fact for fact in told if not fact.alike]),
         "alike": rows([fact for fact in told if fact.alike]),
         "shifts": alignment(comparison.shifts),
-        "pictures": _both(comparison),
+        # As an image a picture can neither run nor load anything, whatever is in it.
+        "pictures": [f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for svg in pictures],
     }
-
-
-def _both(comparison: Comparison) -> list[str]:
-    """Both networks side by side, on a light and on a dark ground; none where there is too much to draw.
-
-    As an image a picture can neither run nor load anything, whatever is in it.
-    """
-    try:
-        drawn = [compare_diagram(comparison, dark=dark).draw("svg") for dark in (False, True)]
-    except ConfigError:
-        return []
-    return [f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for svg in drawn]
 
 
 ABOUT_FILES = {
