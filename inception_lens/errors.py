@@ -8,6 +8,9 @@ InceptionLensError
 │   └── ShapeError        tensor shapes that an operation cannot take
 ├── TraceError            a PyTorch model whose forward pass could not be followed to its end
 ├── WeightsError          weights that a network cannot take
+├── DataError             images or labels that cannot be trained on
+├── TrainingError         a run that cannot go on, or a run folder that is not what it should be
+│   └── CheckpointError   a saved state that is damaged or of another network
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
@@ -65,6 +68,18 @@ class TraceError(InceptionLensError):
 
 class WeightsError(InceptionLensError):
     """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
+
+
+class DataError(InceptionLensError):
+    """Images or labels that cannot be trained on: not there, broken, or of another number than they should be."""
+
+
+class TrainingError(InceptionLensError):
+    """A run that cannot go on, or a run folder that is not what it should be."""
+
+
+class CheckpointError(TrainingError):
+    """A saved state that is damaged, or of another network."""
 
 
 class OutputError(InceptionLensError):

@@ -14,6 +14,9 @@ from inception_lens.analyses.compare_records import Change, Comparison, Head, Ki
 from inception_lens.analyses.receptive_field import receptive_fields
 from inception_lens.graph import Graph, Output
 
+WITHOUT_LOSS = ("pytorch", "onnx")
+"""Sources that say nothing of a loss: it stands outside of the model."""
+
 
 def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Comparison:
     """Compare two networks by their structure; what their calls and tensors are called makes no difference.
@@ -37,7 +40,7 @@ def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Com
         a=_side(network_a, trunk_a, len(heads_a)),
         b=_side(network_b, trunk_b, len(heads_b)),
         trunk=_with(trunk, outputs),
-        heads=tuple(_heads(training_a, heads_a, training_b, heads_b, dict(trunk.pairs))),
+        heads=tuple(_heads(training_a, heads_a, training_b, heads_b, dict((*_inputs(a, b), *trunk.pairs)))),
         shifts=tuple(_shifts(comparer)),
         training=heads or (a, b),
     )
@@ -45,6 +48,10 @@ def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Com
 
 Heads = dict[int, list[int]]
 """Places of the calls of each head, by its place among the outputs."""
+
+
+def _inputs(a: Graph, b: Graph) -> Iterator[tuple[str, str]]:
+    return ((x.name, y.name) for x, y in zip(a.inputs, b.inputs, strict=False))
 
 
 def _parts(network: Network) -> tuple[list[int], Heads]:
@@ -182,10 +189,12 @@ def _heads(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[s
         output_a, output_b = (x.graph.outputs[n] if n else None for x, n in ((a, k), (b, m)))
         part = comparer.part()
         if output_a and output_b:
-            what = _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
+            what = []
+            if not {a.graph.about.source, b.graph.about.source} & set(WITHOUT_LOSS):
+                what += _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
             what += _unlike("output", (k,), (m,))
             reads_a, reads_b = _attached(a, heads_a[k]), _attached(b, heads_b[m])
-            if [trunk.get(name, name) for name in reads_a] != reads_b:
+            if [trunk.get(name) for name in reads_a] != reads_b:
                 what.append(Difference("attached_to", tuple(reads_a), tuple(reads_b)))
             part = _with(part, [_change(output_a.node, output_b.node, *what)] if what else [])
         yield Head(

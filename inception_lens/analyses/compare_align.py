@@ -79,17 +79,18 @@ class _Aligner:
         gap_a: list[Leaf | Fork] = []
         gap_b: list[Leaf | Fork] = []
         for left, right in [*steps, (None, None)]:
-            if left is not None and right is not None:
-                self._pair(left, right)
-            elif left is not None:
-                gap_a.append(left)
-                continue
-            elif right is not None:
-                gap_b.append(right)
-                continue
+            if left is None or right is None:
+                gap_a += [left] if left is not None else []
+                gap_b += [right] if right is not None else []
+                if left is not None or right is not None:
+                    continue
+            else:
+                left, right = _unforked(left, right, gap_a), _unforked(right, left, gap_b)
             if gap_a and gap_b and any(isinstance(item, Fork) for item in (*gap_a, *gap_b)):
                 self._leaf_by_leaf(gap_a, gap_b)
             gap_a, gap_b = [], []
+            if left is not None and right is not None:
+                self._pair(left, right)
         self._find_moved(steps)
 
     def _leaf_by_leaf(self, a: list[Leaf | Fork], b: list[Leaf | Fork]) -> None:
@@ -105,6 +106,8 @@ class _Aligner:
         elif isinstance(a, Fork) and isinstance(b, Fork):
             for left, right in self._branches(a.branches, b.branches):
                 self.series(left, right)
+            if a.join and b.join and self.kinds.groups[a.join.kind] == self.kinds.groups[b.join.kind]:
+                self._pair(a.join, b.join)
 
     def _branches(self, a: Sequence[Series], b: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
         """Equal branches first, wherever they stand; then those that have most in common."""
@@ -190,7 +193,8 @@ class _Aligner:
         common = self._common.get((a, b))
         if common is None:
             kinds = self.kinds
-            common = _overlap(kinds.bags[a], kinds.bags[b]) if kinds.groups[a] == kinds.groups[b] else 0
+            alike = kinds.groups[a] == kinds.groups[b] or kinds.operations[a] is kinds.operations[b] is None
+            common = _overlap(kinds.bags[a], kinds.bags[b]) if alike else 0
             self._common[a, b] = common
         return common
 
@@ -209,6 +213,8 @@ class _Aligner:
                 there, found, also_a = lacking[other]
                 if there - at > NEAR or also_a == from_a or not isinstance(found, Leaf) or other in taken:
                     continue
+                if any(isinstance(each, Fork) for step in steps[at:there] for each in step):
+                    break
                 if kinds.operations[item.kind] == kinds.operations[found.kind]:
                     taken.add(other)
                     left, right = (item, found) if from_a else (found, item)
@@ -216,6 +222,14 @@ class _Aligner:
                         self._pair(left, right)
                         self.moved.add(left.node)
                     break
+
+
+def _unforked(item: Leaf | Fork, other: Leaf | Fork, gap: list[Leaf | Fork]) -> Leaf | Fork:
+    """A fork that stands for a single call does so by the call that its branches meet in; they go to the gap before."""
+    if not isinstance(item, Fork) or isinstance(other, Fork) or item.join is None:
+        return item
+    gap.append(Fork(item.branches, None, item.kind))
+    return item.join
 
 
 def _band(i: int, n: int, m: int) -> tuple[int, int]:

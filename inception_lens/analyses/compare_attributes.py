@@ -50,6 +50,8 @@ def differences(a: Call, b: Call) -> tuple[Difference, ...]:
                 values["out_channels"] = values.pop("out_features")
         shared = values_a.keys() & values_b.keys()
         values_a, values_b = ({key: values[key] for key in shared} for values in (values_a, values_b))
+    if None in (values_a.get("rounding"), values_b.get("rounding")):  # the strides differ, which is told
+        values_a, values_b = ({**values, "rounding": None} for values in (values_a, values_b))
     for key in sorted(values_a, key=_importance):
         if values_a[key] != values_b[key]:
             found.append(Difference(key, values_a[key], values_b[key]))
@@ -85,8 +87,10 @@ def alike_here(a: Call, b: Call) -> bool:
     if differ <= {"rounding"}:
         return bool(differ)
     if isinstance(a.op, MaxPool2d):  # what lies behind the map is never the largest
-        return differ <= {"rounding", "padding"} and [p[0] for p in _explicit(a)] == [p[0] for p in _explicit(b)]
-    return differ == {"count_include_pad"} and not any(map(sum, _explicit(a)))
+        return differ <= {"rounding", "padding"} and [p[0] for p in pads(a.op, a.inputs[0])] == [
+            p[0] for p in pads(b.op, b.inputs[0])
+        ]
+    return differ == {"count_include_pad"} and not any(map(sum, pads(a.op, a.inputs[0])))
 
 
 def _importance(attribute: str) -> tuple[int, str]:
@@ -129,16 +133,20 @@ def _values(call: Call) -> dict[str, Any]:
     elif op.category == "pool" and (window := op.window(call.inputs[0], call.output)):
         values["kernel"] = window.kernel
     if op.category in ("conv", "pool") and {"kernel", "stride", "padding"} <= values.keys():
+        values["dilation"] = _dilation(op)
         rounding = "same" if values["padding"] == "same" else values.pop("rounding", "floor")
         values["padding"] = tuple(
-            [before if before == behind else (before, behind) for before, behind in _explicit(call)]
+            [before if before == behind else (before, behind) for before, behind in pads(op, call.inputs[0])]
         )
         values["rounding"] = None if set(values["stride"]) == {1} else rounding  # where every window is full
     return values
 
 
-def _explicit(call: Call) -> tuple[tuple[int, int], ...]:
-    """The padding of a window, before and behind, on each axis."""
-    op: Any = call.op
-    dilation = getattr(op, "dilation", (1,) * len(op.kernel_size))
-    return explicit_padding(call.inputs[0][2:], op.kernel_size, op.stride, op.padding, dilation)
+def pads(op: Any, shape: Shape) -> tuple[tuple[int, int], ...]:
+    """The padding of a convolution or pool on an input of `shape`, before and behind, on each axis."""
+    axes = len(op.kernel_size)
+    return explicit_padding(shape[2:], op.kernel_size, op.stride, op.padding or (0,) * axes, _dilation(op))
+
+
+def _dilation(op: Any) -> tuple[int, ...]:
+    return getattr(op, "dilation", ()) or (1,) * len(op.kernel_size)

@@ -13,7 +13,7 @@ from inception_lens.analyses.compare_records import Change, Part
 from inception_lens.analyses.compare_structure import Fork, Kinds, Structure, leaves, producers
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Op
+from inception_lens.ops import Concat, Op
 
 COMMUTATIVE = ("Add", "Mul", "Maximum", "Minimum")
 LIGHT = ("norm", "activation", "dropout", "shape")
@@ -26,11 +26,13 @@ class Network(msgspec.Struct, frozen=True):
     graph: Graph
     costs: Costs
     place: dict[str, int]
+    nested: frozenset[str]
+    """Concatenations that nothing reads but another along the same axis: they could as well be parts of it."""
 
     @classmethod
     def of(cls, graph: Graph) -> Network:
         """Count and index a graph."""
-        return cls(graph, costs(graph), {node.name: i for i, node in enumerate(graph.nodes)})
+        return cls(graph, costs(graph), {node.name: i for i, node in enumerate(graph.nodes)}, _nested(graph))
 
     def find(self, name: str) -> int | None:
         """The place of the call that makes a tensor; None for an input of the network."""
@@ -40,6 +42,13 @@ class Network(msgspec.Struct, frozen=True):
         """The call at a place, without its name."""
         node = self.graph.nodes[i]
         return Call(node.op, self.graph.input_shapes(node), self.graph.types[node.name][0].shape)
+
+
+def _nested(graph: Graph) -> frozenset[str]:
+    joins = {node.name: node.op for node in graph.nodes if isinstance(node.op, Concat)}
+    inside = {name for node in graph.nodes for name in node.inputs if name in joins and joins[name] == node.op}
+    others = {name for node in graph.nodes for name in node.inputs if name in joins and joins[name] != node.op}
+    return frozenset(inside - others - {output.node for output in graph.outputs})
 
 
 class Pairing(msgspec.Struct, frozen=True):
@@ -56,14 +65,32 @@ class Pairing(msgspec.Struct, frozen=True):
 def pair(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -> Pairing:
     """Align two parts; which of them is called the first makes no difference."""
     kinds = Kinds()
-    left, right = Structure(a.graph, part_a, kinds), Structure(b.graph, part_b, kinds)
+    left, right = Structure(a.graph, part_a, kinds, a.nested), Structure(b.graph, part_b, kinds, b.nested)
     if _order(a, part_a) <= _order(b, part_b):
         alignment = align(left.series, right.series, kinds)
     else:
         alignment = align(right.series, left.series, kinds).mirrored()
+    _pair_nested(a, part_a, b, part_b, alignment.pairs)
     forks = [item for item in left.series if isinstance(item, Fork)]
-    in_branches = frozenset([leaf.node for leaf in leaves(forks)])
+    in_branches = frozenset([leaf.node for fork in forks for branch in fork.branches for leaf in leaves(branch)])
     return Pairing(alignment, left.kind_of, right.kind_of, in_branches)
+
+
+def _pair_nested(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int], pairs: dict[int, int]) -> None:
+    """Add the concatenations inside of others that join the same calls in both."""
+    if not a.nested or not b.nested:
+        return
+    joins: dict[tuple[int | None, ...], list[int]] = {}
+    for j in part_b:
+        if b.graph.nodes[j].name in b.nested:
+            read = tuple([-1 if k is None else k for k in producers(b.graph.nodes[j], b.place)])
+            joins.setdefault(read, []).append(j)
+    for i in part_a:
+        if a.graph.nodes[i].name in a.nested:
+            reads = [-1 if k is None else pairs.get(k) for k in producers(a.graph.nodes[i], a.place)]
+            found = joins.get(tuple(reads))
+            if found:
+                pairs[i] = found.pop(0)
 
 
 def _order(network: Network, part: Sequence[int]) -> tuple[int, bytes]:
@@ -171,7 +198,16 @@ class _Sources:
 
     def of(self, node: Node) -> list[object]:
         """One entry per input: the pair and which of its outputs, or None where it cannot be told."""
-        return [self.source(name) for name in node.inputs]
+        return [source for name in node.inputs for source in self._parts(name, node.op)]
+
+    def _parts(self, name: str, reader: Op) -> list[object]:
+        """A concatenation without a partner, inside another, is as good as its own parts."""
+        i = self.network.find(name)
+        if i is not None and i not in self.pairs and isinstance(reader, Concat):
+            node = self.network.graph.nodes[i]
+            if node.op == reader:
+                return [source for inner in node.inputs for source in self._parts(inner, reader)]
+        return [self.source(name)]
 
     def source(self, name: str) -> object:
         passed: list[str] = []
@@ -207,7 +243,7 @@ def _alone(network: Network, i: int) -> Change:
         what=(Difference("op", None, node.op.kind, network.costs.params[i], network.costs.macs[i] or 0),),
         params=network.costs.params[i],
         macs=network.costs.macs[i],
-        alike_here=idle(node.op),
+        alike_here=idle(node.op) or node.name in network.nested,
     )
 
 

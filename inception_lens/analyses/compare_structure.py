@@ -34,9 +34,11 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fork(msgspec.Struct, frozen=True, gc=False):
-    """Branches that read one tensor and meet in one call."""
+    """Branches that read one tensor, and the call that they meet in."""
 
     branches: tuple[Series, ...]
+    join: Leaf | None
+    """None where the network ends, or a branch of it."""
     kind: int
     """Equal for forks of the same branches, in whatever order."""
 
@@ -55,7 +57,7 @@ class Kinds:
         self._plain: dict[Op, Op] = {}
         self.bags: list[Bag] = []
         self.groups: list[str] = []
-        """What a call of the kind can stand for: another of the same group, and nothing else; forks have none."""
+        """What a call of the kind can stand for: another of the same group, and nothing else; a fork has its join's."""
         self.operations: list[Op | None] = []
 
     def leaf(self, op: Op, inputs: tuple[Shape, ...], output: Shape, side: int) -> int:
@@ -71,13 +73,15 @@ class Kinds:
             self._numbers[key] = number
         return number
 
-    def fork(self, branches: Sequence[Series]) -> int:
+    def fork(self, branches: Sequence[Series], join: Leaf | None) -> int:
         """The kind of a fork."""
-        key = tuple(sorted(tuple([item.kind for item in branch]) for branch in branches))
+        key = (tuple(sorted(tuple([item.kind for item in branch]) for branch in branches)), join and join.kind)
         number = self._numbers.get(key)
-        return (
-            self._new(key, self.bag(item for branch in branches for item in branch), "") if number is None else number
-        )
+        if number is None:
+            items = [item for branch in branches for item in branch]
+            group = self.groups[join.kind] if join else ""
+            number = self._new(key, self.bag([*items, join] if join else items), group)
+        return number
 
     def bag(self, items: Iterable[Leaf | Fork]) -> Bag:
         """What all of `items` together can have in common with others."""
@@ -119,16 +123,24 @@ def _bag(op: Op, group: str, inputs: tuple[Shape, ...], output: Shape, side: int
 class Structure:
     """One graph, or a part of it, as a tree of series and forks."""
 
-    def __init__(self, graph: Graph, part: Sequence[int], kinds: Kinds) -> None:
-        """Take the calls at the places `part` of `graph`, in order."""
+    def __init__(self, graph: Graph, part: Sequence[int], kinds: Kinds, nested: frozenset[str] = frozenset()) -> None:
+        """Take the calls at the places `part` of `graph`, in order; those of `nested` are as good as what they read."""
         self.graph, self.kinds = graph, kinds
         side = max([max(given.type.shape[2:], default=1) for given in graph.inputs], default=1)
         place = {graph.nodes[i].name: i for i in part}
         self.kind_of = {i: self._kind(graph.nodes[i], side) for i in part}
         self._leaves = {i: Leaf(i, kind) for i, kind in self.kind_of.items()}
-        self._reads = {i: producers(graph.nodes[i], place) for i in part}
+        self._reads: dict[int, list[int | None]] = {}
         self._readers: dict[int, list[int]] = {i: [] for i in part}
-        for i, read in self._reads.items():
+        for i in part:
+            reads = producers(graph.nodes[i], place)
+            if nested:  # earlier ones have been looked through already
+                inner = [self._reads[j] if j is not None and graph.nodes[j].name in nested else [j] for j in reads]
+                reads = [j for several in inner for j in several]
+            self._reads[i] = reads
+        part = [i for i in part if graph.nodes[i].name not in nested]
+        for i in part:
+            read = self._reads[i]
             for producer in read:
                 if producer is not None:
                     self._readers[producer].append(i)
@@ -136,7 +148,7 @@ class Structure:
             producer = place.get(output.node.partition(":")[0])
             if producer is not None:
                 self._readers[producer].append(len(graph.nodes))
-        self.series = self._series(list(part), 0)
+        self.series = self._series(part, 0)
 
     def _kind(self, node: Node, side: int) -> int:
         graph = self.graph
@@ -151,13 +163,13 @@ class Structure:
         passed = self._passed(part)
         for i in part:
             if i in passed:
-                items += self._fork(between, depth, whole=False)
-                items.append(self._leaves[i])
+                items += self._fork(between, self._leaves[i], depth)
                 between = []
             else:
                 between.append(i)
-        items += self._fork(between, depth, whole=not passed)
-        return tuple(items)
+        if not passed and len(self._branches(between)) == 1:  # nothing to take apart: as they are executed
+            return tuple([self._leaves[i] for i in between])
+        return (*items, *self._fork(between, None, depth))
 
     def _passed(self, part: list[int]) -> set[int]:
         """The calls that every path through `part` passes.
@@ -174,16 +186,12 @@ class Structure:
             reach = max([reach, *[place.get(reader, end) for reader in self._readers[i] or (-1,)]])
         return passed
 
-    def _fork(self, between: list[int], depth: int, *, whole: bool) -> Iterable[Leaf | Fork]:
-        if not between:
-            return ()
-        branches = self._branches(between)
-        if len(branches) == 1:
-            if whole:  # nothing to take apart: the calls as they are executed
-                return [self._leaves[i] for i in between]
-            return self._series(branches[0], depth + 1)
-        inner = tuple([self._series(branch, depth + 1) for branch in branches])
-        return (Fork(inner, self.kinds.fork(inner)),)
+    def _fork(self, between: list[int], join: Leaf | None, depth: int) -> Iterable[Leaf | Fork]:
+        """What lies before `join`, and that call itself: a fork, or a series where there is but one branch."""
+        branches = [self._series(branch, depth + 1) for branch in self._branches(between)]
+        if len(branches) > 1:
+            return (Fork(tuple(branches), join, self.kinds.fork(branches, join)),)
+        return (*(branches[0] if branches else ()), *((join,) if join else ()))
 
     def _branches(self, between: list[int]) -> list[list[int]]:
         """The calls as sets that read nothing of one another."""
@@ -216,6 +224,8 @@ def leaves(items: Iterable[Any]) -> list[Leaf]:
         if isinstance(item, Fork):
             for branch in item.branches:
                 found += leaves(branch)
+            if item.join:
+                found.append(item.join)
         else:
             found.append(item)
     return found

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from inception_lens.analyses.compare_attributes import pads
 from inception_lens.analyses.paper_table import fits, size_of, told
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
@@ -112,15 +113,11 @@ def _first_layers(network: Described) -> Iterator[Statement]:
     node = network.nodes.get("conv1/7x7_s2")
     found = "nothing there"
     if node and isinstance(node.op, Conv2d):
-        pads = explicit_padding(network.graph.input_shapes(node)[0][2:], *(op[key] for key in _WINDOW))
-        before, behind = pads[0]
+        before, behind = pads(node.op, network.graph.input_shapes(node)[0])[0]
         padding = str(before) if before == behind else f"{before}+{behind}"
         found = f"{op['out_channels']} of {by(op['kernel_size'])}/{op['stride'][0]}, padding {padding}"
         found += f": {network.size('conv1/7x7_s2')}"
     yield _compared("C1", "64 of 7x7/2, padding 3: 112x112x64", found)
-
-
-_WINDOW = ("kernel_size", "stride", "padding", "dilation")
 
 
 def _pool_sizes(network: Described) -> Iterator[Statement]:
@@ -148,8 +145,8 @@ def _conv2(network: Described) -> str:
     node = network.nodes.get("conv2/3x3")
     if not node or "kernel_size" not in op:
         return "nothing there"
-    pads = explicit_padding(network.graph.input_shapes(node)[0][2:], *(op[key] for key in _WINDOW))
-    return f"{op['out_channels']} of {by(op['kernel_size'])}, padding {pads[0][0]}: {network.size('conv2/3x3')}"
+    before, _ = pads(node.op, network.graph.input_shapes(node)[0])[0]
+    return f"{op['out_channels']} of {by(op['kernel_size'])}, padding {before}: {network.size('conv2/3x3')}"
 
 
 def _pool_branches(network: Described) -> Iterator[Statement]:

@@ -13,6 +13,7 @@ from inception_lens.lens import build, configure, load_with
 
 TO = {
     "toml": "a config with every key, to be edited",
+    "torch": "one Python file that needs PyTorch alone",
     "prototxt": "Caffe",
     "onnx": "ONNX, with weights where there are any",
 }
@@ -54,6 +55,11 @@ def command(
 
         config, _, base = configure(model, overrides)
         write(to_toml(config, base), output)
+    elif to == "torch":
+        from inception_lens.writers.torch_source import torch_source
+
+        training, inference = (load_with(model, overrides, inputs, each) for each in ("training", "inference"))
+        write(torch_source(training, inference), output)
     else:
         write(_written(load_with(model, overrides, inputs, mode), to, weights, output), output)
 

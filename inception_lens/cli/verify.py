@@ -1,6 +1,6 @@
 """`inception-lens verify`: whether a network is what others say that it is."""
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -9,8 +9,7 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import require
-from inception_lens.graph import Mode
-from inception_lens.lens import is_pytorch, load_with, unnamed
+from inception_lens.lens import Inputs, both_modes, is_pytorch, load_with, unnamed
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -47,15 +46,17 @@ def command(
     chosen = format_ or options.format_of(output, SUFFIXES)
     overrides = options.parse_settings(settings)
     if paper:
-        return _against_paper(model, overrides, chosen, output)
+        return _against_paper(model, overrides, options.parse_inputs(input_), chosen, output)
     return _second_opinions(model, overrides, input_, chosen, output)
 
 
-def _against_paper(model: str, overrides: dict[str, str], chosen: str, output: str | None) -> int:
+def _against_paper(
+    model: str, overrides: dict[str, str], inputs: Inputs | None, chosen: str, output: str | None
+) -> int:
     from inception_lens.analyses.paper_check import check_paper
     from inception_lens.renderers import paper as renderer
 
-    graph, training = (load_with(model, overrides, None, mode) for mode in get_args(Mode))
+    graph, training = both_modes(model, overrides, inputs)
     check = check_paper(graph, training)
     if chosen == "json":
         text = check.to_json() + "\n"

@@ -15,19 +15,26 @@ AVG_POOLS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d
 class Border:
     """Padding that depends on the map: SAME, sides that differ, and last windows that reach beyond the map."""
 
-    def __init__(self, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Padding, rounding: Rounding) -> None:
+    def __init__(
+        self,
+        kernel: Sizes,
+        stride: Sizes,
+        dilation: Sizes,
+        padding: Padding,
+        rounding: Rounding,
+    ) -> None:
         self.kernel, self.stride, self.dilation = kernel, stride, dilation
         self.padding, self.rounding = padding, rounding
 
     def padding_on(self, map_size: Sizes) -> list[int]:
         """Before and after each axis, the last axis first, as `functional.pad` takes it."""
-        sides = (self._padding(axis, size) for axis, size in reversed(tuple(enumerate(map_size))))
-        return [side for pair in sides for side in pair]
+        axes = reversed(tuple(enumerate(map_size)))
+        return [side for axis, size in axes for side in self._padding(axis, size)]
 
     def beyond(self, map_size: Sizes) -> list[int]:
         """In the same form, how far the last windows reach behind map and padding."""
-        sides = (self._beyond(axis, size) for axis, size in reversed(tuple(enumerate(map_size))))
-        return [side for after in sides for side in (0, after)]
+        axes = reversed(tuple(enumerate(map_size)))
+        return [side for axis, size in axes for side in (0, self._beyond(axis, size))]
 
     def _span(self, axis: int) -> int:
         return (self.kernel[axis] - 1) * self.dilation[axis] + 1
@@ -43,9 +50,12 @@ class Border:
             return 0
         before, after = self._padding(axis, size)
         room, stride = size + before + after - self._span(axis), self.stride[axis]
-        started = -(-room // stride) * stride < size + before
-        kept = room < 0 if self.rounding == "trunc" else started or self.rounding == "ceil_unclipped"
-        return -room % stride if kept else 0
+        kept = {
+            "trunc": room < 0,
+            "ceil": -(-room // stride) * stride < size + before,
+            "ceil_unclipped": True,
+        }
+        return -room % stride if kept[self.rounding] else 0
 
     def __repr__(self) -> str:
         return f"kernel={self.kernel}, stride={self.stride}, padding={self.padding}, rounding={self.rounding}"
@@ -54,7 +64,8 @@ class Border:
 def padded(x: Tensor, border: Border, value: float = 0.0) -> Tensor:
     """The map with its border; the map itself where it has none."""
     map_size = tuple(x.shape[-len(border.kernel) :])
-    sizes = [a + b for a, b in zip(border.padding_on(map_size), border.beyond(map_size), strict=True)]
+    sides = zip(border.padding_on(map_size), border.beyond(map_size), strict=True)
+    sizes = [padding + beyond for padding, beyond in sides]
     return functional.pad(x, sizes, value=value) if any(sizes) else x
 
 
@@ -72,7 +83,8 @@ class _BorderedConv:
         groups: int,
         bias: bool,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, 0, dilation, groups, bias)  # type: ignore
+        shape = (in_channels, out_channels, kernel_size)
+        super().__init__(*shape, stride, 0, dilation, groups, bias)  # type: ignore
         self.border = Border(kernel_size, stride, dilation, padding, "floor")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +108,12 @@ class BorderedMaxPool(nn.Module):
     """Max pool over a border of minus infinity."""
 
     def __init__(
-        self, kernel_size: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
+        self,
+        kernel_size: Sizes,
+        stride: Sizes,
+        padding: Padding,
+        dilation: Sizes,
+        rounding: Rounding,
     ) -> None:
         super().__init__()
         self.border = Border(kernel_size, stride, dilation, padding, rounding)
@@ -104,7 +121,8 @@ class BorderedMaxPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         border, pool = self.border, MAX_POOLS[len(self.border.kernel) - 1]
         lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
-        pooled: Tensor = pool(padded(x, border, lowest), border.kernel, border.stride, 0, border.dilation)
+        x = padded(x, border, lowest)
+        pooled: Tensor = pool(x, border.kernel, border.stride, 0, border.dilation)
         return pooled
 
     def extra_repr(self) -> str:
@@ -115,18 +133,25 @@ class BorderedAvgPool(nn.Module):
     """Mean over windows; the padding's zeros count in it or not, and what lies beyond the padding never does."""
 
     def __init__(
-        self, kernel_size: Sizes, stride: Sizes, padding: Padding, rounding: Rounding, count_include_pad: bool
+        self,
+        kernel_size: Sizes,
+        stride: Sizes,
+        padding: Padding,
+        rounding: Rounding,
+        count_include_pad: bool,
     ) -> None:
         super().__init__()
-        self.border = Border(kernel_size, stride, (1,) * len(kernel_size), padding, rounding)
+        together = (1,) * len(kernel_size)
+        self.border = Border(kernel_size, stride, together, padding, rounding)
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
         border, pool = self.border, AVG_POOLS[len(self.border.kernel) - 1]
         map_size = tuple(x.shape[-len(border.kernel) :])
-        counted = torch.ones_like(x[:1, :1])
-        counted = functional.pad(counted, border.padding_on(map_size), value=float(self.count_include_pad))
-        share = pool(functional.pad(counted, border.beyond(map_size)), border.kernel, border.stride)
+        inside, padding = torch.ones_like(x[:1, :1]), border.padding_on(map_size)
+        counted = functional.pad(inside, padding, value=float(self.count_include_pad))
+        counted = functional.pad(counted, border.beyond(map_size))
+        share = pool(counted, border.kernel, border.stride)
         means: Tensor = pool(padded(x, border), border.kernel, border.stride) / share
         return means
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +12,7 @@ from inception_lens.ops import TensorType
 from inception_lens.pytorch.initialisation import initialise
 from inception_lens.pytorch.lowering import lower
 from inception_lens.writers.module_paths import Path, module_paths
+from inception_lens.writers.torch_blocks import main_part, results
 
 
 class Step(NamedTuple):
@@ -98,7 +98,7 @@ def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str 
         if (known.op, known_types) != (node.op, types):
             raise GraphError(f"`{node.name}` is {known.op} in training and {node.op} in evaluation")
     paths = module_paths(nodes)
-    network = BuiltNetwork(graph, _plan(graph, paths), _plan(evaluation or _main(graph), paths))
+    network = BuiltNetwork(graph, _plan(graph, paths), _plan(evaluation or main_part(graph), paths))
     modules = {name: _lowered(node, types) for name, (node, types) in nodes.items()}
     _nest(network, {paths[name]: module for name, module in modules.items()})
     _share(nodes.values(), modules, graph.frozen)
@@ -106,38 +106,17 @@ def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str 
     return network if graph.dtype == "float32" else network.to(getattr(torch, graph.dtype))
 
 
-def _main(graph: Graph) -> Graph:
-    """What the first output of a training graph needs; any other graph as it is."""
-    if graph.mode == "inference":
-        return graph
-    needed = {graph.outputs[0].node}
-    for node in reversed(graph.nodes):
-        if any(name in needed for name in _outputs(graph, node)):
-            needed.update(node.inputs)
-            needed.add(node.name)
-    nodes = tuple(node for node in graph.nodes if node.name in needed)
-    return msgspec.structs.replace(graph, nodes=nodes, outputs=graph.outputs[:1])
-
-
-def _outputs(graph: Graph, node: Node) -> tuple[str, ...]:
-    """Names of what a call returns: its own, and `name:k` for the outputs behind the first."""
-    names = [node.name]
-    while f"{node.name}:{len(names)}" in graph.types:
-        names.append(f"{node.name}:{len(names)}")
-    return tuple(names)
-
-
 def _plan(graph: Graph, paths: Mapping[str, Path]) -> Plan:
     outputs = tuple(output.node for output in graph.outputs)
     last_use: dict[str, str] = {}
     for node in graph.nodes:
-        last_use |= dict.fromkeys((*_outputs(graph, node), *node.inputs), node.name)
+        last_use |= dict.fromkeys((*results(node.name, graph.types), *node.inputs), node.name)
     frees: dict[str, list[str]] = {}
     for name, node_name in last_use.items():
         if name not in outputs:
             frees.setdefault(node_name, []).append(name)
     steps = (
-        Step(paths[node.name], node.inputs, _outputs(graph, node), tuple(frees.get(node.name, ())))
+        Step(paths[node.name], node.inputs, results(node.name, graph.types), tuple(frees.get(node.name, ())))
         for node in graph.nodes
     )
     return Plan(tuple(given.name for given in graph.inputs), tuple(steps), outputs)

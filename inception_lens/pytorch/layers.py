@@ -54,7 +54,8 @@ class Function(nn.Module):
         return result
 
     def extra_repr(self) -> str:
-        return ", ".join([self.function, *(f"{name}={value}" for name, value in self.arguments.items())])
+        arguments = [f"{name}={value}" for name, value in self.arguments.items()]
+        return ", ".join([self.function, *arguments])
 
 
 class InPlace(nn.Module):
@@ -94,16 +95,23 @@ class Slice(nn.Module):
 class Pad(nn.Module):
     """Elements before and behind each axis."""
 
-    def __init__(self, padding: Sequence[tuple[int, int]], mode: str, value: float) -> None:
+    def __init__(
+        self,
+        padding: Sequence[tuple[int, int]],
+        mode: str,
+        value: float,
+    ) -> None:
         super().__init__()
         pairs = list(padding)
-        while len(pairs) > 1 and pairs[0] == (0, 0):  # the other modes pad the last axes alone
+        # Modes other than `constant` take the last axes alone.
+        while len(pairs) > 1 and pairs[0] == (0, 0):
             del pairs[0]
         self.padding = [side for pair in reversed(pairs) for side in pair]
         self.mode, self.value = mode, value
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.pad(x, self.padding, self.mode, self.value if self.mode == "constant" else None)
+        value = self.value if self.mode == "constant" else None
+        return functional.pad(x, self.padding, self.mode, value)
 
 
 class Attention(nn.Module):
@@ -113,9 +121,20 @@ class Attention(nn.Module):
         super().__init__()
         self.causal, self.grouped = causal, grouped
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         return functional.scaled_dot_product_attention(
-            query, key, value, mask, is_causal=self.causal, enable_gqa=self.grouped
+            query,
+            key,
+            value,
+            mask,
+            is_causal=self.causal,
+            enable_gqa=self.grouped,
         )
 
 
@@ -128,7 +147,8 @@ class Reduce(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         dims = self.dims or tuple(range(x.dim()))
-        result: Tensor = getattr(torch, self.function)(x, dims if len(dims) != 1 else dims[0], keepdim=self.keepdim)
+        which = dims if len(dims) != 1 else dims[0]
+        result: Tensor = getattr(torch, self.function)(x, which, keepdim=self.keepdim)
         return result
 
 
@@ -173,7 +193,14 @@ class FlatGRU(_Flat, nn.GRU):  # type: ignore[misc]
 class _PartlyAffine:
     """Batch normalisation that learns a scale or a shift but not both, as TF-slim's Inception nets have it."""
 
-    def __init__(self, num_features: int, eps: float, momentum: float | None, scale: bool, track: bool) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        scale: bool,
+        track: bool,
+    ) -> None:
         super().__init__(num_features, eps, momentum, True, track)  # type: ignore[call-arg]
         self.register_parameter("bias" if scale else "weight", None)  # type: ignore[attr-defined]
 

@@ -50,6 +50,19 @@ def load(
     return trace(module, given, mode=mode, batch=batch, about=about)
 
 
+def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+    """Trace a model at inference and in training, for which it is made, and its code run, once.
+
+    The arguments and errors are those of `ready`. A model that cannot be traced in training is as at inference there.
+    """
+    module, given, about = ready(model, arguments, inputs)
+    inference = trace(module, given, mode="inference", about=about)
+    try:
+        return inference, trace(module, given, mode="training", about=about)
+    except TraceError:
+        return inference, inference
+
+
 def ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> Ready:
     """The module that a model is, and its inputs.
 

@@ -30,19 +30,33 @@ def read_config(path: str) -> tuple[Network, str]:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or says something impossible; with the line where it is known.
     """
-    text = _read_text(path)
-    try:
-        given = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise ConfigError(f"{path}: no valid TOML: {reason}") from None
+    given, text = read_toml(path)
     try:
         config = configure(given)
         config.check()
         return config, str(given.get("base", DEFAULT_BASE))
     except ConfigError as error:
-        line = _line_of(error.key, text)
-        raise ConfigError(f"{path}{f':{line}' if line else ''}: {error}") from None
+        raise placed(error, path, text) from None
+
+
+def read_toml(path: str) -> tuple[dict[str, Any], str]:
+    """Read a TOML file of any kind: what it says, and its text.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no TOML.
+    """
+    text = _read_text(path)
+    try:
+        return tomllib.loads(text), text
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"{path}: no valid TOML: {reason}") from None
+
+
+def placed(error: ConfigError, path: str, text: str) -> ConfigError:
+    """The error with the file and, where it is known, the line that it comes from."""
+    line = _line_of(error.key, text)
+    return ConfigError(f"{path}{f':{line}' if line else ''}: {error}", key=error.key)
 
 
 def configure(given: Mapping[str, Any]) -> Network:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from inception_lens.errors import FormatError, GraphError
@@ -15,7 +16,7 @@ from inception_lens.readers.onnx_values import Call, Value
 
 NOBODY_KNOWS = TensorType(())
 """Stands for the type of a tensor that nobody can tell; what reads it is an Unknown too."""
-MOST_NODES = 200_000
+MOST_NODES = 50_000
 
 
 class Run:
@@ -26,18 +27,19 @@ class Run:
         self.kinds = kinds
         self.writer = Writer(inputs)
         self.names = {given.name for given in inputs}
+        self.numbers: Counter[str] = Counter()
         self.stored: dict[tuple[str, Shape], str] = {}
         self.shapes: dict[str, Shape] = {}
         """Of each initialiser as its first reader reads it: another reading of it counts nothing again."""
         self.calls = 0
 
     def unique(self, name: str) -> str:
-        """The name, with a number behind it where it is taken."""
-        name = name or "node"
-        number, found = 1, name
-        while found in self.names or re.fullmatch(r".*:\d+", found):
-            number += 1
-            found = f"{name.replace(':', '_')}_{number}"
+        """The name, with a number behind it where it is taken, and without what would make it an output's."""
+        name = re.sub(r":(?=\d+$)", "_", name) or "node"
+        found = name
+        while found in self.names:
+            self.numbers[name] += 1
+            found = f"{name}_{self.numbers[name] + 1}"
         self.names.add(found)
         return found
 
@@ -75,12 +77,13 @@ class Run:
             return written
         assert value.type is not None
         name = value.weight or "constant"
+        path = name.replace(".", "/")  # of a module's tensor, so that it stands with its module
         key = (name if value.weight else f"constant {len(self.stored)}", value.shape)
         if key in self.stored:
             return self.stored[key]
         role = self.role(value)
         parameters = (name,) if role != "constant" else ()
-        made = self.add(name, Stored(value.shape, value.dtype, role), parameters=parameters)
+        made = self.add(path, Stored(value.shape, value.dtype, role), parameters=parameters)
         self.stored[key] = made.node
         return str(made.node)
 
@@ -140,6 +143,19 @@ def kinds(graph: Any) -> dict[str, Role]:
             elif told.key.endswith("optimizer.folded_from"):
                 learned = re.search(r"(weight|bias|embed|embedding|token)'", told.value)
                 found[info.name] = "parameter" if learned else "constant"
+    return found
+
+
+def copies(graph: Any) -> dict[str, str]:
+    """Initialisers that the exporter made of another one alone, such as its transpose, by name: the same numbers."""
+    sizes = {each.name: prod(each.dims) for each in graph.initializer}
+    found = {}
+    for info in graph.value_info:
+        for told in info.metadata_props:
+            if told.key.endswith("optimizer.folded_from"):
+                sources = re.findall(r"'([^']*)'", told.value)
+                if len(sources) == 1 and sizes.get(sources[0]) == sizes.get(info.name, -1):
+                    found[info.name] = sources[0]
     return found
 
 

@@ -22,7 +22,10 @@ MOST_KNOWN = 100_000
 INPLACE = "inception_lens.inplace"
 """What a node's metadata say of an operation done in place, which ONNX knows nothing of."""
 
-STAND_INS = {"text": "uint8", "uint4": "uint8", "int4": "int8", "float4_e2m1fn": "float8_e4m3fn"}
+STAND_INS = {
+    "text": "uint8", "uint4": "uint8", "int4": "int8", "uint2": "uint8", "int2": "int8",
+    "float4_e2m1fn": "float8_e4m3fn", "float8_e8m0fnu": "float8_e4m3fn",
+}  # fmt: skip
 """dtypes that PyTorch has not, and those that stand for them."""
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from inception_lens.analyses.compare_records import Comparison, Head, Part, Shift, Side
 from inception_lens.ops import by
+from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.compare_values import number
 from inception_lens.renderers.compare_words import Fact, facts
 from inception_lens.renderers.escape import markdown_cell, printable
@@ -26,7 +27,11 @@ def compare_table(comparison: Comparison, *, width: int = 100, color: bool = Fal
     lines = textwrap.wrap(f"{_title(a)}  against  {_title(b)}", width, break_long_words=False)
     told = facts(comparison.trunk, a.graph, b.graph)
     differing = [fact for fact in told if not fact.alike]
-    lines += ["", *_grid(differing, _sums(a, b), width, color, unicode)] if differing else ["", *_same(comparison)]
+    lines += (
+        ["", *_grid(differing, _sums(a, b), width, color, unicode)]
+        if differing
+        else ["", *textwrap.wrap(" ".join(_same(comparison)), width)]
+    )
     alike = [fact for fact in told if fact.alike]
     if alike:
         lines += ["", *textwrap.wrap("told otherwise, and the same on this input:", width), *_listed(alike, width)]
@@ -95,9 +100,12 @@ def _title(side: Side) -> str:
 
 
 def _same(comparison: Comparison) -> list[str]:
-    side = comparison.a
-    least = "" if side.exact else "at least "
-    return [f"no difference: {count(side.params)} parameters and {least}{count(side.macs)} MACs in both"]
+    a, b = comparison.a, comparison.b
+    least = "" if a.exact else "at least "
+    if a.params == b.params:
+        return [f"no difference: {count(a.params)} parameters and {least}{count(a.macs)} MACs in both"]
+    params = f"{count(a.params)} and {count(b.params)} parameters declared"
+    return [f"no difference in what they compute: {least}{count(a.macs)} MACs in both; {params}"]
 
 
 def _names(a: Side, b: Side) -> tuple[str, str]:
@@ -112,17 +120,22 @@ def _sums(a: Side, b: Side) -> list[list[str]]:
         [name, count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}"]
         for side, name in zip((a, b), _names(a, b), strict=True)
     ]
-    return [*rows, ["difference", _delta(b.params - a.params), _delta(b.macs - a.macs)]]
+    macs = _delta(b.macs - a.macs) if a.exact and b.exact else UNKNOWN
+    return [*rows, ["difference", _delta(b.params - a.params), macs]]
+
+
+def _costs(fact: Fact) -> tuple[str, str]:
+    return _delta(fact.params), UNKNOWN if fact.unknown else _delta(fact.macs)
 
 
 def _delta(number: int) -> str:
-    return f"{number:+,}" if number else "-"
+    return f"{number:+,}" if number else NOTHING
 
 
 def _grid(told: Sequence[Fact], sums: list[list[str]], width: int, color: bool, unicode: bool) -> list[str]:
     rows: list[list[str | Text]] = []
     for fact in told:
-        rows.append([fact.words, _delta(fact.params), _delta(fact.macs)])
+        rows.append([fact.words, *_costs(fact)])
         rows.append([Text(f"  {fact.where}", style="dim" if color else ""), "", ""])
     total = ["\n".join(row[i] for row in sums) for i in range(3)] if sums else None
     return grid(COLUMNS, rows, width=width, color=color, unicode=unicode, total=total)
@@ -139,9 +152,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _pipes(told: Sequence[Fact], sums: list[list[str]]) -> str:
     from tabulate import tabulate
 
-    rows = [
-        [markdown_cell(fact.words), markdown_cell(fact.where), _delta(fact.params), _delta(fact.macs)] for fact in told
-    ]
+    rows = [[markdown_cell(fact.words), markdown_cell(fact.where), *_costs(fact)] for fact in told]
     rows += [[markdown_cell(name), "", *numbers] for name, *numbers in sums]
     headers = ["what differs", "where", "params", "MACs"]
     align = ["left", "left", "right", "right"]

@@ -36,6 +36,8 @@ class Fact(msgspec.Struct, frozen=True):
     calls: tuple[str, ...]
     params: int
     macs: int
+    unknown: bool = False
+    """Whether nobody knows all of the MACs."""
     alike: bool = False
     """Whether it changes nothing on this input."""
     lost: str = ""
@@ -124,6 +126,7 @@ def _fact(kind: str, items: Sequence[_Item], part: Part, *, same: bool) -> Fact:
         tuple([_name(change) for change in changes]),
         sum([item.difference.params for item in items]),
         sum([item.difference.macs for item in items]),
+        unknown=any(change.macs is None for change in changes),
         alike=all(change.alike_here or change.unused for change in changes),
         lost="bias" if first.attribute == "bias" and first.a else "",
         gained="bias" if first.attribute == "bias" and first.b else "",
@@ -172,8 +175,11 @@ def _sentence(kind: str, items: Sequence[_Item], part: Part) -> str:
             return f"{subject} {'read' if several else 'reads'} the same calls in another order"
         case "params":
             return f"{subject} {'share' if several else 'shares'} parameters with others, or no longer do"
+        case "output" if first.a and first.b:
+            return f"its result is number {first.b[0] + 1} of those handed out, not {first.a[0] + 1}"
         case "output":
-            return "the results are handed out in another order, or others are"
+            result = f"{number(n)} results are" if several else "its result is"
+            return f"{result} handed out {'too' if first.b else 'no more'}"
         case "attached_to":
             return f"the head reads {b} instead of {a}"
         case "loss_weight":
@@ -213,9 +219,11 @@ def _padding(item: _Item, side: str) -> str:
 def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -> Iterator[Fact]:
     """Calls that one network alone has: runs of them that are alike in one statement."""
     runs: dict[tuple[str, ...], list[list[Change]]] = {}
-    changes = [change for change in changes if not idle(nodes[_name(change)].op) or len(changes) > MOST_CALLS]
     for run in _runs(changes, nodes):
-        what = tuple([described(nodes[_name(change)].op) for change in run])
+        if all(idle(nodes[_name(change)].op) for change in run):
+            continue
+        ops = sorted([nodes[_name(change)].op for change in run], key=lambda op: op.category in LIGHT)
+        what = tuple(map(described, ops))
         if len(run) > MOST_CALLS:
             what = (*what, _name(run[0]))  # one of its kind
         runs.setdefault(what, []).append(run)
@@ -227,11 +235,10 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
         is_norm = len(alike[0]) == 1 and first.op.category == "norm"
         yield Fact(
             words,
-            tuple([_name(run[0]) for run in alike])
-            if len(alike[0]) <= MOST_CALLS
-            else (_name(members[0]), "", _name(members[-1])),
+            tuple([_name(change) for change in (members if len(alike[0]) > MOST_CALLS else [run[0] for run in alike])]),
             sum(change.params for change in members),
             sum(change.macs or 0 for change in members),
+            unknown=any(change.macs is None for change in members),
             alike=all(change.alike_here for change in members),
             lost=described(first.op) if is_norm and kind == "removed" else "",
             gained=described(first.op) if is_norm and kind == "added" else "",
@@ -306,5 +313,6 @@ def _exchanged(found: list[Fact]) -> list[Fact]:
         gained[0].calls,
         sum(fact.params for fact in (*lost, *gained)),
         sum(fact.macs for fact in (*lost, *gained)),
+        unknown=any(fact.unknown for fact in (*lost, *gained)),
     )
     return [joined, *(fact for fact in found if fact not in lost and fact not in gained)]

@@ -62,7 +62,8 @@ def quoted(*lines: str, longest: int = LONGEST_LINE) -> str:
     """Lines as the value of a DOT label; what graphviz would take for markup or an escape loses its meaning."""
     from graphviz import escape, nohtml
 
-    shortened = [_shortened(printable(line), longest).replace("&", "&amp;") for line in lines]
+    # Graphviz 14 crashes, now and then, on a label with an empty line.
+    shortened = [_shortened(printable(line), longest).replace("&", "&amp;") or " " for line in lines]
     text: str = nohtml("\\n".join([str(escape(line)) for line in shortened]))
     return text
 

@@ -64,7 +64,7 @@ def _context(
 
 
 def template(name: str) -> "Template":
-    """The template of that name, in which every value is escaped."""
+    """A template of `assets/`; everything that it is given is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -79,5 +79,5 @@ def template(name: str) -> "Template":
 
 
 def asset(name: str) -> str:
-    """The text of a file in `assets/`."""
+    """The text of a file of `assets/`."""
     return files("inception_lens.renderers").joinpath("assets", name).read_text(encoding="utf-8")

@@ -97,8 +97,8 @@ def modules(graph: Graph) -> tuple[Part, ...]:
     _join_minor(graph, home, reads)
     boxes = set(home)
     times = Counter([names[i][0] for i in boxes])
-    # A module called in several places is told apart by the first call in each.
-    called = {i: names[i][0] if times[names[i][0]] == 1 else graph.nodes[i].name for i in boxes}
+    # A module called in several places, or without a name, is told by its first call.
+    called = {i: (times[names[i][0]] == 1 and names[i][0]) or graph.nodes[i].name for i in boxes}
     return _parts(graph, home, called, {i: names[i][1] for i in boxes})
 
 

@@ -245,6 +245,24 @@ def test_the_order_of_a_sum_is_no_difference_and_another_summand_is() -> None:
     assert changed(compare(network("a", "b"), network("image", "b")).changes, "inputs")
 
 
+def test_a_concatenation_inside_of_another_is_paired_with_its_like() -> None:
+    def network(kernel: int, nested: bool) -> Graph:
+        writer = Writer([IMAGE])
+        ends = [writer.add(f"{k}", Conv2d(4 + k, (k, k), padding=(k // 2, k // 2)), "image") for k in (1, 3, kernel)]
+        if nested:
+            ends = [ends[0], writer.add("inner", Concat(), "image", *ends[1:])]
+        else:
+            ends.insert(1, "image")
+        return writer.graph([Output(writer.add("outer", Concat(), *ends))])
+
+    for other in (network(5, True), renamed(network(5, True)), network(5, False)):
+        there, back = compare(network(5, True), other), compare(other, network(5, True))
+        assert not there.differs
+        assert as_set(back) == {change.mirrored() for change in as_set(there)}
+    assert not compare(network(5, True), network(5, True)).changes
+    assert [change.b for change in compare(network(5, False), network(7, True)).changes] == ["7", "inner"]
+
+
 def test_a_module_with_a_branch_less() -> None:
     def network(branches: int) -> Graph:
         writer, x = Writer([IMAGE]), "image"
@@ -371,6 +389,9 @@ def test_the_front_door_takes_names_configs_and_graphs() -> None:
     graph = il.load("googlenet")
     assert not il.compare(graph, "googlenet").changes
     assert [head.b for head in il.compare(graph, "googlenet").heads] == ["aux1/classifier", "aux2/classifier"]
+    training = il.load("googlenet", mode="training")
+    assert not any(head.changes for head in il.compare(training, "googlenet").heads)
+    assert not il.compare("googlenet", training).changes
     assert il.compare("googlenet", "googlenet", (2, 3, 224, 224)).a.macs == 2 * 1_582_671_872
 
 

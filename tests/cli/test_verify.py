@@ -46,7 +46,7 @@ def test_json_and_files(capsys: Capture, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["googlenet"], ["nonesuch", "--paper"], ["googlenet", "--paper", "-o", "p.pdf"], ["--paper"]],
+    [["nonesuch", "--paper"], ["googlenet", "--paper", "-o", "p.pdf"], ["--paper"]],
     ids=" ".join,
 )
 def test_what_is_wrong_is_one_line(capsys: Capture, arguments: list[str]) -> None:

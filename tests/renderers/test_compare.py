@@ -8,8 +8,8 @@ import pytest
 import inception_lens as il
 from inception_lens.analyses.compare import compare
 from inception_lens.architectures.catalogue import entries
-from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.ops import Conv2d, TensorType
+from inception_lens.graph import Graph, Input, Node, Output, Writer
+from inception_lens.ops import Conv2d, Op, TensorType, Unknown
 from inception_lens.renderers.compare import compare_markdown, compare_table
 from inception_lens.renderers.compare_words import facts
 from tests.analyses.compared import against
@@ -118,6 +118,21 @@ def test_names_cannot_steer_a_terminal_or_a_document() -> None:
     text = compare_markdown(comparison)
     assert "<script>" not in text
     assert all(line.count(" | ") == 3 for line in text.splitlines() if line.startswith("| the"))
+
+
+def test_what_nobody_knows_is_no_zero() -> None:
+    def network(*ops: Op) -> Graph:
+        writer, x = Writer([Input("x", TensorType((1, 3, 4, 4)))]), "x"
+        for i, op in enumerate(ops):
+            x = writer.add(str(i), op, x)
+        return writer.graph([Output(x)])
+
+    unknown = Unknown("Mystery", (TensorType((1, 3, 4, 4)),))
+    text = compare_table(compare(network(Conv2d(3, (1, 1)), unknown), network(Conv2d(3, (1, 1)))))
+    (line,) = (line for line in text.splitlines() if "Mystery is missing" in line)
+    assert line.split()[-1] == "?"
+    (line,) = (line for line in text.splitlines() if line.startswith("difference"))
+    assert line.split() == ["difference", "-", "?"]
 
 
 def test_markdown_has_a_row_for_each_statement() -> None:

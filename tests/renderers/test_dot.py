@@ -72,6 +72,13 @@ def test_an_entity_in_a_name_is_shown_as_it_is_written() -> None:
     assert quoted("a\\b", "c") == "a\\\\b\\nc"
 
 
+def test_no_line_is_empty_for_graphviz_would_crash() -> None:
+    assert quoted("", "a") == " \\na"
+    assert quoted("") == " "
+    texts = [text for box in diagram(named("//")).picture.boxes for text in box.text]
+    assert "" not in texts
+
+
 def test_a_heat_maps_title_is_text_too() -> None:
     graph = named("a")
     svg = diagram(graph, heat={"a/a/conv": 1.0}, heat_title="<b>&</b>").draw("svg").decode()

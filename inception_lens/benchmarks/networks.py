@@ -1,0 +1,85 @@
+"""The networks that counters are compared on, as PyTorch modules, each with its exact count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from inception_lens.benchmarks.ports import libraries
+from inception_lens.benchmarks.static import chain
+from inception_lens.errors import require
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Network(NamedTuple):
+    """How a network is made on the default device, what it reads, and how many multiply-accumulates it does."""
+
+    make: Callable[[], nn.Module]
+    inputs: Mapping[str, tuple[int, ...]]
+    """Shapes by the forward pass's own names; `input_ids` holds whole numbers."""
+    macs: int
+    """Exact, of one sample."""
+    batches: int = 3
+    """How often it is counted for one median."""
+    weights: bool = True
+    """Whether its weights fit where counters need them for real."""
+
+
+def _torchvision(name: str, **settings: Any) -> Callable[[], nn.Module]:
+    return lambda: libraries()["torchvision"].models.get_model(name, **settings)
+
+
+def _timm(name: str) -> Callable[[], nn.Module]:
+    return lambda: libraries()["timm"].create_model(name)
+
+
+def _transformers(kind: str, **settings: Any) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        libraries()
+        package = require("transformers", extra="bench")
+        config = {"Bert": "BertConfig", "Llama": "LlamaConfig"}[kind]
+        model = {"Bert": "BertModel", "Llama": "LlamaForCausalLM"}[kind]
+        made: nn.Module = getattr(package, model)(getattr(package, config)(**settings))
+        return made
+
+    return make
+
+
+def _chain(length: int) -> Network:
+    def make() -> nn.Module:
+        from inception_lens.pytorch.build import build
+
+        return build(chain(length), initialisation="pytorch")
+
+    image = {"x": (1, 256, 28, 28)}
+    return Network(make, image, length * MODULE_MACS, 1 if length > 100 else 3, weights=length <= 1000)
+
+
+MODULE_MACS = 28 * 28 * (256 * (64 + 96 + 16 + 32) + 96 * 128 * 9 + 16 * 32 * 25)
+"""Of one Inception module of the chains: its four 1x1, its 3x3 and its 5x5 convolution."""
+
+LAYER_7B = 2048 * (4 * 4096 * 4096 + 3 * 4096 * 11_008) + 2 * 2048 * 2048 * 4096
+"""Of one layer of the 7B configuration: four projections, three of the MLP, and attention over 2,048 tokens."""
+
+LAYER_VIT_L = 197 * (4 * 1024 * 1024 + 2 * 1024 * 4096) + 2 * 197 * 197 * 1024
+
+LAYER_BERT = 128 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 128 * 128 * 768
+
+IMAGE, LARGE = {"x": (1, 3, 224, 224)}, {"x": (1, 3, 299, 299)}
+
+NETWORKS: dict[str, Network] = {
+    # torchvision 0.28 and timm 1.0.31, each also in the record that the catalogue is tested against
+    "GoogLeNet": Network(_torchvision("googlenet", init_weights=False, aux_logits=False), IMAGE, 1_498_376_192),
+    "Inception v3": Network(_torchvision("inception_v3", init_weights=False, aux_logits=False), LARGE, 5_713_216_096),
+    "Inception v4": Network(_timm("inception_v4"), LARGE, 12_253_974_624),
+    "Inception-ResNet-v2": Network(_timm("inception_resnet_v2"), LARGE, 13_155_794_016),
+    "ResNet-152": Network(_torchvision("resnet152"), IMAGE, 11_513_626_624),
+    "ViT-L/16": Network(_torchvision("vit_l_16"), IMAGE, 24 * LAYER_VIT_L + 196 * 768 * 1024 + 1_024_000),
+    "BERT base": Network(_transformers("Bert"), {"input_ids": (1, 128)}, 12 * LAYER_BERT + 768 * 768),
+    "Llama-style 7B": Network(
+        _transformers("Llama"), {"input_ids": (1, 2048)}, 32 * LAYER_7B + 2048 * 4096 * 32_000, weights=False
+    ),
+    **{f"{length:,} modules": _chain(length) for length in (10, 100, 1_000, 10_000)},
+}

@@ -1,0 +1,83 @@
+"""`inception-lens bench train`: the trainer beside a plain loop."""
+
+from __future__ import annotations
+
+import click
+
+from inception_lens.cli import options
+from inception_lens.errors import ConfigError, require
+
+
+@click.command("train")
+@click.argument("model", type=options.ModelType(), required=False)
+@click.option("--batch", "batches", metavar="N,...", help="Images at once.  [default: 64; on CUDA 128,512,1024,2048]")
+@click.option(
+    "--ways",
+    metavar="A,B,...",
+    help="Of eager, compiled, graphs.  [default: eager; on CUDA all]",
+)
+@click.option("--seconds", type=click.FloatRange(0.01), default=2.0, show_default=True, help="Of each in each round.")
+@click.option("--device", metavar="DEVICE", default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
+@options.set_option
+def train(
+    model: str | None,
+    batches: str | None,
+    ways: str | None,
+    seconds: float,
+    device: str,
+    precision: str,
+    settings: tuple[str, ...],
+) -> None:
+    """Images a second of the trainer, of a plain PyTorch loop of the same network, and of the machine's roofline.
+
+    Without MODEL: the network of the digits on a CPU, GoogLeNet with batch norm at 224 on CUDA.
+    """
+    require("torch", extra="train")
+    from inception_lens.benchmarks import training as bench
+    from inception_lens.cli.networks import networks_of
+    from inception_lens.training.bounds import bounds, machine_of
+    from inception_lens.training.learner import autocast_on
+    from inception_lens.training.processes import Processes, device_of
+    from inception_lens.training.recipe import DIGITS, Recipe
+
+    on = device_of(device, Processes())
+    cuda = on.type == "cuda"
+    recipe, classes = (DIGITS, 10) if model is None and not cuda else (Recipe(model="googlenet@torchvision"), 1000)
+    engine = recipe.engine.replace(precision=precision)
+    network = recipe.network | options.parse_settings(settings)
+    recipe = recipe.replace(model=model or recipe.model, network=network, engine=engine)
+    networks = networks_of(recipe, classes)
+    sizes = _numbers(batches or ("128,512,1024,2048" if cuda else "64"))
+    chosen = (ways or ("eager,compiled,graphs" if cuda else "eager")).split(",")
+    if strange := set(chosen) - {"eager", "compiled", "graphs"} or ({"graphs"} & set(chosen) if not cuda else set()):
+        raise ConfigError(f"--ways {min(strange)}: eager, compiled, and on CUDA graphs")
+    bfloat16 = autocast_on(precision, on)
+    machine = machine_of(on, bfloat16)
+    limits = bounds(networks.training, machine) if machine else None
+    where = machine.title if machine else "a GPU that is not in the table"
+    click.echo(f"{networks.inference.name}, {networks.params:,} parameters, {networks.macs:,} MACs; {where}")
+    if limits:
+        click.echo(
+            f"bounds in images/s: compute {limits.compute:,.0f}, memory unfused {limits.memory:,.0f}, "
+            f"memory fused {limits.memory_fused:,.0f}"
+        )
+    click.echo(f"{'way':<12}{'batch':>7}{'images/s':>12}{'of plain':>10}{'of compute':>12}{'of memory':>11}")
+    for speed in bench.measure(networks, recipe, on, sizes, chosen, seconds):
+        of_compute, of_memory = (
+            (f"{speed.images_per_second / limit:.2f}" for limit in (limits.compute, limits.memory))
+            if limits
+            else ("?", "?")
+        )
+        click.echo(
+            f"{speed.way:<12}{speed.batch:>7}{speed.images_per_second:>12,.0f}{speed.ratio:>10.3f}"
+            f"{of_compute:>12}{of_memory:>11}"
+        )
+    click.echo(f"the eager trainer is to reach {bench.LIMIT} of the plain loop")
+
+
+def _numbers(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
+        raise ConfigError(f"--batch {text}: numbers of images, such as 128,512")
+    return [int(part) for part in parts]

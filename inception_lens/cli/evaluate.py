@@ -1,0 +1,69 @@
+"""`inception-lens evaluate`: the figure of a run again, from its saved state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from inception_lens.cli import options
+from inception_lens.cli.output import write
+from inception_lens.errors import require
+from inception_lens.renderers.escape import printable
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN|STATE")
+@click.option("--data", metavar="DATA", help="Other images than the run's own; classes are matched by name.")
+@click.option("--all", "everything", is_flag=True, help="All images of DATA, not only those kept for evaluation.")
+@click.option("--best", is_flag=True, help="The best state of the run, not the last.")
+@click.option("--ten-crop", is_flag=True, help="The mean over ten crops of each image.")
+@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1.  [default: the run's]")
+@click.option("--cache", metavar="DIR", help="Where decoded images are kept.  [default: ~/.cache/inception-lens]")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.output_option
+def command(
+    run: Path,
+    data: str | None,
+    everything: bool,
+    best: bool,
+    ten_crop: bool,
+    device: str | None,
+    cache: str | None,
+    format_: str,
+    output: str | None,
+) -> None:
+    """How often the network of a run, or of one of its states, is right: top-1, top-5, and by class."""
+    require("torch", extra="train")
+    import msgspec
+
+    from inception_lens.cli import networks, training
+    from inception_lens.training.trained import Trained
+
+    folder, state = training.run_and_state(run, best)
+    recipe, about = folder.recipe(), folder.data()
+    dataset = training.dataset_of(recipe.replace(data=data or recipe.data), Path(cache) if cache else None)
+    found = networks.networks_of(recipe, len(about.classes))
+    trained = Trained(recipe, found, state.tensors, about, training.one_device(recipe, device))
+    result = trained.evaluate(dataset, everything=everything, crops=10 if ten_crop else None)
+    per_class = dict(zip(about.classes, result.per_class, strict=False))
+    if format_ == "json":
+        record = {
+            "accuracy": result.top1,
+            "top5": result.top5,
+            "loss": result.loss,
+            "images": result.images,
+            "step": state.about["step"],
+            "data": dataset.source,
+            "per_class": per_class,
+            "confusion": result.confusion,
+        }
+        write(msgspec.json.encode(record).decode() + "\n", output)
+        return
+    lines = [
+        f"accuracy {100 * result.top1:.2f} %, top-5 {100 * result.top5:.2f} %, loss {result.loss:.4f}: "
+        f"{result.images:,} images of {dataset.source}, step {state.about['step']}"
+    ]
+    worst = sorted((value, name) for name, value in per_class.items() if value is not None)[:5]
+    lines.append("lowest by class: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in worst))
+    write("".join(f"{printable(line)}\n" for line in lines), output)

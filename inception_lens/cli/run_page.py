@@ -1,0 +1,45 @@
+"""The figures and the page at the end of a run."""
+
+from __future__ import annotations
+
+import torch
+
+from inception_lens.cli.output import write
+from inception_lens.renderers.plots import drawn
+from inception_lens.renderers.plots_runs import confusion_figure, curves_figure
+from inception_lens.renderers.run_page import run_page
+from inception_lens.training.bounds import bounds, machine_of
+from inception_lens.training.networks import Networks
+from inception_lens.training.recipe_file import to_toml
+from inception_lens.training.run_folder import RunFolder
+
+
+def write_page(folder: RunFolder, networks: Networks, device: torch.device) -> None:
+    """Write curves.svg, confusion.svg and index.html into a run's folder."""
+    summary, epochs, evaluation = folder.summary(), folder.metrics(), folder.evaluation()
+    assert summary is not None
+    name = f"{summary['model']} on {summary['data']}"
+    figures = {
+        "Loss, accuracy and learning rate of every epoch": drawn(curves_figure(epochs, name), "svg"),
+        "Which class is taken for which": drawn(confusion_figure(evaluation.confusion, folder.data().classes), "svg"),
+    }
+    for file, svg in zip(("curves.svg", "confusion.svg"), figures.values(), strict=True):
+        write(svg, str(folder.path / file))
+    limits = _limits(networks, device, summary["precision"] == "bfloat16", summary["images_per_second"])
+    write(run_page(summary, epochs, figures, limits, to_toml(folder.recipe())), str(folder.path / "index.html"))
+
+
+def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: float | None) -> list[tuple[str, str]]:
+    measured = [("measured", f"{rate:,.0f} images/s" if rate else "?")]
+    on = machine_of(device, bfloat16)
+    if on is None:
+        return [*measured, ("bounds", "? (this GPU is not in the table of machines)")]
+    found = bounds(networks.training, on)
+    rows = (("compute", found.compute), ("memory, unfused", found.memory), ("memory, fused", found.memory_fused))
+    return [
+        *measured,
+        *(
+            (f"{what} bound of {on.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
+            for what, limit in rows
+        ),
+    ]

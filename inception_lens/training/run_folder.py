@@ -1,0 +1,184 @@
+"""The folder of a run: what was asked for, what each epoch measured, what came out, and the states to go on from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from inception_lens.errors import ConfigError, OutputError, TrainingError
+from inception_lens.training.checkpoints import Checkpoints
+from inception_lens.training.dataset import Dataset
+from inception_lens.training.evaluation import Evaluation
+from inception_lens.training.files import write_whole
+from inception_lens.training.recipe import Recipe
+from inception_lens.training.recipe_file import read_recipe, to_toml
+
+CONFIG, METRICS, SUMMARY, DATA = "config.toml", "metrics.jsonl", "summary.json", "data.json"
+EVALUATION = "evaluation.json"
+
+
+class DataAbout(msgspec.Struct, frozen=True):
+    """What a run keeps of its data, so that a network can answer without them."""
+
+    source: str
+    fingerprint: str
+    classes: tuple[str, ...]
+    side: int
+    train: int
+    test: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    broken: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataAbout":
+        """What is kept of a dataset."""
+        train, test, side = len(dataset.train), len(dataset.test), dataset.images.shape[1]
+        broken = [(each.name, each.reason) for each in dataset.broken]
+        return cls(
+            dataset.source, dataset.fingerprint, dataset.classes, side, train, test, dataset.mean, dataset.std, broken
+        )
+
+
+class RunFolder:
+    """Reads and writes the folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, recipe: Recipe, *, resume: bool) -> bool:
+        """Make the folder; or find one that the same run left, and return whether there was one.
+
+        Raises:
+            TrainingError: the folder is there and nobody asked to resume, or it is of another run.
+            OutputError: it cannot be made.
+        """
+        config = self.path / CONFIG
+        if self.path.exists() and not resume:
+            raise TrainingError(f"{self.path} is there already: add --resume to go on with it, or take another --out")
+        if config.exists():
+            check_same(self.recipe(), recipe, str(self.path))
+            self.checkpoints(recipe.checkpoints.keep).clear_remains()
+            return True
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise TrainingError(f"{self.path} holds other things and no {CONFIG}: take another --out")
+        try:
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror or error}") from None
+        write_whole(config, to_toml(recipe).encode())
+        return False
+
+    def recipe(self) -> Recipe:
+        """What was asked for.
+
+        Raises:
+            TrainingError: the folder is that of no run.
+        """
+        try:
+            return read_recipe(str(self.path / CONFIG))
+        except ConfigError as error:
+            raise TrainingError(f"{self.path} is no folder of a run: {error}") from None
+
+    def checkpoints(self, keep: int = 2) -> Checkpoints:
+        """The states of the run."""
+        return Checkpoints(self.path / "checkpoints", keep)
+
+    def check_data(self, dataset: Dataset) -> None:
+        """Write down what the data are; or compare them with what they were.
+
+        Raises:
+            TrainingError: they have changed since.
+        """
+        about = DataAbout.of(dataset)
+        if (self.path / DATA).exists():
+            if self.data().fingerprint != about.fingerprint:
+                raise TrainingError(f"{about.source} has changed since {self.path} was begun: start a new run")
+            return
+        write_whole(self.path / DATA, _json(about))
+
+    def data(self) -> DataAbout:
+        """What the data are.
+
+        Raises:
+            TrainingError: it is not there, or damaged.
+        """
+        try:
+            return msgspec.json.decode((self.path / DATA).read_bytes(), type=DataAbout)
+        except (OSError, msgspec.DecodeError) as error:
+            raise TrainingError(f"{self.path / DATA}: {getattr(error, 'strerror', None) or error}") from None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """A record for each epoch that is done; a half line, of a run that was killed, is none."""
+        records = []
+        if (self.path / METRICS).exists():
+            for line in (self.path / METRICS).read_text(encoding="utf-8").splitlines():
+                try:
+                    records.append(json.loads(line))
+                except ValueError:
+                    continue
+        return records
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Leave the first so many epochs: those after the state that the run goes on from are done again."""
+        records = [record for record in self.metrics() if record["epoch"] <= epochs]
+        write_whole(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in records).encode())
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Add the record of an epoch.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            with open(self.path / METRICS, "a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise OutputError(f"{self.path / METRICS}: {error.strerror or error}") from None
+
+    def finish(self, summary: Mapping[str, Any], evaluation: Evaluation) -> None:
+        """Write what came out; that the summary is there says that the run is done."""
+        write_whole(self.path / EVALUATION, msgspec.json.encode(evaluation))
+        write_whole(self.path / SUMMARY, _json(summary))
+
+    def evaluation(self) -> Evaluation:
+        """The evaluation after the last epoch.
+
+        Raises:
+            TrainingError: it is not there, or damaged.
+        """
+        try:
+            return msgspec.json.decode((self.path / EVALUATION).read_bytes(), type=Evaluation)
+        except (OSError, msgspec.DecodeError) as error:
+            raise TrainingError(f"{self.path / EVALUATION}: {getattr(error, 'strerror', None) or error}") from None
+
+    def summary(self) -> dict[str, Any] | None:
+        """What came out; None before the run is done."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / SUMMARY).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return found
+
+
+def check_same(old: Recipe, new: Recipe, where: str) -> None:
+    """Raise a TrainingError that names the first key in which two recipes differ."""
+    a, b = (_flat(msgspec.to_builtins(recipe)) for recipe in (old, new))
+    for key in dict.fromkeys([*a, *b]):
+        if a.get(key) != b.get(key):
+            raise TrainingError(
+                f"{where} was begun with {key} = {a.get(key)!r}, not {b.get(key)!r}: resume with the same command"
+            )
+
+
+def _flat(table: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else {f"{where}{key}": value}
+    return found
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

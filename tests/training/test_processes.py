@@ -1,0 +1,109 @@
+"""Several processes under torchrun: the parameters of one, a killed rank, a signal to all. Judged by files alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inception_lens.training.checkpoints import read
+from tests.training.conftest import metrics, summary
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0")
+PATIENCE = 240
+
+
+def torchrun(out: Path, recipe: Path, *arguments: str, restarts: int = 0, code: str = "") -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "INCEPTION_LENS_CACHE": str(out.with_name("cache"))}
+    script = out.with_name("driver.py")
+    script.write_text(f"import sys\n{code}\nfrom inception_lens.cli import run\nsys.exit(run(sys.argv[1:]))\n")
+    command = [
+        *TORCHRUN, "--max-restarts", str(restarts), str(script), "train", "--recipe", str(recipe), "--out", str(out), *arguments,
+    ]  # fmt: skip
+    with open(out.with_name("log"), "wb") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.torchrun
+def test_two_processes_learn_what_one_does(recipe: Path, tmp_path: Path) -> None:
+    """As one process with as many parts: the same images, dropout and batch statistics, sums in another order."""
+    from inception_lens.cli import run
+
+    code = "import os\nfrom inception_lens.training import loop\n"
+    done = torchrun(tmp_path / "two", recipe, "--epochs", "2", code=code)
+    done.wait(PATIENCE)
+    log = (tmp_path / "log").read_text()
+    one = ["train", "--recipe", str(recipe), "--epochs", "2", "--option", "engine.accumulate=2"]
+    assert run([*one, "--out", str(tmp_path / "one")]) == 0
+    found = [summary(tmp_path / name) for name in ("two", "one")]
+    assert [each["processes"] for each in found] == [2, 1], log
+    states = [read(max((tmp_path / name / "checkpoints").glob("step-*"))).tensors for name in ("two", "one")]
+    assert set(states[0]) == set(states[1])
+    parameters = [name for name in states[0] if name.startswith("network.") and "running" not in name]
+    assert len(parameters) > 20
+    for name in parameters:
+        difference = (states[0][name] - states[1][name]).abs().max()
+        assert difference <= 1e-5 * max(states[1][name].abs().max(), 0.1), name
+    for two, alone in zip(metrics(tmp_path / "two"), metrics(tmp_path / "one"), strict=True):
+        assert two["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
+        assert two["train_accuracy"] == alone["train_accuracy"]
+    print(*(f"{each['processes']} process(es): {each['images_per_second']:.0f} images/s" for each in found), sep="\n")
+
+
+KILL_ONCE = """
+import os, signal
+from inception_lens.training import loop
+step = loop.Learner.step
+def killed(self, number, *rest):
+    step(self, number, *rest)
+    if number == 5 and self.processes.rank == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+loop.Learner.step = killed
+"""
+
+
+@pytest.mark.torchrun
+def test_a_killed_rank_is_started_again_and_nothing_is_lost(recipe: Path, tmp_path: Path) -> None:
+    torchrun(tmp_path / "killed", recipe, "--epochs", "2", restarts=1, code=KILL_ONCE).wait(PATIENCE)
+    log = (tmp_path / "log").read_text()
+    assert "going on from step 4 of 8" in log
+    killed = summary(tmp_path / "killed")
+    assert killed["steps"] == 8, log
+    (tmp_path / "again").mkdir()
+    torchrun(tmp_path / "again" / "whole", recipe, "--epochs", "2").wait(PATIENCE)
+    assert killed["parameters_sha256"] == summary(tmp_path / "again" / "whole")["parameters_sha256"]
+
+
+TELL = """
+import pathlib, sys
+from inception_lens.training import loop
+step = loop.Learner.step
+def told(self, number, *rest):
+    step(self, number, *rest)
+    if number == 1: pathlib.Path(sys.argv[-1] + f".rank{self.processes.rank}").touch()
+    import time; time.sleep(0.05)
+loop.Learner.step = told
+"""
+
+
+@pytest.mark.torchrun
+def test_sigterm_stops_every_rank_at_one_step(recipe: Path, tmp_path: Path) -> None:
+    # The folder is the last argument here, which the driver's mark is named by.
+    out = tmp_path / "run"
+    arguments = ["--epochs", "500", "--out", str(out)]
+    process = torchrun(out, recipe, *arguments, code=TELL)
+    deadline = time.monotonic() + PATIENCE
+    while not all((tmp_path / f"run.rank{rank}").exists() for rank in (0, 1)):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    process.wait(PATIENCE)
+    log = (tmp_path / "log").read_text()
+    assert "stopped by SIGTERM, saved" in log
+    state = read(max((out / "checkpoints").glob("step-*")))
+    assert 0 < state.about["step"] < 2000
+    assert summary(out) == {}

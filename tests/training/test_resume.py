@@ -1,0 +1,277 @@
+"""Never lose a run: each way of ending one is done for real, and what goes on is the uninterrupted run to the last bit."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inception_lens.cli import run
+from inception_lens.errors import OutputError
+from inception_lens.training import learner, loop
+from inception_lens.training.checkpoints import Checkpoints, State
+from tests.training.conftest import metrics, summary
+
+Train = Callable[..., dict[str, Any]]
+
+DRIVER = """
+import os, signal, sys
+from inception_lens.training import checkpoints, loop
+{patch}
+from inception_lens.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+KILL = "os.kill(os.getpid(), signal.SIGKILL)"
+MOMENTS = {
+    # 4 steps an epoch: in the middle of the second, behind a state saved at step 4
+    "mid-epoch": f"""
+step = loop.Learner.step
+def killed(self, number, *rest):
+    step(self, number, *rest)
+    if number == 5: {KILL}
+loop.Learner.step = killed
+""",
+    # the third state, half on the disk
+    "while saving": f"""
+from inception_lens.training import files
+replace = os.replace
+def killed(source, target):
+    if "step-00000006" in str(target): {KILL}
+    replace(source, target)
+os.replace = killed
+""",
+    # the epoch's line is written, its state is not
+    "between log and state": f"""
+log = loop.RunFolder.log
+def killed(self, record):
+    log(self, record)
+    if record["epoch"] == 2: {KILL}
+loop.RunFolder.log = killed
+""",
+}
+MID_EPOCH = ("--option", "checkpoints.every_steps=3")
+
+
+def process(code: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, text=True)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_after_kill_9_the_same_command_with_resume_is_bit_identical(
+    recipe: Path, whole: Path, tmp_path: Path, moment: str
+) -> None:
+    command = ["train", "--recipe", str(recipe), "--out", str(tmp_path / "run"), *MID_EPOCH]
+    killed = process(DRIVER.format(patch=MOMENTS[moment]), *command)
+    assert killed.wait() == -signal.SIGKILL
+    assert summary(tmp_path / "run") == {}
+    assert run([*command, "--resume"]) == 0
+    again, uninterrupted = summary(tmp_path / "run"), summary(whole)
+    assert again["parameters_sha256"] == uninterrupted["parameters_sha256"]
+    assert again["accuracy"] == uninterrupted["accuracy"]
+    kept = ("epoch", "step", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
+    for mine, theirs in zip(metrics(tmp_path / "run"), metrics(whole), strict=True):
+        assert [mine[key] for key in kept] == [theirs[key] for key in kept]
+    assert not list((tmp_path / "run" / "checkpoints").glob(".*"))
+
+
+@pytest.mark.parametrize("harm", ["flipped bit", "truncated"])
+def test_a_damaged_state_is_passed_over_for_the_one_before(
+    train: Train,
+    whole: Path,
+    tmp_path: Path,
+    harm: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop_at(monkeypatch, 6)
+    train("run", *MID_EPOCH, code=128 + signal.SIGTERM)
+    newest = sorted((tmp_path / "run" / "checkpoints").glob("step-*"))[-1]
+    assert newest.name.startswith("step-00000006")
+    contents = bytearray(newest.read_bytes())
+    if harm == "truncated":
+        del contents[-1000:]
+    else:
+        contents[-1000] ^= 1
+    newest.write_bytes(contents)
+    monkeypatch.undo()
+    monkeypatch.setenv("INCEPTION_LENS_CACHE", str(tmp_path / "cache"))
+    assert train("run", *MID_EPOCH, "--resume")["parameters_sha256"] == summary(whole)["parameters_sha256"]
+    out = capsys.readouterr().out
+    assert "passed over" in out
+    assert "it is damaged" in out
+    assert "going on from step 4 of 12" in out  # the end of the first epoch
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Send this process SIGTERM behind a step."""
+    step = learner.Learner.step
+
+    def stopped(self: learner.Learner, at: int, *rest: Any) -> None:
+        step(self, at, *rest)
+        if at == number - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(learner.Learner, "step", stopped)
+
+
+def test_sigterm_saves_and_the_run_goes_on(
+    train: Train, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 7)
+        assert train("run", code=128 + signal.SIGTERM) == {}
+    assert "stopped by SIGTERM" in capsys.readouterr().out
+    assert list((tmp_path / "run" / "checkpoints").glob("step-00000007-*"))
+    assert train("run", "--resume")["parameters_sha256"] == summary(whole)["parameters_sha256"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_full_disk_leaves_the_states_that_are_there(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(State({"x": torch.ones(4)}, {"step": 1}), 1)
+    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # a write fails in the middle of the file
+    try:
+        with pytest.raises(OutputError, match="step-00000002"):
+            checkpoints.save(State({"x": torch.ones(100_000)}, {"step": 2}), 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [path.name[:13] for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+    found = checkpoints.newest()
+    assert found is not None
+    assert found.about == {"step": 1}
+
+
+def test_a_run_outlives_a_full_disk(
+    train: Train, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = Checkpoints.save
+
+    def full(self: Checkpoints, state: State, step: int, **rest: Any) -> Path:
+        if step != 4:
+            return save(self, state, step, **rest)
+        before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            return save(self, state, step, **rest)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+
+    monkeypatch.setattr(Checkpoints, "save", full)
+    assert train("run")["parameters_sha256"] == summary(whole)["parameters_sha256"]
+    assert "the state could not be saved, the run goes on" in capsys.readouterr().out
+
+
+def test_a_step_without_a_finite_gradient_is_skipped(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, lambda step, scale: step == 5)
+    assert 0 <= train("run")["loss"] < 10
+    assert [epoch["skipped_steps"] for epoch in metrics(tmp_path / "run")] == [0, 1, 0]
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, float], bool]) -> None:
+    """Make a gradient infinite before the update, at the steps and scales of the learning rate that `when` names."""
+    step, update = learner.Learner.step, learner.Learner._update
+    now = [0]
+
+    def counted(self: learner.Learner, at: int, *rest: Any) -> None:
+        now[0] = at
+        step(self, at, *rest)
+
+    def spoilt(self: learner.Learner) -> None:
+        if when(now[0], self.rate_scale):
+            gradient = self.parameters[0].grad
+            assert gradient is not None
+            gradient[0] = float("inf")
+        update(self)
+
+    monkeypatch.setattr(learner.Learner, "step", counted)
+    monkeypatch.setattr(learner.Learner, "_update", spoilt)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "rmsprop"])
+def test_a_first_step_that_is_skipped_leaves_no_trace(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    spoil(monkeypatch, lambda step, scale: step == 0)
+    train("run", "--epochs", "1", "--option", f"optimizer.name={optimizer}", "--learning-rate", "0.001")
+    assert metrics(tmp_path / "run")[0]["skipped_steps"] == 1
+    state = Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    assert state is not None
+    assert all(
+        tensor.isfinite().all() and tensor.abs().max() < 1e3 for tensor in state.tensors.values() if tensor.numel()
+    )
+
+
+def test_many_in_a_row_roll_back_to_half_the_learning_rate(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(monkeypatch, lambda step, scale: step >= 5 and scale == 1)
+    found = train("run", "--option", "engine.skip_limit=2")
+    assert found["rollbacks"] == 1
+    assert "back to 4, with half the learning rate" in capsys.readouterr().out
+    first, second, _ = metrics(tmp_path / "run")
+    assert second["learning_rate"] < 0.5 * first["learning_rate"] * 1.5
+
+
+def test_a_loss_that_never_stays_finite_ends_the_run_in_one_line(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("run", "--learning-rate", "1e30", code=2) == {}
+    err = capsys.readouterr().err
+    assert err.startswith("error: the loss is not finite at step")
+    assert err.count("\n") == 1
+    state = Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    assert state is not None
+    assert all(tensor.isfinite().all() for tensor in state.tensors.values())
+
+
+def test_another_command_does_not_resume(train: Train, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train("run", "--epochs", "1")
+    train("run", "--epochs", "2", "--resume", code=2)
+    assert "was begun with epochs = 1, not 2: resume with the same command" in capsys.readouterr().err
+    train("run", "--epochs", "1", code=2)
+    assert "is there already: add --resume" in capsys.readouterr().err
+    train("run", "--epochs", "1", "--resume")
+    assert "is done: accuracy" in capsys.readouterr().out
+
+
+def test_changed_data_do_not_resume(
+    train: Train, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy.npz"
+    copy.write_bytes(data.read_bytes())
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        train("run", "--data", f"npz:{copy}", code=128 + signal.SIGTERM)
+    import numpy as np
+
+    with np.load(data) as archive:
+        np.savez(copy, **{name: array[::-1] for name, array in archive.items()})
+    train("run", "--data", f"npz:{copy}", "--resume", code=2)
+    assert "has changed since" in capsys.readouterr().err
+
+
+def test_a_state_is_kept_after_every_so_many_seconds(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = time.monotonic
+    monkeypatch.setattr(loop.time, "monotonic", lambda: 1000 * clock())
+    saved: list[int] = []
+    save = Checkpoints.save
+    monkeypatch.setattr(
+        Checkpoints, "save", lambda self, state, step, **rest: saved.append(step) or save(self, state, step, **rest)
+    )
+    train("run", "--epochs", "1", "--option", "checkpoints.every_seconds=1")
+    assert saved == [0, 1, 2, 3, 4]
