@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, report, savings, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights  # isort: split
+    from inception_lens.lens import register, report, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -31,27 +32,16 @@ _HOMES = {
     "diagram": "lens",
     "load": "lens",
     "load_weights": "lens",
+    "register": "lens",
     "report": "lens",
     "savings": "lens",
     "summary": "lens",
 }
 
 __all__ = [
-    "Analysis",
-    "GoogLeNet",
-    "Graph",
-    "InceptionLensError",
-    "__version__",
-    "analyze",
-    "build",
-    "compare",
-    "diagram",
-    "load",
-    "load_weights",
-    "report",
-    "savings",
-    "summary",
-]
+    "Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "compare", "diagram",
+    "load", "load_weights", "register", "report", "savings", "summary",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

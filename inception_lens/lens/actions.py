@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inception_lens.analyses.analysis import Analysis
@@ -247,3 +247,21 @@ def report_with(
     if against is not None:
         compared = compare(model, against, inputs, overrides=(overrides, overrides_against))
     return Report(analysis=analyze_graph(graph), savings=found, no_savings=reason, comparison=compared)
+
+
+def register(
+    target: str | type[Module],
+    macs: Callable[..., int],
+    *,
+    flops: Callable[..., int] | None = None,
+    output: Callable[..., Any] | None = None,
+) -> None:
+    """Say what an operator (`mylib::attention`) or a module of yours costs; as `pytorch.formulas.register`.
+
+    Raises:
+        ConfigError: the target is no operator's name and no module's class.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.formulas import register as register_formula
+
+    register_formula(target, macs, flops=flops, output=output)

@@ -17,7 +17,7 @@ from inception_lens.lens.files import is_file, read_file
 from inception_lens.lens.inputs import Inputs, image_shape, unnamed, with_inputs
 
 Model = Any
-"""A catalogue name, the path of a `.toml` config or of a file that a reader knows (`files.py`), a config or a Graph; and
+"""A catalogue name, the path of a `.toml` config or of a file that a reader knows (`files.py`), a config, a Graph; and
 of PyTorch an `nn.Module`, an exported program or the path of one, `package.module:callable` or `file.py:callable`."""
 
 CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")

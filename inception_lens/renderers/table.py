@@ -48,7 +48,7 @@ def table_width(columns: Sequence[Drawn]) -> int:
 
 
 def draw(columns: Sequence[Drawn], width: int, color: bool, unicode: bool) -> list[str]:
-    """Draw the table; where it is wider than `width`, what may be folded is, the widest first; else the first column."""
+    """Draw the table; where it is wider than `width`, what may be folded is, the widest first, or the first column."""
     table = Table(
         box=box.SIMPLE if unicode else ASCII_BOX,
         show_edge=False,
