@@ -59,6 +59,15 @@ def test_the_script_never_parses_markup_or_text_as_code(name: str) -> None:
     assert "://" not in text.replace('"http://www.w3.org/2000/svg"', "")
 
 
+def test_the_script_has_short_lines_and_no_function_that_nobody_calls() -> None:
+    texts = [asset(name) for name in SCRIPTS]
+    assert max(len(line) for text in texts for line in text.splitlines()) <= 120
+    assert max(text.count("\n") for text in texts) <= 300
+    whole = "\n".join(texts)
+    for name in re.findall(r"^ *(?:function|const) (\w+)", whole, re.MULTILINE):
+        assert len(re.findall(rf"\b{name}\b", whole)) > 1, name
+
+
 def test_data_cannot_end_its_element() -> None:
     text = embedded({"name": "</script><!--&\u2028\u2029"})
     assert not set("<>&\u2028\u2029") & set(text)

@@ -8,11 +8,13 @@ function detailsView() {
   views.push((row) => {
     holder.hidden = !row;
     if (!row) return;
-    const facts = data.columns.filter(({ key }) => told(row, key) !== "-").map(({ key, title }) => {
-      const [short, number] = [told(row, key), exact(row, key)];
-      const more = number && number !== short ? make("small", {}, number) : null;
-      return make("div", {}, make("dt", {}, title), make("dd", {}, short, more));
-    });
+    const facts = data.columns
+      .filter(({ key }) => told(row, key) !== "-")
+      .map(({ key, title }) => {
+        const [short, number] = [told(row, key), exact(row, key)];
+        const more = number && number !== short ? make("small", {}, number) : null;
+        return make("div", {}, make("dt", {}, title), make("dd", {}, short, more));
+      });
     holder.replaceChildren(close, make("h3", {}, row.name, make("small", {}, row.about)), make("dl", {}, ...facts));
   });
 }

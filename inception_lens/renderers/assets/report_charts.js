@@ -14,9 +14,9 @@ function chart(id, label, steps, most, form) {
     svg.append(draw("text", { x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, form(tick)));
   }
   const cursor = draw("line", { class: "cursor", y1: EDGE.top, y2: TALL - EDGE.bottom, visibility: "hidden" });
-  const told = draw("text", { class: "told", x: EDGE.left, y: TALL - 7 });
+  const caption = draw("text", { class: "told", x: EDGE.left, y: TALL - 7 });
   byId(id).append(svg);
-  return { svg, wide, x, y, cursor, told };
+  return { svg, wide, x, y, cursor, caption };
 }
 
 /** About four round numbers up to the largest. */
@@ -28,8 +28,8 @@ function ticks(most) {
 }
 
 /** Select by pressing, tell by pointing, and show what is selected. */
-function pointed(id, { svg, wide, x, cursor, told }, steps, words) {
-  svg.append(cursor, told);
+function pointed(id, { svg, wide, x, cursor, caption }, steps, words) {
+  svg.append(cursor, caption);
   const layers = Array.from({ length: steps }, (_, node) => leafOf.get(node));
   const at = (event) => {
     const { left, width } = svg.getBoundingClientRect();
@@ -39,7 +39,7 @@ function pointed(id, { svg, wide, x, cursor, told }, steps, words) {
   };
   const show = (node) => {
     cursor.setAttribute("visibility", node === null ? "hidden" : "visible");
-    told.textContent = node === null ? "" : `${layers[node].name}: ${words(node)}`;
+    caption.textContent = node === null ? "" : `${layers[node].name}: ${words(node)}`;
     if (node === null) return;
     cursor.setAttribute("x1", x(node + 0.5));
     cursor.setAttribute("x2", x(node + 0.5));
@@ -55,13 +55,25 @@ function memoryView() {
   const { live } = data;
   const most = live.reduce((a, b) => Math.max(a, b), 1);
   const peak = live.indexOf(most);
-  const frame = chart("memory", `Activations alive during each layer; the peak is ${FORMS.size(most)} at ${leafOf.get(peak)?.name}`, live.length, most * 1.06, FORMS.size);
+  const frame = chart(
+    "memory",
+    `Activations alive during each layer; the peak is ${FORMS.size(most)} at ${leafOf.get(peak)?.name}`,
+    live.length,
+    most * 1.06,
+    FORMS.size,
+  );
   const { svg, x, y } = frame;
   const outline = live.map((bytes, k) => `L${x(k)} ${y(bytes)} L${x(k + 1)} ${y(bytes)}`).join(" ");
   svg.append(draw("path", { class: "area", d: `M${x(0)} ${y(0)} ${outline} L${x(live.length)} ${y(0)} Z` }));
   const left = peak > live.length / 2;
   svg.append(draw("circle", { class: "peak", cx: x(peak + 0.5), cy: y(most), r: 4 }));
-  svg.append(draw("text", { class: "told", x: x(peak + 0.5) + (left ? -9 : 9), y: y(most) - 3, "text-anchor": left ? "end" : "start" }, `peak ${FORMS.size(most)}`));
+  svg.append(
+    draw(
+      "text",
+      { class: "told", x: x(peak + 0.5) + (left ? -9 : 9), y: y(most) - 3, "text-anchor": left ? "end" : "start" },
+      `peak ${FORMS.size(most)}`,
+    ),
+  );
   pointed("memory", frame, live.length, (node) => FORMS.size(live[node]));
 }
 
@@ -69,13 +81,24 @@ function fieldView() {
   const fields = data.live.map((_, node) => valueOf(leafOf.get(node), "receptive_field"));
   const known = fields.filter((field) => field);
   if (!known.length) {
-    byId("field").append(make("p", { class: "note" }, "No layer of this network has one: its positions cannot be told apart."));
+    byId("field").append(
+      make("p", { class: "note" }, "No layer of this network has one: its positions cannot be told apart."),
+    );
     return;
   }
-  const most = Math.max(known.reduce((a, b) => Math.max(a, b)), data.image);
+  const most = Math.max(
+    known.reduce((a, b) => Math.max(a, b)),
+    data.image,
+  );
   const first = fields.findIndex((field) => field >= data.image);
   const sees = data.image && first >= 0 ? `; ${leafOf.get(first).name} is the first to see the whole input` : "";
-  const frame = chart("field", `Receptive field of each layer, up to ${most} pixels${sees}`, fields.length, most * 1.06, (pixels) => pixels.toLocaleString("en-US"));
+  const frame = chart(
+    "field",
+    `Receptive field of each layer, up to ${most} pixels${sees}`,
+    fields.length,
+    most * 1.06,
+    (pixels) => pixels.toLocaleString("en-US"),
+  );
   const { svg, wide, x, y } = frame;
   let widest = 0;
   const steps = fields.map((field, k) => {
@@ -84,11 +107,25 @@ function fieldView() {
   });
   svg.append(draw("path", { class: "widest", d: `M${x(0)} ${y(0)} ${steps.join(" ")}` }));
   for (const [node, field] of fields.entries()) {
-    if (field) svg.append(draw("circle", { class: `dot ${kindClass(leafOf.get(node).category)}`, cx: x(node + 0.5), cy: y(field), r: fields.length > 1000 ? 1.4 : 2.6 }));
+    if (field)
+      svg.append(
+        draw("circle", {
+          class: `dot ${kindClass(leafOf.get(node).category)}`,
+          cx: x(node + 0.5),
+          cy: y(field),
+          r: fields.length > 1000 ? 1.4 : 2.6,
+        }),
+      );
   }
   if (data.image) {
-    svg.append(draw("line", { class: "image", x1: EDGE.left, x2: wide - EDGE.right, y1: y(data.image), y2: y(data.image) }));
-    svg.append(draw("text", { x: wide - EDGE.right, y: y(data.image) - 5, "text-anchor": "end" }, `input ${data.image}`));
+    svg.append(
+      draw("line", { class: "image", x1: EDGE.left, x2: wide - EDGE.right, y1: y(data.image), y2: y(data.image) }),
+    );
+    svg.append(
+      draw("text", { x: wide - EDGE.right, y: y(data.image) - 5, "text-anchor": "end" }, `input ${data.image}`),
+    );
   }
-  pointed("field", frame, fields.length, (node) => (fields[node] ? `${fields[node].toLocaleString("en-US")} pixels` : "none"));
+  pointed("field", frame, fields.length, (node) =>
+    fields[node] ? `${fields[node].toLocaleString("en-US")} pixels` : "none",
+  );
 }

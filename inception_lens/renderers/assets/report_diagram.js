@@ -6,8 +6,11 @@ const LINE = 12;
 function diagramView() {
   const opened = new Set();
   const svg = draw("svg", { role: "group", "aria-label": "Diagram of the network; arrow keys go from box to box" });
-  const marker = draw("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: "auto" },
-    draw("path", { class: "tip", d: "M0 1 L8 4 L0 7 z" }));
+  const marker = draw(
+    "marker",
+    { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: "auto" },
+    draw("path", { class: "tip", d: "M0 1 L8 4 L0 7 z" }),
+  );
   const group = draw("g");
   svg.append(draw("defs", {}, marker), group);
   byId("stage").append(svg);
@@ -51,22 +54,35 @@ function diagramView() {
     const { box, path, x, y, w, h, inner } = place;
     const isEnd = box.nodes.length === 0;
     const name = box.text[0];
-    const element = draw("g", {
-      class: ["box", isEnd ? "end" : kindClass(box.kind), inner ? "opened" : ""].join(" "),
-      "data-path": path,
-    }, draw("rect", { x: x - w / 2, y: y - h / 2, width: w, height: h }));
+    const element = draw(
+      "g",
+      {
+        class: ["box", isEnd ? "end" : kindClass(box.kind), inner ? "opened" : ""].join(" "),
+        "data-path": path,
+      },
+      draw("rect", { x: x - w / 2, y: y - h / 2, width: w, height: h }),
+    );
     if (inner) {
       element.append(draw("text", { class: "opened-title", x: x - w / 2 + 24, y: y - h / 2 + 15 }, name));
-      element.append(draw("g", { transform: `translate(${x - w / 2 + FRAME} ${y - h / 2 + TITLE})` }, ...pieces(inner)));
+      element.append(
+        draw("g", { transform: `translate(${x - w / 2 + FRAME} ${y - h / 2 + TITLE})` }, ...pieces(inner)),
+      );
     } else {
       element.append(...colored(element, place));
     }
     if (isEnd) return element;
     const row = rowOf(box);
     const about = `${box.text.join(", ")}; ${told(row, "params")} parameters, ${told(row, "macs")} MACs`;
-    filled(element, {
-      tabindex: "-1", role: "button", "aria-label": about, "aria-expanded": box.inside ? String(Boolean(inner)) : null,
-    }, [draw("title", {}, about)]);
+    filled(
+      element,
+      {
+        tabindex: "-1",
+        role: "button",
+        "aria-label": about,
+        "aria-expanded": box.inside ? String(Boolean(inner)) : null,
+      },
+      [draw("title", {}, about)],
+    );
     if (box.inside) element.append(toggle(x - w / 2 + (inner ? 13 : 0), y - h / 2 + (inner ? 11 : 0), inner));
     elements.set(path, element);
     return element;
@@ -82,7 +98,7 @@ function diagramView() {
       const color = value === null ? null : heatColor(value / heatOf.most);
       element.firstChild.style.fill = color ? `rgb(${color.join(" ")})` : "var(--edge)";
       element.dataset.heat = value === null ? "unknown" : value;
-        const texts = shown();
+      const texts = shown();
       for (const each of texts) if (color) each.style.fill = inkOn(color);
       return texts;
     }
@@ -90,20 +106,26 @@ function diagramView() {
   }
 
   function lines(text, x, y, step, name) {
-    return text.map((line, k) => draw("text", { class: name, x, y: y + 3.4 + (k - (text.length - 1) / 2) * step }, line));
+    return text.map((line, k) =>
+      draw("text", { class: name, x, y: y + 3.4 + (k - (text.length - 1) / 2) * step }, line),
+    );
   }
 
   function toggle(x, y, isOpen) {
-    return draw("g", { class: "toggle", "aria-hidden": "true" },
+    return draw(
+      "g",
+      { class: "toggle", "aria-hidden": "true" },
       draw("circle", { cx: x, cy: y, r: 6.5 }),
-      draw("path", { d: `M${x - 3} ${y} h6${isOpen ? "" : ` M${x} ${y - 3} v6`}` }));
+      draw("path", { d: `M${x - 3} ${y} h6${isOpen ? "" : ` M${x} ${y - 3} v6`}` }),
+    );
   }
 
   const curve = (points) => `M${points[0]} ${points[1]} C${points.slice(2).join(" ")}`;
 
   function measureHeat() {
     if (!heatOf.key) return;
-    const values = [...places.values()].filter(({ box, inner }) => box.nodes.length && !inner)
+    const values = [...places.values()]
+      .filter(({ box, inner }) => box.nodes.length && !inner)
       .map(({ box }) => together(box.nodes, heatOf.key));
     heatOf.most = values.reduce((most, value) => Math.max(most, value ?? 0), 0) || 1;
   }
@@ -135,7 +157,8 @@ function diagramView() {
 
   /** Open what hides the row, and bring it into sight. */
   function reveal(row) {
-    const smaller = ({ box, inner }) => box.inside && !inner && row.nodes.length < box.nodes.length && within(row.nodes, new Set(box.nodes));
+    const smaller = ({ box, inner }) =>
+      box.inside && !inner && row.nodes.length < box.nodes.length && within(row.nodes, new Set(box.nodes));
     const hiding = [...places.values()].find(smaller);
     if (hiding) {
       opened.add(hiding.path);
@@ -160,7 +183,9 @@ function diagramView() {
     }
     redraw();
     move.fit(false);
-    if (total > MOST_DRAWN) byId("drawn").textContent += `, the first ${opened.size.toLocaleString("en-US")} modules: the rest open one by one`;
+    if (total > MOST_DRAWN)
+      byId("drawn").textContent +=
+        `, the first ${opened.size.toLocaleString("en-US")} modules: the rest open one by one`;
   }
 
   /** One box at a time can be reached by Tab. */
@@ -207,7 +232,14 @@ function diagramView() {
   svg.addEventListener("keydown", (event) => {
     const order = [...elements.keys()];
     const at = order.indexOf(focused);
-    const goes = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: order.length - 1 };
+    const goes = {
+      ArrowDown: at + 1,
+      ArrowRight: at + 1,
+      ArrowUp: at - 1,
+      ArrowLeft: at - 1,
+      Home: 0,
+      End: order.length - 1,
+    };
     if (event.key in goes) {
       const next = order[Math.min(Math.max(goes[event.key], 0), order.length - 1)];
       focus(next);
@@ -226,7 +258,11 @@ function diagramView() {
   byId("zoom-out").addEventListener("click", () => move.zoom(0.8));
   byId("zoom-fit").addEventListener("click", () => move.fit());
   byId("open-all").addEventListener("click", openAll);
-  byId("close-all").addEventListener("click", () => { opened.clear(); redraw(); move.fit(false); });
+  byId("close-all").addEventListener("click", () => {
+    opened.clear();
+    redraw();
+    move.fit(false);
+  });
   let width = svg.clientWidth; // of the height alone no notice is taken: phones change it as one scrolls
   addEventListener("resize", () => {
     if (svg.clientWidth !== width) move.fit(false);
@@ -238,5 +274,11 @@ function diagramView() {
     mark();
   });
   move.fit(false);
-  return { found: (nodes) => { marked = new Set(nodes); mark(); }, print };
+  return {
+    found: (nodes) => {
+      marked = new Set(nodes);
+      mark();
+    },
+    print,
+  };
 }

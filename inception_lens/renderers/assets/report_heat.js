@@ -16,14 +16,18 @@ function heatColor(part) {
 
 /** Black or white, whichever reads better (relative luminance as in WCAG 2.2). */
 function inkOn(color) {
-  const linear = color.map((each) => (each / 255 <= 0.04045 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4));
+  const linear = color.map((each) =>
+    each / 255 <= 0.04045 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4,
+  );
   const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
   return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000000" : "#ffffff";
 }
 
 /** The number of several layers: the largest where it does not add up; null where nobody knows. */
 function together(nodes, key) {
-  const found = nodes.map((node) => leafOf.get(node)).map((row) => (row.least?.includes(key) ? undefined : valueOf(row, key)));
+  const found = nodes
+    .map((node) => leafOf.get(node))
+    .map((row) => (row.least?.includes(key) ? undefined : valueOf(row, key)));
   const sums = data.columns[column.get(key)].sums;
   if (sums && found.includes(undefined)) return null;
   const known = found.filter((value) => value !== null && value !== undefined);
@@ -47,21 +51,35 @@ function heatControl(redraw) {
 /** What the colours in the picture mean. */
 function legend(places) {
   const closed = [...places.values()].filter(({ box, inner }) => box.nodes.length && !inner);
-  byId("legend").replaceChildren(...(heatOf.key ? [heatLegend()] : kindLegend(new Set(closed.map(({ box }) => box.kind)))));
+  byId("legend").replaceChildren(
+    ...(heatOf.key ? [heatLegend()] : kindLegend(new Set(closed.map(({ box }) => box.kind)))),
+  );
 }
 
 function heatLegend() {
-  const ramp = draw("svg", { class: "ramp", viewBox: `0 0 ${RAMP_STEPS} 1`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const ramp = draw("svg", {
+    class: "ramp",
+    viewBox: `0 0 ${RAMP_STEPS} 1`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  });
   for (let k = 0; k < RAMP_STEPS; k += 1) {
-    ramp.append(draw("rect", { x: k, width: 1.05, height: 1, fill: `rgb(${heatColor(k / (RAMP_STEPS - 1)).join(" ")})` }));
+    ramp.append(
+      draw("rect", { x: k, width: 1.05, height: 1, fill: `rgb(${heatColor(k / (RAMP_STEPS - 1)).join(" ")})` }),
+    );
   }
   return make("span", {}, `${titleOf(heatOf.key)}: 0`, ramp, formOf(heatOf.key)(heatOf.most));
 }
 
 function kindLegend(kinds) {
-  return Object.keys(data.words).filter((kind) => kinds.has(kind)).map((kind) => {
-    const swatch = draw("svg", { class: `box ${kindClass(kind)}`, viewBox: "0 0 12 12", "aria-hidden": "true" },
-      draw("rect", { x: 1, y: 1, width: 10, height: 10 }));
-    return make("span", {}, swatch, data.words[kind]);
-  });
+  return Object.keys(data.words)
+    .filter((kind) => kinds.has(kind))
+    .map((kind) => {
+      const swatch = draw(
+        "svg",
+        { class: `box ${kindClass(kind)}`, viewBox: "0 0 12 12", "aria-hidden": "true" },
+        draw("rect", { x: 1, y: 1, width: 10, height: 10 }),
+      );
+      return make("span", {}, swatch, data.words[kind]);
+    });
 }

@@ -14,7 +14,7 @@ function icicleView() {
   let key = SHARES[0];
   const top = rows.filter((row) => !row.parent);
   const whole = { name: document.title.replace(/ - Inception Lens$/, ""), children: top };
-  const size = (row) => (row === whole ? sum(top) : valueOf(row, key) ?? 0);
+  const size = (row) => (row === whole ? sum(top) : (valueOf(row, key) ?? 0));
   const sum = (list) => list.reduce((total, row) => total + size(row), 0);
 
   function refresh() {
@@ -43,13 +43,19 @@ function icicleView() {
   }
 
   function slice(row, from, share, level) {
-    const told = `${row.label ?? row.name} ${(100 * size(row) / (size(whole) || 1)).toFixed(1)} %`;
+    const words = `${row.label ?? row.name} ${((100 * size(row)) / (size(whole) || 1)).toFixed(1)} %`;
     const least = row.least?.includes(key) ? "at least " : "";
-    const element = make("button", {
-      type: "button", class: `slice ${row.category ? kindClass(row.category) : ""} ${share < 0.012 ? "thin" : ""}`,
-      title: `${row.name}: ${least}${formOf(key)(size(row))}, ${told.split(" ").slice(-2).join(" ")} of the network`,
-      "data-slice": row.at ?? "whole", tabindex: share < 0.02 ? "-1" : null,
-    }, share * holder.clientWidth < LEGIBLE ? "" : told);
+    const element = make(
+      "button",
+      {
+        type: "button",
+        class: `slice ${row.category ? kindClass(row.category) : ""} ${share < 0.012 ? "thin" : ""}`,
+        title: `${row.name}: ${least}${formOf(key)(size(row))}, ${words.split(" ").slice(-2).join(" ")} of the network`,
+        "data-slice": row.at ?? "whole",
+        tabindex: share < 0.02 ? "-1" : null,
+      },
+      share * holder.clientWidth < LEGIBLE ? "" : words,
+    );
     element.setAttribute("aria-label", element.title);
     element.style.left = `${100 * from}%`;
     element.style.width = `${100 * share}%`;
@@ -61,11 +67,14 @@ function icicleView() {
     const path = [];
     for (let row = root; row; row = row.parent) path.unshift(row);
     const step = (row) => make("button", { type: "button", "data-slice": row.at ?? "whole" }, row.label ?? row.name);
-    byId("crumbs").replaceChildren(...(root ? [whole, ...path] : []).flatMap((row, k) => (k ? ["/", step(row)] : [step(row)])));
+    byId("crumbs").replaceChildren(
+      ...(root ? [whole, ...path] : []).flatMap((row, k) => (k ? ["/", step(row)] : [step(row)])),
+    );
   }
 
   function mark() {
-    for (const each of holder.querySelectorAll("[data-slice]")) each.classList.toggle("selected", selected !== null && each.dataset.slice === String(selected.at));
+    for (const each of holder.querySelectorAll("[data-slice]"))
+      each.classList.toggle("selected", selected !== null && each.dataset.slice === String(selected.at));
   }
 
   function press(event) {
@@ -85,7 +94,10 @@ function icicleView() {
     root = which === "whole" ? null : rows[which];
     refresh();
   });
-  choice.addEventListener("change", () => { key = choice.value; refresh(); });
+  choice.addEventListener("change", () => {
+    key = choice.value;
+    refresh();
+  });
   views.push(mark);
   refresh();
 }

@@ -7,7 +7,16 @@ const rows = data.rows;
 const column = new Map(data.columns.map((each, k) => [each.key, k]));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const SVG = "http://www.w3.org/2000/svg";
-const PREFIXES = [[1e24, "Y"], [1e21, "Z"], [1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const PREFIXES = [
+  [1e24, "Y"],
+  [1e21, "Z"],
+  [1e18, "E"],
+  [1e15, "P"],
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
 
 /** An element with attributes and children; texts become text nodes. */
 function make(tag, attributes = {}, ...children) {
@@ -44,7 +53,10 @@ function scaled(number, digits) {
 const FORMS = {
   count: (number) => number.toLocaleString("en-US"),
   short: (number) => scaled(number, 4),
-  size: (number) => { const text = scaled(number, 3); return /[A-Za-z]$/.test(text) ? `${text}B` : `${text} B`; },
+  size: (number) => {
+    const text = scaled(number, 3);
+    return /[A-Za-z]$/.test(text) ? `${text}B` : `${text} B`;
+  },
   text: (value) => String(value),
 };
 

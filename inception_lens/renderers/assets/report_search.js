@@ -10,12 +10,18 @@ function searchView(diagram) {
 
   function find() {
     const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const every = words.length ? rows.filter((row) => row.haystack && words.every((word) => row.haystack.includes(word))) : [];
+    const every = words.length
+      ? rows.filter((row) => row.haystack && words.every((word) => row.haystack.includes(word)))
+      : [];
     hits = every.slice(0, MOST_FOUND);
     at = hits.length ? 0 : -1;
     diagram.found(every.flatMap((row) => (row.children.length && !row.op ? [] : row.nodes)));
-    const more = every.length > MOST_FOUND ? [make("div", { class: "note" }, `and ${(every.length - MOST_FOUND).toLocaleString("en-US")} more`)] : [];
-    const none = words.length && !every.length ? [make("div", { class: "note", role: "status" }, "no layer is called that")] : [];
+    const more =
+      every.length > MOST_FOUND
+        ? [make("div", { class: "note" }, `and ${(every.length - MOST_FOUND).toLocaleString("en-US")} more`)]
+        : [];
+    const none =
+      words.length && !every.length ? [make("div", { class: "note", role: "status" }, "no layer is called that")] : [];
     list.replaceChildren(...hits.map(hit), ...more, ...none);
     showList(words.length > 0);
     mark();
@@ -28,8 +34,14 @@ function searchView(diagram) {
     row.haystack = `${row.name} ${row.about} ${row.op ?? ""}`.toLowerCase();
   }
 
-  const hit = (row, k) => make("div", { class: "hit", role: "option", id: `hit-${k}`, "data-hit": k },
-    make("span", {}, row.name), make("span", { class: "muted" }, row.op ?? "module"), make("span", { class: "muted" }, told(row, "macs")));
+  const hit = (row, k) =>
+    make(
+      "div",
+      { class: "hit", role: "option", id: `hit-${k}`, "data-hit": k },
+      make("span", {}, row.name),
+      make("span", { class: "muted" }, row.op ?? "module"),
+      make("span", { class: "muted" }, told(row, "macs")),
+    );
 
   function showList(visible) {
     list.hidden = !visible;
@@ -37,7 +49,8 @@ function searchView(diagram) {
   }
 
   function mark() {
-    for (const each of list.querySelectorAll("[data-hit]")) each.setAttribute("aria-selected", String(Number(each.dataset.hit) === at));
+    for (const each of list.querySelectorAll("[data-hit]"))
+      each.setAttribute("aria-selected", String(Number(each.dataset.hit) === at));
     if (at >= 0) query.setAttribute("aria-activedescendant", `hit-${at}`);
     else query.removeAttribute("aria-activedescendant");
     list.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
@@ -51,15 +64,20 @@ function searchView(diagram) {
   }
 
   query.addEventListener("input", find);
-  query.addEventListener("focus", () => { if (query.value) find(); });
+  query.addEventListener("focus", () => {
+    if (query.value) find();
+  });
   query.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       if (list.hidden) find();
       at = hits.length ? (at + (event.key === "ArrowDown" ? 1 : -1) + hits.length) % hits.length : -1;
       mark();
     } else if (event.key === "Enter") take(at);
-    else if (event.key === "Escape") { query.value = ""; find(); query.blur(); }
-    else return;
+    else if (event.key === "Escape") {
+      query.value = "";
+      find();
+      query.blur();
+    } else return;
     event.preventDefault();
   });
   list.addEventListener("pointerdown", (event) => {

@@ -15,10 +15,20 @@ function tableView() {
   const head = make("thead");
   const body = make("tbody");
   const foot = make("tfoot");
-  holder.append(make("table", { role: "treegrid" }, make("caption", { class: "hidden" }, "Layers and what each costs"), head, body, foot));
+  holder.append(
+    make(
+      "table",
+      { role: "treegrid" },
+      make("caption", { class: "hidden" }, "Layers and what each costs"),
+      head,
+      body,
+      foot,
+    ),
+  );
 
   const columns = () => data.columns.filter((each) => shown.has(each.key));
-  const matches = (row) => !filter || `${row.name} ${row.about} ${valueOf(row, "op") ?? ""}`.toLowerCase().includes(filter);
+  const matches = (row) =>
+    !filter || `${row.name} ${row.about} ${valueOf(row, "op") ?? ""}`.toLowerCase().includes(filter);
 
   /** The rows in their order: what is open of the tree, or its leaves by a number. */
   function list() {
@@ -38,17 +48,33 @@ function tableView() {
   }
 
   function ordered(a, b) {
-    if (typeof a === "string" || typeof b === "string") return String(a ?? "").localeCompare(String(b ?? ""), "en", { numeric: true });
+    if (typeof a === "string" || typeof b === "string")
+      return String(a ?? "").localeCompare(String(b ?? ""), "en", { numeric: true });
     return (a ?? -1) - (b ?? -1);
   }
 
   function refresh() {
     listed = list();
-    head.replaceChildren(make("tr", {}, heading("name", "layer", false), ...columns().map((each) => heading(each.key, each.title, each.numeric))));
-    foot.replaceChildren(make("tr", {}, make("th", { scope: "row" }, "total"), ...columns().map((each) => make("td", { class: each.numeric ? "n" : null }, each.total))));
+    head.replaceChildren(
+      make(
+        "tr",
+        {},
+        heading("name", "layer", false),
+        ...columns().map((each) => heading(each.key, each.title, each.numeric)),
+      ),
+    );
+    foot.replaceChildren(
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, "total"),
+        ...columns().map((each) => make("td", { class: each.numeric ? "n" : null }, each.total)),
+      ),
+    );
     rowsInSight();
     const what = listed.length === 1 ? "row" : "rows";
-    byId("counted").textContent = `${listed.length.toLocaleString("en-US")} ${what}${filter ? " match" : ""}${sort.key ? ", sorted; press the heading again to turn or to leave the order" : ""}`;
+    const order = sort.key ? ", sorted; press the heading again to turn or to leave the order" : "";
+    byId("counted").textContent = `${listed.length.toLocaleString("en-US")} ${what}${filter ? " match" : ""}${order}`;
   }
 
   function heading(key, title, numeric) {
@@ -60,32 +86,59 @@ function tableView() {
   /** Draw the rows that can be seen, with empty space for the others. */
   function rowsInSight(all = false) {
     const windowed = !all && listed.length > MOST_ROWS;
-    const first = windowed ? Math.max(Math.floor(holder.scrollTop / ROW) - SPARE, 0) : 0;
-    const last = windowed ? Math.min(first + Math.ceil(holder.clientHeight / ROW) + 2 * SPARE, listed.length) : listed.length;
-    const space = (count) => (count > 0 ? [make("tr", { class: "space", "aria-hidden": "true" }, tall(count * ROW))] : []);
-    body.replaceChildren(...space(first), ...listed.slice(first, last).map((row, k) => line(row, first + k)), ...space(listed.length - last));
+    const top = Math.min(holder.scrollTop, listed.length * ROW - holder.clientHeight); // the list may have shrunk
+    const first = windowed ? Math.max(Math.floor(top / ROW) - SPARE, 0) : 0;
+    const last = windowed
+      ? Math.min(first + Math.ceil(holder.clientHeight / ROW) + 2 * SPARE, listed.length)
+      : listed.length;
+    const space = (count) =>
+      count > 0 ? [make("tr", { class: "space", "aria-hidden": "true" }, tall(count * ROW))] : [];
+    body.replaceChildren(
+      ...space(first),
+      ...listed.slice(first, last).map((row, k) => line(row, first + k)),
+      ...space(listed.length - last),
+    );
     holder.firstChild.setAttribute("aria-rowcount", listed.length + 2);
   }
 
   function tall(height) {
-    const cell = make("td", { colspan: shown.size + 1 });
-    cell.style.height = `${height}px`;
-    return cell;
+    const gap = make("td", { colspan: shown.size + 1 });
+    gap.style.height = `${height}px`;
+    return gap;
   }
 
   function line(row, at) {
     const indent = sort.key ? 0 : row.level;
     const isOpen = openRows.has(row) || Boolean(filter);
-    const twist = row.children.length && !sort.key
-      ? make("button", { type: "button", class: "twist", tabindex: "-1", "aria-label": isOpen ? "close" : "open" }, isOpen ? "\u25be" : "\u25b8")
-      : make("span", { class: "twist" });
-    const name = make("th", { scope: "row", title: row.name }, twist, make("span", { class: `dot ${kindClass(row.category)}` }),
-      sort.key || filter ? row.name : row.label, row.about ? make("small", {}, ` ${row.about}`) : null);
+    const twist =
+      row.children.length && !sort.key
+        ? make(
+            "button",
+            { type: "button", class: "twist", tabindex: "-1", "aria-label": isOpen ? "close" : "open" },
+            isOpen ? "\u25be" : "\u25b8",
+          )
+        : make("span", { class: "twist" });
+    const name = make(
+      "th",
+      { scope: "row", title: row.name },
+      twist,
+      make("span", { class: `dot ${kindClass(row.category)}` }),
+      sort.key || filter ? row.name : row.label,
+      row.about ? make("small", {}, ` ${row.about}`) : null,
+    );
     name.style.paddingLeft = `${8 + 15 * indent}px`;
-    return make("tr", {
-      "data-row": row.at, "aria-rowindex": at + 2, "aria-selected": String(row === selected),
-      "aria-level": row.level + 1, "aria-expanded": row.children.length ? String(isOpen) : null,
-    }, name, ...columns().map((each) => cell(row, each)));
+    return make(
+      "tr",
+      {
+        "data-row": row.at,
+        "aria-rowindex": at + 2,
+        "aria-selected": String(row === selected),
+        "aria-level": row.level + 1,
+        "aria-expanded": row.children.length ? String(isOpen) : null,
+      },
+      name,
+      ...columns().map((each) => cell(row, each)),
+    );
   }
 
   function cell(row, { key, numeric }) {
@@ -99,12 +152,15 @@ function tableView() {
     return value;
   }
 
-  const largest = rows.reduce((most, row) => Math.max(most, row.parent ? 0 : valueOf(row, "macs") ?? 0), 0);
+  const largest = rows.reduce((most, row) => Math.max(most, row.parent ? 0 : (valueOf(row, "macs") ?? 0)), 0);
 
   function show(row) {
     for (let above = row.parent; above; above = above.parent) openRows.add(above);
     if (!listed.includes(row)) {
-      if (!matches(row)) { filter = ""; byId("filter").value = ""; }
+      if (!matches(row)) {
+        filter = "";
+        byId("filter").value = "";
+      }
       refresh();
     }
     const at = listed.indexOf(row);
@@ -147,7 +203,14 @@ function tableView() {
   holder.addEventListener("keydown", (event) => {
     if (event.target.closest("button")) return;
     const at = listed.indexOf(selected);
-    const goes = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: listed.length - 1, PageDown: at + 15, PageUp: at - 15 };
+    const goes = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: listed.length - 1,
+      PageDown: at + 15,
+      PageUp: at - 15,
+    };
     if (event.key in goes) select(listed[Math.min(Math.max(goes[event.key], 0), listed.length - 1)], "table");
     else if (event.key === "Enter" && selected) flip(selected);
     else if (event.key === "ArrowRight" && selected && !openRows.has(selected)) flip(selected);
@@ -155,8 +218,13 @@ function tableView() {
     else return;
     event.preventDefault();
   });
-  holder.addEventListener("scroll", () => { if (listed.length > MOST_ROWS) requestAnimationFrame(() => rowsInSight()); });
-  byId("filter").addEventListener("input", (event) => { filter = event.target.value.trim().toLowerCase(); refresh(); });
+  holder.addEventListener("scroll", () => {
+    if (listed.length > MOST_ROWS) requestAnimationFrame(() => rowsInSight());
+  });
+  byId("filter").addEventListener("input", (event) => {
+    filter = event.target.value.trim().toLowerCase();
+    refresh();
+  });
   addEventListener("beforeprint", () => rowsInSight(true));
   addEventListener("afterprint", () => rowsInSight());
 
@@ -173,13 +241,18 @@ function tableView() {
   for (const each of data.columns) {
     const box = make("input", { type: "checkbox", value: each.key });
     box.checked = each.shown;
-    box.addEventListener("change", () => { if (box.checked) shown.add(each.key); else shown.delete(each.key); refresh(); });
+    box.addEventListener("change", () => {
+      if (box.checked) shown.add(each.key);
+      else shown.delete(each.key);
+      refresh();
+    });
     byId("columns").append(make("label", {}, box, each.title));
   }
 
   views.push((row) => {
     if (row) show(row);
-    for (const each of body.querySelectorAll("[aria-selected]")) each.setAttribute("aria-selected", String(rows[each.dataset.row] === row));
+    for (const each of body.querySelectorAll("[aria-selected]"))
+      each.setAttribute("aria-selected", String(rows[each.dataset.row] === row));
   });
   refresh();
 }

@@ -56,19 +56,23 @@ function movable(svg, group, extent) {
     apply();
   }
 
-  svg.addEventListener("wheel", (event) => {
-    const { left, top } = frame();
-    if (event.ctrlKey || event.metaKey) {
-      event.preventDefault();
-      zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0022)), event.clientX - left, event.clientY - top);
-      return;
-    }
-    const step = event.deltaMode ? 18 : 1;
-    view.x -= (event.shiftKey ? event.deltaY : event.deltaX) * step;
-    view.y -= (event.shiftKey ? 0 : event.deltaY) * step;
-    if (bounded() || Math.abs(event.deltaX) > Math.abs(event.deltaY)) event.preventDefault();
-    apply();
-  }, { passive: false });
+  svg.addEventListener(
+    "wheel",
+    (event) => {
+      const { left, top } = frame();
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0022)), event.clientX - left, event.clientY - top);
+        return;
+      }
+      const step = event.deltaMode ? 18 : 1;
+      view.x -= (event.shiftKey ? event.deltaY : event.deltaX) * step;
+      view.y -= (event.shiftKey ? 0 : event.deltaY) * step;
+      if (bounded() || Math.abs(event.deltaX) > Math.abs(event.deltaY)) event.preventDefault();
+      apply();
+    },
+    { passive: false },
+  );
 
   svg.addEventListener("pointerdown", (event) => {
     if (event.button > 0) return;
@@ -103,7 +107,14 @@ function movable(svg, group, extent) {
     });
   }
   // The click at the end of a drag is no click.
-  svg.addEventListener("click", (event) => { if (moved) event.stopPropagation(); moved = false; }, true);
+  svg.addEventListener(
+    "click",
+    (event) => {
+      if (moved) event.stopPropagation();
+      moved = false;
+    },
+    true,
+  );
 
   return { zoom, fit, reveal, view, apply };
 }
