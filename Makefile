@@ -8,6 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
+	@$(BIN)/inception-lens report googlenet -o reports/googlenet
 
 test: .venv/dev
 	$(BIN)/python -m pytest

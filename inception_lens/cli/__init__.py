@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("compare", "What differs between two networks, and what it costs."),
     "verify": ("verify", "Second opinions on the counts; --paper, against the paper's Table 1."),
     "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
+    "report": ("report", "Everything about a network on one page that works offline."),
     "plot": ("plot", "Figures of a network, and of the family: cost, memory, field, accuracy."),
     "train": ("train", "Train a network: digits in two minutes, or any images of yours."),
     "evaluate": ("evaluate", "How often a trained network is right, again."),
