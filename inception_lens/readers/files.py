@@ -72,6 +72,7 @@ def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
         zipfile.BadZipFile,
         OSError,
         EOFError,
+        UnicodeDecodeError,
         NotImplementedError,
         RuntimeError,
         struct.error,
