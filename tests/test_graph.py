@@ -132,6 +132,7 @@ def test_two_graphs_are_equal_when_they_compute_the_same() -> None:
     graph = chain(CONV, RELU)
     again = chain(CONV, RELU)
     assert graph == again
+    assert not graph != again  # noqa: SIM202 - an operation of its own
     assert hash(graph) == hash(again)
     assert graph != (graph.inputs, graph.nodes)
 

@@ -46,9 +46,9 @@ def memory(graph: Graph) -> Memory:
                 storage_of[output_name(name, i)] = storage
             allocated.append(0)
         else:
-            taken = 0
-            for i, tensor in enumerate(types[name]):
-                output = output_name(name, i)
+            taken, outputs = 0, types[name]
+            for i, tensor in enumerate(outputs):
+                output = output_name(name, i) if i else name
                 storage_of[output] = output
                 size[output] = tensor.bytes
                 born[output] = last_read[output] = step

@@ -43,7 +43,8 @@ def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
                 window = op.window(shape, types[node.name][0].shape)
                 if window and len(window.kernel) == len(field.size):
                     field = _through(field, window)
-        for i in range(len(types[node.name])):
+        fields[node.name] = field
+        for i in range(1, len(types[node.name])):
             fields[output_name(node.name, i)] = field
     return tuple([fields[node.name] for node in graph.nodes])
 

@@ -15,8 +15,9 @@ from inception_lens.graph import output_name
 from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, by
 from inception_lens.pytorch.classify import classified, plain
 from inception_lens.pytorch.formulas import FORMULAS
-from inception_lens.pytorch.operators import RULES, Arguments, Call, Rule
+from inception_lens.pytorch.operators import Arguments, Call, Rule
 from inception_lens.pytorch.recorder import Recorder
+from inception_lens.pytorch.rules import RULES
 from inception_lens.pytorch.values import DTYPES, Traced, mapped, on_meta, tensors_in, traced, type_of
 from inception_lens.pytorch.views import VIEWS, parts
 

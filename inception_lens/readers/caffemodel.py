@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inception_lens.errors import FormatError, require
 from inception_lens.readers import protobuf_wire as wire
-from inception_lens.readers.files import shown
+from inception_lens.readers.files import one_line, shown
 from inception_lens.readers.prototxt_layers import V0_TYPES
 from inception_lens.readers.tensors import NUMPY, Layer, Tensor, Weights, array, checked, mapped
 
@@ -67,7 +67,7 @@ def read_caffemodel(path: str) -> Weights:
     try:
         layers, blobs = _net(data)
     except FormatError as error:
-        raise FormatError(f"{shown(path)}: {error}") from None
+        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
     if not blobs:
         raise FormatError(f"{shown(path)}: no layer in it has numbers: it is no caffemodel")
     tensors = tuple(

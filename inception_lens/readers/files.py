@@ -19,6 +19,11 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
+def one_line(message: object) -> str:
+    """A message about a file, which may hold names from it: without line breaks, and not longer than anybody reads."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(message)[:1_000])
+
+
 def read_bytes(path: str, largest: int, kind: str) -> bytes:
     """Read a whole file of at most `largest` bytes; `kind` names what it should be, such as `Caffe prototxt`.
 
@@ -56,6 +61,13 @@ def check(path: str, kind: str, largest: int | None = None) -> int:
     return found.st_size
 
 
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, OverflowError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+"""What `zipfile` raises of an archive that is none."""
+
+
 @contextmanager
 def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
     """Open a ZIP archive whose directory is of a bounded size.
@@ -68,16 +80,7 @@ def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
         _check_directory(path)
         with zipfile.ZipFile(path) as opened:
             yield opened
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        EOFError,
-        UnicodeDecodeError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-        zlib.error,
-    ) as error:
+    except BROKEN as error:
         raise FormatError(f"{shown(path)}: no whole {kind}: {str(error)[:100]}") from None
 
 

@@ -214,11 +214,12 @@ def matmul(run: Run, call: Call) -> list[Value]:
     if a.shape[-1] != features:
         raise FormatError(f"weights of {by(b.shape)} do not fit an input of {by(a.shape)}")
 
-    def write(bias: Value | None = None) -> str:
+    def write(bias: Value | None = None, name: str = "") -> str:
         weights: list[tuple[Value, Shape]] = [(b, (out, features))]
         if bias is not None:
             weights.append((bias, (out,)))
-        return weighted(run, call, Linear(out, bias is not None), a, weights).node
+        whole = call._replace(name=name) if call.name == f"{name}/product" else call
+        return weighted(run, whole, Linear(out, bias is not None), a, weights).node
 
     if call.used[0] != 1:
         return [run.value(write())]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, by
-from inception_lens.readers.files import shown
+from inception_lens.readers.files import one_line, shown
 from inception_lens.readers.onnx_file import BITS, TYPES, without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
 from inception_lens.readers.onnx_plain import PLAIN
@@ -65,11 +65,23 @@ def read_onnx(path: str, inputs: Given | Shape | None = None, mode: Mode = "infe
         model = onnx.ModelProto.FromString(without_numbers(data))
         if not model.HasField("graph") or not model.graph.node:
             raise FormatError("no ONNX model: it has no graph")
+        _check_texts(model)
         return _Reading(model, shown(path)).graph(inputs, mode)
     except (FormatError, GraphError) as error:
-        raise FormatError(f"{shown(path)}: {error}") from None
+        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
     except (require("google.protobuf.message", extra="onnx").DecodeError, UnicodeDecodeError):
         raise FormatError(f"{shown(path)}: no ONNX model: its parts are not what they should be") from None
+
+
+def _check_texts(message: Any) -> None:
+    """Raise a FormatError where a name is no text: the parser hands such a one out as bytes."""
+    for field, value in message.ListFields():
+        values = value if field.is_repeated else (value,)
+        if field.type == field.TYPE_MESSAGE:
+            for each in values:
+                _check_texts(each)
+        elif field.type == field.TYPE_STRING and any(isinstance(each, bytes) for each in values):
+            raise FormatError(f"no ONNX model: a `{field.name}` is no text")
 
 
 class _Reading:
@@ -114,7 +126,7 @@ class _Reading:
                 made = self.run(run, node, call, scope)
             except (FormatError, GraphError) as error:
                 raise error if getattr(error, "told", False) else _told(checked(error, call)) from None
-            except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError) as error:
+            except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
                 raise _told(checked(FormatError(f"its attributes make no sense: {str(error)[:80]}"), call)) from None
             scope.values.update(
                 {name: value for name, value in zip(call.outputs, made, strict=False) if name},

@@ -161,7 +161,7 @@ def _residual(run: Run, call: Call, values: list[Value]) -> Value | None:
         for layer, bias in (values, values[::-1]):
             waiting = layer.pending
             if waiting and waiting.kind == "linear" and bias.is_weight and bias.shape == layer.shape[-1:]:
-                return run.value(waiting.detail(bias))
+                return run.value(waiting.detail(bias, call.name))
     if len({value.shape for value in values}) > 1 or any(not value.node and value.pending is None for value in values):
         return None
     last = values[-1].pending

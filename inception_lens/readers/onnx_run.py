@@ -15,7 +15,7 @@ from inception_lens.readers.onnx_values import Call, Value
 
 NOBODY_KNOWS = TensorType(())
 """Stands for the type of a tensor that nobody can tell; what reads it is an Unknown too."""
-MOST_NODES = 200_000
+MOST_NODES = 50_000
 
 
 class Run:
@@ -26,18 +26,19 @@ class Run:
         self.kinds = kinds
         self.writer = Writer(inputs)
         self.names = {given.name for given in inputs}
+        self.numbers: Counter[str] = Counter()
         self.stored: dict[tuple[str, Shape], str] = {}
         self.shapes: dict[str, Shape] = {}
         """Of each initialiser as its first reader reads it: another reading of it counts nothing again."""
         self.calls = 0
 
     def unique(self, name: str) -> str:
-        """The name, with a number behind it where it is taken."""
-        name = name or "node"
-        number, found = 1, name
-        while found in self.names or re.fullmatch(r".*:\d+", found):
-            number += 1
-            found = f"{name.replace(':', '_')}_{number}"
+        """The name, with a number behind it where it is taken, and without what would make it an output's."""
+        name = re.sub(r":(?=\d+$)", "_", name) or "node"
+        found = name
+        while found in self.names:
+            self.numbers[name] += 1
+            found = f"{name}_{self.numbers[name] + 1}"
         self.names.add(found)
         return found
 

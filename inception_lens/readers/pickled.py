@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.files import archive, check, shown
+from inception_lens.readers.files import archive, check, one_line, shown
 from inception_lens.readers.tensors import Tensor, Weights, array, checked, mapped
 
 LARGEST_PICKLE = 32_000_000
@@ -172,7 +172,7 @@ def _load(stream: BinaryIO, path: str) -> Any:
     try:
         return _Reader(stream).load()
     except (pickle.UnpicklingError, FormatError) as error:
-        raise FormatError(f"{shown(path)}: its pickle: {error}") from None
+        raise FormatError(f"{shown(path)}: its pickle: {one_line(error)}") from None
     except Exception as error:  # a broken pickle raises anything at all
         raise FormatError(f"{shown(path)}: its pickle cannot be read: {type(error).__name__}") from None
 
@@ -182,7 +182,7 @@ def _tensors(loaded: Any, path: str) -> dict[str, Description]:
     try:
         _collect(loaded, "", found, set(), 0)
     except FormatError as error:
-        raise FormatError(f"{shown(path)}: {error}") from None
+        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
     if not found:
         raise FormatError(f"{shown(path)}: it holds no tensors by name")
     return found

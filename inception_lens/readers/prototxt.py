@@ -9,7 +9,7 @@ import msgspec
 from inception_lens.errors import ConfigError, FormatError, GraphError
 from inception_lens.graph import About, Graph, Mode, Output
 from inception_lens.ops import Shape
-from inception_lens.readers.files import read_bytes, shown
+from inception_lens.readers.files import one_line, read_bytes, shown
 from inception_lens.readers.protobuf_text import Message, parse
 from inception_lens.readers.prototxt_inputs import is_source, settle, sources
 from inception_lens.readers.prototxt_layers import Layer, layers_of, stages_of
@@ -71,7 +71,7 @@ def read_prototxt(
         graph = read(parse(text), inputs, mode, chosen)
     except (FormatError, GraphError) as error:
         line = getattr(error, "line", 0)
-        raise FormatError(f"{shown(path)}{f':{line}' if line else ''}: {error}", line=line) from None
+        raise FormatError(f"{shown(path)}{f':{line}' if line else ''}: {one_line(error)}", line=line) from None
     return msgspec.structs.replace(graph, about=About(graph.name, shown(path), "prototxt"))
 
 

@@ -1,5 +1,6 @@
 """The blobs of a Caffe net while it is read, and how its layers become nodes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from inception_lens.errors import FormatError, suggest
@@ -31,6 +32,7 @@ class Net:
         self.frozen: set[str] = set()
         self.was_read: set[str] = set()
         self.names = set(used)
+        self.numbers: Counter[str] = Counter()
 
     def bottom(self, layer: Layer, i: int = 0) -> str:
         """The node that makes the layer's bottom number `i`.
@@ -83,10 +85,10 @@ class Net:
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it is taken."""
-        number, found = 1, name
+        found = name
         while found in self.names:
-            number += 1
-            found = f"{name}_{number}"
+            self.numbers[name] += 1
+            found = f"{name}_{self.numbers[name] + 1}"
         self.names.add(found)
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from inception_lens.errors import FormatError, require, suggest
 from inception_lens.readers.caffemodel import read_caffemodel
-from inception_lens.readers.files import archive, check, shown
+from inception_lens.readers.files import archive, check, one_line, shown
 from inception_lens.readers.pickled import read_pickled
 from inception_lens.readers.tensors import Tensor, Weights, array, checked, mapped
 
@@ -44,7 +44,7 @@ def read_safetensors(path: str) -> Weights:
             found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
             tensors = tuple(_sliced(name, each.get_shape(), each.get_dtype()) for name, each in found.items())
     except (OSError, safetensors.SafetensorError) as error:
-        raise FormatError(f"{shown(path)}: no whole safetensors: {error}") from None
+        raise FormatError(f"{shown(path)}: no whole safetensors: {one_line(error)}") from None
 
     def numbers(tensor: Tensor) -> Any:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -102,7 +102,7 @@ def read_onnx_weights(path: str) -> Weights:
     try:
         found = initialisers(data)
     except FormatError as error:
-        raise FormatError(f"{shown(path)}: {error}") from None
+        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
     if not found:
         raise FormatError(f"{shown(path)}: no ONNX model with initialisers")
 

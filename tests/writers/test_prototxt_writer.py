@@ -7,13 +7,13 @@ import pytest
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.architectures.catalogue import entries
-from inception_lens.errors import FormatError, ShapeError
+from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import ELU, GELU, AvgPool2d, BatchNorm2d, Conv2d, LeakyReLU, Linear, Op, ReLU, TensorType
-from inception_lens.ops import window as sliding
 from inception_lens.readers.protobuf_text import parse
 from inception_lens.readers.prototxt import Settings, read
 from inception_lens.writers.prototxt import to_prototxt
+from tests.writers.plain import plain
 
 NAMES = [entry.name for entry in entries()]
 ENTRIES = {entry.name: entry for entry in entries()}
@@ -37,31 +37,6 @@ NOT_IN_CAFFE = {
 
 def read_back(graph: Graph) -> Graph:
     return read(parse(to_prototxt(graph)), None, graph.mode, Settings())
-
-
-def plain(graph: Graph) -> list[Node]:
-    """The nodes, with windows as they are on this very input, and pools that Caffe knows by one name only."""
-    return [msgspec.structs.replace(node, op=_plain(graph, node)) for node in graph.nodes]
-
-
-def _plain(graph: Graph, node: Node) -> Op:
-    op, maps = node.op, graph.input_shapes(node)[0][2:]
-    if op.kind == "AdaptiveAvgPool2d":
-        kernel = tuple(n // m for n, m in zip(maps, graph.types[node.name][0].shape[2:], strict=True))
-        return AvgPool2d(kernel, kernel, (0, 0), "floor")
-    if not hasattr(op, "rounding"):
-        return op
-    made = graph.types[node.name][0].shape[2:]
-    window = (maps, op.kernel_size, op.stride, op.padding, (1, 1))  # type: ignore[attr-defined]
-    rounding = "floor" if _fits(*window, "floor") == made else "ceil"
-    return msgspec.structs.replace(op, rounding=rounding)
-
-
-def _fits(*window: object) -> object:
-    try:
-        return sliding.output_size(*window)
-    except ShapeError:
-        return ()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_IN_CAFFE])

@@ -1,0 +1,182 @@
+"""Good files with bytes changed, cut out, doubled or put in: each is read, or refused in one line, soon and small."""
+
+import io
+import random
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+from safetensors.numpy import save
+
+import inception_lens as il
+from inception_lens.errors import InceptionLensError
+from inception_lens.readers.weights import read_weights
+from inception_lens.writers.onnx_model import to_onnx
+from tests.readers.caffe_models import CaffeLayer, caffemodel
+from tests.readers.caffe_nets import Builder
+
+MUTANTS = 120
+"""Of each good file."""
+SECONDS = 20.0
+MEGABYTES = 700
+LONGEST_LINE = 1_500
+"""Characters of a message: it may hold a path and a name of the file's own."""
+
+
+def small_prototxt(spelling: str) -> bytes:
+    net = Builder(spelling).data(10, 3, 32)
+    net.conv("conv1", 8, 3, "pad: 1").lrn("norm1").pool("pool1", 3, 2).conv("conv2", 8, 5, "pad: 2 group: 2")
+    return (
+        net.pool("pool2", 2, 2, "pool: AVE")
+        .fc("fc1", 16)
+        .fc("fc2", 10, relu=False)
+        .layer("Softmax", "prob")
+        .text.encode()
+    )
+
+
+def small_onnx() -> bytes:
+    then = helper.make_graph([helper.make_node("Relu", ["x"], ["t"])], "then", [], [_info("t")])
+    shape = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Gather", ["s", "i"], ["n"]),
+        helper.make_node("Equal", ["n", "i"], ["c"]),
+        helper.make_node("If", ["c"], ["b"], then_branch=then, else_branch=then),
+        helper.make_node("Reshape", ["b", "r"], ["f"]),
+        helper.make_node("MatMul", ["f", "w"], ["y"]),
+    ]
+    weights = [
+        numpy_helper.from_array(np.array(0), "i"),
+        numpy_helper.from_array(np.array([1, -1]), "r"),
+        numpy_helper.from_array(np.ones((48, 5), "f4"), "w"),
+    ]
+    graph = helper.make_graph(shape, "g", [_info("x", 1, 3, 4, 4)], [_info("y", 1, 5)], weights)
+    data: bytes = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]).SerializeToString()
+    return data
+
+
+def _info(name: str, *shape: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, 1, shape or None)
+
+
+def small_caffemodel(spelling: str) -> bytes:
+    numbers = [np.ones((4, 3, 3, 3)), np.ones(4)]
+    return caffemodel([CaffeLayer("data", "Data", []), CaffeLayer("conv", "Convolution", numbers)], spelling)
+
+
+def small_npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, first=np.ones((3, 4), "f4"), second=np.arange(5))
+    return buffer.getvalue()
+
+
+def small_pth(*, legacy: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    state = {"conv.weight": torch.ones(2, 3), "fc": {"bias": torch.arange(4)}}
+    torch.save(state, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+def listed(path: str) -> None:
+    weights = read_weights(path)
+    for tensor in weights.tensors:
+        if tensor.elements < 10_000:
+            weights.read(tensor)
+
+
+def analysed(path: str) -> None:
+    assert il.analyze(path).totals.params >= 0
+
+
+GOOD: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
+    "prototxt": ("net.prototxt", small_prototxt("current"), analysed),
+    "prototxt-v0": ("net.prototxt", small_prototxt("V0"), analysed),
+    "onnx": ("net.onnx", small_onnx(), analysed),
+    "onnx-ours": ("net.onnx", to_onnx(il.load("lenet@caffe")), analysed),
+    "caffemodel": ("net.caffemodel", small_caffemodel("current"), listed),
+    "caffemodel-v1": ("net.caffemodel", small_caffemodel("V1"), listed),
+    "safetensors": ("net.safetensors", save({"a": np.ones((2, 3), "f4"), "b": np.arange(4)}), listed),
+    "npz": ("net.npz", small_npz(), listed),
+    "pth": ("net.pth", small_pth(), listed),
+    "pth-legacy": ("net.pth", small_pth(legacy=True), listed),
+}
+
+
+def mutant(data: bytes, chance: random.Random) -> bytes:
+    """One to four changes of a good file."""
+    changed = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        at, length = chance.randrange(len(changed) + 1), chance.choice((1, 1, 2, 8, 64))
+        match chance.randrange(6):
+            case 0:
+                changed[at : at + length] = chance.randbytes(length)
+            case 1:
+                del changed[at : at + length]
+            case 2:
+                changed[at:at] = changed[max(at - length, 0) : at]
+            case 3:
+                changed[at : at + 1] = bytes([chance.choice((0x00, 0x7F, 0x80, 0xFF))]) * length
+            case 4:
+                del changed[at:]
+            case _:
+                if at < len(changed):
+                    changed[at] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_the_good_file_is_good(tmp_path: Path, kind: str) -> None:
+    name, data, read = GOOD[kind]
+    path = tmp_path / name
+    path.write_bytes(data)
+    read(str(path))
+
+
+@pytest.mark.parametrize("kind", GOOD)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::RuntimeWarning")
+def test_mutants_are_read_or_refused_in_one_line(tmp_path: Path, kind: str) -> None:
+    name, data, read = GOOD[kind]
+    chance, path = random.Random(f"{kind} 5"), tmp_path / name  # noqa: S311
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    said: list[str] = []
+    for _ in range(MUTANTS):
+        path.write_bytes(mutant(data, chance))
+        try:
+            read(str(path))
+        except InceptionLensError as error:
+            said.append(str(error))
+    assert len(said) > MUTANTS // 10
+    assert not [line for line in said if "\n" in line or len(line) > LONGEST_LINE]
+    assert time.process_time() - begin < SECONDS
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < MEGABYTES * 1_000  # kilobytes
+
+
+HUGE = {
+    "a.prototxt": b"layer { " * 10_000_000,
+    "b.prototxt": b'name: "' + b"x" * 9_000_000,
+    "c.onnx": b"\x3a\xff\xff\xff\x2f" + b"\x0a\x00" * 30_000_000,
+    "d.onnx": b"\0" * 100_000_000,
+    "e.caffemodel": b"\xa2\x06\xff\xff\xff\x2f" + b"\x0a\x00" * 10_000_000,
+    "f.safetensors": b"\xff\xff\xff\x02\0\0\0\0" + b"{" * 50_000_000,
+    "g.pth": b"PK\x03\x04" + b"\0" * 100_000_000,
+    "h.npz": b"PK\x05\x06" * 20_000_000,
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_huge_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(HUGE[name])
+    begin = time.process_time()
+    with pytest.raises(InceptionLensError) as caught:
+        (analysed if name.endswith(("onnx", "prototxt")) else listed)(str(path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < LONGEST_LINE
+    assert time.process_time() - begin < SECONDS

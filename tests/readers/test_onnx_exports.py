@@ -1,0 +1,283 @@
+"""Models that PyTorch exports: what this lens counts of the file is what it counts of the module."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from onnx import shape_inference
+from torch import Tensor, nn
+from torch.nn import functional
+
+import inception_lens as il
+from inception_lens.errors import FormatError
+from inception_lens.graph import Graph
+from inception_lens.readers import onnx_model
+from inception_lens.readers.onnx_model import read_onnx
+
+# torchvision, which other packages import, declares these only where it was built for the PyTorch that is installed.
+DECLARED = torch.library.Library("torchvision", "FRAGMENT")
+for operator in ("nms", "qnms"):
+    with contextlib.suppress(RuntimeError):
+        DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+def conv(channels: int, out: int, kernel: int = 3, stride: int = 1, *, act: nn.Module | None = None) -> nn.Sequential:
+    layers = [nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out)]
+    return nn.Sequential(*layers, act if act is not None else nn.SiLU())
+
+
+class Residual(nn.Module):
+    """ResNet's basic block with a projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 7, 2, 3), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1))
+        self.a, self.b = conv(8, 16, 3, 2, act=nn.ReLU()), conv(16, 16, act=nn.Identity())
+        self.down, self.fc = nn.Conv2d(8, 16, 1, 2, bias=False), nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = functional.relu(self.b(self.a(x)) + self.down(x))
+        return self.fc(functional.adaptive_avg_pool2d(x, 1).flatten(1))  # type: ignore[no-any-return]
+
+
+class Inverted(nn.Module):
+    """MobileNet V3's inverted residual with squeeze and excitation, and EfficientNet's with SiLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expand, self.project = conv(8, 24, 1, act=nn.Hardswish()), conv(24, 8, 1, act=nn.Identity())
+        self.depthwise = nn.Sequential(nn.Conv2d(24, 24, 5, 1, 2, groups=24), nn.BatchNorm2d(24), nn.ReLU6())
+        self.squeeze, self.excite = nn.Conv2d(24, 6, 1), nn.Conv2d(6, 24, 1)
+        self.silu, self.pad = conv(8, 8, 1), nn.ZeroPad2d((0, 1, 0, 1))
+        self.last = nn.Conv2d(8, 8, 3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.depthwise(self.expand(x))
+        gate = functional.hardsigmoid(self.excite(functional.relu(self.squeeze(y.mean((2, 3), keepdim=True)))))
+        return self.last(self.pad(self.silu(x + self.project(y * gate))))  # type: ignore[no-any-return]
+
+
+class Detector(nn.Module):
+    """YOLO's parts: C2f, SPPF, a feature pyramid and a head without anchors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = conv(3, 8, 3, 2), conv(8, 16, 3, 2), conv(8, 8), conv(24, 32, 3, 2)
+        self.pool, self.e = nn.MaxPool2d(5, 1, 2), conv(64, 32, 1)
+        self.up, self.f = nn.Upsample(scale_factor=2), conv(56, 16, 1)
+        self.heads = nn.ModuleList([nn.Conv2d(16, 21, 1), nn.Conv2d(32, 21, 1)])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, z = (x := self.b(self.a(x))).chunk(2, 1)
+        x = torch.cat((y, z, self.c(z)), 1)
+        d = self.d(x)
+        d = self.e(torch.cat((d, self.pool(d)), 1))
+        maps = (self.f(torch.cat((self.up(d), x), 1)), d)
+        flat = [head(each).flatten(2) for head, each in zip(self.heads, maps, strict=True)]
+        box, classes = torch.cat(flat, 2).split((16, 5), 1)
+        box = box.view(box.shape[0], 4, 4, -1).transpose(2, 1).softmax(1)
+        return box.sum(1), classes.sigmoid()
+
+
+class Transformer(nn.Module):
+    """ViT's parts: patches, a class token, learned positions, and an encoder layer of PyTorch's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.token = nn.Conv2d(3, 32, 8, 8), nn.Parameter(torch.zeros(1, 1, 32))
+        self.positions = nn.Parameter(torch.zeros(1, 17, 32))
+        self.layer = nn.TransformerEncoderLayer(32, 4, 64, activation="gelu", batch_first=True, norm_first=True)
+        self.norm, self.head = nn.LayerNorm(32), nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat((self.token.expand(x.shape[0], -1, -1), x), 1) + self.positions
+        return self.head(self.norm(self.layer(x))[:, 0])  # type: ignore[no-any-return]
+
+
+class Sequences(nn.Module):
+    """Recurrent layers, a transposed convolution, norms, and functions of every kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.gru = nn.LSTM(8, 6, bidirectional=True, batch_first=True), nn.GRU(12, 5, batch_first=True)
+        self.up, self.prelu, self.norm = nn.ConvTranspose2d(1, 3, 4, 2, 1), nn.PReLU(3), nn.LayerNorm(10)
+        self.instance = nn.InstanceNorm2d(3, affine=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.up(self.gru(self.lstm(x)[0])[0].unsqueeze(1))
+        x = functional.pad(self.norm(self.prelu(self.instance(x))), (1, 1, 0, 2))
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear")
+        x = torch.einsum("bchw,bdhw->bcd", x, functional.elu(x))
+        found = (x.argmax(1), torch.topk(x, 2)[0], functional.log_softmax(x, 1), torch.where(x > 0, x, -x), x.cumsum(1))
+        return (*found, torch.linalg.vector_norm(x, dim=1), x.clamp(min=0), functional.leaky_relu(x, 0.2))
+
+
+def bert() -> nn.Module:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=16,
+    )  # fmt: skip
+    return BertModel(config)
+
+
+class Llama(nn.Module):
+    """A Llama with grouped queries, called as a function of tokens alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        config = LlamaConfig(
+            vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
+            intermediate_size=32, max_position_embeddings=16,
+        )  # fmt: skip
+        self.model = LlamaForCausalLM(config)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.model(input_ids=tokens, use_cache=False).logits  # type: ignore[no-any-return]
+
+
+FOLDED = {"bert": (16 - 12) * 16 + (2 - 12) * 16}
+"""What the exporter looks up beforehand: twelve rows for a table of sixteen positions, and for one of two types."""
+
+
+def image(side: int, channels: int = 3, batch: int = 2) -> Callable[[], Tensor]:
+    return lambda: torch.rand(batch, channels, side, side)
+
+
+def tokens() -> Tensor:
+    return torch.arange(12)[None] % 50
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
+    "residual": (Residual, image(32)),
+    "inverted": (Inverted, image(16, 8)),
+    "detector": (Detector, image(32)),
+    "transformer": (Transformer, image(32, batch=1)),
+    "sequences": (Sequences, lambda: torch.rand(2, 7, 8)),
+    "bert": (bert, tokens),
+    "llama": (Llama, tokens),
+}
+EXPORTERS = [
+    *[(name, False, 17) for name in ("residual", "inverted", "detector", "transformer", "sequences")],
+    *[("detector", False, opset) for opset in (9, 11, 13, 20)],
+    *[(name, True, 20) for name in ("transformer", "bert", "llama")],
+]
+"""Models, whether by way of torch.export, and the version; the older exporter fails on those of transformers."""
+
+
+def made(name: str) -> tuple[nn.Module, Tensor]:
+    """A model whose tensors all differ, so that an exporter takes no two for one, and an input of it."""
+    torch.manual_seed(0)
+    build, example = MODELS[name]
+    module = build().eval()
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            tensor.data.uniform_(0.5, 1.5)
+    return module, example()
+
+
+def exported(folder: Path, name: str, dynamo: bool, opset: int) -> str:
+    module, example = made(name)
+    path = str(folder / "model.onnx")
+    quiet = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (example,), path, dynamo=dynamo, opset_version=opset)
+    return path
+
+
+def without_norms(module: nn.Module) -> int:
+    """Parameters once each batch norm is folded into the convolution before it, which then has a bias."""
+    count = sum(parameter.numel() for parameter in module.parameters())
+    convs = [each for each in module.modules() if isinstance(each, nn.Conv2d)]
+    norms = sum(each.num_features for each in module.modules() if isinstance(each, nn.BatchNorm2d))
+    biased = 24 if any(each.groups > 1 and each.bias is not None for each in convs) else 0
+    return count - norms - biased
+
+
+@pytest.fixture(scope="module")
+def traced() -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize(("name", "dynamo", "opset"), EXPORTERS)
+def test_a_file_counts_as_its_module_does(
+    tmp_path: Path, traced: dict[str, Any], name: str, dynamo: bool, opset: int
+) -> None:
+    path = exported(tmp_path, name, dynamo, opset)
+    (tmp_path / "model.onnx.data").unlink(missing_ok=True)  # weights are not needed
+    graph, seen = reading(path)
+    module, example = made(name)
+    if name not in traced:
+        traced[name] = il.analyze(module, example)
+    totals = il.analyze(graph).totals
+    assert totals.exact
+    assert totals.macs == traced[name].totals.macs
+    assert totals.params == without_norms(module) - FOLDED.get(name, 0)
+    check_against_onnx(path, seen)
+
+
+def reading(path: str) -> tuple[Graph, dict[str, Any]]:
+    """The graph, and the value of every tensor of the file."""
+    seen: dict[str, Any] = {}
+
+    class Watched(onnx_model._Reading):
+        def nodes(self, run: Any, nodes: Any, scope: Any) -> None:
+            super().nodes(run, nodes, scope)
+            if scope.depth == 0:
+                seen.update(scope.values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_model, "_Reading", Watched)
+        return read_onnx(path), seen
+
+
+def check_against_onnx(path: str, seen: dict[str, Any]) -> None:
+    """Every type that ONNX's own inference finds is the one that our rules found."""
+    inferred = shape_inference.infer_shapes(onnx.load(path, load_external_data=False), data_prop=True)
+    checked = 0
+    for info in (*inferred.graph.value_info, *inferred.graph.output):
+        declared = onnx_model._declared(info)
+        if declared is not None and info.name in seen:
+            assert (info.name, seen[info.name].type) == (info.name, declared)
+            checked += 1
+    assert checked > 5
+
+
+def test_names_are_the_modules_paths(tmp_path: Path) -> None:
+    names = [node.name for node in read_onnx(exported(tmp_path, "residual", False, 17)).nodes]
+    assert names[:4] == ["stem/0", "stem/1", "stem/2", "a/0"]
+    assert names[-1] == "fc"
+
+
+def test_a_free_batch_is_one_and_other_free_sizes_must_be_given(tmp_path: Path) -> None:
+    module, path = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), str(tmp_path / "free.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (torch.rand(1, 3, 8, 8),),
+            path,
+            dynamo=False,
+            input_names=["image"],
+            dynamic_axes={"image": {0: "batch", 2: "height"}},
+        )
+    with pytest.raises(FormatError, match=r"`image` leaves sizes free \(batch, height\)"):
+        read_onnx(path)
+    assert il.load(path, (2, 3, 16, 8)).inputs[0].type.shape == (2, 3, 16, 8)
+    assert il.load(path, {"image": (3, 16, 8)}).inputs[0].type.shape == (1, 3, 16, 8)
+    with pytest.raises(FormatError, match="weights of 4x3x3x3 do not fit an input of 1x5x16x8"):
+        il.load(path, (1, 5, 16, 8))
+    with pytest.raises(FormatError, match=r"no input `img`.*did you mean `image`"):
+        il.load(path, {"img": (1, 3, 8, 8)})

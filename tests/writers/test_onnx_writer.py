@@ -1,0 +1,224 @@
+"""ONNX out: checked by ONNX itself, computed by a runtime as PyTorch does, and read back equal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+import inception_lens as il
+from inception_lens.architectures.catalogue import entries
+from inception_lens.cli import run
+from inception_lens.errors import FormatError
+from inception_lens.graph import Graph, Input, Node, Output
+from inception_lens.ops import (
+    ELU,
+    GELU,
+    LSTM,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Elementwise,
+    Flatten,
+    Hardswish,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    Op,
+    Pad,
+    Permute,
+    PReLU,
+    Reduce,
+    ReLU,
+    Reshape,
+    Select,
+    SiLU,
+    Slice,
+    Softmax,
+    TensorType,
+    Upsample,
+)
+from inception_lens.ops.pool import AdaptiveAvgPool2d
+from inception_lens.readers.onnx_model import read_onnx
+from inception_lens.writers.onnx_model import to_onnx
+from tests.writers.plain import plain
+
+ENTRIES = {entry.name: entry for entry in entries()}
+RENAMED = {"googlenet@paddle-fluid"}
+"""Networks with a window that reaches over the map's edge by rounding alone, which ONNX has as padding."""
+RUN = ["googlenet", "googlenet@paddle-fluid", "googlenet@slim", "inception_v3", "alexnet", "resnet18", "lenet"]
+
+
+def read_back(folder: Path, data: bytes) -> Graph:
+    path = folder / "net.onnx"
+    path.write_bytes(data)
+    return read_onnx(str(path))
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_network_reads_back_equal(tmp_path: Path, name: str) -> None:
+    graph = ENTRIES[name].config.graph()
+    data = to_onnx(graph)
+    onnx.checker.check_model(data, full_check=True)
+    again = read_back(tmp_path, data)
+    if name not in RENAMED:
+        assert plain(again) == plain(graph)
+    assert (again.inputs, again.outputs, again.types) == (graph.inputs, graph.outputs, graph.types)
+    assert il.analyze(again).totals == il.analyze(graph).totals
+
+
+def computed(data: bytes, *inputs: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = onnxruntime.InferenceSession(data, options)
+    given = dict(zip([each.name for each in session.get_inputs()], inputs, strict=True))
+    return session.run(None, given)  # type: ignore[no-any-return]
+
+
+def drawn(module: torch.nn.Module) -> Mapping[str, Any]:
+    """The module's tensors, statistics among them no longer what they begin as."""
+    for name, buffer in module.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(0, 0.3)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_a_runtime_computes_what_pytorch_does(name: str) -> None:
+    torch.manual_seed(0)
+    graph = ENTRIES[name].config.replace(classes=10, width=0.125 if "lenet" not in name else 1.0).graph()
+    module = il.build(graph).eval()
+    data = to_onnx(graph, drawn(module))
+    onnx.checker.check_model(data, full_check=True)
+    image = torch.rand(graph.inputs[0].type.shape)
+    with torch.no_grad():
+        expected = module(image).numpy()
+    (found,) = computed(data, image.numpy())
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_heads_are_exported_and_pools_that_divide_unevenly_are_folded_part_by_part(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    graph = ENTRIES["googlenet@torchvision"].config.replace(classes=10, width=0.125).graph("training")
+    module = il.build(graph)
+    for each in module.modules():
+        if isinstance(each, torch.nn.Dropout | torch.nn.BatchNorm2d):
+            each.eval()
+    data = to_onnx(graph, drawn(module))
+    image = torch.rand(2, 3, 224, 224)
+    with torch.no_grad():
+        expected = module(image)
+    found = computed(to_onnx(graph.with_batch(2), drawn(module)), image.numpy())
+    assert len(found) == len(expected) == 3
+    assert il.analyze(read_back(tmp_path, data)).totals.macs == il.analyze(graph).totals.macs
+
+
+OPERATIONS: list[tuple[Op, tuple[int, ...]]] = [
+    (ReLU(inplace=True), (1, 4, 9, 9)),
+    (SiLU(), (1, 4, 9, 9)),
+    (GELU(), (1, 4)),
+    (Hardswish(inplace=True), (1, 4)),
+    (ELU(alpha=0.25), (1, 4)),
+    (LeakyReLU(negative_slope=0.2), (1, 4)),
+    (PReLU(slopes=4), (1, 4, 3, 3)),
+    (Softmax(1), (1, 4, 3)),
+    (LocalResponseNorm(3, 1e-3, 0.5, 2.0), (1, 4, 9, 9)),
+    (Conv2d(6, (3, 5), (2, 1), ((0, 1), 2), (1, 2), groups=2, bias=False), (1, 4, 12, 12)),
+    (Conv2d(6, (4, 4), (3, 3), "same"), (1, 4, 11, 11)),
+    (ConvTranspose2d(6, (3, 3), (2, 2), (1, 1), output_padding=(1, 1)), (1, 4, 5, 5)),
+    (MaxPool2d((3, 3), (2, 2), (1, 1), "ceil"), (1, 4, 10, 10)),
+    (AvgPool2d((3, 3), (1, 1), "same", count_include_pad=False), (1, 4, 9, 9)),
+    (AvgPool2d((3, 3), (2, 2), (1, 1)), (1, 4, 9, 9)),
+    (AdaptiveAvgPool2d((1, 1)), (1, 4, 9, 9)),
+    (BatchNorm2d(1e-3, 0.0003, scale=False), (1, 4, 5, 5)),
+    (BatchNorm2d(scale=False, shift=False), (1, 4, 5, 5)),
+    (LayerNorm((6,)), (1, 4, 6)),
+    (Linear(3), (1, 4, 6)),
+    (Linear(3, bias=False), (2, 6)),
+    (Dropout(0.3), (1, 4)),
+    (Flatten(), (1, 4, 3, 3)),
+    (Reshape((-1, 2, 18)), (1, 4, 3, 3)),
+    (Permute((0, 2, 1)), (1, 4, 3)),
+    (Slice(1, 1, 4, 2), (1, 6, 3)),
+    (Select(1, 2), (1, 6, 3)),
+    (Pad(((0, 0), (0, 0), (1, 2), (3, 0)), "constant", 0.5), (1, 4, 3, 3)),
+    (Upsample((6, 6)), (1, 4, 3, 3)),
+    (Upsample((5, 7), "bilinear"), (1, 4, 3, 3)),
+    (Reduce("mean", (2, 3), True), (1, 4, 3, 3)),
+    (Elementwise("abs"), (1, 4)),
+]
+
+
+@pytest.mark.parametrize(("op", "shape"), OPERATIONS, ids=lambda value: repr(value)[:50])
+def test_an_operation_reads_back_equal(tmp_path: Path, op: Op, shape: tuple[int, ...]) -> None:
+    graph = Graph.of([Input("x", TensorType(shape))], [Node("y", op, ("x",))], [Output("y")])
+    data = to_onnx(graph)
+    onnx.checker.check_model(data, full_check=True)
+    assert read_back(tmp_path, data) == graph
+
+
+@pytest.mark.parametrize("op", [Add(), Add(0.17), Concat(1), Concat(-1), Elementwise("mul"), Elementwise("maximum")])
+def test_operations_of_two_tensors_read_back_equal(tmp_path: Path, op: Op) -> None:
+    nodes = [Node("a", ReLU(), ("x",)), Node("b", ELU(), ("x",)), Node("y", op, ("a", "b"))]
+    graph = Graph.of([Input("x", TensorType((1, 4, 3, 3)))], nodes, [Output("y")])
+    assert plain(read_back(tmp_path, to_onnx(graph)))[:2] == plain(graph)[:2]
+    assert il.analyze(read_back(tmp_path, to_onnx(graph))).totals == il.analyze(graph).totals
+
+
+ROLES = (("weight", 2), ("bias", 1))
+
+
+def test_shared_tensors_are_written_once(tmp_path: Path) -> None:
+    nodes = [Node("a", Linear(4), ("x",), ("w", "b")), Node("y", Linear(4), ("a",), ("w", "b"))]
+    graph = Graph.of([Input("x", TensorType((1, 4)))], nodes, [Output("y")])
+    assert read_back(tmp_path, to_onnx(graph)) == graph
+    numbers = {
+        name: np.ones((4, 4) if "weight" in name else 4, "f4") for name in ("a.weight", "a.bias", "y.weight", "y.bias")
+    }
+    made = onnx.ModelProto.FromString(to_onnx(graph, numbers))
+    assert [each.name for each in made.graph.initializer] == ["w", "b"]
+
+
+@pytest.mark.parametrize(
+    ("op", "said"),
+    [(LSTM(3), "has no operator for LSTM"), (Elementwise("mul"), "does not say all that `mul` does")],
+)
+def test_what_onnx_cannot_express_names_the_node(op: Op, said: str) -> None:
+    graph = Graph.of([Input("x", TensorType((5, 1, 4)))], [Node("rnn", op, ("x",))], [Output("rnn")])
+    with pytest.raises(FormatError, match="ONNX cannot express `network`: at `rnn`") as caught:
+        to_onnx(graph)
+    assert said in str(caught.value)
+
+
+def test_the_command_writes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.onnx"
+    command = ["export", "lenet@caffe", "--to", "onnx", "-o", str(path)]
+    assert run([*command, "--weights", "none"]) == 0
+    assert il.load(path) == il.load("lenet@caffe")
+    assert run(command) == 0
+    assert sum(np.prod(each.dims) for each in onnx.load(path).graph.initializer) == 431_080
+    first = path.read_bytes()
+    assert run(command) == 0
+    assert path.read_bytes() == first
+    assert run(["weights", str(path), "--into", "lenet@caffe", "-o", str(tmp_path / "w.safetensors")]) == 0
+    assert run([*command, "--weights", str(tmp_path / "w.safetensors")]) == 0
+    assert path.read_bytes() == first
+    capsys.readouterr()
+    assert run(["export", "lenet", "--to", "onnx", "--weights", str(tmp_path / "w.safetensors"), "-o", str(path)]) == 2
+    assert "lenet" in capsys.readouterr().err
+    assert run(["export", "lenet", "--to", "onnx"]) == 2
+    assert "give -o net.onnx" in capsys.readouterr().err
+    assert run(["export", str(path), "--to", "prototxt"]) == 0
+    assert 'type: "InnerProduct"' in capsys.readouterr().out
