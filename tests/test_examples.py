@@ -1,5 +1,6 @@
 """Every example runs, and says what it says."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,21 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 SAYS = {
     "01_read_the_costs.py": "conv2 does 22.7 % of 1,582,671,872 MACs\ninception_5b holds 20.6 % of the parameters\n",
+    "05_a_network_of_yours.py": (
+        "reduced to 8: 16,050 parameters, 3,818,432 MACs\n"
+        "reduced to 16: 26,170 parameters, 6,407,104 MACs\n"
+        "reduced to 32: 46,410 parameters, 11,584,448 MACs\n"
+    ),
     "04_what_the_5x5_branch_costs.py": "380,928 parameters and 84,295,680 MACs less\n",
 }
+
+
+def test_every_cell_of_the_notebook_runs() -> None:
+    notebook = json.loads((EXAMPLES / "06_a_tour.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(cell["source"], names)  # noqa: S102 - it is the project's own
 
 
 @pytest.mark.parametrize("script", [path.name for path in sorted(EXAMPLES.glob("*.py"))])

@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": ("predict", "What a trained network sees in images."),
     "ablate": ("ablate", "Whether a reduction, or another choice, costs accuracy."),
     "bench": ("bench", "Time, memory and rightness beside the counters that people use; bench train."),
+    "profile": ("profile", "Measured time and memory of each module, beside this machine's roofline."),
     "export": ("export", "Write a network in another format."),
     "weights": ("weights", "What a file of weights holds; its conversion into a network's names."),
     "schema": ("schema", "Print the JSON Schema of TOML configs, for editors."),

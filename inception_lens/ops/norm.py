@@ -266,5 +266,6 @@ class LocalResponseNorm(Op, frozen=True):
         return (self.size + 4) * prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        # PyTorch composes it of simpler operations, which keep the squares, the sum and its power.
-        return Saved(inputs=True, extra_bytes=3 * output.bytes)
+        # PyTorch composes it of simpler operations, which keep the squares, padded, their sum and its power.
+        padded = output.bytes // output.shape[1] * (output.shape[1] + self.size - 1)
+        return Saved(inputs=True, extra_bytes=padded + 2 * output.bytes)

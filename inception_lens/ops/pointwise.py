@@ -192,7 +192,7 @@ class Dropout(_Elementwise, frozen=True):
         return f"dropout {100 * self.p:g} %"
 
     def reuses_input(self, training: bool) -> bool:
-        return not training
+        return not training or self.p == 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(extra_bytes=output.elements)  # the mask, a byte each
+        return Saved(extra_bytes=output.elements if self.p else 0)  # the mask, a byte each; on a CPU a number each

@@ -181,7 +181,7 @@ class _AdaptiveAvgPool(_AdaptivePool, frozen=True):
         return self.read(shapes[0])
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True)
+        return Saved(inputs=set(self.output_size) != {1})  # a mean over the whole map is done without
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool, frozen=True):

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import os
 import random
+import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -87,7 +88,10 @@ def _followed(
     outputs = [each.path for each in _outputs(result) if type(each) is Traced]
     if not outputs:
         raise TraceError(f"`{about.name}` answers with no tensor that was computed from its inputs")
-    return recorder.graph(outputs, mode, about)
+    graph = recorder.graph(outputs, mode, about)
+    if not graph.nodes:
+        raise TraceError(f"`{about.name}` computes nothing: it answers with its inputs")
+    return graph
 
 
 def _failed(error: Exception, tracer: Tracer, about: About, mode: Mode) -> TraceError:
@@ -130,7 +134,8 @@ def _surveyed(module: nn.Module) -> Survey:
 def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     """Set the training flags, and put them and the random state back."""
     flags = [each.training for each in survey.modules]
-    numbers, python = torch.get_rng_state(), random.getstate()
+    numbers, python, depth = torch.get_rng_state(), random.getstate(), sys.getrecursionlimit()
+    sys.setrecursionlimit(3 * depth)  # following a module takes more frames than calling it
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator for what is several
     cached = torch.is_autocast_cache_enabled()
@@ -140,6 +145,7 @@ def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     try:
         yield
     finally:
+        sys.setrecursionlimit(depth)
         torch.backends.mha.set_fastpath_enabled(fast)
         torch.set_rng_state(numbers)
         random.setstate(python)

@@ -16,18 +16,30 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, by
 from inception_lens.readers.files import one_line, shown
-from inception_lens.readers.onnx_file import BITS, TYPES, without_numbers
+from inception_lens.readers.onnx_file import without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
 from inception_lens.readers.onnx_plain import PLAIN
-from inception_lens.readers.onnx_run import MOST_NODES, NOBODY_KNOWS, Run, checked, kinds, tidy, uses
-from inception_lens.readers.onnx_values import INPLACE, Call, Value, fold, known, onnx_dtype
-from inception_lens.readers.tensors import LARGEST, mapped
+from inception_lens.readers.onnx_protos import (
+    attribute_value,
+    common_dtype,
+    constant,
+    declared_type,
+    sparse_tensor,
+    stored_tensor,
+)
+from inception_lens.readers.onnx_run import MOST_NODES, NOBODY_KNOWS, Run, checked, copies, kinds, tidy, uses
+from inception_lens.readers.onnx_shapes import SHAPES
+from inception_lens.readers.onnx_values import INPLACE, Call, Value, fold, onnx_dtype
+from inception_lens.readers.onnx_windows import WINDOWS
+from inception_lens.readers.tensors import mapped
 
-HANDLERS = {**LAYERS, **PLAIN}
+HANDLERS = {**WINDOWS, **LAYERS, **PLAIN, **SHAPES}
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 """Of which HANDLERS knows operators, the last where they are called as the first's."""
 DEEPEST = 32
@@ -93,22 +105,25 @@ class _Reading:
 
     def graph(self, inputs: Given | Shape | None, mode: Mode) -> Graph:
         graph = self.model.graph
-        stored = {each.name: _stored(each) for each in graph.initializer}
-        stored |= {each.values.name: _sparse(each) for each in graph.sparse_initializer}
+        stored = {each.name: stored_tensor(each) for each in graph.initializer}
+        stored |= {each.values.name: sparse_tensor(each) for each in graph.sparse_initializer}
+        for name, source in copies(graph).items():
+            stored[name] = msgspec.structs.replace(stored[name], weight=source)
         used, told = uses(graph), kinds(graph)
         for each in graph.input:  # weights that wait to be given: the structure of a model alone
-            if each.name in told and each.name not in stored and (kind := _declared(each)):
+            if each.name in told and each.name not in stored and (kind := declared_type(each)):
                 stored[each.name] = Value(kind, weight=each.name)
         free = [each for each in graph.input if each.name not in stored]
         given = _settle(free, inputs)
         run = Run([Input(each.name, given[each.name]) for each in free if each.name in used], told)
         values = {**stored, **{each.name: run.value(each.name) for each in free if each.name in used}}
-        declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := _declared(each))}
+        declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := declared_type(each))}
         opset = self.opsets.get("ai.onnx", 1)
         self.nodes(run, graph.node, Scope(values, used, declared, {}, opset, "", 0))
         outputs = [Output(self.output(run, values, each.name)) for each in graph.output]
         name = graph.name or "model"
-        return run.writer.graph(dict.fromkeys(outputs), mode, About(name, self.path, "onnx"))
+        made = run.writer.graph(dict.fromkeys(outputs), mode, About(name, self.path, "onnx"))
+        return msgspec.structs.replace(made, dtype=common_dtype(stored.values()))
 
     @staticmethod
     def output(run: Run, values: Mapping[str, Value], name: str) -> str:
@@ -142,7 +157,7 @@ class _Reading:
             node.op_type,
             whole if module in run.names else module,
             tuple(scope.values[each] if each else None for each in node.input),
-            {each.name: _attribute(each, scope.attributes) for each in node.attribute},
+            {each.name: attribute_value(each, scope.attributes) for each in node.attribute},
             tuple(node.output),
             tuple(scope.declared.get(each) for each in node.output),
             scope.opset if domain == "ai.onnx" else 1,
@@ -154,7 +169,7 @@ class _Reading:
         if (node.domain, node.op_type) in self.functions:
             return self.function(run, self.functions[node.domain, node.op_type], call, scope)
         if call.op == "Constant" and node.domain in DOMAINS:
-            return [_constant(call, node.output[0])]
+            return [constant(call, node.output[0])]
         if call.op == "If" and (taken := call.given(0).numbers) is not None:
             branch = call.attributes["then_branch" if bool(taken.reshape(-1)[0]) else "else_branch"]
             return self.inside(run, branch, call, scope)
@@ -174,7 +189,7 @@ class _Reading:
     def inside(self, run: Run, graph: Any, call: Call, scope: Scope) -> list[Value]:
         """A branch, which reads what stands around it."""
         deeper = self.deeper(scope)
-        values = scope.values | {each.name: _stored(each) for each in graph.initializer}
+        values = scope.values | {each.name: stored_tensor(each) for each in graph.initializer}
         inner = scope._replace(values=values, used=uses(graph) + scope.used, prefix=f"{call.name}/", depth=deeper)
         self.nodes(run, graph.node, inner)
         return [values[each.name] for each in graph.output if each.name in values]
@@ -183,7 +198,7 @@ class _Reading:
         """A function of the model, written out under the name of its call."""
         deeper = self.deeper(scope)
         values = {name: value for name, value in zip(function.input, call.inputs, strict=False) if value is not None}
-        defaults = {each.name: _attribute(each, {}) for each in function.attribute_proto}
+        defaults = {each.name: attribute_value(each, {}) for each in function.attribute_proto}
         used = Counter(name for node in function.node for name in node.input) + Counter(function.output)
         opset = next((each.version for each in function.opset_import if each.domain in ("", "ai.onnx")), scope.opset)
         inner = Scope(values, used, {}, {**defaults, **call.attributes}, opset, f"{call.name}/", deeper)
@@ -202,87 +217,6 @@ def _told(error: FormatError) -> FormatError:
     return error
 
 
-def _sizes(tensor: Any) -> Shape:
-    sizes = tuple(tensor.dims)
-    elements = 1
-    for size in sizes:
-        elements *= size
-        if size < 0 or elements > LARGEST:
-            raise FormatError(f"`{tensor.name}` has a shape that no tensor has: {by(sizes)[:80]}")
-    return sizes
-
-
-def _stored(tensor: Any, *, constant: bool = False, name: str = "") -> Value:
-    """An initialiser; its numbers too where they are few and are there."""
-    kind = TensorType(_sizes(tensor), onnx_dtype(tensor.data_type))
-    return Value(kind, weight=tensor.name or name, constant=constant, numbers=_numbers(tensor, kind))
-
-
-def _numbers(tensor: Any, kind: TensorType) -> Any:
-    bits = BITS.get(TYPES[tensor.data_type], 0)
-    fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
-    typed = sum(map(len, fields))
-    whole = len(tensor.raw_data) * 8 == kind.elements * bits if tensor.raw_data else typed == kind.elements
-    if tensor.data_location == 1 or bits < 8 or not whole or (not typed and not tensor.raw_data and kind.elements):
-        return None
-    from onnx import numpy_helper
-
-    return numpy_helper.to_array(tensor)
-
-
-def _sparse(tensor: Any) -> Value:
-    kind = TensorType(_sizes(tensor), onnx_dtype(tensor.values.data_type))
-    return Value(kind, weight=tensor.values.name)
-
-
-def _constant(call: Call, name: str) -> Value:
-    """A Constant, by whichever attribute it is told."""
-    import numpy as np
-
-    for key, dtype in (("value_float", "f4"), ("value_int", "i8"), ("value_floats", "f4"), ("value_ints", "i8")):
-        if key in call.attributes:
-            return known(np.array(call.attributes[key], dtype))
-    value = call.attributes.get("value", call.attributes.get("sparse_value"))
-    if not isinstance(value, Value):
-        raise FormatError("a Constant of no tensor")
-    return Value(value.type, weight=name, constant=True, numbers=value.numbers)
-
-
-def _attribute(attribute: Any, outer: Mapping[str, Any]) -> Any:
-    if attribute.ref_attr_name:
-        return outer.get(attribute.ref_attr_name)
-    match attribute.type:
-        case 1:
-            return attribute.f
-        case 2:
-            return attribute.i
-        case 3:
-            return attribute.s.decode(errors="backslashreplace")
-        case 4:
-            return _stored(attribute.t, constant=True, name=attribute.name)
-        case 5:
-            return attribute.g
-        case 6:
-            return list(attribute.floats)
-        case 7:
-            return list(attribute.ints)
-        case 8:
-            return [each.decode(errors="backslashreplace") for each in attribute.strings]
-        case 11:
-            return _sparse(attribute.sparse_tensor)
-    return None
-
-
-def _declared(info: Any) -> TensorType | None:
-    """The type that the file declares for a tensor, where it tells all of it."""
-    kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or not kind.HasField("shape") or kind.elem_type not in TYPES:
-        return None
-    sizes = tuple(dim.dim_value for dim in kind.shape.dim)
-    told = all(dim.HasField("dim_value") and 0 <= dim.dim_value <= LARGEST for dim in kind.shape.dim)
-    return TensorType(sizes, onnx_dtype(kind.elem_type)) if told else None
-
-
 def _settle(free: list[Any], inputs: Given | Shape | None) -> dict[str, TensorType]:
     """Types of the inputs, those that a caller gives first."""
     names = [each.name for each in free]
@@ -290,9 +224,7 @@ def _settle(free: list[Any], inputs: Given | Shape | None) -> dict[str, TensorTy
         inputs = {names[0]: inputs} if names else {}
     given = {name or (names[0] if names else ""): value for name, value in (inputs or {}).items()}
     if strange := sorted(set(given) - set(names)):
-        raise FormatError(
-            f"it has no input `{strange[0]}`: its inputs are {', '.join(names)}{suggest(strange[0], names)}"
-        )
+        raise FormatError(f"it has no input `{strange[0]}`{suggest(strange[0], names)}")
     return {each.name: _input(each, given.get(each.name)) for each in free}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from inception_lens.errors import FormatError, GraphError
@@ -76,12 +77,13 @@ class Run:
             return written
         assert value.type is not None
         name = value.weight or "constant"
+        path = name.replace(".", "/")  # of a module's tensor, so that it stands with its module
         key = (name if value.weight else f"constant {len(self.stored)}", value.shape)
         if key in self.stored:
             return self.stored[key]
         role = self.role(value)
         parameters = (name,) if role != "constant" else ()
-        made = self.add(name, Stored(value.shape, value.dtype, role), parameters=parameters)
+        made = self.add(path, Stored(value.shape, value.dtype, role), parameters=parameters)
         self.stored[key] = made.node
         return str(made.node)
 
@@ -141,6 +143,19 @@ def kinds(graph: Any) -> dict[str, Role]:
             elif told.key.endswith("optimizer.folded_from"):
                 learned = re.search(r"(weight|bias|embed|embedding|token)'", told.value)
                 found[info.name] = "parameter" if learned else "constant"
+    return found
+
+
+def copies(graph: Any) -> dict[str, str]:
+    """Initialisers that the exporter made of another one alone, such as its transpose, by name: the same numbers."""
+    sizes = {each.name: prod(each.dims) for each in graph.initializer}
+    found = {}
+    for info in graph.value_info:
+        for told in info.metadata_props:
+            if told.key.endswith("optimizer.folded_from"):
+                sources = re.findall(r"'([^']*)'", told.value)
+                if len(sources) == 1 and sizes.get(sources[0]) == sizes.get(info.name, -1):
+                    found[info.name] = sources[0]
     return found
 
 

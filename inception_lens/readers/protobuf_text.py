@@ -13,7 +13,7 @@ from inception_lens.errors import FormatError, suggest
 
 DEEPEST = 32
 """Messages inside each other; Caffe's have four."""
-MOST_FIELDS = 400_000
+MOST_FIELDS = 100_000
 
 TOKEN = re.compile(
     r"""(?P<skip>[ \t\r\n\f\v]+|\#[^\n]*)

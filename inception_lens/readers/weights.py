@@ -67,11 +67,11 @@ def read_npz(path: str) -> Weights:
         raise FormatError(f"{shown(path)}: it holds no arrays")
 
     def numbers(tensor: Tensor) -> Any:
-        try:
-            with archive(path, ".npz") as opened, opened.open(f"{tensor.name}.npy") as member:
+        with archive(path, ".npz") as opened, opened.open(f"{tensor.name}.npy") as member:
+            try:
                 return numpy.lib.format.read_array(member, max_header_size=LARGEST_NUMPY_HEADER)
-        except (ValueError, KeyError) as error:
-            raise FormatError(f"{shown(path)}: `{tensor.name}`: {str(error)[:100]}") from None
+            except (ValueError, KeyError) as error:
+                raise FormatError(f"{shown(path)}: `{tensor.name[:80]}`: {one_line(error)}") from None
 
     return Weights(path, "npz", tensors, numbers)
 

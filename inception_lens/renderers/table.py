@@ -28,7 +28,8 @@ class Drawn(msgspec.Struct):
 
     @property
     def width(self) -> int:
-        return max(cell_len(str(cell)) for cell in (self.title, self.total, *self.cells))
+        cells = (self.title, self.total, *self.cells)
+        return max(cell_len(line) for cell in cells for line in str(cell).split("\n"))
 
 
 def fitting(columns: list[Drawn], dropped: Sequence[str], width: int) -> list[Drawn]:
@@ -47,7 +48,7 @@ def table_width(columns: Sequence[Drawn]) -> int:
 
 
 def draw(columns: Sequence[Drawn], width: int, color: bool, unicode: bool) -> list[str]:
-    """Draw the table; where it is wider than `width`, its first text column is folded as far as it can be read."""
+    """Draw the table; where it is wider than `width`, what may be folded is, the widest first; else the first column."""
     table = Table(
         box=box.SIMPLE if unicode else ASCII_BOX,
         show_edge=False,
@@ -56,18 +57,15 @@ def draw(columns: Sequence[Drawn], width: int, color: bool, unicode: bool) -> li
         header_style="bold",
         footer_style="bold",
     )
-    folded = next((column for column in columns if column.folds_to), columns[0])
-    least = min(folded.width, folded.folds_to or NARROWEST_FOLD)
-    excess = max(table_width(columns) - width, 0)
-    for column in columns:
-        room = max(column.width - excess, least) if column is folded else column.width
+    widths = _folded(columns, width)
+    for column, room in zip(columns, widths, strict=True):
         table.add_column(column.title, column.total, justify=column.justify, width=room, overflow="fold")
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     out = io.StringIO()
     Console(
         file=out,
-        width=max(width, table_width(columns) - folded.width + least),
+        width=max(width, sum(widths) + 3 * (len(widths) - 1)),
         color_system="standard" if color else None,
         force_terminal=color,
         highlight=False,
@@ -76,3 +74,14 @@ def draw(columns: Sequence[Drawn], width: int, color: bool, unicode: bool) -> li
         legacy_windows=False,
     ).print(table)
     return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def _folded(columns: Sequence[Drawn], width: int) -> list[int]:
+    """The columns' widths, made smaller where that is allowed until the table fits, or as far as it goes."""
+    widths = [column.width for column in columns]
+    least = {i: column.folds_to for i, column in enumerate(columns) if column.folds_to} or {0: NARROWEST_FOLD}
+    excess = max(table_width(columns) - width, 0)
+    for i in sorted(least, key=lambda i: -widths[i]):
+        spared = min(excess, max(widths[i] - least[i], 0))
+        widths[i], excess = widths[i] - spared, excess - spared
+    return widths

@@ -7,17 +7,18 @@ Path = tuple[str, ...]
 
 RESERVED = frozenset(
     """
-    T_destination add_module affine alpha append apply approximate beta bfloat16 bias buffers call_super_init
-    ceil_mode children clear compile count_include_pad cpu cuda dilation dim divisor_override double dump_patches
-    end_dim eps eval extend extra_repr float forward get_buffer get_extra_state get_parameter get_submodule graph
-    groups half in_channels in_features inplace insert ipu items k kernel_size keys load_state_dict modules momentum
-    mtia named_buffers named_children named_modules named_parameters negative_slope num_batches_tracked num_features
-    out_channels out_features output_padding output_size p padding padding_mode parameters pop register_backward_hook
+    add_module affine alpha append apply approximate beta bfloat16 bias buffers call_super_init ceil_mode children
+    clear compile count_include_pad cpu cuda dilation dim divisor_override double dump_patches end_dim eps eval extend
+    extra_repr float forward get_buffer get_extra_state get_parameter get_submodule graph groups half in_channels
+    in_features inplace insert ipu items k kernel_size keys load_state_dict modules momentum mtia named_buffers
+    named_children named_modules named_parameters negative_slope num_batches_tracked num_features out_channels
+    out_features output_padding output_size p padding padding_mode parameters pop register_backward_hook
     register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
     register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook
     register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
-    return_indices running_mean running_var scale set_extra_state set_submodule share_memory size start_dim
-    state_dict stride to to_empty track_running_stats train training transposed type update values weight xpu zero_grad
+    reset_parameters reset_running_stats return_indices running_mean running_var scale set_extra_state set_submodule
+    share_memory size start_dim state_dict stride T_destination to to_empty track_running_stats train training
+    transposed type update values weight xpu zero_grad
     """.split()  # noqa: SIM905
 )
 """What PyTorch's modules have already, so that no child can be called it."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import Any
 
 from inception_lens import __version__
 from inception_lens.graph import Graph, tensor_names
@@ -16,19 +14,22 @@ from inception_lens.writers.torch_blocks import Block, Call, Network, blocks, ma
 from inception_lens.writers.torch_forward import Forward, accessor, identifier, is_attribute, tree
 from inception_lens.writers.torch_layers import layers_source
 from inception_lens.writers.torch_layout import LINE, Code, call, dictionary, literal, statement
-from inception_lens.writers.torch_modules import Module
-from inception_lens.writers.torch_templates import MAKES, Channels, Hole, Read, Template, template
+from inception_lens.writers.torch_templates import MAKES, Hole, Template, template
+from inception_lens.writers.torch_text import (
+    DEFAULTS,
+    IMPORTS,
+    POSITIONAL,
+    annotation,
+    channels_text,
+    class_name,
+    constructor,
+    is_default,
+    members_text,
+    printable,
+    registered,
+    returned,
+)
 
-POSITIONAL = ("in_channels", "num_features", "in_features", *MAKES, "kernel_size", "p", "output_size")
-DEFAULTS: dict[str, Any] = {
-    "stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "inplace": False, "ceil_mode": False,
-    "return_indices": False, "count_include_pad": True, "eps": 1e-5, "momentum": 0.1, "affine": True,
-    "track_running_stats": True, "output_padding": 0, "start_dim": 1, "end_dim": -1,
-}  # fmt: skip
-"""What PyTorch's modules take where nothing is said, and the classes of the file too."""
-OTHERWISE = ("nn.InstanceNorm", "nn.RMSNorm")
-"""Modules with other defaults than most, of which all is said."""
-SHORTER = {"Conv1d": "Conv", "Conv2d": "Conv", "Conv3d": "Conv", "BatchNorm1d": "BN", "BatchNorm2d": "BN"}
 REPEATED = 3
 """Modules that a chain has at least that becomes a class where it is repeated."""
 
@@ -90,7 +91,7 @@ class _File:
         return f"{self._head(body)}{apart}{body}"
 
     def _head(self, body: str) -> str:
-        about = _printable(f"{self.graph.about.name}: {self.graph.about.description}".rstrip(": "))
+        about = printable(f"{self.graph.about.name}: {self.graph.about.description}".rstrip(": "))
         inputs = ", ".join(f"{by(i.type.shape)} {i.type.dtype}" for i in self.graph.inputs)
         return (
             f'"""{about}.\n\nInput: {inputs}. Written by Inception Lens {__version__}; it needs PyTorch alone.\n"""\n\n'
@@ -124,7 +125,7 @@ class _File:
                 words = label[:-1] if label[-1] in MAKES and len(label) > 1 else label
                 holes[place] = identifier("_".join(words), taken, prefix="c")
         written = [holes.get(place, literal(value)) for place, value in enumerate(first.values)]
-        return Class(self._title(_class_name(members)), members, holes, reads, written)
+        return Class(self._title(class_name(members)), members, holes, reads, written)
 
     def _title(self, words: str) -> str:
         """A class's name that no other has."""
@@ -145,7 +146,7 @@ class _File:
         base = "nn.Sequential" if first.kind == "chain" else "nn.ModuleDict" if items else "nn.Module"
         if block.module:
             base = block.module.kind if block.module.own else f"nn.{block.module.kind}"
-        lines = [f"class {each.name}({base}):\n", f'    """{_members(each.members)}"""\n\n', self._signature(each)]
+        lines = [f"class {each.name}({base}):\n", f'    """{members_text(each.members)}"""\n\n', self._signature(each)]
         parts = self._part_codes(first, each.written, reads)
         if first.kind == "chain":
             lines.append(statement(8, "", call("super().__init__", call("OrderedDict", dictionary(parts)))))
@@ -155,14 +156,14 @@ class _File:
         else:
             own = self._own(first, each.written, reads, "super().__init__") if block.module else None
             lines.append(statement(8, "", own or Code("super().__init__()")))
-            lines += [_registered(name, code) for name, code in parts.items()]
+            lines += [registered(name, code) for name, code in parts.items()]
         return "".join(lines) + (self._forward(first) if block.closed else "")
 
     def _signature(self, each: Class) -> str:
         parts = ["self", *(f"{name}: int" for name in each.reads.values())]
         defaulted: list[str] = []
         for place, name in each.arguments():
-            kinds = sorted({_annotation(member.values[place]) for member in each.members}, key=len)
+            kinds = sorted({annotation(member.values[place]) for member in each.members}, key=len)
             field = each.members[0].labels[place][-1]
             default = f" = {literal(DEFAULTS[field])}" if field in DEFAULTS else ""
             (defaulted if default else parts).append(f"{name}: {' | '.join(kinds)}{default}")
@@ -191,10 +192,10 @@ class _File:
         parts = self._part_codes(self.root, [literal(value) for value in self.root.values], [])
         lines = [
             f"class {self._title(known)}(nn.Module):\n",
-            f'    """{_printable(about.name)}: the whole network."""\n\n',
+            f'    """{printable(about.name)}: the whole network."""\n\n',
         ]
         lines += ["    def __init__(self) -> None:\n", "        super().__init__()\n"]
-        lines += [_registered(name, code) for name, code in parts.items()]
+        lines += [registered(name, code) for name, code in parts.items()]
         lines += self._shared()
         if self.graph.dtype != "float32":
             lines.append(f"        self.to(torch.{self.graph.dtype})\n")
@@ -236,8 +237,8 @@ class _File:
             (after if evaluation else lines).append(self._with_shape(line, each.outputs[0]))
         if outputs != main:
             lines.append("        if self.training:\n")
-            lines.append(_returned(12, [forward.variable[name] for name in outputs]))
-        return [*lines, *after, _returned(8, [forward.variable[name] for name in main])]
+            lines.append(returned(12, [forward.variable[name] for name in outputs]))
+        return [*lines, *after, returned(8, [forward.variable[name] for name in main])]
 
     def _phase(self, each: Call) -> tuple[bool, bool]:
         """Whether a call is made in training mode alone, and whether in evaluation mode alone."""
@@ -283,9 +284,10 @@ class _File:
             if name in made.parts:
                 inner, first = made.parts[name], made.places[name]
                 inner_holes = holes[first : first + len(inner.values)]
-                codes[name] = self._instance(inner, inner_holes, [_channels(t, holes, reads) for t in made.given[name]])
+                given = [channels_text(terms, holes, reads) for terms in made.given[name]]
+                codes[name] = self._instance(inner, inner_holes, given)
             elif made.kind == "chain" and part.module:
-                codes[name] = _constructor("nn.Flatten", {k: literal(v) for k, v in part.module.arguments.items()})
+                codes[name] = constructor("nn.Flatten", {k: literal(v) for k, v in part.module.arguments.items()})
         return codes
 
     def _instance(self, made: Template, holes: Sequence[str], reads: Sequence[str]) -> Code:
@@ -297,7 +299,7 @@ class _File:
             said = {
                 name: holes[place]
                 for name, place in named.items()
-                if not _is_default(made.labels[place][-1], holes[place])
+                if not is_default(made.labels[place][-1], holes[place])
             }
             return call(each.name, *(reads[i] for i in each.reads), *first, **said)
         if made.kind == "leaf":
@@ -311,94 +313,7 @@ class _File:
         module = made.block.module
         assert module is not None
         arguments = {
-            name: holes[value.place] if isinstance(value, Hole) else _channels(value, holes, reads)
+            name: holes[value.place] if isinstance(value, Hole) else channels_text(value, holes, reads)
             for name, value in made.arguments.items()
         }
-        return _constructor(function or (module.kind if module.own else f"nn.{module.kind}"), arguments, module)
-
-
-IMPORTS = (
-    (r"\bOrderedDict\b", "from collections import OrderedDict"),
-    (r"\bSequence\b", "from collections.abc import Sequence"),
-    (r"\breduce\(", "from functools import reduce"),
-    (r"\bAny\b[\s\S]*\bLiteral\b|\bLiteral\b[\s\S]*\bAny\b", "from typing import Any, Literal"),
-    (r"\A(?![\s\S]*\bLiteral\b)[\s\S]*\bAny\b", "from typing import Any"),
-    (r"\A(?![\s\S]*\bAny\b)[\s\S]*\bLiteral\b", "from typing import Literal"),
-    (r"\b(OrderedDict|Sequence|reduce\(|Any|Literal)\b", ""),
-    (r"\btorch[.,]", "import torch"),
-    (r"", "from torch import Tensor, nn"),
-    (r"\bfunctional\.", "from torch.nn import functional"),
-)
-"""What the file imports where it holds these words."""
-
-
-def _channels(terms: Channels, holes: Sequence[str], reads: Sequence[str]) -> str:
-    texts = []
-    for term in terms:
-        texts.append(
-            holes[term.place] if isinstance(term, Hole) else reads[term.input] if isinstance(term, Read) else str(term)
-        )
-    return str(sum(map(int, texts))) if all(text.isdigit() for text in texts) else " + ".join(texts)
-
-
-def _constructor(function: str, arguments: Mapping[str, str], module: Module | None = None) -> Code:
-    keep = (module is not None and module.own) or function.startswith(OTHERWISE)
-    said = {
-        name: text
-        for name, text in arguments.items()
-        if keep or not _is_default(name, text) or (name == "stride" and module and "Pool" in module.kind)
-    }
-    first = [said.pop(name) for name in POSITIONAL if name in said]
-    return call(function, *first, **said)
-
-
-def _is_default(field: str, text: str) -> bool:
-    return field in DEFAULTS and text == literal(DEFAULTS[field])
-
-
-def _registered(name: str, code: Code) -> str:
-    if is_attribute(name):
-        return statement(8, f"self.{name} = ", code)
-    return statement(8, "", call("self.add_module", literal(name), code))
-
-
-def _returned(indent: int, names: list[str]) -> str:
-    return f"{' ' * indent}return {', '.join(names)}\n"
-
-
-def _annotation(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"tuple[{', '.join(map(_annotation, value))}]"
-    return "None" if value is None else type(value).__name__
-
-
-def _class_name(members: list[Template]) -> str:
-    """What the blocks have in common: what their layers are, or how their names begin."""
-    block = members[0].block
-    if block.module:
-        kinds = (part.module.kind if part.module else "" for part in (block, *block.parts.values()))
-        order = sorted(zip(kinds, (block, *block.parts.values()), strict=True), key=lambda pair: _first(pair[1], block))
-        return "".join(SHORTER.get(kind, kind) for kind, _ in order)
-    names = [member.block.path[-1] for member in members]
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    shared = "".join(letters[0] for letters in same)
-    if len(set(names)) > 1:  # `inception_3a` and `inception_3b` are `inception`
-        shared = re.sub(r"_[0-9]*$", "", shared)
-    return shared or block.path[0]
-
-
-def _first(part: Block, whole: Block) -> int:
-    """Where a block's first node stands among those of the whole, the whole's own node for itself."""
-    node = whole.node if part is whole else part.nodes[0]
-    return whole.nodes.index(node) if node else 0
-
-
-def _members(members: list[Template]) -> str:
-    names = ["/".join(member.block.path) for member in members]
-    shown = ", ".join(f"`{_printable(name)}`" for name in names[:3])
-    return f"{shown} and {len(names) - 3} more." if len(names) > 3 else f"{shown}."
-
-
-def _printable(text: str) -> str:
-    """Text that can stand in a docstring and a comment: nothing in it ends either."""
-    return re.sub(r"[^ !#-\[\]-~]", "_", text)
+        return constructor(function or (module.kind if module.own else f"nn.{module.kind}"), arguments, module)

@@ -64,3 +64,15 @@ def test_a_wrong_export_is_refused(capsys: Capture, arguments: list[str], said: 
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_a_prototxt_reads_back_and_one_that_caffe_has_not_is_refused(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "deploy.prototxt"
+    assert run(["export", "googlenet", "--to", "prototxt", "-o", str(path)]) == 0
+    assert il.load(path) == il.load("googlenet")
+    assert run(["export", str(path), "--to", "prototxt", "--input", "256"]) == 0
+    assert "dim: 256" in capsys.readouterr().out
+    assert run(["export", "googlenet@slim", "--to", "prototxt"]) == 2
+    assert "Caffe cannot express" in capsys.readouterr().err
+    assert run(["export", str(path), "--to", "toml"]) == 2
+    assert "deploy.prototxt" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import copy
 import pickle
 import weakref
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,19 @@ import inception_lens as il
 from inception_lens.architectures.catalogue import names
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.ops import Add, Conv2d, Linear, ReLU, Softmax, TensorType, Unknown
+from inception_lens.ops import (
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Softmax,
+    TensorType,
+    Unknown,
+)
 from inception_lens.pytorch.build import build
 
 IMAGE = Input("input", TensorType((2, 3, 8, 8)))
@@ -156,3 +169,41 @@ def test_two_graphs_that_disagree_are_refused() -> None:
 def test_a_graph_of_another_dtype() -> None:
     module = il.build(il.load("lenet").with_dtype("bfloat16"))
     assert {p.dtype for p in module.parameters()} == {torch.bfloat16}
+
+
+def bordered() -> Graph:
+    """A small network with SAME padding, a pool whose windows reach beyond the map, and a head of training mode."""
+    nodes = [
+        Node("conv", Conv2d(4, (3, 3), (2, 2), "same"), ("input",)),
+        Node("conv/bn", BatchNorm2d(scale=False), ("conv",)),
+        Node("conv/relu", ReLU(inplace=True), ("conv/bn",)),
+        Node("pool/5x5", MaxPool2d((3, 3), (2, 2), "same"), ("conv/relu",)),
+        Node("mean", AvgPool2d((7, 7), (7, 7), rounding="trunc"), ("pool/5x5",)),
+        Node("flat", Flatten(), ("mean",)),
+        Node("out", Linear(5), ("flat",)),
+        Node("head/flat", Flatten(), ("pool/5x5",)),
+        Node("head/out", Linear(5), ("head/flat",)),
+    ]
+    graph = Graph.of([Input("input", TensorType((2, 3, 16, 16)))], nodes, [Output("out"), Output("head/out")])
+    return msgspec.structs.replace(graph, mode="training")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_network_exports_for_any_batch(strict: bool) -> None:
+    module, image = build(bordered()).eval(), torch.rand(2, 3, 16, 16)
+    batch = {"x": {0: torch.export.Dim("batch")}}
+    exported = torch.export.export(module, (image,), dynamic_shapes=batch, strict=strict)
+    assert set(exported.state_dict) == set(module.state_dict())
+    torch.testing.assert_close(exported.module()(torch.cat([image] * 3)), module(torch.cat([image] * 3)))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_network_compiles_as_one_graph(training: bool) -> None:
+    module, image = build(bordered()).train(training), torch.rand(2, 3, 16, 16)
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    found, expected = compiled(image), module(image)
+    for one, other in zip(*((each,) if not training else each for each in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other)
+    if training:
+        sum(each.sum() for each in found).backward()
+        assert all(parameter.grad is not None for parameter in module.parameters())

@@ -1,6 +1,7 @@
 """What a trace is: names, inputs, decisions, errors, and a model that is left as it was found."""
 
 import random
+import sys
 from typing import Any, NamedTuple
 
 import pytest
@@ -289,6 +290,29 @@ def test_an_answer_that_is_no_tensor() -> None:
 
     with pytest.raises(TraceError, match="`Says` answers with no tensor"):
         trace(Says(), (1, 4))
+
+
+def test_a_model_that_computes_nothing() -> None:
+    with pytest.raises(TraceError, match="`Identity` computes nothing"):
+        trace(nn.Identity(), (1, 4))
+
+
+def test_modules_may_stand_in_one_another_as_deep_as_pytorch_can_call_them() -> None:
+    class Around(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.inner(x)
+            return made
+
+    module: nn.Module = nn.Linear(4, 4)
+    for _ in range(220):
+        module = Around(module)
+    limit = sys.getrecursionlimit()
+    assert analyze(trace(module, (1, 4))).totals.macs == 16
+    assert sys.getrecursionlimit() == limit
 
 
 def test_an_unknown_operator_is_listed_and_the_totals_say_at_least() -> None:

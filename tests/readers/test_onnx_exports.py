@@ -19,12 +19,7 @@ from inception_lens.errors import FormatError
 from inception_lens.graph import Graph
 from inception_lens.readers import onnx_model
 from inception_lens.readers.onnx_model import read_onnx
-
-# torchvision, which other packages import, declares these only where it was built for the PyTorch that is installed.
-DECLARED = torch.library.Library("torchvision", "FRAGMENT")
-for operator in ("nms", "qnms"):
-    with contextlib.suppress(RuntimeError):
-        DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+from inception_lens.readers.onnx_protos import declared_type
 
 
 def conv(channels: int, out: int, kernel: int = 3, stride: int = 1, *, act: nn.Module | None = None) -> nn.Sequential:
@@ -81,7 +76,7 @@ class Detector(nn.Module):
         d = self.e(torch.cat((d, self.pool(d)), 1))
         maps = (self.f(torch.cat((self.up(d), x), 1)), d)
         flat = [head(each).flatten(2) for head, each in zip(self.heads, maps, strict=True)]
-        box, classes = torch.cat(flat, 2).split((16, 5), 1)
+        box, classes = torch.split(torch.cat(flat, 2), [16, 5], 1)
         box = box.view(box.shape[0], 4, 4, -1).transpose(2, 1).softmax(1)
         return box.sum(1), classes.sigmoid()
 
@@ -120,68 +115,87 @@ class Sequences(nn.Module):
         return (*found, torch.linalg.vector_norm(x, dim=1), x.clamp(min=0), functional.leaky_relu(x, 0.2))
 
 
-def bert() -> nn.Module:
-    from transformers import BertConfig, BertModel
-
-    config = BertConfig(
-        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=16,
-    )  # fmt: skip
-    return BertModel(config)
-
-
-class Llama(nn.Module):
-    """A Llama with grouped queries, called as a function of tokens alone."""
+class Bert(nn.Module):
+    """BERT's parts: three tables, a mask, and post-norm attention of separate projections."""
 
     def __init__(self) -> None:
         super().__init__()
-        from transformers import LlamaConfig, LlamaForCausalLM
+        self.words, self.types, self.places = nn.Embedding(50, 16), nn.Embedding(2, 16), nn.Embedding(12, 16)
+        self.norm, self.after = nn.LayerNorm(16), nn.ModuleList([nn.LayerNorm(16), nn.LayerNorm(16)])
+        self.query, self.key, self.value, self.out = (nn.Linear(16, 16) for _ in range(4))
+        self.wide, self.narrow, self.pooler = nn.Linear(16, 32), nn.Linear(32, 16), nn.Linear(16, 16)
 
-        config = LlamaConfig(
-            vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
-            intermediate_size=32, max_position_embeddings=16,
-        )  # fmt: skip
-        self.model = LlamaForCausalLM(config)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.model(input_ids=tokens, use_cache=False).logits  # type: ignore[no-any-return]
-
-
-FOLDED = {"bert": (16 - 12) * 16 + (2 - 12) * 16}
-"""What the exporter looks up beforehand: twelve rows for a table of sixteen positions, and for one of two types."""
-
-
-def image(side: int, channels: int = 3, batch: int = 2) -> Callable[[], Tensor]:
-    return lambda: torch.rand(batch, channels, side, side)
+    def forward(self, words: Tensor, types: Tensor) -> Tensor:
+        x = self.norm(self.words(words) + self.types(types) + self.places.weight[None])
+        mask = (words == 0)[:, None, None, :] * -1e9
+        q, k, v = (each(x).view(1, 12, 2, 8).transpose(1, 2) for each in (self.query, self.key, self.value))
+        found = functional.scaled_dot_product_attention(q, k, v, mask)
+        x = self.after[0](x + self.out(found.transpose(1, 2).reshape(1, 12, 16)))
+        x = self.after[1](x + self.narrow(functional.gelu(self.wide(x))))
+        return torch.tanh(self.pooler(x[:, 0]))
 
 
-def tokens() -> Tensor:
-    return torch.arange(12)[None] % 50
+class Llama(nn.Module):
+    """Llama's parts: RMS norms, rotated queries and keys, grouped queries, a gated layer, and a tied head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.norms = nn.Embedding(50, 16), nn.ModuleList([nn.RMSNorm(16, 1e-6) for _ in range(3)])
+        self.query, self.keys, self.values = (nn.Linear(16, n, bias=False) for n in (16, 8, 8))
+        self.out, self.gate, self.up = (nn.Linear(16, n, bias=False) for n in (16, 32, 32))
+        self.down = nn.Linear(32, 16, bias=False)
+        angles = torch.arange(12.0)[:, None] / 10_000 ** (torch.arange(0, 8, 2) / 8)
+        self.angles = nn.Buffer(torch.cat((angles, angles), -1))
+
+    def turned(self, x: Tensor) -> Tensor:
+        first, second = x[..., :4], x[..., 4:]
+        return x * self.angles.cos() + torch.cat((-second, first), -1) * self.angles.sin()
+
+    def forward(self, words: Tensor) -> Tensor:
+        x = self.words(words)
+        y = self.norms[0](x)
+        q, k, v = (
+            each(y).view(1, 12, heads, 8).transpose(1, 2)
+            for each, heads in ((self.query, 2), (self.keys, 1), (self.values, 1))
+        )
+        k, v = (each.expand(1, 2, 12, 8) for each in (self.turned(k), v))
+        found = functional.scaled_dot_product_attention(self.turned(q), k, v, is_causal=True)
+        x = x + self.out(found.transpose(1, 2).reshape(1, 12, 16))
+        y = self.norms[1](x)
+        x = x + self.down(functional.silu(self.gate(y)) * self.up(y))
+        return functional.linear(self.norms[2](x), self.words.weight)
 
 
-MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
+def image(side: int, channels: int = 3, batch: int = 2) -> Callable[[], tuple[Tensor, ...]]:
+    return lambda: (torch.rand(batch, channels, side, side),)
+
+
+TOKENS = torch.arange(12)[None]
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]]]] = {
     "residual": (Residual, image(32)),
     "inverted": (Inverted, image(16, 8)),
     "detector": (Detector, image(32)),
     "transformer": (Transformer, image(32, batch=1)),
-    "sequences": (Sequences, lambda: torch.rand(2, 7, 8)),
-    "bert": (bert, tokens),
-    "llama": (Llama, tokens),
+    "sequences": (Sequences, lambda: (torch.rand(2, 7, 8),)),
+    "bert": (Bert, lambda: (TOKENS, TOKENS % 2)),
+    "llama": (Llama, lambda: (TOKENS,)),
 }
 EXPORTERS = [
-    *[(name, False, 17) for name in ("residual", "inverted", "detector", "transformer", "sequences")],
+    *[(name, False, 17) for name in MODELS if name != "llama"],  # whose norm the older exporter does not know
     *[("detector", False, opset) for opset in (9, 11, 13, 20)],
     *[(name, True, 20) for name in ("transformer", "bert", "llama")],
 ]
-"""Models, whether by way of torch.export, and the version; the older exporter fails on those of transformers."""
+"""Models, whether by way of torch.export, and the version."""
 
 
-def made(name: str) -> tuple[nn.Module, Tensor]:
+def made(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
     """A model whose tensors all differ, so that an exporter takes no two for one, and an input of it."""
     torch.manual_seed(0)
     build, example = MODELS[name]
     module = build().eval()
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in module.parameters():
         if tensor.is_floating_point():
             tensor.data.uniform_(0.5, 1.5)
     return module, example()
@@ -193,7 +207,7 @@ def exported(folder: Path, name: str, dynamo: bool, opset: int) -> str:
     quiet = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, (example,), path, dynamo=dynamo, opset_version=opset)
+        torch.onnx.export(module, example, path, dynamo=dynamo, opset_version=opset)
     return path
 
 
@@ -224,7 +238,7 @@ def test_a_file_counts_as_its_module_does(
     totals = il.analyze(graph).totals
     assert totals.exact
     assert totals.macs == traced[name].totals.macs
-    assert totals.params == without_norms(module) - FOLDED.get(name, 0)
+    assert totals.params == without_norms(module)
     check_against_onnx(path, seen)
 
 
@@ -248,7 +262,7 @@ def check_against_onnx(path: str, seen: dict[str, Any]) -> None:
     inferred = shape_inference.infer_shapes(onnx.load(path, load_external_data=False), data_prop=True)
     checked = 0
     for info in (*inferred.graph.value_info, *inferred.graph.output):
-        declared = onnx_model._declared(info)
+        declared = declared_type(info)
         if declared is not None and info.name in seen:
             assert (info.name, seen[info.name].type) == (info.name, declared)
             checked += 1

@@ -192,7 +192,7 @@ def test_functions_of_the_model_are_written_out(tmp_path: Path) -> None:
         helper.make_node("Conv", ["a", "w"], ["c"]),
         helper.make_node("Elu", ["c"], ["d"]),
     ]
-    body[1].attribute.append(onnx.AttributeProto(name="alpha", type=1, ref_attr_name="slope"))
+    body[1].attribute.append(onnx.AttributeProto(name="alpha", type="FLOAT", ref_attr_name="slope"))
     inner = helper.make_function("local", "Layer", ["a", "w"], ["d"], body, [helper.make_opsetid("", 20)], ["slope"])
     calls = [
         helper.make_node("Layer", ["x", "w"], ["m"], "first", domain="local", slope=0.5),

@@ -21,6 +21,12 @@ from tests.ops.test_table import SAMPLES
 
 WIDTH = 0.0625
 
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
 SMALLER = {"googlenet": 64, "inception_v2": 64, "xception": 71, "alexnet": 64, "resnet": 64, "vgg": 32}
 """Images that are quick, by how names begin; the other networks get their own, as those whose layers fit few sizes."""
 

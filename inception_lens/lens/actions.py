@@ -1,0 +1,195 @@
+"""What is done with a network: counted, compared, built, drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.analysis import analyze as analyze_graph
+from inception_lens.analyses.compare_records import Comparison
+from inception_lens.architectures.network import Network
+from inception_lens.errors import require
+from inception_lens.graph import Graph, Mode
+from inception_lens.lens.configs import configure
+from inception_lens.lens.files import is_file
+from inception_lens.lens.inputs import Inputs
+from inception_lens.lens.loading import Model, both_modes, load, load_with
+from inception_lens.terminal import Terminal
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from inception_lens.analyses.savings import Savings
+    from inception_lens.pytorch.build import BuiltNetwork
+    from inception_lens.pytorch.weights import Weights
+    from inception_lens.renderers.diagram import Diagram
+
+
+def analyze(
+    model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, batch: int | None = None
+) -> Analysis:
+    """Analyse a network; `model`, `inputs` and `mode` as in `load`, and `batch` samples at once.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    return analyze_graph(load_with(model, {}, inputs, mode, batch))
+
+
+def compare(
+    a: Model,
+    b: Model,
+    inputs: Inputs | None = None,
+    *,
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> Comparison:
+    """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
+
+    `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is, and
+    the other network in the Graph's mode; its heads are there in training mode.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.analyses.compare import compare as compare_graphs
+
+    mode: Mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), "inference")
+    (at_a, training_a), (at_b, training_b) = (
+        both_modes(model, keys, inputs) for model, keys in zip((a, b), overrides, strict=True)
+    )
+    if mode == "training":
+        return compare_graphs(training_a, training_b)
+    return compare_graphs(at_a, at_b, (training_a, training_b))
+
+
+def savings(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    kinds: Sequence[str] = ("reductions", "naive"),
+    machine: str = "h200",
+    batch: int | None = None,
+    **overrides: Any,
+) -> Savings:
+    """Count what a network saves by its 1x1 reductions, or by other tricks of its family.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        kinds: names of `analyses.savings_kinds`, or `all` alone.
+        machine: whose roofline times are told: a name of `analyses.machines`, or `name:dtype`.
+        batch: samples at once.
+        **overrides: as in `load`.
+
+    Raises:
+        ConfigError: there is no such kind or machine.
+        InceptionLensError: as `load` does, or the network cannot be rewritten.
+    """
+    return savings_with(model, overrides, inputs, kinds, machine, batch)
+
+
+def savings_with(
+    model: Model,
+    overrides: Mapping[str, Any],
+    inputs: Inputs | None,
+    kinds: Sequence[str],
+    machine: str,
+    batch: int | None,
+) -> Savings:
+    """As `savings`, with the overrides as a mapping."""
+    from inception_lens.analyses import machines, savings_kinds
+    from inception_lens.analyses.savings import savings as count
+
+    asked = savings_kinds.kinds_called(kinds)
+    graphs = {}
+    for mode in dict.fromkeys(("inference", *(kind.mode for kind in asked))):
+        graphs[mode] = load_with(model, overrides, inputs, mode, batch)
+    return count(graphs, asked, machines.machine(machine))
+
+
+def build(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    initialisation: str | None = None,
+    **overrides: Any,
+) -> BuiltNetwork:
+    """Build a network as a PyTorch module, in training mode as every new module; needs the extra `torch`.
+
+    A network of the catalogue or a config computes its auxiliary heads while it trains and returns a tuple, the logits
+    first. After `.eval()` it is the inference network: no heads, and a softmax at the end where `softmax` says so.
+    The module takes other batches, and other image sizes where its layers do.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        mode: `inference` builds the inference network alone, without heads; a Graph is always built as it is.
+        initialisation: whose initialisation draws the weights, a name of the catalogue or `pytorch`; by default that of
+            the network that is built or varied.
+        **overrides: as in `load`; `softmax=False` ends in logits.
+
+    Raises:
+        MissingExtraError: PyTorch is not installed.
+        InceptionLensError: as `load` does, or the graph does not say all that a module needs.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.build import build as build_graph
+
+    if is_file(model) or not isinstance(model, str | os.PathLike | Network):
+        return build_graph(load_with(model, overrides, inputs, mode), initialisation=initialisation)
+    if initialisation is None:
+        initialisation = configure(model, overrides).base or "pytorch"
+    inference = load_with(model, overrides, inputs, "inference")
+    if mode == "inference":
+        return build_graph(inference, initialisation=initialisation)
+    training = load_with(model, overrides, inputs, "training")
+    return build_graph(training, inference, initialisation=initialisation)
+
+
+def load_weights(network: Module, weights: Weights) -> str:
+    """Copy weights into a built network, all of them or none, and return whose names they came under.
+
+    `weights` is a `state_dict` or the path of one, with the network's own names or those of a port: torchvision's
+    googlenet, inception_v3, alexnet, vgg and resnet, timm's inception_v3, inception_v4 and inception_resnet_v2, each
+    for the dialect of its name. Files are safetensors or what `torch.save` wrote; nothing in them is ever run.
+
+    Raises:
+        WeightsError: a tensor finds no place, has another shape or is missing; the network is as it was.
+    """
+    require("torch", extra="torch")
+    from inception_lens.pytorch.weights import load_weights as load_into
+
+    return load_into(network, weights)
+
+
+def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:
+    """Print the table of a network and return its Analysis: for fingers used to torchinfo."""
+    from inception_lens.renderers.text import summary_table
+
+    analysis, terminal = analyze(model, input_size), Terminal()
+    print(summary_table(analysis, depth=depth, width=terminal.width, unicode=terminal.unicode))  # noqa: T201
+    return analysis
+
+
+def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **look: Any) -> Diagram:
+    """Draw a network; `model`, `inputs` and `mode` as in `load`.
+
+    Args:
+        model: what to draw.
+        inputs: shape of the input.
+        mode: `training` draws the auxiliary heads.
+        **look: as in `renderers.diagram.diagram`: `level="layer"`, `module="inception_3a"`, `style="paper"`,
+            `heat="macs"`, `fold=True`, `direction="left-to-right"`, `dark=True`.
+
+    Returns:
+        A Diagram: `.dot` is its DOT text, `.draw("svg")`, `"png"` or `"pdf"` a file's bytes; a notebook shows it.
+
+    Raises:
+        InceptionLensError: as `load` does; there is no such module; or the picture would be too large.
+    """
+    from inception_lens.renderers.diagram import diagram as draw
+
+    return draw(load(model, inputs, mode=mode), **look)

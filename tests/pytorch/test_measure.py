@@ -1,0 +1,144 @@
+"""What is measured is what ran, and memory is what liveness says; times are only told to be times."""
+
+import json
+from math import prod
+
+import pytest
+import torch
+
+import inception_lens as il
+from inception_lens.analyses.profile import Profile
+from inception_lens.cli import run
+from inception_lens.errors import ConfigError
+from inception_lens.graph import Mode
+from inception_lens.pytorch import measure
+from inception_lens.pytorch.measure import profile
+from inception_lens.renderers.profile import profile_table
+
+
+@pytest.fixture(autouse=True)
+def _small_ceilings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(measure.MATRIX, "cpu", 64)
+    monkeypatch.setitem(measure.COPIED, "cpu", 2**16)
+
+
+def profiled(name: str, size: int, mode: Mode = "training", **overrides: object) -> Profile:
+    image = (2, 1 if name == "lenet" else 3, size, size)
+    return profile(il.load(name, image, mode=mode, **overrides), warmup=0, repeats=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("googlenet", 64),
+        ("googlenet@torchvision", 64),
+        ("vgg13", 32),
+        ("resnet18", 64),
+        ("resnet50", 33),
+        ("alexnet", 64),
+    ],
+)
+def test_measured_memory_is_what_was_predicted(name: str, size: int) -> None:
+    found = profiled(name, size, width=0.25)
+    assert [layer.live_bytes for layer in found.layers] == [layer.predicted_live_bytes for layer in found.layers]
+    assert found.live_bytes == found.predicted_live_bytes <= found.peak_bytes
+    # On a CPU a dropout keeps its mask as numbers of four bytes; on a GPU as one byte each, which is what is predicted.
+    masks = 3 * sum(prod(layer.output_shape) for layer in found.layers if layer.category == "dropout")
+    assert found.predicted_saved_bytes is not None
+    assert found.saved_bytes == found.predicted_saved_bytes + masks
+
+
+def test_every_layer_and_the_whole_have_times() -> None:
+    found = profiled("googlenet", 64, width=0.125)
+    graph = il.load("googlenet", (2, 3, 64, 64), mode="training", width=0.125)
+    assert [layer.name for layer in found.layers] == [node.name for node in graph.nodes]
+    for layer in found.layers:
+        assert len(layer.forward.samples) == 2
+        assert 0 < layer.forward.fastest <= layer.forward.median <= layer.forward.slowest
+        assert layer.backward
+    assert found.backward
+    assert sum(found.measured.values()) > 0
+    modules = found.by_module(1)
+    assert sum(sum(module.forward.samples) for module in modules) == pytest.approx(
+        sum(sum(layer.forward.samples) for layer in found.layers)
+    )
+    assert {found.bound_by(layer) for layer in found.layers} <= {"compute", "memory", "-"}
+
+
+def test_inference_has_no_backward() -> None:
+    found = profiled("lenet", 32, "inference")
+    assert found.backward is None
+    assert found.saved_bytes is None
+    assert all(layer.backward is None for layer in found.layers)
+    assert "backward" not in profile_table(found)
+
+
+def test_a_network_is_left_without_hooks_and_gradients_as_they_were() -> None:
+    assert torch.is_grad_enabled()
+    profiled("lenet", 32)
+    assert torch.is_grad_enabled()
+
+
+def test_the_table_fits_and_tells_the_machine() -> None:
+    found = profiled("googlenet", 64, width=0.125)
+    for width in (80, 100, 140):
+        text = profile_table(found, width=width)
+        assert max(map(len, text.splitlines())) <= width
+        for told in (
+            "inception_4e",
+            "aux1",
+            "bound by",
+            "whole forward pass",
+            "ceilings of this CPU",
+            "kept for backward",
+        ):
+            assert told in text
+    assert "inception_4e/3x3_reduce" in profile_table(found, depth=None, width=140)
+    assert profile_table(found, unicode=False).isascii()
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
+    arguments = ["profile", "lenet", "--batch", "3", "--repeats", "1", "--warmup", "0"]
+    assert run([*arguments, "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["schema"] == "inception-lens/profile/1"
+    assert record["inputs"] == [["input", [3, 1, 32, 32], "float32"]]
+    assert record["layers"][0]["name"] == "C1"
+    assert record["layers"][0]["bound_by"] in ("compute", "memory")
+    assert type(record["live_bytes"]) is int
+    assert run([*arguments, "-o", f"{tmp_path}/roof.svg"]) == 0
+    assert run([*arguments, "--dtype", "bfloat16", "--mode", "training", "--depth", "all"]) == 0
+    assert "bfloat16, training" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "toaster"], "`toaster` is no device"),
+        (["--device", "mps"], "what can be measured is cpu and cuda"),
+        (["--repeats", "0"], "0 is not in the range"),
+        (["--depth", "x"], "--depth x: it is a whole number"),
+        (["-o", "net.docx"], "its suffix names no format"),
+        (["--dtype", "float33"], "`float33` is no dtype"),
+        (["--dtype", "float8_e4m3fn"], "`lenet` does not run here: "),
+    ],
+)
+def test_a_wrong_profile_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert run(["profile", "lenet", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_batch_of_one_where_a_batch_norm_learns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["profile", "inception_v3@torchvision", "--set", "width=0.1", "--mode", "training"]) == 2
+    assert "does not run here: Expected more than 1 value per channel when training" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match="sees no CUDA device"):
+        profile(il.load("lenet"), "cuda")

@@ -1,0 +1,33 @@
+"""Where nodes stand in a tree of modules."""
+
+from torch import nn
+
+from inception_lens.writers.module_paths import RESERVED, module_paths
+
+MODULES = (
+    nn.Module(), nn.ModuleDict(), nn.Sequential(), nn.Conv2d(1, 1, 1), nn.ConvTranspose2d(1, 1, 1), nn.Linear(1, 1),
+    nn.BatchNorm2d(1), nn.MaxPool2d(1), nn.AvgPool2d(1), nn.AdaptiveAvgPool2d(1), nn.LocalResponseNorm(1), nn.ReLU(),
+    nn.LeakyReLU(), nn.ELU(), nn.GELU(), nn.Dropout(), nn.Softmax(), nn.Flatten(),
+)  # fmt: skip
+
+
+def test_no_part_is_called_what_a_module_has_already() -> None:
+    has = {name for module in MODULES for name in dir(module) if not name.startswith("_")}
+    assert has <= RESERVED
+
+
+def test_names_become_places() -> None:
+    assert module_paths(["a/5x5_reduce", "a/5x5_reduce/bn", "conv4-1024"]) == {
+        "a/5x5_reduce": ("a", "5x5_reduce"),
+        "a/5x5_reduce/bn": ("a", "5x5_reduce", "bn"),
+        "conv4-1024": ("conv4-1024",),
+    }
+
+
+def test_two_names_never_share_a_place() -> None:
+    names = ["a.b", "a b", "a_b", "a/b", "train", "train_", "", "/", "__x", "x/y.z/1", "x/y_z/1"]
+    places = module_paths(names)
+    assert len(set(places.values())) == len(names)
+    assert all(
+        part and "." not in part and not hasattr(nn.ModuleDict(), part) for path in places.values() for part in path
+    )
