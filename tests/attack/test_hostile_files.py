@@ -165,6 +165,8 @@ def test_giants(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"letters{suffix}"
     path.write_bytes(b"a" * GIANT)
     calls.append([calls[0][0], str(path)])
+    if suffix == ".onnx":
+        calls += [["weights", path] for _, path in calls]
     for call, verdict in zip(calls, attempts(calls), strict=True):
         refused("giants", verdict, call)
 
