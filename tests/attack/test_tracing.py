@@ -197,7 +197,26 @@ def test_inputs(inputs: Any) -> None:
 
 
 def test_things_that_are_no_models() -> None:
-    for thing in (None, 1, 1.5, b"lenet", [], {}, (), object(), int, len, nn.ReLU, nn, torch.ones(1), lambda x: x, Exception(), True, set(), iter(())):
+    for thing in (
+        None,
+        1,
+        1.5,
+        b"lenet",
+        [],
+        {},
+        (),
+        object(),
+        int,
+        len,
+        nn.ReLU,
+        nn,
+        torch.ones(1),
+        lambda x: x,
+        Exception(),
+        True,
+        set(),
+        iter(()),
+    ):
         assert tried(thing) is None, thing
 
 
