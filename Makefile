@@ -11,7 +11,7 @@ demo: .venv/core
 	@$(BIN)/inception-lens report googlenet -o reports/googlenet
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
