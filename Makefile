@@ -8,9 +8,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
+	@$(BIN)/inception-lens report googlenet -o reports/googlenet
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights, register, savings, summary
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights  # isort: split
+    from inception_lens.lens import register, report, savings, summary
 
 _HOMES = {
     "Analysis": "analyses.analysis",
@@ -32,13 +33,14 @@ _HOMES = {
     "load": "lens",
     "load_weights": "lens",
     "register": "lens",
+    "report": "lens",
     "savings": "lens",
     "summary": "lens",
 }
 
 __all__ = [
     "Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "compare", "diagram",
-    "load", "load_weights", "register", "savings", "summary",
+    "load", "load_weights", "register", "report", "savings", "summary",
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("compare", "What differs between two networks, and what it costs."),
     "verify": ("verify", "Second opinions on the counts; --paper, against the paper's Table 1."),
     "diagram": ("diagram", "A network as a figure: svg, png, pdf or dot."),
+    "report": ("report", "Everything about a network on one page that works offline."),
     "plot": ("plot", "Figures of a network, and of the family: cost, memory, field, accuracy."),
     "train": ("train", "Train a network: digits in two minutes, or any images of yours."),
     "evaluate": ("evaluate", "How often a trained network is right, again."),
@@ -99,6 +100,10 @@ def run(arguments: list[str] | None = None) -> int:
         return _refuse(str(error))
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit as error:  # click's own answer to the same
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
         return 0
     except OSError as error:
         return _refuse(f"standard output: {error.strerror or error}")

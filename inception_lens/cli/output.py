@@ -4,6 +4,7 @@ import contextlib
 import os
 import stat
 import sys
+from collections.abc import Mapping
 
 from inception_lens.errors import OutputError
 
@@ -28,6 +29,22 @@ def write(result: str | bytes, target: str | None) -> None:
         _write_file(result.encode() if isinstance(result, str) else result, target)
     except (OSError, ValueError) as error:
         raise OutputError(f"{target}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def write_folder(files: Mapping[str, bytes], folder: str) -> None:
+    """Write files into a folder, made where it is not there; each is written whole or not at all.
+
+    Raises:
+        OutputError: one could not be written; an old file of its name is as it was.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{folder}: it is a file, and must be a folder") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder}: {getattr(error, 'strerror', None) or error}") from None
+    for name, data in files.items():
+        write(data, os.path.join(folder, name))
 
 
 def _write_file(data: bytes, target: str) -> None:

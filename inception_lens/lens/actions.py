@@ -10,7 +10,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.analysis import analyze as analyze_graph
 from inception_lens.analyses.compare_records import Comparison
 from inception_lens.architectures.network import Network
-from inception_lens.errors import require
+from inception_lens.errors import GraphError, require
 from inception_lens.graph import Graph, Mode
 from inception_lens.lens.configs import configure
 from inception_lens.lens.files import is_file
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from inception_lens.pytorch.build import BuiltNetwork
     from inception_lens.pytorch.weights import Weights
     from inception_lens.renderers.diagram import Diagram
+    from inception_lens.renderers.report import Report
 
 
 def analyze(
@@ -193,6 +194,59 @@ def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = N
     from inception_lens.renderers.diagram import diagram as draw
 
     return draw(load(model, inputs, mode=mode), **look)
+
+
+def report(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    against: Model | None = None,
+    **overrides: Any,
+) -> Report:
+    """Make the page that shows everything about a network.
+
+    Args:
+        model: as in `load`.
+        inputs: as in `load`.
+        mode: `training` keeps the auxiliary heads.
+        against: a second network, to compare with on the same input.
+        **overrides: as in `load`.
+
+    Returns:
+        A Report: `.html` is the page, and `.files` every file that the command `report` writes, by name.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    return report_with(model, overrides, inputs, mode, against, {})
+
+
+def report_with(
+    model: Model,
+    overrides: Mapping[str, Any],
+    inputs: Inputs | None,
+    mode: Mode | None,
+    against: Model | None,
+    overrides_against: Mapping[str, Any],
+) -> Report:
+    """As `report`, with the overrides of each network as a mapping."""
+    from inception_lens.analyses import machines, savings_kinds
+    from inception_lens.analyses.savings import DEFAULT_KINDS
+    from inception_lens.analyses.savings import savings as count
+    from inception_lens.renderers.report import Report
+
+    graph = load_with(model, overrides, inputs, mode)
+    found, reason = None, ""
+    try:
+        kinds = savings_kinds.kinds_called(DEFAULT_KINDS)
+        found = count({"inference": graph}, kinds, machines.machine(machines.DEFAULT))
+    except GraphError as error:  # such a rewrite does not fit every network that has a place for it
+        reason = f"not counted: {error}"
+    compared = None
+    if against is not None:
+        compared = compare(model, against, inputs, overrides=(overrides, overrides_against))
+    return Report(analysis=analyze_graph(graph), savings=found, no_savings=reason, comparison=compared)
 
 
 def register(

@@ -60,6 +60,15 @@ def drawing(dot: str, form: Format) -> bytes:
     return draw(_with(dot, f"dpi={dpi:.2f}"), "png:cairo")
 
 
+def places(dot: str) -> str:
+    """Where Graphviz puts everything, in its format `plain`: inches, from the lower left.
+
+    Raises:
+        MissingExtraError: there is neither pygraphviz nor a `dot` program.
+    """
+    return (_by_library if find_spec("pygraphviz") else _by_program)(dot, "plain").decode()
+
+
 def _by_library(dot: str, form: str) -> bytes:
     """Draw with pygraphviz's copy of Graphviz; its `AGraph.draw` would do, but warns of every graph of 1,000 nodes."""
     from pygraphviz import AGraph, graphviz

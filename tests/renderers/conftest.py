@@ -6,10 +6,16 @@ To write them anew after a change that is meant, and then to read the difference
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.renderers.browser import MISSING, program, started
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -31,3 +37,15 @@ def golden() -> Callable[[str, str], None]:
 def golden_names() -> set[str]:
     """The names of all golden files."""
     return {path.name for path in FOLDER.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """The browser of this machine, started once."""
+    with started() as chromium:
+        yield chromium
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if program() is None:
+        terminalreporter.write_line(f"WARNING: {MISSING}", red=True, bold=True)
