@@ -6,7 +6,11 @@ from typing import Any, Self
 
 
 class Signals:
-    """While it is entered, the first signal is noted and a second one interrupts as usual."""
+    """While it is entered, a signal is noted, and a second Ctrl-C interrupts as usual.
+
+    A second SIGTERM is none of a person's: torchrun sends several, and a process that left at once would leave the
+    others waiting.
+    """
 
     WATCHED = (signal.SIGTERM, signal.SIGINT)
 
@@ -30,6 +34,6 @@ class Signals:
             signal.signal(each, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received:
+        if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = number
+        self.received = self.received or number

@@ -23,6 +23,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
         raise
 
 

@@ -117,7 +117,8 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def stopped(self: learner.Learner, at: int, *rest: Any) -> None:
         step(self, at, *rest)
         if at == number - 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(2):  # as torchrun does
+                os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(learner.Learner, "step", stopped)
 
