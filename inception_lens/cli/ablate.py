@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inception_lens.cli import options, training_options
+from inception_lens.cli import training_options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, TrainingError, require
 from inception_lens.training import ablation
@@ -34,7 +34,7 @@ The folder holds a run for each arm and seed, ablation.json, ablation.md and abl
 
 
 @click.command("ablate", help=HELP)
-@click.argument("model", type=options.ModelType(), required=False)
+@click.argument("model", type=training_options.TrainableType(), required=False)
 @click.option(
     "--compare",
     "compared",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from inception_lens.cli import options
+from inception_lens.cli import options, training_options
 from inception_lens.errors import ConfigError, require
+
+if TYPE_CHECKING:
+    from inception_lens.training.bounds import Bounds
+    from inception_lens.training.networks import Networks
 
 
 @click.command("train")
-@click.argument("model", type=options.ModelType(), required=False)
+@click.argument("model", type=training_options.TrainableType(), required=False)
 @click.option("--batch", "batches", metavar="N,...", help="Images at once.  [default: 64; on CUDA 128,512,1024,2048]")
 @click.option(
     "--ways",
@@ -49,31 +55,34 @@ def train(
     recipe = recipe.replace(model=model or recipe.model, network=network, engine=engine)
     networks = networks_of(recipe, classes)
     sizes = _numbers(batches or ("128,512,1024,2048" if cuda else "64"))
-    chosen = (ways or ("eager,compiled,graphs" if cuda else "eager")).split(",")
-    if strange := set(chosen) - {"eager", "compiled", "graphs"} or ({"graphs"} & set(chosen) if not cuda else set()):
-        raise ConfigError(f"--ways {min(strange)}: eager, compiled, and on CUDA graphs")
-    bfloat16 = autocast_on(precision, on)
-    machine = machine_of(on, bfloat16)
+    chosen = _ways(ways, cuda)
+    machine = machine_of(on, autocast_on(precision, on))
     limits = bounds(networks.training, machine) if machine else None
-    where = machine.title if machine else "a GPU that is not in the table"
+    _tell_network(networks, limits)
+    click.echo(f"{'way':<12}{'batch':>7}{'images/s':>12}{'of plain':>10}{'of compute':>12}{'of memory':>11}")
+    for speed in bench.measure(networks, recipe, on, sizes, chosen, seconds):
+        shares = [f"{speed.images_per_second / limit:.2f}" for limit in limits[1:3]] if limits else ["?", "?"]
+        rate = f"{speed.images_per_second:,.0f}"
+        click.echo(f"{speed.way:<12}{speed.batch:>7}{rate:>12}{speed.ratio:>10.3f}{shares[0]:>12}{shares[1]:>11}")
+    click.echo(f"the eager trainer is to reach {bench.LIMIT} of the plain loop")
+
+
+def _tell_network(networks: Networks, limits: Bounds | None) -> None:
+    where = limits.machine.title if limits else "a GPU that is not in the table of machines"
     click.echo(f"{networks.inference.name}, {networks.params:,} parameters, {networks.macs:,} MACs; {where}")
     if limits:
         click.echo(
             f"bounds in images/s: compute {limits.compute:,.0f}, memory unfused {limits.memory:,.0f}, "
             f"memory fused {limits.memory_fused:,.0f}"
         )
-    click.echo(f"{'way':<12}{'batch':>7}{'images/s':>12}{'of plain':>10}{'of compute':>12}{'of memory':>11}")
-    for speed in bench.measure(networks, recipe, on, sizes, chosen, seconds):
-        of_compute, of_memory = (
-            (f"{speed.images_per_second / limit:.2f}" for limit in (limits.compute, limits.memory))
-            if limits
-            else ("?", "?")
-        )
-        click.echo(
-            f"{speed.way:<12}{speed.batch:>7}{speed.images_per_second:>12,.0f}{speed.ratio:>10.3f}"
-            f"{of_compute:>12}{of_memory:>11}"
-        )
-    click.echo(f"the eager trainer is to reach {bench.LIMIT} of the plain loop")
+
+
+def _ways(text: str | None, cuda: bool) -> list[str]:
+    known = ("eager", "compiled", "graphs") if cuda else ("eager", "compiled")
+    chosen = text.split(",") if text else list(known if cuda else known[:1])
+    if strange := set(chosen) - set(known):
+        raise ConfigError(f"--ways {min(strange)}: it is of {', '.join(known)} on this device")
+    return chosen
 
 
 def _numbers(text: str) -> list[int]:

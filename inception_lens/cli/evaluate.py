@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +12,9 @@ from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import require
 from inception_lens.renderers.escape import printable
+
+if TYPE_CHECKING:
+    from inception_lens.training.evaluation import Evaluation
 
 
 @click.command("evaluate")
@@ -35,35 +40,42 @@ def command(
 ) -> None:
     """How often the network of a run, or of one of its states, is right: top-1, top-5, and by class."""
     require("torch", extra="train")
-    import msgspec
-
     from inception_lens.cli import networks, training
     from inception_lens.training.trained import Trained
 
     folder, state = training.run_and_state(run, best)
     recipe, about = folder.recipe(), folder.data()
-    dataset = training.dataset_of(recipe.replace(data=data or recipe.data), Path(cache) if cache else None)
+    asked = recipe.replace(data=data, split="auto") if data else recipe
+    dataset = training.dataset_of(asked, Path(cache) if cache else None)
     found = networks.networks_of(recipe, len(about.classes))
     trained = Trained(recipe, found, state.tensors, about, training.one_device(recipe, device))
     result = trained.evaluate(dataset, everything=everything, crops=10 if ten_crop else None)
-    per_class = dict(zip(about.classes, result.per_class, strict=False))
-    if format_ == "json":
-        record = {
-            "accuracy": result.top1,
-            "top5": result.top5,
-            "loss": result.loss,
-            "images": result.images,
-            "step": state.about["step"],
-            "data": dataset.source,
-            "per_class": per_class,
-            "confusion": result.confusion,
-        }
-        write(msgspec.json.encode(record).decode() + "\n", output)
-        return
-    lines = [
+    render = _json if format_ == "json" else _text
+    write(render(result, about.classes, dataset.source, state.about["step"]), output)
+
+
+def _json(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
+    import msgspec
+
+    record = {
+        "accuracy": result.top1,
+        "top5": result.top5,
+        "loss": result.loss,
+        "images": result.images,
+        "step": step,
+        "data": source,
+        "per_class": dict(zip(classes, result.per_class, strict=False)),
+        "confusion": result.confusion,
+    }
+    return msgspec.json.encode(record).decode() + "\n"
+
+
+def _text(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
+    named = zip(result.per_class, classes, strict=False)
+    lowest = sorted((value, name) for value, name in named if value is not None)[:5]
+    lines = (
         f"accuracy {100 * result.top1:.2f} %, top-5 {100 * result.top5:.2f} %, loss {result.loss:.4f}: "
-        f"{result.images:,} images of {dataset.source}, step {state.about['step']}"
-    ]
-    worst = sorted((value, name) for name, value in per_class.items() if value is not None)[:5]
-    lines.append("lowest by class: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in worst))
-    write("".join(f"{printable(line)}\n" for line in lines), output)
+        f"{result.images:,} images of {source}, step {step}",
+        "lowest by class: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in lowest),
+    )
+    return "".join(f"{printable(line)}\n" for line in lines)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from inception_lens.lens import configure, is_file, load_with
+from inception_lens.errors import ConfigError
+from inception_lens.lens import configure, is_file, is_pytorch, load_with
 from inception_lens.rewrites.factorized import with_3x3_pairs
+from inception_lens.training.paths import absolute
 
 if TYPE_CHECKING:
     from inception_lens.architectures.network import Network
@@ -17,13 +20,23 @@ if TYPE_CHECKING:
 
 
 def image_side(recipe: Recipe) -> tuple[int, int]:
-    """Height and width of the images that a recipe's network takes, and the classes that it has of its own."""
+    """The larger side of the images that a recipe's network takes, and the classes that it has of its own.
+
+    Raises:
+        ConfigError: the model is code.
+    """
+    _refuse_code(recipe.model)
     graph = load_with(recipe.model, recipe.network)
     return max(graph.inputs[0].type.shape[2:]), graph.types[graph.outputs[0].node][0].shape[-1]
 
 
 def networks_of(recipe: Recipe, classes: int) -> Networks:
-    """The graphs of a recipe's network, with as many classes as the data have where it does not say otherwise."""
+    """The graphs of a recipe's network, with as many classes as the data have where it does not say otherwise.
+
+    Raises:
+        ConfigError: the model is code.
+    """
+    _refuse_code(recipe.model)
     from inception_lens.training.networks import Networks
 
     network = dict(recipe.network)
@@ -41,11 +54,25 @@ def networks_of(recipe: Recipe, classes: int) -> Networks:
 
 
 def self_contained(recipe: Recipe) -> Recipe:
-    """The recipe with a config file's contents in place of its name, so that a run folder needs nothing beside it."""
+    """The recipe as a run's folder keeps it: a config's contents in place of its name, and paths that hold anywhere.
+
+    Raises:
+        ConfigError: the model is code.
+    """
+    _refuse_code(recipe.model)
+    recipe = recipe.replace(data=absolute(recipe.data))
+    if is_file(recipe.model):
+        return recipe.replace(model=os.path.abspath(recipe.model))
     if not recipe.model.endswith(".toml"):
         return recipe
     config, _, base = configure(recipe.model, recipe.network)
     return recipe.replace(model=base, network=_differences(config, configure(base, {}).config))
+
+
+def _refuse_code(model: str) -> None:
+    """A recipe is data, and so is the folder of a run: neither may name what would be executed."""
+    if is_pytorch(model):
+        raise ConfigError(f"`{model}` is code: what is trained is a name of the catalogue, a config or a file")
 
 
 def _differences(config: Network, base: Network) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import torch
 
 from inception_lens.cli.output import write
 from inception_lens.renderers.plots import drawn
-from inception_lens.renderers.plots_runs import confusion_figure, curves_figure
+from inception_lens.renderers.plots_confusion import confusion_figure
+from inception_lens.renderers.plots_training import training_figure
 from inception_lens.renderers.run_page import run_page
 from inception_lens.training.bounds import bounds, machine_of
 from inception_lens.training.networks import Networks
@@ -20,7 +21,7 @@ def write_page(folder: RunFolder, networks: Networks, device: torch.device) -> N
     assert summary is not None
     name = f"{summary['model']} on {summary['data']}"
     figures = {
-        "Loss, accuracy and learning rate of every epoch": drawn(curves_figure(epochs, name), "svg"),
+        "Loss, accuracy and learning rate of every epoch": drawn(training_figure(epochs, name), "svg"),
         "Which class is taken for which": drawn(confusion_figure(evaluation.confusion, folder.data().classes), "svg"),
     }
     for file, svg in zip(("curves.svg", "confusion.svg"), figures.values(), strict=True):
@@ -35,11 +36,15 @@ def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: floa
     if on is None:
         return [*measured, ("bounds", "? (this GPU is not in the table of machines)")]
     found = bounds(networks.training, on)
-    rows = (("compute", found.compute), ("memory, unfused", found.memory), ("memory, fused", found.memory_fused))
+    rows = (
+        ("compute bound", found.compute),
+        ("memory bound, unfused,", found.memory),
+        ("memory bound, fused,", found.memory_fused),
+    )
     return [
         *measured,
         *(
-            (f"{what} bound of {on.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
+            (f"{what} of {on.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
             for what, limit in rows
         ),
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inception_lens.cli import options, training_options
+from inception_lens.cli import training_options
 from inception_lens.errors import require
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ run, the same command with --resume goes on with it.
 
 
 @click.command("train", help=HELP)
-@click.argument("model", type=options.ModelType(), required=False)
+@click.argument("model", type=training_options.TrainableType(), required=False)
 @training_options.recipe_options
 @click.option("--out", metavar="DIR", help="The run's folder.  [default: runs/MODEL-DATA-SEED]")
 @click.option("--resume", is_flag=True, help="Go on with the run in DIR from its last saved state.")

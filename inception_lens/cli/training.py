@@ -16,7 +16,8 @@ from inception_lens.errors import TrainingError
 from inception_lens.training import processes as process
 from inception_lens.training.augmentation import source_side
 from inception_lens.training.dataset import Dataset
-from inception_lens.training.loop import Job, Loop
+from inception_lens.training.job import Job
+from inception_lens.training.loop import Loop
 from inception_lens.training.observer import Observer
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.run_folder import RunFolder

@@ -24,6 +24,13 @@ SHORT = {
 """Options with a name of their own, and the keys of a recipe that they set."""
 
 
+class TrainableType(options.ModelType):
+    """A catalogue name or a file, never code: a run's folder keeps it, and must not name what would be executed."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value
+
+
 def recipe_options(command: options.Command) -> options.Command:
     """Add the options that make a recipe."""
     for option in reversed(

@@ -107,7 +107,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return self._by_rule(func, args, kwargs, call)
         name = func._schema.name
         if name in ALIASES:
-            return self._alias(args[0])
+            return self._alias(func, args[0])
         if name in DECIDING:
             return self._decided(func, args, kwargs)
         if _is_composite(func):
@@ -210,9 +210,11 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         op = view(shape, types[0].shape, rest) if view else Declared(name, types, view=True)
         return self.like(self.recorder.call(name, op, [x.path], types), results, _real(results), base)
 
-    def _alias(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _alias(self, func: Any, tensor: torch.Tensor) -> Any:
         if type(tensor) is not Traced:
-            return tensor
+            if not self.recorder.owns(tensor):
+                return func(tensor)
+            tensor = self.known(tensor)
         return self.like(tensor.path, tensor, tensor.value, tensor.base if tensor.base is not None else tensor)
 
     def _asked(self, func: Any, args: Any, kwargs: Any, inputs: list[Traced]) -> Any:

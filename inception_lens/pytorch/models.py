@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from inception_lens.errors import ConfigError, InceptionLensError, TraceError, U
 from inception_lens.graph import About, Graph, Mode
 from inception_lens.pytorch.trace import Inputs, source_line, trace
 from inception_lens.pytorch.values import tensors_in
+from inception_lens.readers.files import archive
 
 
 class Ready(NamedTuple):
@@ -178,12 +180,18 @@ def _from_file(path: str) -> ModuleType:
 
 
 def _exported(path: str) -> torch.export.ExportedProgram:
+    if not os.path.exists(path):
+        raise UnknownModelError(f"`{path}`: there is no such file")
+    with archive(path, "archive of torch.export"):
+        pass
+    log = logging.getLogger("torch.export")
+    log.disabled = True  # before it raises one error, it logs the traceback of another
     try:
         return torch.export.load(path)
-    except FileNotFoundError:
-        raise UnknownModelError(f"`{path}`: there is no such file") from None
     except Exception as error:
         raise _failed(path, error) from error
+    finally:
+        log.disabled = False
 
 
 def _example(program: torch.export.ExportedProgram) -> Any:

@@ -80,7 +80,7 @@ def read_caffemodel(path: str) -> Weights:
 def _net(data: memoryview) -> tuple[list[Layer], dict[str, Blob]]:
     layers: list[Layer] = []
     blobs: dict[str, Blob] = {}
-    for field in wire.fields(data):
+    for field in wire.parts(data):
         if field.number not in (NET_V1_LAYERS, NET_LAYERS) or field.kind != wire.BYTES:
             continue
         if len(layers) >= MOST_LAYERS:

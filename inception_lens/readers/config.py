@@ -5,7 +5,9 @@ A config is data. It names a base of the catalogue and nothing else: no module t
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
@@ -208,6 +210,8 @@ def _shown(value: Any) -> str:
 
 def _read_text(path: str) -> str:
     try:
+        if not os.path.isfile(path) and not stat.S_ISDIR(os.stat(path).st_mode):  # a pipe would be waited for
+            raise ConfigError(f"{path}: it is no regular file")
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:

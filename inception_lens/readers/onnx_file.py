@@ -38,7 +38,7 @@ def initialisers(data: memoryview) -> dict[str, tuple[Tensor, Place]]:
         FormatError: it is no protocol buffer.
     """
     found: dict[str, tuple[Tensor, Place]] = {}
-    for graph in wire.fields(data):
+    for graph in wire.parts(data):
         if graph.number == MODEL_GRAPH and graph.kind == wire.BYTES:
             for field in wire.fields(data, graph.start, graph.end):
                 if field.number == GRAPH_INITIALISER and field.kind == wire.BYTES:

@@ -11,6 +11,8 @@ from inception_lens.errors import FormatError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 LARGEST_TEXT = 100_000
+MOST_PARTS = 200_000
+"""Of a whole file at its outermost level: layers, or a graph and a few words about it."""
 
 
 class Field(NamedTuple):
@@ -48,6 +50,18 @@ def fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator
         if at > end or not number:
             raise FormatError(f"it is cut off, or no protocol buffer: field {number} at byte {begin:,} leads out of it")
         yield Field(number, kind, begin, at, value)
+
+
+def parts(data: memoryview) -> Iterator[Field]:
+    """The fields of a whole file.
+
+    Raises:
+        FormatError: as `fields`, or they are more than any network has.
+    """
+    for i, field in enumerate(fields(data)):
+        if i == MOST_PARTS:
+            raise FormatError(f"more than {MOST_PARTS:,} parts")
+        yield field
 
 
 def _varint(data: memoryview, at: int, end: int) -> tuple[int, int]:

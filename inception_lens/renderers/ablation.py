@@ -82,12 +82,13 @@ def ablation_figure(found: Ablation) -> Figure:
         ):
             _points(axes, found, values)
             axes.set_xlabel(label)
-            axes.set_xlim(left=0)
-            axes.margins(x=0.25)
+            axes.set_xlim(0, 1.3 * max(values))
             for arm, value in zip(found.arms, values, strict=True):
                 axes.annotate(
                     printable(arm.arm), (value, 100 * arm.mean), (6, 5), textcoords="offset points", fontsize=8
                 )
+        low, high = by_arm.get_ylim()
+        by_arm.set_ylim(low, min(high, 100 + 0.1 * (100 - low)))
         figure.suptitle(f"{printable(_title(found))}: each seed, mean and standard deviation")
     return figure
 

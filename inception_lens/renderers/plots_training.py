@@ -62,6 +62,8 @@ def training_figure(epochs: Sequence[Mapping[str, Any]], name: str = "training",
                     marker="o",
                     markersize=2.5,
                 )
+            if panel == "loss" and min(axes.dataLim.ymin, 1) > 0:  # the first epochs would hide all others
+                axes.set_yscale("log")
             axes.set_xlabel("epoch")
             axes.set_ylabel(panel)
             axes.xaxis.get_major_locator().set_params(integer=True)

@@ -87,6 +87,10 @@ def _padded(op: Any, pairs: Pairs, map_size: Sizes) -> Op:
         window = (map_size, op.kernel_size, op.stride, padding, _dilation(op))
         made = output_size(*window, "floor" if op.padding == "same" else op.rounding)
         changes["rounding"] = next(each for each in ROUNDINGS if _windows(window, each) == made)
+        # A maximum reads nothing beyond the map: what only the last windows reach is their rounding's, no padding.
+        plain = tuple([before for before, _ in pairs])
+        if "MaxPool" in op.kind and plain != padding and _windows((*window[:3], plain, window[4]), "ceil") == made:
+            changes = {"padding": plain, "rounding": "ceil"}
     return cast(Op, msgspec.structs.replace(op, **changes))
 
 

@@ -77,15 +77,16 @@ def npz(path: str, split: str) -> Listing:
     """
     where = Path(os.path.abspath(os.path.expanduser(path)))
     try:
-        with np.load(where, allow_pickle=False) as archive:
+        with open(where, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = next((names for names in NPZ_NAMES if set(names) <= set(archive.files)), None)
             if names is None:
                 raise DataError(f"{path}: it holds {', '.join(archive.files)}, but none of {NPZ_NAMES}")
             arrays = [archive[name] for name in names]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or f'no NumPy archive: {error}'}") from None
-    except Exception as error:  # zipfile and zlib have errors of their own
-        raise DataError(f"{path}: no NumPy archive: {error}") from None
+    except DataError:
+        raise
+    except Exception as error:  # zipfile and zlib have errors of their own; an array alone is no archive
+        reason = getattr(error, "strerror", None) or f"no NumPy archive: {error}"
+        raise DataError(f"{path}: {reason}") from None
     images = np.concatenate([_channels_last(array, path) for array in arrays[::2]])
     labels = np.concatenate([array.reshape(-1) for array in arrays[1::2]])
     if len(images) != len(labels) or not np.issubdtype(labels.dtype, np.integer) or labels.min(initial=0) < 0:

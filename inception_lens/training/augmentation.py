@@ -103,8 +103,9 @@ class Preparation:
         theta = torch.stack(
             [torch.stack([scale_x * flip, zero, move_x], 1), torch.stack([zero, scale_y, move_y], 1)], 1
         )
+        beyond = "zeros" if self.augmentation.crop == "none" else "border"
         grid = functional.affine_grid(theta, [len(x), x.shape[1], height, width], align_corners=False)
-        return functional.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return functional.grid_sample(x, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
 
     def _scales(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """Height and width of each crop, as shares of the image."""

@@ -19,23 +19,22 @@ LARGEST_SHARE = 0.6
 
 
 class Batches:
-    """Gathers images by their numbers; on CUDA the whole dataset stays on the device where it fits."""
+    """Gathers images by their numbers; where it is resident and fits, the whole dataset stays on the device."""
 
     def __init__(self, dataset: Dataset, device: torch.device, *, resident: bool = True) -> None:
-        self.device = device
-        images, labels = dataset.images, dataset.labels
-        self.resident = device.type == "cpu" or (resident and _fits(images, device))
-        self.images, self.labels = (images, labels)
-        if self.resident and device.type != "cpu":
-            self.images, self.labels = images.to(device), labels.to(device)
+        self.device, self.images, self.labels = device, dataset.images, dataset.labels
+        self.resident = resident and (device.type == "cpu" or _fits(self.images, device))
+        if self.resident:
+            self.images, self.labels = self.images.to(device), self.labels.to(device)
 
     def gather(self, numbers: Tensor) -> Batch:
         """The images of these numbers, `(N,)` on the CPU."""
         if self.resident:
             numbers = numbers.to(self.device, non_blocking=True)
-            return self.images[numbers], self.labels[numbers]
-        found = (self.images[numbers].pin_memory(), self.labels[numbers].pin_memory())
-        images, labels = (each.to(self.device, non_blocking=True) for each in found)
+        found = (self.images[numbers], self.labels[numbers])
+        if self.resident or self.device.type == "cpu":
+            return found
+        images, labels = (each.pin_memory().to(self.device, non_blocking=True) for each in found)
         return images, labels
 
     def stream(self, requests: Sequence[Tensor]) -> Iterator[Batch]:

@@ -1,6 +1,6 @@
 """Datasets of the Hugging Face hub, or of a folder that its library reads; needs the extra `hub`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inception_lens.errors import DataError, require
@@ -35,10 +35,8 @@ def hub(name: str, split: str) -> Listing:
     labels = [int(label) for part in parts for label in part[label_column]]
     if min(labels, default=0) < 0:
         raise DataError(f"hf:{name}: `{label_column}` has images without a label")
-    if len(parts) == 2:
-        split_in_two: tuple[Any, Any] = (range(len(train)), range(len(train), len(labels)))
-    else:
-        split_in_two = stratified(labels)
+    split_already = (range(len(train)), range(len(train), len(labels)))
+    halves: tuple[Sequence[int], Sequence[int]] = split_already if len(parts) == 2 else stratified(labels)
     rows = [(part, i) for part in parts for i in range(len(part))]
 
     def read(i: int, side: int) -> "Image":
@@ -51,7 +49,7 @@ def hub(name: str, split: str) -> Listing:
         "-".join(part._fingerprint for part in parts),
         tuple(train.features[label_column].names),
         labels,
-        *split_in_two,
+        *halves,
         [f"row {i}" for i in range(len(rows))],
         read,
     )

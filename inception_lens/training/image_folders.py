@@ -138,9 +138,10 @@ def _images(path: Path) -> Iterator[Path]:
 def _matrix(path: Path, key: str) -> Sequence[int]:
     scipy_io = require("scipy.io", extra="train")
     try:
-        found = scipy_io.loadmat(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: No such file or directory") from None
+        with open(path, "rb") as file:
+            found = scipy_io.loadmat(file)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # scipy raises many kinds at a file that is none of MATLAB's
         raise DataError(f"{path}: no MATLAB file: {error}") from None
     if key not in found:

@@ -12,27 +12,17 @@ from inception_lens.errors import OutputError, TrainingError
 from inception_lens.training import augmentation, optimizers
 from inception_lens.training.batches import Batches, order
 from inception_lens.training.checkpoints import State, parameters_sha256
-from inception_lens.training.dataset import Dataset
 from inception_lens.training.evaluation import Evaluation, Evaluator
+from inception_lens.training.job import Job, set_arithmetic, steps_per_epoch
 from inception_lens.training.learner import CORRECT, LOSS, SEEN, SKIPPED, Learner
 from inception_lens.training.memory import peak_memory
-from inception_lens.training.networks import Networks
 from inception_lens.training.observer import Moment, Observer
 from inception_lens.training.processes import Processes
-from inception_lens.training.recipe import Recipe
 from inception_lens.training.run_folder import RunFolder
 from inception_lens.training.signals import Signals
 
 ROLLBACKS = 3
 """How often a run goes back to its last state, each time with half the learning rate, before it gives up."""
-
-
-class Job(NamedTuple):
-    """What is trained, on what, and how."""
-
-    recipe: Recipe
-    networks: Networks
-    dataset: Dataset
 
 
 class Outcome(NamedTuple):
@@ -282,38 +272,3 @@ class Loop:
             "processes": self.processes.world,
             "torch": str(torch.__version__),
         }
-
-
-def steps_per_epoch(job: Job, processes: Processes) -> int:
-    """Whole batches in an epoch; what is left of the images waits for the next epoch's order.
-
-    Raises:
-        TrainingError: the batch is not cut into equal parts, or there are fewer images than it takes; or the network
-            has fewer classes than the data, or takes images of another size.
-    """
-    recipe, networks, dataset = job
-    shares = processes.world * recipe.engine.accumulate
-    if recipe.batch % shares:
-        raise TrainingError(
-            f"a batch of {recipe.batch} is not cut into {shares} equal parts: {processes.world} processes, "
-            f"{recipe.engine.accumulate} parts in each"
-        )
-    if recipe.batch > len(dataset.train):
-        raise TrainingError(f"a batch of {recipe.batch} is more than the {len(dataset.train)} images to train on")
-    if networks.classes < len(dataset.classes):
-        raise TrainingError(
-            f"`{networks.inference.name}` tells {networks.classes} classes apart, {dataset.source} has "
-            f"{len(dataset.classes)}: --set classes={len(dataset.classes)}"
-        )
-    return len(dataset.train) // recipe.batch
-
-
-def set_arithmetic(recipe: Recipe, device: torch.device) -> None:
-    """Set what PyTorch keeps for the whole process: on CUDA fast kernels, or the same bits on every run."""
-    if device.type != "cuda":
-        return
-    deterministic = recipe.engine.deterministic
-    torch.backends.cudnn.benchmark = not deterministic
-    torch.backends.cudnn.deterministic = deterministic
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
-    torch.set_float32_matmul_precision("highest" if deterministic else "high")

@@ -70,8 +70,8 @@ def started() -> Processes:
 def join(processes: Processes, device: torch.device) -> None:
     """Join the others: by NCCL on CUDA, by gloo elsewhere."""
     if processes.world > 1:
-        backend = "nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=PATIENCE)
+        cuda = device.type == "cuda"
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE, device_id=device if cuda else None)
 
 
 def device_of(wanted: str, processes: Processes) -> torch.device:

@@ -80,7 +80,7 @@ class _File:
         self.network: Network = blocks(graph, evaluation)
         self.root = template(self.network.root, self.network.types)
         self.at = {block.path: block for block in tree(self.network.root)}
-        self.taken: set[str] = {"Tensor", "OrderedDict"}
+        self.taken: set[str] = {"Tensor", "OrderedDict", "None", "True", "False"}
         self.classes = self._classes()
 
     def text(self) -> str:

@@ -11,8 +11,9 @@ from inception_lens.architectures.catalogue import names
 from inception_lens.architectures.googlenet import PAPER, AuxHead, GoogLeNet
 from inception_lens.architectures.network import BatchNorm
 from inception_lens.errors import ShapeError
-from inception_lens.graph import Graph, Mode
+from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.lens import build, load
+from inception_lens.ops import MaxPool2d, TensorType
 from inception_lens.pytorch.build import build as build_graph
 from inception_lens.pytorch.trace import trace
 from inception_lens.rewrites.canonical import canonical
@@ -69,3 +70,12 @@ def test_every_config(keys: dict[str, Any], mode: Mode) -> None:
     with torch.device("meta"):
         module = build_graph(graph)
     assert_the_same(graph, trace(module, [graph.inputs[0].type.shape], mode=mode))
+
+
+def test_a_pool_whose_one_window_is_larger_than_the_map() -> None:
+    image = Input("input", TensorType((1, 2, 2, 2)))
+    pool = MaxPool2d((3, 3), (3, 3), rounding="trunc")
+    graph = Graph.of([image], [Node("pool", pool, ("input",))], [Output("pool")])
+    with torch.device("meta"):
+        module = build_graph(graph)
+    assert_the_same(graph, trace(module, [image.type.shape], mode="inference"))

@@ -100,6 +100,15 @@ def test_language_models_of_transformers(name: str) -> None:
     assert analyze(trace(model, {"input_ids": WORDS}, shortcuts=False)).totals == totals
 
 
+def test_a_sequence_as_long_as_the_positions_are() -> None:
+    transformers = imported()
+    config = transformers.BertConfig(
+        hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64
+    )
+    model = transformers.BertModel(config).eval()
+    assert analyze(trace(model, {"input_ids": WORDS})).totals.exact
+
+
 def test_seventy_billion_parameters_need_no_memory() -> None:
     resource = pytest.importorskip("resource")
     transformers = imported()

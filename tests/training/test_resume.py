@@ -1,4 +1,4 @@
-"""Never lose a run: each way of ending one is done for real, and what goes on is the uninterrupted run to the last bit."""
+"""Never lose a run: each way of ending one is done for real, and what goes on is the same run to the last bit."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ import torch
 
 from inception_lens.cli import run
 from inception_lens.errors import OutputError
-from inception_lens.training import learner, loop
+from inception_lens.training import learner
 from inception_lens.training.checkpoints import Checkpoints, State
 from tests.training.conftest import metrics, summary
 
@@ -267,11 +267,14 @@ def test_a_state_is_kept_after_every_so_many_seconds(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clock = time.monotonic
-    monkeypatch.setattr(loop.time, "monotonic", lambda: 1000 * clock())
+    monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
     saved: list[int] = []
     save = Checkpoints.save
-    monkeypatch.setattr(
-        Checkpoints, "save", lambda self, state, step, **rest: saved.append(step) or save(self, state, step, **rest)
-    )
+
+    def noted(self: Checkpoints, state: State, step: int, **rest: Any) -> Path:
+        saved.append(step)
+        return save(self, state, step, **rest)
+
+    monkeypatch.setattr(Checkpoints, "save", noted)
     train("run", "--epochs", "1", "--option", "checkpoints.every_seconds=1")
     assert saved == [0, 1, 2, 3, 4]

@@ -1,13 +1,12 @@
-"""Figures of a training run: its curves, and which class is taken for which."""
+"""Which class a trained network takes for which."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots import STYLE
-from inception_lens.renderers.theme import COLORS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,33 +15,6 @@ WRITTEN = 12
 """Classes up to which the numbers stand in the squares; above, their colours alone."""
 NAMED = 40
 """Classes up to which they have names at the axes."""
-
-
-def curves_figure(epochs: Sequence[Mapping[str, Any]], name: str) -> Figure:
-    """Loss, accuracy and learning rate of every epoch; a record is a line of `metrics.jsonl`."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    panels = (
-        ("loss", ("train_loss", "test_loss"), 1.0),
-        ("accuracy (%)", ("train_accuracy", "test_accuracy", "test_top5"), 100.0),
-        ("learning rate", ("learning_rate",), 1.0),
-    )
-    colors = (COLORS["conv"], COLORS["pool"], COLORS["activation"])
-    with rc_context(STYLE):
-        figure = Figure(figsize=(10, 3.2), layout="constrained")
-        for axes, (label, keys, unit) in zip(figure.subplots(1, 3), panels, strict=True):
-            for key, color in zip(keys, colors, strict=False):
-                values = [unit * epoch[key] for epoch in epochs]
-                numbers = [epoch["epoch"] for epoch in epochs]
-                axes.plot(numbers, values, color=color, label=key.replace("_", " "), marker="o", markersize=2.5)
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(label)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            if len(keys) > 1:
-                axes.legend(frameon=False, fontsize=8)
-        figure.suptitle(printable(name))
-    return figure
 
 
 def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
@@ -55,7 +27,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
     shares = [[100 * value / max(sum(row), 1) for value in row] for row in rows]
     with rc_context({**STYLE, "axes.grid": False}):
         side = min(4.2 + 0.05 * count, 9)
-        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        figure = Figure(figsize=(side + 0.8, side), layout="compressed")  # squares, with room for the labels
         axes = figure.subplots()
         shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         figure.colorbar(shown, ax=axes, label="share of the true class (%)", shrink=0.8)

@@ -1,0 +1,20 @@
+"""Attacks: everything that a stranger could hand to the project, and what must hold for all of it.
+
+`ATTACK_SCALE` is the share of the cases that is tried: 0.1 without it, 1 under `make attack`. Seeds are fixed.
+"""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.attack import arena
+
+settings.register_profile(
+    "attack", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("attack")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if arena.TRIED:
+        told = ", ".join(f"{count:,} {what}" for what, count in sorted(arena.TRIED.items()))
+        terminalreporter.write_line(f"attacked with {sum(arena.TRIED.values()):,} cases: {told}")

@@ -1,0 +1,115 @@
+"""Good files, made by the project's own writers where it has them, and what a stranger makes of them."""
+
+from __future__ import annotations
+
+import io
+import random
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import inception_lens as il
+from inception_lens.graph import Graph, Input, Output, Writer
+from inception_lens.lens import configure
+from inception_lens.ops import AvgPool2d, BatchNorm2d, Concat, Conv2d, Flatten, Linear, MaxPool2d, ReLU, TensorType
+from inception_lens.writers.onnx_model import to_onnx
+from inception_lens.writers.prototxt import to_prototxt
+from inception_lens.writers.toml import to_toml
+from inception_lens.writers.weights import state_names
+from tests.attack.arena import SEED
+from tests.readers.caffe_models import CaffeLayer, caffemodel
+
+HOSTILE_TEXT = [
+    "\0", "\ufeff", "\u202e", "\ud800", "\U0001f600", "\u0301" * 30, "</script>", "%s%n{}", "\x1b[2J", "9" * 400,
+    "-1", "0", "1e999", "nan", "inf", "0x7fffffff", "1_000_000_000_000", "true", "[[[[", "{" * 50, '"""', "\\", "'",
+    "\r\n", "=", "#", "[a.b]", "a.b.c = 1\n", "2147483648", "18446744073709551616", "../../etc/passwd", "/dev/zero",
+]  # fmt: skip
+EDGE_BYTES = [b"\x00", b"\xff", b"\x7f", b"\x80", b"\xff" * 9 + b"\x01", b"\x00" * 64, b"PK\x03\x04", b"\x80\x02."]
+EDGE_SIZES = [0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1]
+
+
+@cache
+def small() -> Graph:
+    """A network with a branch, in operations that every format can hold."""
+    net = Writer([Input("data", TensorType((1, 3, 16, 16)))])
+    x = net.add("stem/conv", Conv2d(8, (3, 3), padding=(1, 1)), "data")
+    x = net.add("stem/relu", ReLU(), net.add("stem/bn", BatchNorm2d(), x))
+    a = net.add("mixed/1x1", Conv2d(4, (1, 1)), x)
+    b = net.add("mixed/3x3", Conv2d(4, (3, 3), padding=(1, 1)), net.add("mixed/3x3_reduce", Conv2d(2, (1, 1)), x))
+    x = net.add("mixed/output", Concat(), a, b)
+    x = net.add("pool", AvgPool2d((2, 2), (2, 2)), net.add("max", MaxPool2d((2, 2), (2, 2)), x))
+    return net.graph([Output(net.add("fc", Linear(10), net.add("flatten", Flatten(), x)))])
+
+
+@cache
+def arrays() -> dict[str, Any]:
+    """Weights of `small`, by the names of its module."""
+    generator = np.random.default_rng(SEED)
+    return {target.key: generator.random(target.shape, "f4") for target in state_names(small()).values()}
+
+
+@cache
+def good() -> dict[str, list[bytes]]:
+    """By suffix, files that are read without complaint."""
+    from safetensors.numpy import save
+
+    configs = [configure(name, {}) for name in ("googlenet", "inception_v3", "resnet50")]
+    tomls = [to_toml(found.config, found.base) for found in configs]
+    tomls.append('base = "googlenet@torchvision"\nclasses = 10\n\n[modules.inception_3a]\n5x5_reduce = 24\n')
+    layers = [CaffeLayer("conv", "Convolution", [arrays()["stem.conv.weight"], np.ones(8, "f4")])]
+    caffe = [caffemodel(layers, spelling) for spelling in ("current", "V1", "V0")]
+    return {
+        ".toml": [text.encode() for text in tomls],
+        ".prototxt": [to_prototxt(il.load(name)).encode() for name in ("googlenet", "lenet")],
+        ".onnx": [to_onnx(small()), to_onnx(small(), arrays()), to_onnx(il.load("lenet"))],
+        ".caffemodel": caffe,
+        ".safetensors": [save(arrays()), save({"a": np.zeros((0, 3), "f2")}, metadata={"format": "pt"})],
+        ".npz": [_npz(np.savez), _npz(np.savez_compressed)],
+        ".pth": [_checkpoint(zipped=True), _checkpoint(zipped=False)],
+        ".pt": [_checkpoint(zipped=True)],
+    }
+
+
+def _npz(save: Any) -> bytes:
+    file = io.BytesIO()
+    save(file, **arrays())
+    return file.getvalue()
+
+
+def _checkpoint(*, zipped: bool) -> bytes:
+    import torch
+
+    file = io.BytesIO()
+    tensors = {name: torch.from_numpy(array) for name, array in arrays().items()}
+    torch.save({"model": tensors, "epoch": 3}, file, _use_new_zipfile_serialization=zipped)
+    return file.getvalue()
+
+
+def mutant(data: bytes, chance: random.Random, *, text: bool) -> bytes:
+    """The file after one to four accidents or malices."""
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        at = chance.randrange(len(changed) + 1)
+        end = min(len(changed), at + chance.choice((1, 2, 8, 64, 1024)))
+        match chance.randrange(9 if text else 8):
+            case 0:
+                del changed[at:]
+            case 1:
+                del changed[at:end]
+            case 2:
+                changed[at:at] = changed[at:end] * chance.choice((1, 3, 50))
+            case 3:
+                changed[at:end] = bytes(chance.randrange(256) for _ in range(end - at))
+            case 4 if changed:
+                changed[at % len(changed)] ^= 1 << chance.randrange(8)
+            case 5:
+                changed[at : at + 8] = chance.choice(EDGE_SIZES).to_bytes(8, chance.choice(("little", "big")))
+            case 6:
+                changed[at:at] = chance.choice(EDGE_BYTES)
+            case 7:
+                other = chance.randrange(len(changed) + 1)
+                changed[at:end] = changed[other : other + end - at]
+            case _:
+                changed[at : at + chance.choice((0, 1, 4))] = chance.choice(HOSTILE_TEXT).encode(errors="surrogatepass")
+    return bytes(changed)

@@ -1,0 +1,137 @@
+"""Command lines, settings and configs that nobody would write; what they ask for is done or refused in one line."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inception_lens.cli import COMMANDS
+from tests.attack.arena import TRIED, attempt, cases, holds, watched
+
+WHAT = "command lines"
+FOLDER = Path(tempfile.gettempdir()) / "nowhere-that-is"
+MODELS = ["googlenet", "lenet", "googlenet@torchvision", "inception_v3", "resnet50", "nowhere", "", ".", "-", "os:system",
+          "a.b:c", "x.toml", "x.onnx", "x.prototxt", "x.pt2", "x.py:f", "@", "googlenet@", "@caffe", "GoogLeNet", "googelnet"]  # fmt: skip
+NUMBERS = ["0", "-1", "1", "2", "7", "24", "1e3", "1e999", "nan", "-inf", "0x10", "1_0", "²", "٣", "9" * 30, "2147483648",
+           "99999999999", "0.5", "0.0001", "1e-320", "none", "None", "true", "", " ", "8..4..1", "4..8..0", "1..9999999999",
+           "1x3x224x224", "3x8x8", "1x1x1x1", "999999999x3x999999999x999999999", "x" * 50, "1x" * 2_000 + "1", "1,2", "[1,2]"]  # fmt: skip
+KEYS = ["classes", "width", "input", "norm", "bias", "final_pool", "aux", "dropout", "inception_3a/5x5_reduce", "5x5", "1x1",
+        "modules", "inception_3a", "inception_3a.5x5", "base", "softmax", "activation", "Mixed_5b", "__class__", "nowhere", "/", "."]  # fmt: skip
+CHOICES = ["json", "csv", "markdown", "latex", "html", "table", "network", "module", "layer", "paper", "macs", "params",
+           "training", "inference", "all", "float16", "int8", "h200", "h200:float32", "list", "naive,heads", "out.svg", "toml"]  # fmt: skip
+HARMLESS = [
+    name for name in COMMANDS if name not in ("train", "ablate", "bench", "evaluate", "predict", "verify", "profile")
+]
+SLOW_OPTIONS = {"--measure", "--verify", "--help", "--weights", "-o", "--output"}
+
+
+def options_of(name: str) -> list[str]:
+    from inception_lens.cli import lens
+
+    command = lens.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    found = [option for each in command.params for option in each.opts if option.startswith("-")]
+    return sorted(set(found) - SLOW_OPTIONS)
+
+
+words = st.one_of(
+    st.sampled_from(NUMBERS),
+    st.sampled_from(CHOICES),
+    st.sampled_from(MODELS),
+    st.builds("{}={}".format, st.sampled_from(KEYS), st.sampled_from([*NUMBERS, *CHOICES])),
+    st.text(max_size=12),
+)
+lines = st.sampled_from(HARMLESS).flatmap(
+    lambda name: st.tuples(
+        st.just(name),
+        st.lists(st.sampled_from(MODELS), max_size=2),
+        st.lists(st.tuples(st.sampled_from(options_of(name) or ["--nowhere"]), words), max_size=4),
+    )
+)
+
+
+@settings(max_examples=cases(2_000))
+@given(lines)
+def test_command_lines(line: tuple[str, list[str], list[tuple[str, str]]]) -> None:
+    name, models, given = line
+    call = [name, *models, *[word for pair in given for word in pair]]
+    call += ["--weights", "none"] if name == "export" else []
+    if name == "plot":
+        call += ["-o", str(FOLDER / "net.svg")]
+    if {"completion", "--measure"} & set(call):
+        return
+    holds(WHAT, attempt(call), call)
+
+
+@settings(max_examples=cases(500))
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=20), st.sampled_from([*HARMLESS, "--help", "-h", "--version", "--", "-"])),
+        max_size=5,
+    )
+)
+def test_words(call: list[str]) -> None:
+    verdict = attempt(call)
+    if call:  # alone it prints its help, and is refused
+        holds(WHAT, verdict, call)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help(name: str) -> None:
+    assert holds(WHAT, attempt([name, "--help"]), name).code == 0
+
+
+scalars = st.one_of(
+    st.integers(-(2**70), 2**70), st.integers(0, 300), st.floats(), st.booleans(), st.text(max_size=20), st.none(),
+    st.sampled_from([*NUMBERS, *CHOICES]),
+)  # fmt: skip
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@settings(max_examples=cases(1_500))
+@given(
+    st.sampled_from(["googlenet", "inception_v3", "resnet50", "lenet", "vgg16", "nowhere", "xception"]),
+    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), values, max_size=4),
+)
+def test_configs(base: str, keys: dict[str, Any]) -> None:
+    import tomlkit
+
+    told = {"base": base, **{key: value for key, value in keys.items() if value is not None and key}}
+    try:
+        text = tomlkit.dumps(_without_none(told))
+    except Exception:
+        return  # no TOML can say it
+    path = Path(tempfile.gettempdir()) / "attacked.toml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    holds("configs", attempt(["summary", str(path), "--format", "json"]), text)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return [_without_none(each) for each in value if each is not None] if isinstance(value, list) else value
+
+
+@settings(max_examples=cases(1_500))
+@given(
+    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), scalars, max_size=4),
+    st.sampled_from(["googlenet", "inception_v4", "resnet50", "alexnet"]),
+)
+def test_overrides_in_python(keys: dict[str, Any], name: str) -> None:
+    """A front door that is opened with anything answers with an error of its own."""
+    import inception_lens as il
+
+    TRIED["configs"] += 1
+    keys = {key: value for key, value in keys.items() if key not in ("inputs", "mode", "model")}
+    with watched():
+        try:
+            il.analyze(il.load(name, **keys))
+        except il.InceptionLensError as error:
+            assert str(error)
+            assert len(str(error)) < 2_000

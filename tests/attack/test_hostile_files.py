@@ -1,0 +1,221 @@
+"""Files made to hurt: bombs, programs, links, sizes of another world; each is refused in one line, at once."""
+
+import io
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.attack.arena import attempts, holds, refused
+from tests.attack.corpus import good
+from tests.readers.caffe_models import field, varint
+
+WHAT = "hostile files"
+MARK = "attack-was-run"
+GIANT = 100_000_000
+
+
+class Program:
+    """A pickle that runs something."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+def zipped(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "/"), data)
+    return file.getvalue()
+
+
+def header(shape: str, descr: str = "'<f4'") -> bytes:
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
+    text += " " * (63 - (len(text) + 10) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def nested(deep: int) -> bytes:
+    """Protocol buffers in each other."""
+    data = b""
+    for _ in range(deep):
+        data = field(7, data)
+        if len(data) > 2_000_000:
+            break
+    return data
+
+
+def safetensors(text: bytes) -> bytes:
+    return struct.pack("<Q", len(text)) + text
+
+
+LAYER = 'layer {{ name: "{0}" type: "{1}" bottom: "data" top: "{0}" {2} }}\n'
+NET = 'input: "data" input_shape {{ dim: 1 dim: 3 dim: 8 dim: 8 }}\n{}'
+CONV = "convolution_param {{ num_output: {} kernel_size: {} stride: {} pad: {} }}"
+
+TEXTS: dict[str, list[str]] = {
+    ".toml": [
+        "", " ", "base", "base = ", "base = 1", "base = []", 'base = "../../etc/passwd"', 'base = "os:system"',
+        'base = "googlenet"\nclasses = 0', 'base = "googlenet"\nclasses = -5', 'base = "googlenet"\nclasses = 1e9',
+        'base = "googlenet"\nclasses = 99999999999999999999', 'base = "googlenet"\nclasses = nan',
+        'base = "googlenet"\nwidth = inf', 'base = "googlenet"\nwidth = 1e300', 'base = "googlenet"\nwidth = 0',
+        'base = "googlenet"\ninput = [3, 100000000, 100000000]', 'base = "googlenet"\ninput = [3, 1, 1]',
+        'base = "googlenet"\ninput = []', 'base = "googlenet"\ndropout = 7', 'base = "googlenet"\nnorm = "eval()"',
+        'base = "googlenet"\n[modules.nowhere]\n1x1 = 3', 'base = "googlenet"\n[modules.inception_3a]\n1x1 = 0',
+        'base = "googlenet"\nbase = "vgg16"', "a." * 5_000 + "b = 1", "a = " + "[" * 50_000, "a = " + "{b=" * 9_000,
+        'base = """' + "x" * 1_000_000 + '"""', "x = 1\n" * 200_000, '"\\ud800" = 1', "\ufeffbase = 'googlenet'",
+        'base = "googlenet\\u0000"', 'base = "inception_v3"\nMixed_5b = "1x1 999999999 | 3x3 9999999999"',
+        'base = "inception_v3"\nMixed_5b = "' + "1x1 8 | " * 20_000 + '1x1 8"',
+        'base = "inception_v3"\nMixed_5b = "' + "1x1 8 > " * 20_000 + '1x1 8"',
+        'base = "inception_v3"\nMixed_5b = "((((((((("', "[[modules]]\n" * 1_000, "a = 1979-05-27T07:32:00Z",
+    ],
+    ".prototxt": [
+        "", "{", "}", "layer", "layer {", "layer { }", "layer: 5", 'name: "x"', "a: 1 " * 100_000, "layer { " * 20_000,
+        NET.format(""), NET.format(LAYER.format("c", "Convolution", "")), NET.format(LAYER.format("c", "Evil", "")),
+        *(NET.format(LAYER.format("c", "Convolution", CONV.format(*numbers))) for numbers in (
+            (0, 1, 1, 0), (-1, 1, 1, 0), (99999999999, 1, 1, 0), (8, 0, 1, 0), (8, 3, 0, 0), (8, 3, 1, -1), (8, 99, 1, 0),
+            (8, 3, 99999999999999, 0), (8, 3, 1, 2**31), ("1e999", 1, 1, 0), ("nan", 1, 1, 0), ("0x", 1, 1, 0))),
+        'input: "data" input_dim: 0', 'input: "data" input_shape { dim: 9999999999 dim: 9999999999 }',
+        NET.format(LAYER.format("c", "ReLU", "") * 2), NET.format('layer { name: "\\377\\376" type: "ReLU" }'),
+        NET.format(LAYER.format("p", "Python", 'python_param { module: "os" layer: "system" }')),
+        NET.format(LAYER.format("s", "Split", "") + LAYER.format("s", "Concat", 'bottom: "s" bottom: "s" ' * 3_000)),
+        NET.format("".join(LAYER.format(f"r{i}", "ReLU", "").replace('"data"', f'"r{i + 1}"') for i in range(50))),
+    ],
+}  # fmt: skip
+
+
+def forged(folder: Path) -> list[tuple[str, bytes]]:
+    """Suffix and contents."""
+    program = pickle.dumps({"weight": Program(folder / MARK)})
+    deep = b"\x80\x02" + b"(" * 100_000 + b"l" * 100_000 + b"."
+    onnx = good()[".onnx"][1]
+    wide = {f"t{i}": {"dtype": "F32", "shape": [2**62], "data_offsets": [0, 2**62]} for i in range(3)}
+    found = [
+        (suffix, data)
+        for suffix in (".onnx", ".caffemodel", ".safetensors", ".npz", ".pth", ".pt", ".bin")
+        for data in (b"", b"\0", b"\xff" * 100, b"\0" * 1_000_000, b"PK\x03\x04", b"{}", b"<html>", b"PK\x05\x06" + b"\xff" * 18)
+    ]  # fmt: skip
+    found += [
+        (suffix, data) for data in (program, deep, b"\x80\x02}q\0.", b"\x80\x04N.") for suffix in (".pth", ".bin")
+    ]
+    found += [
+        (".pth", zipped(archive__data=b"", **{"archive__data.pkl": program})),
+        (".pt", zipped(**{"archive__data.pkl": program, "archive__version": b"3"})),
+        (".pt", zipped(**{"archive__data.pkl": b"\x80\x02}." + b"\0" * 30_000_000})),
+        (".npz", zipped(**{"a.npy": header("(1000000000, 1000000000)")})),
+        (".npz", zipped(**{"a.npy": header("(-1,)")})),
+        (".npz", zipped(**{"a.npy": header("(1,)", "'O'") + program})),
+        (".npz", zipped(**{"a.npy": header("(1,)", "__import__('os').mkdir('x')")})),
+        (".npz", zipped(**{"a.npy": header("(" * 5_000 + ")" * 5_000)})),
+        (".npz", zipped(**{"a.npy": header("()", "[('a', '<f4'), ('b', 'O')]")})),
+        (".npz", zipped(**{"../../evil.npy": header("(1,)") + b"\0" * 4})),
+        (".npz", zipped(**{"not an array": b"hello"})),
+        (".npz", zipped()),
+        (".caffemodel", nested(3_000)),
+        (".caffemodel", field(100, field(7, field(7, field(1, varint(2**62) * 3)) + field(5, b"\0" * 8)))),
+        (".onnx", nested(3_000)),
+        (".onnx", onnx.replace(b"stem.conv.weight", b"stem/conv\0weight")),
+        (".onnx", onnx[: len(onnx) // 2]),
+        (".onnx", onnx + onnx),
+        (".safetensors", safetensors(b"{" * 50_000)),
+        (".safetensors", safetensors(b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}')),
+        (".safetensors", safetensors(b'{"a":{"dtype":"EVIL","shape":[1],"data_offsets":[0,4]}}') + b"\0" * 4),
+        (".safetensors", safetensors(str(wide).replace("'", '"').encode())),
+        (".safetensors", struct.pack("<Q", 2**63)),
+        (".safetensors", struct.pack("<Q", 100) + b"{}"),
+    ]
+    texts = [(suffix, text.encode(errors="surrogatepass")) for suffix, each in TEXTS.items() for text in each]
+    return [*found, *texts]
+
+
+def test_forged_files(tmp_path: Path) -> None:
+    calls = []
+    for i, (suffix, data) in enumerate(forged(tmp_path)):
+        path = tmp_path / f"{i}{suffix}"
+        path.write_bytes(data)
+        if suffix in (".toml", ".prototxt", ".onnx"):
+            calls.append(["summary", str(path)])
+        if suffix not in (".toml", ".prototxt"):
+            calls.append(["weights", str(path)])
+            calls.append(["weights", str(path), "--into", "lenet", "-o", str(tmp_path / "out.safetensors")])
+    for call, verdict in zip(calls, attempts(calls), strict=True):
+        holds(WHAT, verdict, (call, Path(call[1]).read_bytes()[:200]))
+    assert not (tmp_path / MARK).exists()
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("suffix", [*good(), ".pt2", ".bin"])
+def test_giants(suffix: str, tmp_path: Path) -> None:
+    """100 MB of nothing, of letters and of a good beginning: no text of the size, and no memory of a multiple of it."""
+    beginnings = [b"", b"a" * 1_000, *good().get(suffix, [])[:1]]
+    calls = []
+    for i, beginning in enumerate(beginnings):
+        path = tmp_path / f"giant{i}{suffix}"
+        with path.open("wb") as file:
+            file.write(beginning)
+            file.truncate(GIANT)
+        calls.append(["summary" if suffix in (".toml", ".prototxt", ".onnx", ".pt2") else "weights", str(path)])
+    path = tmp_path / f"letters{suffix}"
+    path.write_bytes(b"a" * GIANT)
+    calls.append([calls[0][0], str(path)])
+    if suffix == ".onnx":
+        calls += [["weights", path] for _, path in calls]
+    for call, verdict in zip(calls, attempts(calls), strict=True):
+        refused("giants", verdict, call)
+
+
+@pytest.mark.parametrize("suffix", [*good(), ".pt2", ".bin", ".py", ""])
+def test_what_is_no_file(suffix: str, tmp_path: Path) -> None:
+    folder, pipe, dangling, loop = (tmp_path / f"{name}{suffix}" for name in ("folder", "pipe", "dangling", "loop"))
+    folder.mkdir()
+    os.mkfifo(pipe)
+    dangling.symlink_to(tmp_path / "nowhere")
+    loop.symlink_to(loop)
+    paths = [*map(str, (folder, pipe, dangling, loop)), f"{tmp_path}/{'x' * 300}{suffix}", f"{folder}/in/it{suffix}"]
+    paths += [
+        f"{tmp_path}/a\0b{suffix}",
+        f"{tmp_path}/\udcff{suffix}",
+        f"{tmp_path}/a\nb\x1b[31m{suffix}",
+        f"-{suffix}x",
+    ]
+    calls = [[command, "--", path] for path in paths for command in ("summary", "weights")]
+    calls += [["export", "--to", "torch", "--", path] for path in paths]
+    for call, verdict in zip(calls, attempts(calls), strict=True):
+        refused("what is no file", verdict, call)
+
+
+def test_numbers_of_another_file_are_not_looked_for(tmp_path: Path) -> None:
+    import onnx
+
+    for place in ("/etc/passwd", "../secret", "weights.bin", "/dev/zero", "\0", "file:///etc/passwd"):
+        model = onnx.ModelProto.FromString(good()[".onnx"][1])
+        for tensor in model.graph.initializer:
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            told = tensor.external_data.add()
+            told.key, told.value = "location", place
+        path = tmp_path / "external.onnx"
+        path.write_bytes(model.SerializeToString())
+        calls = [["summary", str(path)], ["weights", str(path)]]
+        calls.append([*calls[1], "--into", str(path), "-o", str(tmp_path / "out.safetensors")])
+        listed, weighed, converted = attempts(calls)
+        assert holds(WHAT, listed, place).code == holds(WHAT, weighed, place).code == 0
+        refused(WHAT, converted, place)
+
+
+def test_an_array_that_unpacks_to_far_more(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, **{"conv1.weight": np.zeros(50_000_000, "f4")})
+    assert path.stat().st_size < 1_000_000
+    calls = [["weights", str(path)], ["weights", str(path), "--into", "lenet", "-o", str(tmp_path / "o.safetensors")]]
+    for call, verdict in zip(calls, attempts(calls), strict=True):
+        holds(WHAT, verdict, call)

@@ -1,0 +1,131 @@
+"""Places that take no output, or not all of it: one line, and the old file is whole."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.attack.arena import TRIED, Verdict, attempt, environment, holds, process, refused, some
+
+WHAT = "outputs"
+OLD = "what was there before"
+COMMANDS = {
+    "net.txt": ["summary"],
+    "net.json": ["summary", "inception_v4"],
+    "net.csv": ["summary"],
+    "net.html": ["summary"],
+    "net.tex": ["savings"],
+    "net.md": ["compare", "googlenet", "googlenet@torchvision"],
+    "net.svg": ["diagram", "googlenet"],
+    "net.png": ["plot", "googlenet"],
+    "net.pdf": ["diagram", "lenet"],
+    "net.toml": ["export", "googlenet", "--to", "toml"],
+    "net.py": ["export", "googlenet", "--to", "torch"],
+    "net.prototxt": ["export", "googlenet", "--to", "prototxt"],
+    "net.onnx": ["export", "lenet", "--to", "onnx", "--weights", "none"],
+    "list.md": ["list", "--format", "markdown"],
+}
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+SMALL = pytest.mark.parametrize("name", some(list(COMMANDS), 3))
+
+
+@SMALL
+def test_a_file_that_may_not_grow(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    target.write_text(OLD, encoding="utf-8")
+    refused(WHAT, process(*COMMANDS[name], "-o", str(target), prelude=LIMIT.format(300)), name)
+    assert target.read_text(encoding="utf-8") == OLD
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@SMALL
+def test_a_folder_or_a_file_in_the_way(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text(OLD, encoding="utf-8")
+    (tmp_path / "folder" / name).mkdir(parents=True)
+    for place in ("file", "nowhere", "folder", "\0", "\udcff", "\ud800", "x" * 300):
+        error = refused(WHAT, attempt([*COMMANDS[name], "-o", f"{tmp_path}/{place}/{name}"]), (name, place))
+        assert name in error or place == "x" * 300
+    assert (tmp_path / "file").read_text(encoding="utf-8") == OLD
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@SMALL
+def test_a_full_device(name: str) -> None:
+    with open("/dev/full", "wb") as full:
+        call = COMMANDS[name] if name not in ("net.png", "net.pdf") else ["summary", "--depth", "all"]
+        verdict = process(*call, stdout=full.fileno())
+    assert "No space left" in refused(WHAT, verdict, name)
+
+
+def reader(call: list[str], lines: int) -> Verdict:
+    """Run a command whose reader has seen enough after some lines."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "inception_lens", *call],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), pipesize=4096,
+    )  # fmt: skip
+    assert started.stdout is not None
+    assert started.stderr is not None
+    for _ in range(lines):
+        started.stdout.readline()
+    started.stdout.close()
+    err = started.stderr.read().decode()
+    started.stderr.close()
+    return Verdict(started.wait(60), "", err)
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+@SMALL
+def test_a_pipe_that_is_closed(name: str, lines: int) -> None:
+    call = COMMANDS[name] if name not in ("net.png", "net.pdf") else ["summary", "resnet152", "--depth", "all"]
+    verdict = holds(WHAT, reader(call, lines), name)
+    assert verdict.code == 0
+    assert not verdict.err
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin", "all"])
+@pytest.mark.parametrize("call", [["summary"], ["summary", "nowhere"], ["list"]])
+def test_streams_that_are_closed(call: list[str], closed: str) -> None:
+    numbers = {"stdin": [0], "stdout": [1], "stderr": [2]}.get(closed, [0, 1, 2])
+    shut = " ".join(f"{number}>&-" for number in numbers)
+    line = f'"{sys.executable}" -m inception_lens {" ".join(call)} {shut}'
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment(), timeout=60, check=False)
+    TRIED[WHAT] += 1
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (2 if "nowhere" in call or closed in ("stdout", "all") else 0)
+
+
+def test_several_exports_into_one_file_at_once(tmp_path: Path) -> None:
+    """Whoever is last wins; nobody reads half of one, and nothing is left beside it."""
+    target = tmp_path / "net.py"
+    networks = some(["googlenet", "lenet", "alexnet", "nin", "vgg16", "resnet50", "googlenet@naive", "inception_v3"], 3)
+    whole = {process("export", name, "--to", "torch").out for name in networks}
+    target.write_text(next(iter(whole)), encoding="utf-8")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "inception_lens", "export", name, "--to", "torch", "-o", str(target)],
+            env=environment(),
+        )
+        for name in networks
+    ]
+    while any(each.poll() is None for each in running):
+        assert target.read_text(encoding="utf-8") in whole
+    TRIED[WHAT] += len(running)
+    assert [each.returncode for each in running] == [0] * len(running)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+
+
+@pytest.mark.parametrize("variable", ["LC_ALL=C", "PYTHONIOENCODING=ascii", "PYTHONIOENCODING=cp1252", "TERM=dumb", "COLUMNS=0",
+                                      "COLUMNS=1", "COLUMNS=99999999", "COLUMNS=-5", "COLUMNS=x", "LINES=0", "HOME=", "TMPDIR=/nowhere",
+                                      "PYTHONHASHSEED=1", "PYTHONOPTIMIZE=2", "PYTHONDONTWRITEBYTECODE=1"])  # fmt: skip
+def test_odd_surroundings(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, _, value = variable.partition("=")
+    monkeypatch.setenv(key, value)
+    for call in some([["summary"], ["savings"], ["diagram", "lenet", "--format", "svg"], ["list"]]):
+        started = subprocess.run(
+            [sys.executable, "-m", "inception_lens", *call], capture_output=True, check=False,
+            env=environment() | {key: value}, timeout=60,
+        )  # fmt: skip
+        verdict = Verdict(started.returncode, started.stdout.decode("latin-1"), started.stderr.decode("latin-1"))
+        assert holds(WHAT, verdict, (variable, call)).code == 0, verdict

@@ -1,0 +1,86 @@
+"""An ablation compares means with their spread, and says which is more."""
+
+import pytest
+
+from inception_lens.cli.networks import networks_of
+from inception_lens.errors import ConfigError
+from inception_lens.ops import Conv2d
+from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text, verdict
+from inception_lens.renderers.plots import drawn
+from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, gathered, width_arms
+from inception_lens.training.recipe import DIGITS
+from inception_lens.training.recipe_file import changed
+
+
+def runs(*accuracies: float, params: int = 100) -> list[dict[str, object]]:
+    shared = {"params": params, "macs": 10 * params, "images_per_second": 50.0, "seconds": 9.0, "cpu_seconds": 12.0}
+    return [{"accuracy": accuracy, **shared} for accuracy in accuracies]
+
+
+def found(reduced: tuple[float, ...] = (0.98, 0.99, 1.0), naive: tuple[float, ...] = (0.95, 0.96, 0.94)) -> Ablation:
+    arms = {"reduced": runs(*reduced), "naive": runs(*naive, params=400)}
+    return gathered("reduction", "digits", range(len(reduced)), 20, arms)
+
+
+def test_mean_spread_and_n() -> None:
+    first, other = found().arms
+    assert first.mean == pytest.approx(0.99)
+    assert first.n == 3
+    assert first.deviation == pytest.approx(0.01)
+    (difference,) = found().differences
+    assert difference.accuracy == pytest.approx(-0.04)
+    assert difference.spread == pytest.approx(0.02**0.5 / 10)
+    assert difference.more_than_spread is True
+    assert (difference.params, difference.macs) == (4, 4)
+    assert other.arm == difference.arm
+
+
+def test_a_difference_within_the_spread_is_not_more() -> None:
+    (difference,) = found(naive=(0.97, 1.0, 0.985)).differences
+    assert difference.more_than_spread is False
+    assert "not more than the spread of 1.80 points" in verdict(difference)
+
+
+def test_one_seed_says_nothing_about_the_spread() -> None:
+    one = found((0.99,), (0.97,))
+    assert one.differences[0].more_than_spread is None
+    assert "one seed says nothing" in ablation_text(one)
+    assert "±" not in ablation_text(one)
+
+
+def test_it_is_told_as_text_as_markdown_and_as_a_figure() -> None:
+    text = ablation_text(found())
+    assert "99.00 % ± 1.00" in text
+    assert "98.00, 99.00, 100.00" in text
+    assert "naive has 4.00 times the parameters and 4.00 times the MACs of reduced, and -4.00 points" in text
+    report = ablation_markdown(found(), machine="2 cores", date="2026-11-25", command="inception-lens ablate")
+    assert "2026-11-25, 2 cores. `inception-lens ablate`" in report
+    assert report.count("\n|") == 4
+    assert drawn(ablation_figure(found()), "svg").count(b"<path") > 20
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_every_arm_is_a_network_of_its_own(name: str) -> None:
+    arms = [*COMPARISONS[name], *([FIGURE_2A] if name == "reduction" else [])]
+    graphs = [networks_of(changed(DIGITS, {**arm.recipe, "network": arm.network}), 10).training for arm in arms]
+    assert all(one != other for i, one in enumerate(graphs) for other in graphs[:i])
+    assert len({arm.name for arm in arms}) == len(arms)
+
+
+def test_the_kernels_that_are_compared_are_those_of_their_names() -> None:
+    def kernels(arm: Arm) -> list[tuple[int, ...]]:
+        graph = networks_of(changed(DIGITS, {**arm.recipe, "network": arm.network}), 10).inference
+        ops = [node.op for node in graph.nodes if node.name.startswith("inception_3a/5x5")]
+        return [op.kernel_size for op in ops if isinstance(op, Conv2d)]
+
+    five, pairs, three = map(kernels, COMPARISONS["kernel"])
+    assert five == [(1, 1), (5, 5)]
+    assert pairs == [(1, 1), (3, 3), (3, 3)]
+    assert three == [(1, 1), (3, 3)]
+
+
+def test_widths() -> None:
+    assert [arm.network for arm in width_arms("0.125,0.5")] == [{"width": 0.125}, {"width": 0.5}]
+    for wrong in ("0.5", "a,b", "0.5,0.5", ""):
+        with pytest.raises(ConfigError, match="two numbers or more"):
+            width_arms(wrong)

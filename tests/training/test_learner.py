@@ -1,0 +1,214 @@
+"""One step learns what the textbook's loop does, whatever it is cut into."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inception_lens.cli.networks import networks_of
+from inception_lens.errors import CheckpointError
+from inception_lens.training.evaluation import Evaluator
+from inception_lens.training.learner import IN_A_ROW, Learner
+from inception_lens.training.networks import Networks, ends_as, log_probabilities, loss_weights
+from inception_lens.training.processes import Processes
+from inception_lens.training.recipe import Recipe
+from inception_lens.training.recipe_file import changed, read_recipe
+from tests.training.conftest import CLASSES
+
+CPU = torch.device("cpu")
+Changes = dict[str, Any]
+
+
+@pytest.fixture
+def tiny(recipe: Path) -> Callable[..., tuple[Recipe, Networks]]:
+    def made(network: Changes | None = None, **changes: Any) -> tuple[Recipe, Networks]:
+        found = changed(read_recipe(str(recipe)), {**changes, "network": network or {}})
+        return found, networks_of(found, CLASSES)
+
+    return made
+
+
+def batch(count: int = 16) -> tuple[Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(1)
+    x = torch.randn(count, 3, 16, 16, generator=draw).contiguous(memory_format=torch.channels_last)
+    return x, torch.arange(count) % CLASSES
+
+
+def learner(tiny: tuple[Recipe, Networks]) -> Learner:
+    made = Learner(tiny[1], tiny[0], Processes(), CPU)
+    made.network.train()
+    return made
+
+
+def test_steps_are_those_of_a_plain_loop(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    still = {"dropout": 0.0, "aux_head": {"pool": "adaptive", "pool_size": 1, "fc": 64, "dropout": 0.0}}
+    optimizer = {"learning_rate": 0.1, "weight_decay": 1e-3, "decay": "all", "momentum": 0.9}
+    recipe, networks = tiny(still, optimizer=optimizer, schedule={"name": "constant"})
+    mine, plain = learner((recipe, networks)), networks.build(recipe.seed).train()
+    sgd = torch.optim.SGD(plain.parameters(), 0.1, 0.9, weight_decay=1e-3, nesterov=True)
+    x, labels = batch()
+    for step in range(4):
+        mine.step(step, 4, [(x, labels)])
+        outputs = plain(x)
+        loss = sum(w * nn.functional.cross_entropy(o, labels) for w, o in zip((1, 0.3), outputs, strict=True))
+        sgd.zero_grad()
+        loss.backward()  # type: ignore[union-attr]
+        sgd.step()
+    for (name, ours), theirs in zip(mine.network.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_parts_add_up_to_the_whole_batch(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    still = {"norm": "none", "bias": True, "dropout": 0.0, "aux": "none"}
+    whole, cut = (learner(tiny(still)) for _ in range(2))
+    x, labels = batch()
+    for step in range(3):
+        whole.step(step, 4, [(x, labels)])
+        cut.step(step, 4, list(zip(x.chunk(4), labels.chunk(4), strict=True)))
+    for ours, theirs in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(whole.totals, cut.totals)
+
+
+def test_dropout_is_a_function_of_the_step(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    one, other = learner(tiny()), learner(tiny())
+    one.step(0, 4, [batch()])
+    torch.rand(100)  # whatever else draws
+    other.step(0, 4, [batch()])
+    assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True))
+    again = learner(tiny(seed=1))
+    assert not torch.equal(next(again.network.parameters()), next(learner(tiny()).network.parameters()))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop"])
+def test_a_state_holds_all_that_counts(tiny: Callable[..., tuple[Recipe, Networks]], name: str) -> None:
+    options = {"optimizer": {"name": name, "learning_rate": 0.01}, "engine": {"ema": 0.9}}
+    through, before = learner(tiny(**options)), learner(tiny(**options))
+    for step in range(3):
+        through.step(step, 4, [batch()])
+    before.step(0, 4, [batch()])
+    after = learner(tiny(**options))
+    after.load(before.state())
+    for step in (1, 2):
+        after.step(step, 4, [batch()])
+    ours, theirs = after.state(), through.state()
+    assert set(ours) == set(theirs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_state_of_another_network_is_refused(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    state = learner(tiny()).state()
+    with pytest.raises(CheckpointError, match="another network"):
+        learner(tiny({"width": 0.08})).load(state)
+    with pytest.raises(CheckpointError, match="another network or recipe"):
+        learner(tiny(engine={"ema": 0.9})).load(state)
+
+
+def test_the_average_follows_the_weights(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    made = learner(tiny(engine={"ema": 0.5}, schedule={"name": "constant"}))
+    name, weight = next(iter(made.network.named_parameters()))
+    made.step(0, 4, [batch()])
+    expected = weight.detach().clone()  # the first step is copied
+    for step in (1, 2):
+        made.step(step, 4, [batch()])
+        expected = 0.5 * expected + 0.5 * weight.detach()
+    torch.testing.assert_close(dict(made.answering.named_parameters())[name].detach(), expected)
+    assert made.answering is not made.network
+
+
+def test_a_gradient_is_clipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    made = learner(tiny(optimizer={"clip": 1e-3}))
+    made.step(0, 4, [batch()])
+    norm = nn.utils.get_total_norm([p.grad for p in made.network.parameters() if p.grad is not None])
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_weights_alone_are_decayed_where_asked_for(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    groups = learner(tiny(optimizer={"decay": "weights", "weight_decay": 0.1})).optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
+    assert all(p.dim() > 1 for p in groups[0]["params"])
+    assert all(p.dim() == 1 for p in groups[1]["params"])
+
+
+def test_heads_have_the_weight_that_is_asked_for(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    training = tiny()[1].training
+    assert loss_weights(training, "network") == (1.0, 0.3)
+    assert loss_weights(training, 0.7) == (1.0, 0.7)
+
+
+def test_what_is_not_finite_is_noticed(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    made = learner(tiny())
+    assert made.diverged() == 0
+    made.totals[IN_A_ROW] = made.recipe.engine.skip_limit
+    assert made.diverged() == 1
+    made.totals.zero_()
+    next(made.network.buffers())[0] = float("nan")
+    assert made.diverged() == 1
+
+
+def test_bfloat16_and_compilation_follow_the_recipe(
+    tiny: Callable[..., tuple[Recipe, Networks]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def compile_(network: nn.Module) -> nn.Module:
+        compiled.append(network)
+        return network
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    made = learner(tiny(engine={"precision": "bfloat16", "compile": True}))
+    assert compiled == [made.network]
+    seen: list[torch.dtype] = []
+    first = next(module for module in made.network.modules() if isinstance(module, nn.Conv2d))
+    first.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+    made.step(0, 4, [batch()])
+    assert seen == [torch.bfloat16]
+    assert {p.dtype for p in made.network.parameters()} == {torch.float32}
+
+
+def test_outputs_are_read_by_what_they_are(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    _, networks = tiny()
+    assert (ends_as(networks.training), ends_as(networks.inference)) == ("logits", "probabilities")
+    logits = torch.randn(3, 4)
+    expected = logits.log_softmax(1)
+    torch.testing.assert_close(log_probabilities(logits, "logits"), expected)
+    torch.testing.assert_close(log_probabilities(logits.softmax(1), "probabilities"), expected)
+    torch.testing.assert_close(log_probabilities(expected, "log_probabilities"), expected)
+
+
+class Fixed(nn.Module):
+    """Answers with the scores that the first pixels of an image are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 0, 0, :6].float().softmax(1)
+
+
+def test_an_evaluation_counts(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    from inception_lens.training.augmentation import Preparation
+    from inception_lens.training.batches import Batches
+    from inception_lens.training.dataset import Dataset
+
+    recipe, networks = tiny({"classes": 6})
+    scores = torch.tensor([[9, 1, 2, 3, 4, 5], [9, 8, 2, 3, 4, 5], [0, 1, 9, 3, 4, 5], [9, 8, 7, 6, 5, 0]])
+    images = torch.zeros(4, 16, 16, 3, dtype=torch.uint8)
+    images[:, 0, :6, 0] = scores.to(torch.uint8)
+    labels = torch.tensor([0, 1, 2, 5])
+    nothing = labels[:0]
+    dataset = Dataset("", "", tuple("abcdef"), images, labels, nothing, torch.arange(4), (0.0,) * 3, (1 / 255,) * 3)
+    preparation = Preparation.of(recipe.augmentation, networks.shape, dataset, CPU)
+    evaluate = Evaluator(networks, Batches(dataset, CPU), dataset.test, preparation, Processes(), False)
+    found = evaluate(Fixed())
+    assert (found.images, found.top1, found.top5) == (4, 0.5, 0.75)
+    assert found.confusion[0] == [1, 0, 0, 0, 0, 0]
+    assert found.confusion[1][0] == found.confusion[5][0] == 1
+    assert found.per_class == [1.0, 0.0, 1.0, None, None, 0.0]
+    chosen = scores.float().log_softmax(1)[torch.arange(4), labels]
+    assert found.loss == pytest.approx(-float(chosen.mean()), rel=1e-4)
+    shares = [
+        Evaluator(networks, Batches(dataset, CPU), dataset.test, preparation, Processes(rank, 2), False)
+        for rank in (0, 1)
+    ]
+    assert [torch.cat(share.parts).tolist() for share in shares] == [[0, 2], [1, 3]]
