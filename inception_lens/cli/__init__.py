@@ -14,6 +14,8 @@ from inception_lens import __version__
 from inception_lens.errors import InceptionLensError, suggest
 
 PROGRAM = "inception-lens"
+LONGEST_LINE = 1_500
+"""Characters of an error; the middle of a longer one is left out."""
 INTERRUPTED = 130
 """As shells count it: 128 and the number of the signal."""
 
@@ -116,6 +118,8 @@ def _refuse(message: str) -> int:
     from inception_lens.renderers.escape import printable
 
     line = " ".join(printable(part) for part in message.splitlines() if part)
+    if len(line) > LONGEST_LINE:  # of names and texts that others wrote
+        line = f"{line[: LONGEST_LINE - 300]} ... {line[-290:]}"
     color = not os.environ.get("NO_COLOR") and sys.stderr is not None and sys.stderr.isatty()
     click.echo(click.style(f"error: {line}", fg="red") if color else f"error: {line}", err=True, color=color)
     return 2

@@ -104,7 +104,9 @@ def forged(folder: Path) -> list[tuple[str, bytes]]:
         for suffix in (".onnx", ".caffemodel", ".safetensors", ".npz", ".pth", ".pt", ".bin")
         for data in (b"", b"\0", b"\xff" * 100, b"\0" * 1_000_000, b"PK\x03\x04", b"{}", b"<html>", b"PK\x05\x06" + b"\xff" * 18)
     ]  # fmt: skip
-    found += [(suffix, data) for data in (program, deep, b"\x80\x02}q\0.", b"\x80\x04N.") for suffix in (".pth", ".bin")]
+    found += [
+        (suffix, data) for data in (program, deep, b"\x80\x02}q\0.", b"\x80\x04N.") for suffix in (".pth", ".bin")
+    ]
     found += [
         (".pth", zipped(archive__data=b"", **{"archive__data.pkl": program})),
         (".pt", zipped(**{"archive__data.pkl": program, "archive__version": b"3"})),
@@ -179,7 +181,12 @@ def test_what_is_no_file(suffix: str, tmp_path: Path) -> None:
     dangling.symlink_to(tmp_path / "nowhere")
     loop.symlink_to(loop)
     paths = [*map(str, (folder, pipe, dangling, loop)), f"{tmp_path}/{'x' * 300}{suffix}", f"{folder}/in/it{suffix}"]
-    paths += [f"{tmp_path}/a\0b{suffix}", f"{tmp_path}/\udcff{suffix}", f"{tmp_path}/a\nb\x1b[31m{suffix}", f"-{suffix}x"]
+    paths += [
+        f"{tmp_path}/a\0b{suffix}",
+        f"{tmp_path}/\udcff{suffix}",
+        f"{tmp_path}/a\nb\x1b[31m{suffix}",
+        f"-{suffix}x",
+    ]
     calls = [[command, "--", path] for path in paths for command in ("summary", "weights")]
     calls += [["export", "--to", "torch", "--", path] for path in paths]
     for call, verdict in zip(calls, attempts(calls), strict=True):
