@@ -113,7 +113,7 @@ def _failed(error: BaseException, tracer: Tracer, about: About, mode: Mode) -> T
     return TraceError(f"{about.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
 
 
-def source_line(error: Exception) -> str:
+def source_line(error: BaseException) -> str:
     """The line of the user's own code that raised the error."""
     own = tuple([os.path.dirname(str(package.__file__)) + os.sep for package in (torch, inception_lens)])
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
