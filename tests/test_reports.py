@@ -4,10 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from inception_lens.benchmarks.ports import CASES, LIMIT
 from inception_lens.cli import run
+from inception_lens.renderers.ablation import ablation_figure, ablation_markdown
+from inception_lens.renderers.plots import drawn
+from inception_lens.training.ablation import Ablation
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "reports"
@@ -38,7 +42,15 @@ def test_the_ports_agree_within_rounding() -> None:
         assert max(inference, training) <= LIMIT * largest
 
 
+def test_the_ablation_says_what_its_runs_found() -> None:
+    found = msgspec.json.decode((REPORTS / "ablation.json").read_bytes(), type=Ablation)
+    told = ablation_markdown(found, machine="", date="", command="").splitlines()[4:]
+    assert set(told) <= set((REPORTS / "ablation.md").read_text().splitlines())
+    figure = drawn(ablation_figure(found), "svg").decode()
+    assert rounded((REPORTS / "ablation.svg").read_text()) == rounded(figure)
+
+
 def test_nothing_else_is_there_and_the_gallery_shows_all() -> None:
-    names = {name for _, name in COMMANDS} | {"ports.md"}
+    names = {name for _, name in COMMANDS} | {"ablation.json", "ablation.md", "ablation.svg", "ports.md"}
     assert {path.name for path in REPORTS.iterdir() if path.is_file()} == names | {"README.md"}
     assert set(re.findall(r"\]\(([^)]+)\)", (REPORTS / "README.md").read_text())) == names

@@ -87,8 +87,8 @@ def ablation_figure(found: Ablation) -> Figure:
                 axes.annotate(
                     printable(arm.arm), (value, 100 * arm.mean), (6, 5), textcoords="offset points", fontsize=8
                 )
-        low, high = by_arm.get_ylim()
-        by_arm.set_ylim(low, min(high, 100 + 0.1 * (100 - low)))
+        if len({accuracy for arm in found.arms for accuracy in arm.accuracies}) == 1:
+            by_arm.set_ylim(100 * found.arms[0].mean - 1, 100 * found.arms[0].mean + 1)
         figure.suptitle(f"{printable(_title(found))}: each seed, mean and standard deviation")
     return figure
 
