@@ -168,9 +168,19 @@ def _below_autograd() -> Iterator[None]:
     guard = torch._C._AutoDispatchBelowAutograd()
     try:
         yield
+    except BaseException as error:
+        _let_go(error)
+        raise
     finally:
         del guard
         mode.__enter__, mode.__exit__ = entered, left  # type: ignore[method-assign]
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Drop what an error's frames hold: a guard of PyTorch's that ended after the one around it would bring it back."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class _Arguments:
