@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint reports ports bench bench-pictures clean
+.PHONY: demo test attack lint reports ports bench bench-pictures clean
 
 demo: .venv/core
 	@$(BIN)/inception-lens summary
@@ -12,6 +12,10 @@ demo: .venv/core
 
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses auto
+
+# Everything that a stranger could hand to it; `make test` tries a tenth.
+attack: .venv/dev
+	ATTACK_SCALE=1 $(BIN)/python -m pytest tests/attack
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from inception_lens.architectures.googlenet import GoogLeNet
     from inception_lens.errors import InceptionLensError
     from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights  # isort: split
+    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights
+
+    # isort: split
     from inception_lens.lens import register, report, savings, summary
 
 _HOMES = {

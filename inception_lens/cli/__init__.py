@@ -14,6 +14,8 @@ from inception_lens import __version__
 from inception_lens.errors import InceptionLensError, suggest
 
 PROGRAM = "inception-lens"
+LONGEST_LINE = 1_500
+"""Characters of an error; the middle of a longer one is left out."""
 INTERRUPTED = 130
 """As shells count it: 128 and the number of the signal."""
 
@@ -101,9 +103,7 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except SystemExit as error:  # click's own answer to the same
-        if not isinstance(error.__context__, BrokenPipeError):
-            raise
+    except SystemExit:  # click's own answer to the same, and to nothing else where it does not stand alone
         return 0
     except OSError as error:
         return _refuse(f"standard output: {error.strerror or error}")
@@ -117,6 +117,8 @@ def _refuse(message: str) -> int:
     from inception_lens.renderers.escape import printable
 
     line = " ".join(printable(part) for part in message.splitlines() if part)
+    if len(line) > LONGEST_LINE:  # of names and texts that others wrote
+        line = f"{line[: LONGEST_LINE - 300]} ... {line[-290:]}"
     color = not os.environ.get("NO_COLOR") and sys.stderr is not None and sys.stderr.isatty()
     click.echo(click.style(f"error: {line}", fg="red") if color else f"error: {line}", err=True, color=color)
     return 2

@@ -1,9 +1,11 @@
 """`inception-lens diagram`: a network as a figure."""
 
 import os
+from collections.abc import Mapping
 from typing import Literal
 
 import click
+import msgspec
 
 from inception_lens.cli import options
 from inception_lens.cli.output import write
@@ -15,6 +17,9 @@ from inception_lens.renderers.dot import DIRECTIONS, Direction, Style
 from inception_lens.renderers.dot_heat import MEASURES, Heat
 from inception_lens.renderers.dot_levels import Level
 from inception_lens.renderers.layout import Format
+
+MOST_BYTES = 100_000_000
+"""Of a profile."""
 
 SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 
@@ -35,7 +40,11 @@ SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".do
     show_default=True,
     help="paper: labels and colours of GoogLeNet's Figures 2 and 3.",
 )
-@click.option("--heat", type=click.Choice(list(MEASURES)), help="Fill each box by a number, with a legend.")
+@click.option(
+    "--heat",
+    metavar="NUMBER",
+    help=f"Fill each box by a number, with a legend: {', '.join(MEASURES)}; or a .json of `profile`, by measured time.",
+)
 @click.option(
     "--direction", type=click.Choice(list(DIRECTIONS)), default="top-down", show_default=True, help="Where data flow."
 )
@@ -58,7 +67,7 @@ def command(
     level: Level | None,
     module: str,
     style: Style,
-    heat: Heat | None,
+    heat: str | None,
     direction: Direction,
     fold: bool,
     theme: Literal["light", "dark"],
@@ -74,6 +83,7 @@ def command(
     callable of PyTorch, whose code is run.
     """
     chosen = format_ or format_of(output)
+    values, heat_title = _heat(heat)
     graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
     drawn = diagram(
         graph,
@@ -81,12 +91,49 @@ def command(
         module=module,
         style=style,
         direction=direction,
-        heat=heat,
+        heat=values,
+        heat_title=heat_title,
         fold=fold,
         dark=theme == "dark",
         title=title,
     ).draw(chosen)
     write(drawn.decode() if chosen in ("svg", "dot") else drawn, output)
+
+
+def _heat(asked: str | None) -> tuple[Heat | Mapping[str, float | None] | None, str]:
+    """What boxes are filled by, and what it is called: a measure of the analysis, or the times of a profile."""
+    if asked is None or asked in MEASURES:
+        return asked, ""
+    if not asked.endswith(".json"):
+        raise ConfigError(f"--heat {asked}: it is no number{suggest(asked, MEASURES)}, and no .json of `profile`")
+    try:
+        with open(asked, "rb") as file:
+            profile = msgspec.json.decode(file.read(MOST_BYTES), type=_Profile)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--heat {asked}: it is no .json of `inception-lens profile`: {told}") from None
+    return {layer.name: 1000 * layer.forward.median for layer in profile.layers}, f"ms on {profile.device}"
+
+
+class _Times(msgspec.Struct):
+    """The seconds of one layer."""
+
+    median: float
+
+
+class _Timed(msgspec.Struct):
+    """One layer of a profile."""
+
+    name: str
+    forward: _Times
+
+
+class _Profile(msgspec.Struct):
+    """What `profile -o FILE.json` writes, as far as a heat map needs it."""
+
+    schema: Literal["inception-lens/profile/1"]
+    device: str
+    layers: list[_Timed]
 
 
 def format_of(output: str | None) -> Format:

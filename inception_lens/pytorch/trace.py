@@ -83,7 +83,7 @@ def _followed(
         raise _failed(error, tracer, about, mode) from error
     except InceptionLensError as error:
         raise _failed(error, tracer, about, mode) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(error, tracer, about, mode) from error
     outputs = [each.path for each in _outputs(result) if type(each) is Traced]
     if not outputs:
@@ -94,7 +94,7 @@ def _followed(
     return graph
 
 
-def _failed(error: Exception, tracer: Tracer, about: About, mode: Mode) -> TraceError:
+def _failed(error: BaseException, tracer: Tracer, about: About, mode: Mode) -> TraceError:
     """The error of a forward pass that ended too soon, with what was recorded until then."""
     where = tracer.failure
     path = "its forward pass"
@@ -113,7 +113,7 @@ def _failed(error: Exception, tracer: Tracer, about: About, mode: Mode) -> Trace
     return TraceError(f"{about.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
 
 
-def source_line(error: Exception) -> str:
+def source_line(error: BaseException) -> str:
     """The line of the user's own code that raised the error."""
     own = tuple([os.path.dirname(str(package.__file__)) + os.sep for package in (torch, inception_lens)])
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
@@ -168,9 +168,19 @@ def _below_autograd() -> Iterator[None]:
     guard = torch._C._AutoDispatchBelowAutograd()
     try:
         yield
+    except BaseException as error:
+        _let_go(error)
+        raise
     finally:
         del guard
         mode.__enter__, mode.__exit__ = entered, left  # type: ignore[method-assign]
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Drop what an error's frames hold: a guard of PyTorch's that ended after the one around it would bring it back."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class _Arguments:
@@ -217,6 +227,8 @@ class _Arguments:
             raise ConfigError(f"the input `{name}` has the dtype `{given.dtype}`, which PyTorch does not have")
         if min(given.shape, default=1) < 1:
             raise ConfigError(f"the input `{name}` is {by(given.shape)}: every size must be at least 1")
+        if max(given.shape, default=1) >= 2**63:
+            raise ConfigError(f"the input `{name}` is {by(given.shape)}: every size must be below 2^63")
         tracer, dtype = self.tracer, DTYPES[given.dtype]
         value = None
         if tracer.values:

@@ -32,6 +32,9 @@ class Traced(torch.Tensor):
     base: Traced | None
     """What it is a view of."""
 
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"tensor(..., size={tuple(self.shape)}, dtype={self.dtype})"
+
     __torch_function__: ClassVar[Any] = torch._C._disabled_torch_function_impl
 
     @classmethod

@@ -7,6 +7,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,9 +31,9 @@ class Program:
         return os.mkdir, (str(self.mark),)
 
 
-def zipped(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
+def zipped(**members: Any) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name.replace("__", "/"), data)
     return file.getvalue()
@@ -214,7 +215,8 @@ def test_numbers_of_another_file_are_not_looked_for(tmp_path: Path) -> None:
 
 def test_an_array_that_unpacks_to_far_more(tmp_path: Path) -> None:
     path = tmp_path / "bomb.npz"
-    np.savez_compressed(path, **{"conv1.weight": np.zeros(50_000_000, "f4")})
+    arrays: dict[str, Any] = {"conv1.weight": np.zeros(50_000_000, "f4")}
+    np.savez_compressed(path, **arrays)
     assert path.stat().st_size < 1_000_000
     calls = [["weights", str(path)], ["weights", str(path), "--into", "lenet", "-o", str(tmp_path / "o.safetensors")]]
     for call, verdict in zip(calls, attempts(calls), strict=True):

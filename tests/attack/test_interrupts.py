@@ -64,7 +64,7 @@ def test_an_interrupt(name: str, after: float, chain: Path, tmp_path: Path) -> N
         [sys.executable, "-m", "inception_lens", *call],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
-    timer = threading.Timer(after, lambda: started.poll() is None and started.send_signal(signal.SIGINT))
+    timer = threading.Timer(after, started.send_signal, (signal.SIGINT,))
     timer.start()
     try:
         _, err = started.communicate(timeout=60)

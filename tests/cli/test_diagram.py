@@ -39,7 +39,7 @@ def test_every_option(tmp_path: Path) -> None:
         (["googlnet", "-o", "a.svg"], "did you mean `googlenet`"),
         (["googlenet", "--module", "inception_9z"], "is no module of `googlenet`"),
         (["googlenet", "--module", "inception_3a", "--level", "network"], "leave out `inception_3a`"),
-        (["googlenet", "--heat", "beauty"], "'beauty' is not one of"),
+        (["googlenet", "--heat", "beauty"], "--heat beauty: it is no number"),
         (["googlenet", "-o", "/no/such/folder/a.svg"], "No such file or directory"),
         (["googlenet", "--input", "1"], "does not fit"),
     ],
@@ -73,3 +73,15 @@ def test_savings_draw_modules_and_sweeps(tmp_path: Path, capsys: pytest.CaptureF
         assert (tmp_path / name).stat().st_size > 1_000
     assert run(["savings", *branch, "-o", str(tmp_path / "e.svg")]) == 2
     assert "sweep its reduction" in capsys.readouterr().err
+
+
+def test_heat_by_measured_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = tmp_path / "profile.json"
+    assert run(["profile", "lenet", "--repeats", "1", "--warmup", "0", "-o", str(profile)]) == 0
+    assert run(["diagram", "lenet", "--heat", str(profile), "-o", str(tmp_path / "lenet.svg")]) == 0
+    assert "ms on this CPU" in (tmp_path / "lenet.svg").read_text(encoding="utf-8")
+    capsys.readouterr()
+    profile.write_text("{}", encoding="utf-8")
+    for heat, told in ((str(profile), "no .json of `inception-lens profile`"), ("mac", "did you mean `macs`")):
+        assert run(["diagram", "lenet", "--heat", heat]) == 2
+        assert told in capsys.readouterr().err

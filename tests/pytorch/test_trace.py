@@ -292,6 +292,28 @@ def test_an_answer_that_is_no_tensor() -> None:
         trace(Says(), (1, 4))
 
 
+def test_a_model_may_print_its_tensors() -> None:
+    class Prints(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            self.told = f"{x} {x!r}"
+            assert "size=(1, 4)" in self.told
+            return x * 2
+
+    assert [node.op.kind for node in trace(Prints(), (1, 4)).nodes] == ["mul"]
+
+
+def test_an_error_inside_pytorch_leaves_no_guard_of_pytorch_behind() -> None:
+    class Holds(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            guard = torch._C._DisableFuncTorch()
+            raise ValueError(f"with {guard}")
+
+    with pytest.raises(TraceError) as caught:
+        trace(Holds(), (1, 4))
+    del caught
+    assert (torch.ones(1, requires_grad=True) * 2).requires_grad
+
+
 def test_a_model_that_computes_nothing() -> None:
     with pytest.raises(TraceError, match="`Identity` computes nothing"):
         trace(nn.Identity(), (1, 4))
