@@ -14,17 +14,24 @@ from inception_lens.training.checkpoints import read
 from tests.training.conftest import metrics, summary
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-PATIENCE = 240
+PATIENCE = 150
+NOT_CONNECTED = "connectFullMesh failed"
 
 
-def ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait for torchrun to end, and end it where it does not."""
+def ended(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for torchrun to end, and end it and its processes where it does not.
+
+    Where gloo could not connect the processes to each other, as on a machine too busy to answer, nothing was tested.
+    """
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise
+        process.terminate()  # which it hands on to its processes
+        process.wait(PATIENCE)
+        if NOT_CONNECTED not in log.read_text():
+            raise
+    if NOT_CONNECTED in log.read_text():
+        pytest.skip("gloo could not connect the processes on this machine")
 
 
 def torchrun(out: Path, recipe: Path, *arguments: str, restarts: int = 0, code: str = "") -> subprocess.Popen[bytes]:
@@ -41,7 +48,7 @@ def torchrun(out: Path, recipe: Path, *arguments: str, restarts: int = 0, code: 
 def two(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of two processes that nothing interrupted."""
     folder = tmp_path_factory.mktemp("two") / "run"
-    ended(torchrun(folder, recipe, "--epochs", "2"))
+    ended(torchrun(folder, recipe, "--epochs", "2"), folder.with_name("log"))
     return folder
 
 
@@ -85,7 +92,7 @@ loop.Learner.step = killed
 
 @pytest.mark.torchrun
 def test_a_killed_rank_is_started_again_and_nothing_is_lost(recipe: Path, two: Path, tmp_path: Path) -> None:
-    ended(torchrun(tmp_path / "killed", recipe, "--epochs", "2", restarts=3, code=KILL_ONCE))
+    ended(torchrun(tmp_path / "killed", recipe, "--epochs", "2", restarts=3, code=KILL_ONCE), tmp_path / "log")
     log = (tmp_path / "log").read_text()
     assert "going on from step 4 of 8" in log
     killed = summary(tmp_path / "killed")
@@ -117,7 +124,7 @@ def test_sigterm_stops_every_rank_at_one_step(recipe: Path, tmp_path: Path) -> N
         assert process.poll() is None, (tmp_path / "log").read_text()
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    ended(process)
+    ended(process, tmp_path / "log")
     log = (tmp_path / "log").read_text()
     assert "stopped by SIGTERM, saved" in log
     state = read(max((out / "checkpoints").glob("step-*")))
