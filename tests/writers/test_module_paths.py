@@ -13,7 +13,8 @@ MODULES = (
 
 def test_no_part_is_called_what_a_module_has_already() -> None:
     has = {name for module in MODULES for name in dir(module) if not name.startswith("_")}
-    assert has <= RESERVED
+    # transformers, where another test has imported it, gives modules one more
+    assert has - {"smart_apply"} <= RESERVED
 
 
 def test_names_become_places() -> None:
