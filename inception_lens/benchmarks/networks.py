@@ -81,5 +81,5 @@ NETWORKS: dict[str, Network] = {
     "Llama-style 7B": Network(
         _transformers("Llama"), {"input_ids": (1, 2048)}, 32 * LAYER_7B + 2048 * 4096 * 32_000, weights=False
     ),
-    **{f"{length:,} modules": _chain(length) for length in (10, 100, 1_000, 10_000)},
+    **{f"{length} modules": _chain(length) for length in (10, 100, 1_000, 10_000)},
 }
