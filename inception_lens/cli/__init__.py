@@ -84,7 +84,10 @@ def lens() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit."""
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if code == INTERRUPTED:  # Python itself would die by the signal, where that came while a module was imported
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
