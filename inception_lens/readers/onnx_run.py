@@ -12,6 +12,7 @@ from inception_lens.errors import FormatError, GraphError
 from inception_lens.graph import Input, Node, Writer, output_name
 from inception_lens.ops import Op, Shape, Stored, TensorType, Unknown
 from inception_lens.ops.special import Role
+from inception_lens.readers.names import Names
 from inception_lens.readers.onnx_values import Call, Value
 
 NOBODY_KNOWS = TensorType(())
@@ -26,8 +27,7 @@ class Run:
         """Begin with the inputs; `kinds` is what the exporter says of its tensors, where it does."""
         self.kinds = kinds
         self.writer = Writer(inputs)
-        self.names = {given.name for given in inputs}
-        self.numbers: Counter[str] = Counter()
+        self.names = Names(given.name for given in inputs)
         self.stored: dict[tuple[str, Shape], str] = {}
         self.shapes: dict[str, Shape] = {}
         """Of each initialiser as its first reader reads it: another reading of it counts nothing again."""
@@ -36,12 +36,7 @@ class Run:
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it is taken, and without what would make it an output's."""
         name = re.sub(r":(?=\d+$)", "_", name) or "node"
-        found = name
-        while found in self.names:
-            self.numbers[name] += 1
-            found = f"{name}_{self.numbers[name] + 1}"
-        self.names.add(found)
-        return found
+        return self.names.take(name)
 
     def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> Value:
         """Write a node and return its first output.

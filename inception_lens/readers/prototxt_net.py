@@ -1,11 +1,11 @@
 """The blobs of a Caffe net while it is read, and how its layers become nodes."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Input, Node, Writer, output_name
 from inception_lens.ops import Op, Shape, TensorType, Unknown
+from inception_lens.readers.names import Names
 from inception_lens.readers.prototxt_inputs import Source, unknown_shape
 from inception_lens.readers.prototxt_layers import Layer
 
@@ -31,8 +31,7 @@ class Net:
         """Scale and Bias layers that belong to the batch norm before them."""
         self.frozen: set[str] = set()
         self.was_read: set[str] = set()
-        self.names = set(used)
-        self.numbers: Counter[str] = Counter()
+        self.names = Names(used)
 
     def bottom(self, layer: Layer, i: int = 0) -> str:
         """The node that makes the layer's bottom number `i`.
@@ -58,7 +57,7 @@ class Net:
         What is said of the layer's tensors, that they are shared or do not learn, is looked up in `owner`, or in the
         layer itself.
         """
-        name = self.unique(f"{layer.name}/{suffix}" if suffix else layer.name)
+        name = self.names.take(f"{layer.name}/{suffix}" if suffix else layer.name)
         parameters: tuple[str, ...] = ()
         if op.has_weights:
             parameters = self.tensors(owner or layer, name, op, inputs)
@@ -82,15 +81,6 @@ class Net:
         for i, (suffix, op) in enumerate(steps, 1):
             x = self.add(layer, op, x, suffix="" if i == len(steps) else suffix)
         return x
-
-    def unique(self, name: str) -> str:
-        """The name, with a number behind it where it is taken."""
-        found = name
-        while found in self.names:
-            self.numbers[name] += 1
-            found = f"{name}_{self.numbers[name] + 1}"
-        self.names.add(found)
-        return found
 
     def unknown(self, layer: Layer, shapes: Sequence[Shape] = ()) -> tuple[str, ...]:
         """Write an Unknown, its outputs of `shapes` where they are known all the same; in place, of the bottom's."""
