@@ -108,17 +108,8 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
 
     def to_json(self, indent: int = 2) -> str:
         """The JSON of `summary --format json`: exact integers, schema `inception-lens/analysis/1`."""
-        graph = self.graph
         record = {
-            "schema": SCHEMA,
-            "model": {
-                "name": graph.name,
-                "description": graph.about.description,
-                "source": graph.about.source,
-                "mode": graph.mode,
-                "dtype": graph.dtype,
-            },
-            "inputs": [{"name": i.name, "shape": i.type.shape, "dtype": i.type.dtype} for i in graph.inputs],
+            **head(self.graph, SCHEMA),
             "totals": self.totals,
             "layers": self.layers,
             "uncounted": [{"name": layer.name, "op": layer.op} for layer in self.uncounted],
@@ -174,3 +165,18 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
 def analyze(graph: Graph) -> Analysis:
     """Analyse a graph: costs, memory and receptive fields of every call."""
     return Analysis(graph, costs(graph), memory(graph), receptive_fields(graph))
+
+
+def head(graph: Graph, schema: str) -> dict[str, Any]:
+    """What JSON about a network begins with: its schema, the model, its inputs."""
+    return {
+        "schema": schema,
+        "model": {
+            "name": graph.name,
+            "description": graph.about.description,
+            "source": graph.about.source,
+            "mode": graph.mode,
+            "dtype": graph.dtype,
+        },
+        "inputs": [{"name": i.name, "shape": i.type.shape, "dtype": i.type.dtype} for i in graph.inputs],
+    }

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from inception_lens.analyses import analysis
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.figures import Change, Counted, Figures, module_of
 from inception_lens.analyses.machines import Machine
@@ -148,15 +149,7 @@ def as_json(record: dict[str, Any], indent: int = 2) -> str:
 def head(graph: Graph, machine: Machine) -> dict[str, Any]:
     """What the JSON of every savings run begins with."""
     return {
-        "schema": SCHEMA,
-        "model": {
-            "name": graph.name,
-            "description": graph.about.description,
-            "source": graph.about.source,
-            "mode": graph.mode,
-            "dtype": graph.dtype,
-        },
-        "inputs": [{"name": i.name, "shape": i.type.shape, "dtype": i.type.dtype} for i in graph.inputs],
+        **analysis.head(graph, SCHEMA),
         "machine": msgspec.to_builtins(machine),
     }
 
