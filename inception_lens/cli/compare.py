@@ -24,9 +24,7 @@ SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
 @options.set_option
 @click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="The same, of A alone.")
 @click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="The same, of B alone.")
-@click.option(
-    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
-)
+@options.format_option(SUFFIXES)
 @click.option(
     "--level",
     type=click.Choice(["network", "layer"]),

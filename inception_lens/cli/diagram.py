@@ -1,6 +1,5 @@
 """`inception-lens diagram`: a network as a figure."""
 
-import os
 from collections.abc import Mapping
 from typing import Literal
 
@@ -51,13 +50,7 @@ SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".do
 @click.option("--fold", is_flag=True, help="Draw equal modules behind each other once, as x 3.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--title/--no-title", default=True, show_default=True, help="A line that says what is shown.")
-@click.option(
-    "--mode",
-    type=click.Choice(["inference", "training"]),
-    default="inference",
-    show_default=True,
-    help="Training keeps the auxiliary heads.",
-)
+@options.mode_option("Training keeps the auxiliary heads.")
 @options.set_option
 @click.option("--format", "format_", type=click.Choice(["svg", "png", "pdf", "dot"]), help="Default: by FILE's suffix.")
 @options.output_option
@@ -82,7 +75,7 @@ def command(
     MODEL is as in `summary`: a name of the catalogue, a TOML config, a file of Caffe, ONNX or torch.export, or a
     callable of PyTorch, whose code is run.
     """
-    chosen = format_ or format_of(output)
+    chosen = format_ or options.format_of(output, SUFFIXES, without=".dot")
     values, heat_title = _heat(heat)
     graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
     drawn = diagram(
@@ -134,17 +127,3 @@ class _Profile(msgspec.Struct):
     schema: Literal["inception-lens/profile/1"]
     device: str
     layers: list[_Timed]
-
-
-def format_of(output: str | None) -> Format:
-    """The format that a file's suffix names; DOT for standard output.
-
-    Raises:
-        ConfigError: it names none.
-    """
-    if output is None or output == "-":
-        return "dot"
-    suffix = os.path.splitext(output)[1].lower()
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, SUFFIXES)}; or give --format")
-    return SUFFIXES[suffix]

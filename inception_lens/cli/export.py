@@ -25,13 +25,7 @@ TO = {
     "--to", type=click.Choice(list(TO)), required=True, help="; ".join(f"{name}: {what}" for name, what in TO.items())
 )
 @options.input_option
-@click.option(
-    "--mode",
-    type=click.Choice(["inference", "training"]),
-    default="inference",
-    show_default=True,
-    help="Training keeps the auxiliary heads; a config always has them.",
-)
+@options.mode_option("Training keeps the auxiliary heads; a config always has them.")
 @click.option(
     "--weights",
     metavar="FILE",

@@ -68,6 +68,23 @@ output_option = click.option(
 )
 
 
+def mode_option(says: str) -> Callable[[Command], Command]:
+    """The option --mode, with what training changes."""
+    return click.option(
+        "--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True, help=says
+    )
+
+
+def format_option(suffixes: Mapping[str, str]) -> Callable[[Command], Command]:
+    """The option --format of a command that writes a table by default."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(list(suffixes.values())),
+        help="Default: by FILE's suffix, or table.",
+    )
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     """Read `KEY=VALUE` pairs.
 
@@ -124,13 +141,13 @@ def _shape(text: str, whole: str) -> tuple[int, ...]:
     return (1, 3, *sizes * 2) if len(sizes) == 1 and text == whole else sizes
 
 
-def format_of(output: str | None, suffixes: Mapping[str, Format]) -> Format:
-    """The format that a file's suffix stands for; that of `.txt` where there is no file.
+def format_of(output: str | None, suffixes: Mapping[str, Format], without: str = ".txt") -> Format:
+    """The format that a file's suffix stands for; that of `without` where there is no file.
 
     Raises:
         ConfigError: the suffix stands for none.
     """
-    suffix = ".txt" if output in (None, "-") else os.path.splitext(output or "")[1].lower()
+    suffix = without if output in (None, "-") else os.path.splitext(output or "")[1].lower()
     if suffix not in suffixes:
         raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, suffixes)}; or give --format")
     return suffixes[suffix]

@@ -21,13 +21,7 @@ SUFFIXES = {".txt": "table", ".json": "json", ".svg": "svg", ".png": "png", ".pd
 @options.input_option
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @click.option("--dtype", metavar="TYPE", help="Of activations and parameters: float32, bfloat16, ...")
-@click.option(
-    "--mode",
-    type=click.Choice(["inference", "training"]),
-    default="inference",
-    show_default=True,
-    help="Training runs the auxiliary heads too, and measures the backward pass.",
-)
+@options.mode_option("Training runs the auxiliary heads too, and measures the backward pass.")
 @click.option("--repeats", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Passes that count.")
 @click.option("--warmup", type=click.IntRange(0, 10_000), default=3, show_default=True, help="Passes before those.")
 @click.option("--depth", default="1", show_default=True, metavar="D", help="Levels of modules, or all.")

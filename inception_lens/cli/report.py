@@ -17,13 +17,7 @@ from inception_lens.renderers.units import size
 @options.model_argument(default="googlenet")
 @click.option("-o", "--output", metavar="DIR", required=True, help="Write into the folder DIR, made if need be.")
 @options.input_option
-@click.option(
-    "--mode",
-    type=click.Choice(["inference", "training"]),
-    default="inference",
-    show_default=True,
-    help="Training keeps the auxiliary heads.",
-)
+@options.mode_option("Training keeps the auxiliary heads.")
 @click.option("--against", type=options.ModelType(), help="Compare with this network too, on the same input.")
 @options.set_option
 @click.option("--set-against", metavar="KEY=VALUE", multiple=True, help="The same, of the network --against alone.")

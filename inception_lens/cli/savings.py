@@ -46,9 +46,7 @@ MOST_POINTS = 1_000
 @options.input_option
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @options.set_option
-@click.option(
-    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
-)
+@options.format_option(SUFFIXES)
 @options.output_option
 def command(
     model: str,

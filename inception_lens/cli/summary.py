@@ -31,19 +31,11 @@ SUFFIXES: dict[str, Format] = {
 @click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
 @click.option("--dtype", metavar="TYPE", help="Of activations and parameters: float32, float16, bfloat16, ...")
 @click.option("--depth", metavar="D", help="Levels of modules to open, or all.  [default: 1; csv: all]")
-@click.option(
-    "--mode",
-    type=click.Choice(["inference", "training"]),
-    default="inference",
-    show_default=True,
-    help="Training keeps the auxiliary heads, and adds what the backward pass costs.",
-)
+@options.mode_option("Training keeps the auxiliary heads, and adds what the backward pass costs.")
 @click.option("--sort", metavar="COLUMN", help="Largest first: macs, params, activation_bytes, ...")
 @click.option("--columns", metavar="A,B,...", help="Columns to show: output_shape, params, macs, flops, ...")
 @options.set_option
-@click.option(
-    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
-)
+@options.format_option(SUFFIXES)
 @options.output_option
 def command(
     model: str,

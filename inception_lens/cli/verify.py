@@ -23,9 +23,7 @@ SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", ".tex": "latex"
 @click.option("--paper", is_flag=True, help="Against Table 1 of the paper, and what an article says of it; no PyTorch.")
 @options.input_option
 @options.set_option
-@click.option(
-    "--format", "format_", type=click.Choice(list(SUFFIXES.values())), help="Default: by FILE's suffix, or table."
-)
+@options.format_option(SUFFIXES)
 @options.output_option
 def command(
     model: str,

@@ -19,13 +19,7 @@ from inception_lens.readers.weights import read_weights
 @click.option(
     "--into", metavar="MODEL", type=options.ModelType(), help="Convert into the names of this network's PyTorch module."
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["inference", "training"]),
-    default="inference",
-    show_default=True,
-    help="With --into: training has places for the auxiliary heads.",
-)
+@options.mode_option("With --into: training has places for the auxiliary heads.")
 @options.set_option
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @options.output_option
