@@ -5,7 +5,9 @@ Exit codes: 0 done; 1 a check said no; 2 bad usage or bad input, told in one lin
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -84,10 +86,23 @@ def lens() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit."""
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # and not ignored, as in the background of a shell
+        signal.signal(signal.SIGINT, _interrupt)
     code = run(arguments)
-    if code == INTERRUPTED:  # Python itself would die by the signal, where that came while a module was imported
-        os._exit(code)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, and libraries may take their time to go
     sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; from within an import end the process, as compiled modules may make anything of it."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _refuse("interrupted")
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str] | None = None) -> int:

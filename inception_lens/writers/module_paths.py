@@ -3,7 +3,12 @@
 import re
 from collections.abc import Collection
 
+from inception_lens.errors import GraphError
+
 Path = tuple[str, ...]
+
+DEEPEST = 60
+"""Modules in each other: each is three brackets of a source, of which Python reads 200, and some calls of PyTorch."""
 
 RESERVED = frozenset(
     """
@@ -29,11 +34,18 @@ def module_paths(names: Collection[str]) -> dict[str, Path]:
 
     A part that PyTorch could not take is changed as little as can be: what is no letter, digit, `_` or `-` becomes `_`,
     and a `_` follows what modules have already or what another node is called.
+
+    Raises:
+        GraphError: a name puts more modules in each other than Python takes.
     """
     places: dict[Path, Path] = {(): ()}
     taken: set[Path] = set()
     for name in names:
         parts = tuple(name.split("/"))
+        if len(parts) > DEEPEST:
+            raise GraphError(
+                f"`{name[:40]}...` stands in {len(parts) - 1:,} modules, and {DEEPEST - 1} are the most in PyTorch"
+            )
         for end in range(1, len(parts) + 1):
             if parts[:end] not in places:
                 place = (*places[parts[: end - 1]], _allowed(parts[end - 1]))

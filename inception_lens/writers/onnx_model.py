@@ -38,13 +38,14 @@ def to_onnx(graph: Graph, weights: Arrays | None = None) -> bytes:
 
     Raises:
         FormatError: ONNX has no operator for a node; the message names it. Or the weights are too large for one file.
+        GraphError: as `state_names`, of weights.
         MissingExtraError: the package `onnx` is not installed.
     """
     onnx = require("onnx", extra="onnx")
-    size = sum(prod(target.shape) * BYTES_PER_ELEMENT[graph.dtype] for target in state_names(graph).values())
-    if weights is not None and size > LARGEST:
-        raise FormatError(f"`{graph.name}` has {size:,} bytes of weights: one ONNX file holds fewer than 2^31")
     writing = _Writing(graph, weights, onnx)
+    size = sum(prod(target.shape) for target in writing.targets.values()) * BYTES_PER_ELEMENT[graph.dtype]
+    if size > LARGEST:
+        raise FormatError(f"`{graph.name}` has {size:,} bytes of weights: one ONNX file holds fewer than 2^31")
     model = onnx.helper.make_model(
         writing.graph_proto(),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],

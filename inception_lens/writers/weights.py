@@ -43,7 +43,11 @@ class _Target(NamedTuple):
 
 
 def state_names(graph: Graph) -> dict[tuple[str, str], _Target]:
-    """What `build(graph).state_dict()` calls each tensor, and its shape, by node and role."""
+    """What `build(graph).state_dict()` calls each tensor, and its shape, by node and role.
+
+    Raises:
+        GraphError: as `module_paths`.
+    """
     paths = module_paths([node.name for node in graph.nodes])
     targets = {}
     for node in graph.nodes:

@@ -27,6 +27,7 @@ COMMANDS = {
     "net.onnx": ["export", "lenet", "--to", "onnx", "--weights", "none"],
     "list.md": ["list", "--format", "markdown"],
 }
+NO_TEXT = ("net.png", "net.pdf", "net.onnx")
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 SMALL = pytest.mark.parametrize("name", some(list(COMMANDS), 3))
 
@@ -54,7 +55,7 @@ def test_a_folder_or_a_file_in_the_way(tmp_path: Path, name: str) -> None:
 @SMALL
 def test_a_full_device(name: str) -> None:
     with open("/dev/full", "wb") as full:
-        call = COMMANDS[name] if name not in ("net.png", "net.pdf") else ["summary", "--depth", "all"]
+        call = COMMANDS[name] if name not in NO_TEXT else ["summary", "--depth", "all"]
         verdict = process(*call, stdout=full.fileno())
     assert "No space left" in refused(WHAT, verdict, name)
 
@@ -78,7 +79,7 @@ def reader(call: list[str], lines: int) -> Verdict:
 @pytest.mark.parametrize("lines", [0, 1])
 @SMALL
 def test_a_pipe_that_is_closed(name: str, lines: int) -> None:
-    call = COMMANDS[name] if name not in ("net.png", "net.pdf") else ["summary", "resnet152", "--depth", "all"]
+    call = COMMANDS[name] if name not in NO_TEXT else ["summary", "resnet152", "--depth", "all"]
     verdict = holds(WHAT, reader(call, lines), name)
     assert verdict.code == 0
     assert not verdict.err

@@ -1,8 +1,10 @@
 """Where nodes stand in a tree of modules."""
 
+import pytest
 from torch import nn
 
-from inception_lens.writers.module_paths import RESERVED, module_paths
+from inception_lens.errors import GraphError
+from inception_lens.writers.module_paths import DEEPEST, RESERVED, module_paths
 
 MODULES = (
     nn.Module(), nn.ModuleDict(), nn.Sequential(), nn.Conv2d(1, 1, 1), nn.ConvTranspose2d(1, 1, 1), nn.Linear(1, 1),
@@ -32,3 +34,9 @@ def test_two_names_never_share_a_place() -> None:
     assert all(
         part and "." not in part and not hasattr(nn.ModuleDict(), part) for path in places.values() for part in path
     )
+
+
+def test_more_modules_in_each_other_than_python_takes() -> None:
+    assert len(module_paths(["/".join("a" * DEEPEST)]).popitem()[1]) == DEEPEST
+    with pytest.raises(GraphError, match="stands in 60 modules, and 59"):
+        module_paths(["/".join("a" * (DEEPEST + 1))])

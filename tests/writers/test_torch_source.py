@@ -13,9 +13,10 @@ import inception_lens as il
 from inception_lens import ops
 from inception_lens.architectures.catalogue import names
 from inception_lens.cli import run
-from inception_lens.graph import About, Graph, Input, Mode, Node, Output
+from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import OPS, TensorType
 from inception_lens.pytorch.build import build
+from inception_lens.writers.module_paths import DEEPEST
 from inception_lens.writers.torch_source import torch_source
 from tests.ops.test_table import SAMPLES
 
@@ -229,3 +230,18 @@ def test_a_graph_alone(mode: Mode) -> None:
 def test_an_operation_that_nobody_knows_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(il.InceptionLensError, match="does not say what custom computes"):
         torch_source(of_one(ops.Unknown("custom", (TensorType((1,)),)), ()))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_modules_as_deep_as_they_may_be(apart: bool) -> None:
+    above = "/".join("a" * (DEEPEST - 1))
+    net = Writer([Input("x", TensorType((1, 3, 4, 4)))])
+    first = net.add(f"{above}/first", ops.Conv2d(4, (1, 1)), "x")
+    second = net.add(f"{above}/second", ops.Conv2d(4, (1, 1)), first)
+    last = net.add(f"{above}/sum", ops.Add(), first, second) if apart else second
+    assert outputs(run_source(torch_source(net.graph([Output(last)]))), [torch.zeros(1, 3, 4, 4)])[0].shape == (
+        1,
+        4,
+        4,
+        4,
+    )
