@@ -24,12 +24,27 @@ SCHEMA = "inception-lens/analysis/1"
 
 
 class Analysis(msgspec.Struct, frozen=True, dict=True):
-    """All numbers of a graph: columns with one entry per node, and the rows and sums made of them."""
+    """All numbers of a graph: columns with one entry per node, and the rows and sums made of them.
+
+    Each is computed when it is first asked for.
+    """
 
     graph: Graph
-    costs: Costs
-    memory: Memory
-    fields: tuple[Field | None, ...]
+
+    @cached_property
+    def costs(self) -> Costs:
+        """Parameters, multiply-accumulates and FLOPs of every call."""
+        return costs(self.graph)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Activation memory of every call."""
+        return memory(self.graph)
+
+    @cached_property
+    def fields(self) -> tuple[Field | None, ...]:
+        """Receptive field of every call."""
+        return receptive_fields(self.graph)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -164,7 +179,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
 
 def analyze(graph: Graph) -> Analysis:
     """Analyse a graph: costs, memory and receptive fields of every call."""
-    return Analysis(graph, costs(graph), memory(graph), receptive_fields(graph))
+    return Analysis(graph)
 
 
 def head(graph: Graph, schema: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from inception_lens.benchmarks.graphs import LENGTHS, chain, chain_name
 from inception_lens.benchmarks.ports import libraries
-from inception_lens.benchmarks.static import chain
 from inception_lens.errors import require
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ class Network(NamedTuple):
     """Shapes by the forward pass's own names; `input_ids` holds whole numbers."""
     macs: int
     """Exact, of one sample."""
-    batches: int = 3
-    """How often it is counted for one median."""
     weights: bool = True
     """Whether its weights fit where counters need them for real."""
 
@@ -54,7 +52,7 @@ def _chain(length: int) -> Network:
         return build(chain(length), initialisation="pytorch")
 
     image = {"x": (1, 256, 28, 28)}
-    return Network(make, image, length * MODULE_MACS, 1 if length > 100 else 3, weights=length <= 1000)
+    return Network(make, image, length * MODULE_MACS, weights=length <= 1000)
 
 
 MODULE_MACS = 28 * 28 * (256 * (64 + 96 + 16 + 32) + 96 * 128 * 9 + 16 * 32 * 25)
@@ -81,5 +79,5 @@ NETWORKS: dict[str, Network] = {
     "Llama-style 7B": Network(
         _transformers("Llama"), {"input_ids": (1, 2048)}, 32 * LAYER_7B + 2048 * 4096 * 32_000, weights=False
     ),
-    **{f"{length} modules": _chain(length) for length in (10, 100, 1_000, 10_000)},
+    **{chain_name(length): _chain(length) for length in LENGTHS},
 }

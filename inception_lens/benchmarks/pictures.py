@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from inception_lens.benchmarks.static import chain
+from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import require
 from inception_lens.renderers.diagram import diagram
 

@@ -1,91 +1,119 @@
-"""The benchmark's measurements as Markdown: a table per question, every time as a ratio within the run."""
+"""A run of the benchmark as Markdown: what was aimed at, and a table per question."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
-from inception_lens.benchmarks.peers import OURS, STATIC, Measurement, fastest
+from inception_lens.benchmarks.graphs import LENGTHS, chain_name
+from inception_lens.benchmarks.record import OURS, Bench, Measurement
+from inception_lens.benchmarks.works import ANALYSIS, WORKS
 from inception_lens.renderers.escape import markdown_cell
 
+Reading = Callable[[Measurement], float | None]
 
-def markdown(found: Sequence[Measurement], date: str) -> str:
+
+def _seconds(each: Measurement) -> float | None:
+    return each.seconds
+
+
+def _process_seconds(each: Measurement) -> float | None:
+    return each.process_seconds
+
+
+def _peak_bytes(each: Measurement) -> int | None:
+    return each.peak_bytes
+
+
+class Aim(NamedTuple):
+    """How many times ours the least of the others should be, on every network."""
+
+    title: str
+    column: str
+    counter: str
+    of: Reading
+    least: float
+    exact: bool = False
+    """Beside those alone that count the network right."""
+
+
+AIMS = (
+    Aim("analysis of a network of ours, in process", "analysis", ANALYSIS, _seconds, 50),
+    Aim("the same, as a whole process", "analysis, process", ANALYSIS, _process_seconds, 15),
+    Aim("the same, peak memory", "analysis, memory", ANALYSIS, _peak_bytes, 1),
+    Aim("a PyTorch model, in process, beside the fastest that is exact", "traced", OURS, _seconds, 10, exact=True),
+    Aim("the same, peak memory", "traced, memory", OURS, _peak_bytes, 1, exact=True),
+)
+LINEAR = 13
+"""Times the time of a tenth of the modules, at most: linear, and some for the memory that is further away."""
+
+
+def markdown(found: Bench) -> str:
     """Write the report of one run."""
-    networks = list(dict.fromkeys(each.network for each in found))
-    counters = list(dict.fromkeys(each.counter for each in found))
-    by = {(each.network, each.counter): each for each in found}
-    lines = [
+    packages = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    grids: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
+        ("Is the count right?", _right),
+        ("Milliseconds in process, after a first call", lambda each: _number(each.seconds, 1000)),
+        ("Seconds of the process up to its first answer", lambda each: _number(each.process_seconds, 1)),
+        ("Peak memory, MB", lambda each: _number(each.peak_bytes, 1e-6)),
+    )
+    sections = [
         "# Beside other counters",
-        "",
-        f"{date}, Python {platform.python_version()}, {platform.machine()}, by `inception-lens bench`. A counter is "
-        "asked on the meta device where it can be; every measurement is a process of its own.",
-        "",
-        "## How often the fastest other takes the time",
-        "",
-        *_ratios(found, networks),
-        "",
-        "## Is the count right?",
-        "",
-        *_grid(by, networks, counters, _right),
-        "",
-        "## Milliseconds in process, after a first call",
-        "",
-        *_grid(by, networks, counters, lambda each: _number(each.seconds, 1000)),
-        "",
-        "## Seconds of the whole process",
-        "",
-        *_grid(by, networks, counters, lambda each: _number(each.process_seconds, 1)),
-        "",
-        "## Peak memory, MB",
-        "",
-        *_grid(by, networks, counters, lambda each: _number(each.peak_bytes, 1e-6)),
-        "",
+        f"{found.date}, {markdown_cell(found.machine)}: {markdown_cell(packages)}. By `inception-lens bench`; every "
+        "measurement is a process of its own. *Analysis* builds the network from its table and sums it up, without "
+        "PyTorch; its process is the whole command `summary`. *Traced* and all others are given the same PyTorch "
+        "module, on the meta device where they can be.",
+        "## How many times ours the best of the others takes",
+        _table(("aimed at", "at least", "lowest", "on", ""), _aims(found)),
+        _table(("network", *(aim.column for aim in AIMS)), _ratios(found)),
+        *[part for title, cell in grids for part in (f"## {title}", _grid(found, cell))],
+        *_growth(found),
         *_errors(found),
     ]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
-def _ratios(found: Sequence[Measurement], networks: Sequence[str]) -> list[str]:
-    head = ("network", "from its table", "traced", "traced, beside the fastest exact", "whole command")
-    head = ("network", "from its table", "traced", "traced, beside the fastest exact", "whole command")
-    rows = [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|"]
-    by = {(each.network, each.counter): each for each in found}
-    for network in networks:
-        any_other, exact = (fastest(found, network, exact=exact) for exact in (False, True))
-        static, traced = by.get((network, STATIC)), by.get((network, OURS))
-        cells = [
-            _times(any_other, static, "seconds"),
-            _times(any_other, traced, "seconds"),
-            _times(exact, traced, "seconds"),
-            _times(any_other, static, "process_seconds"),
-        ]
-        rows.append(f"| {network} | {' | '.join(cells)} |")
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from tabulate import tabulate
+
+    align = ("left", *["right"] * (len(headers) - 1))
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
+
+
+def _aims(found: Bench) -> list[list[str]]:
+    rows = []
+    for aim in AIMS:
+        ratios = {name: found.times(name, aim.counter, aim.of, exact=aim.exact) for name in found.networks}
+        known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+        if known:
+            where = min(known, key=known.__getitem__)
+            met = sum(ratio >= aim.least for ratio in known.values())
+            rows.append([aim.title, f"{aim.least:g}", f"{known[where]:.1f}", where, f"met on {met} of {len(known)}"])
     return rows
 
 
-def _times(other: Measurement | None, ours: Measurement | None, attribute: str) -> str:
-    theirs = getattr(other, attribute, None)
-    mine = getattr(ours, attribute, None)
-    return f"{theirs / mine:.1f}" if theirs and mine else "-"
-
-
-def _grid(
-    by: dict[tuple[str, str], Measurement],
-    networks: Sequence[str],
-    counters: Sequence[str],
-    cell: Callable[[Measurement], str],
-) -> list[str]:
-    head = [f"| network | {' | '.join(counters)} |", f"|---|{'--:|' * len(counters)}"]
+def _ratios(found: Bench) -> list[list[str]]:
     rows = []
-    for network in networks:
-        cells = [cell(by[network, counter]) if (network, counter) in by else "-" for counter in counters]
-        rows.append(f"| {network} | {' | '.join(cells)} |")
-    return [*head, *rows]
+    for name in found.networks:
+        ratios = [found.times(name, aim.counter, aim.of, exact=aim.exact) for aim in AIMS]
+        rows.append([name, *("-" if ratio is None else f"{ratio:.1f}" for ratio in ratios)])
+    return rows
+
+
+def _grid(found: Bench, cell: Callable[[Measurement], str]) -> str:
+    rows = []
+    for network in found.networks:
+        each = [found.of(network, counter) for counter in found.counters]
+        rows.append([network, *("-" if one is None else cell(one) for one in each)])
+    return _table(("network", *found.counters), rows)
 
 
 def _right(each: Measurement) -> str:
+    if each.error:
+        return "fails"
     if each.exact is None:
-        return "fails" if each.error else "-"
+        return "-"
     return "yes" if each.exact else f"{(each.macs or 0) / 1e9:.4f} G"
 
 
@@ -93,9 +121,29 @@ def _number(value: float | None, scale: float) -> str:
     return "-" if value is None else f"{value * scale:.3g}" if value * scale < 100 else f"{value * scale:,.0f}"
 
 
-def _errors(found: Sequence[Measurement]) -> list[str]:
-    failed = [each for each in found if each.error]
+def _growth(found: Bench) -> list[str]:
+    """How the time of ours grows with the length of a chain."""
+    rows = []
+    for counter in (*WORKS, OURS):
+        each = [found.of(chain_name(length), counter) for length in LENGTHS]
+        seconds = [one.seconds if one else None for one in each]
+        times = [f"{b / a:.1f}" if a and b else "-" for a, b in pairwise(seconds[1:])]
+        rows.append([counter, *(_number(one, 1000) for one in seconds), *times])
+    if not any("-" not in row for row in rows):
+        return []
+    chains = [chain_name(length) for length in LENGTHS]
+    steps = [f"{a:,} to {b:,}" for a, b in pairwise(LENGTHS[1:])]
+    return [
+        "## Growth: milliseconds on chains of Inception modules",
+        _table(("", *chains, *steps), rows),
+        f"The last columns are how many times longer ten times the modules take; up to {LINEAR} is linear growth, and "
+        "memory that is further away. A comparison is with a chain that differs in every layer, a diagram an SVG.",
+    ]
+
+
+def _errors(found: Bench) -> list[str]:
+    failed = [each for each in found.measurements if each.error]
     if not failed:
         return []
     told = [f"- {each.counter} on {each.network}: {markdown_cell(each.error)}" for each in failed]
-    return ["## What was not to be had", "", *told]
+    return ["## What was not to be had", "\n".join(told)]

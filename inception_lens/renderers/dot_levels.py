@@ -20,7 +20,7 @@ WIDTH = 1.5
 """Inches of the narrowest box of a network's modules."""
 MOST_LAYERS = 1_200
 """Boxes of a picture of layers that anybody could read."""
-MOST_BOXES = 6_000
+MOST_BOXES = 12_000
 """Boxes of any picture: dot takes minutes for more."""
 
 

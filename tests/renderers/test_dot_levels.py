@@ -4,7 +4,7 @@ import pytest
 
 import inception_lens as il
 from inception_lens.analyses.analysis import analyze
-from inception_lens.benchmarks.static import chain
+from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import ConfigError
 from inception_lens.renderers.diagram import Diagram, diagram
 from inception_lens.renderers.dot_picture import Box

@@ -3,7 +3,7 @@
 import pytest
 
 import inception_lens as il
-from inception_lens.benchmarks.static import chain
+from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import (

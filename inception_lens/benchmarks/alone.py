@@ -1,0 +1,84 @@
+"""One measurement, in the process that `peers` starts for it."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from inception_lens.benchmarks.counters import COUNTERS
+from inception_lens.benchmarks.graphs import GRAPHS
+from inception_lens.benchmarks.networks import NETWORKS
+from inception_lens.benchmarks.record import Measurement
+from inception_lens.benchmarks.works import WORKS
+from inception_lens.errors import require
+
+SHORT, LONG = 1.0, 20.0
+"""Seconds of a first call below which a median is of many calls, and above which there is no other."""
+
+
+def measured(network: str, counter: str, started: float) -> Measurement:
+    """Measure a counter, or a work of ours; `started` is when the process was, in seconds of `time.time`."""
+    if counter in WORKS:
+        return _timed(network, counter, lambda: WORKS[counter](GRAPHS[network]), started)
+    torch = require("torch", extra="torch")
+    asked, tool = NETWORKS[network], COUNTERS[counter]
+    device = "meta" if tool.on_meta else "cpu"
+    if device == "cpu" and not asked.weights:
+        return Measurement(network=network, counter=counter, device=device, error="needs the weights for real")
+    with torch.device("meta"):
+        module = asked.make().eval()
+    if device == "cpu":
+        module = module.to_empty(device="cpu")
+    inputs = {key: _input(torch, key, shape, device) for key, shape in asked.inputs.items()}
+    return _timed(network, counter, lambda: tool.asked(module, inputs), started, device)
+
+
+def _input(torch: Any, name: str, shape: Sequence[int], device: str) -> Any:
+    return torch.zeros(shape, dtype=torch.int64 if name == "input_ids" else torch.float32, device=device)
+
+
+def _timed(
+    network: str, counter: str, count: Callable[[], int | None], started: float, device: str = ""
+) -> Measurement:
+    first, macs = _call(count)
+    process = time.time() - started
+    repeats = 9 if first < SHORT else 3 if first < LONG else 0
+    later = [_call(count)[0] for _ in range(repeats)] or [first]
+    return Measurement(
+        network=network,
+        counter=counter,
+        macs=macs,
+        exact=None if macs is None else macs == NETWORKS[network].macs,
+        first_seconds=first,
+        seconds=statistics.median(later),
+        process_seconds=process,
+        peak_bytes=_peak_bytes(),
+        device=device,
+    )
+
+
+def _call(count: Callable[[], int | None]) -> tuple[float, int | None]:
+    start = time.perf_counter()
+    found = count()
+    return time.perf_counter() - start, found
+
+
+def _peak_bytes() -> int:
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except OSError:  # no Linux: there the peak may be that of the process that started this one
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(msgspec.json.encode(measured(sys.argv[1], sys.argv[2], float(sys.argv[3]))).decode())

@@ -1,0 +1,58 @@
+"""The networks of the benchmark that are counted without PyTorch: some of the catalogue, and chains of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from inception_lens.architectures.blocks import ConvStyle, Inception, inception
+from inception_lens.architectures.catalogue import find
+from inception_lens.graph import Graph, Input, Output, Writer
+from inception_lens.ops import BatchNorm2d, TensorType
+
+MODULE = Inception(conv_1x1=64, reduce_3x3=96, conv_3x3=128, reduce_5x5=16, conv_5x5=32, pool_proj=32)
+LENGTHS = (10, 100, 1_000, 10_000)
+
+
+class Pair(NamedTuple):
+    """How a network is made, and another to compare it with."""
+
+    graph: Callable[[], Graph]
+    other: Callable[[], Graph]
+    name: str = ""
+    """In the catalogue."""
+
+
+def chain(length: int, style: ConvStyle | None = None, kernel_5x5: int = 5) -> Graph:
+    """Build `length` Inception modules of 256 channels, each reading the one before."""
+    writer = Writer([Input("input", TensorType((1, 256, 28, 28)))])
+    x = "input"
+    for i in range(length):
+        x = inception(writer, x, f"inception_{i}", MODULE, style or ConvStyle(), kernel_5x5, "ceil")
+    return writer.graph([Output(x)])
+
+
+def chain_name(length: int) -> str:
+    """What the benchmark calls a chain."""
+    return f"{length} modules"
+
+
+def _known(name: str, other: str) -> Pair:
+    config, other_config = find(name).config, find(other).config
+    return Pair(lambda: config.graph(), lambda: other_config.graph(), name)
+
+
+def _chained(length: int) -> Pair:
+    """A chain, and one that differs from it in every layer."""
+    return Pair(lambda: chain(length), lambda: chain(length, ConvStyle(bias=False, norm=BatchNorm2d()), kernel_5x5=3))
+
+
+GRAPHS: dict[str, Pair] = {
+    "GoogLeNet": _known("googlenet@torchvision", "googlenet"),
+    "Inception v3": _known("inception_v3@torchvision", "inception_v3"),
+    "Inception v4": _known("inception_v4@timm", "inception_v4"),
+    "Inception-ResNet-v2": _known("inception_resnet_v2@timm", "inception_resnet_v2"),
+    "ResNet-152": _known("resnet152", "resnet101"),
+    **{chain_name(length): _chained(length) for length in LENGTHS},
+}
+"""By the names of the benchmark's networks."""

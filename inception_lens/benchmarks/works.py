@@ -1,0 +1,44 @@
+"""What Inception Lens does with a network of its own, without PyTorch, from its table to the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from inception_lens.benchmarks.graphs import Pair
+
+ANALYSIS = "Inception Lens, analysis"
+
+
+def _analysis(pair: Pair) -> int:
+    from inception_lens.analyses.analysis import analyze
+
+    return analyze(pair.graph()).totals.macs
+
+
+def _savings(pair: Pair) -> None:
+    from inception_lens.analyses.machines import machine
+    from inception_lens.analyses.savings import DEFAULT_KINDS, savings
+    from inception_lens.analyses.savings_kinds import kinds_called
+
+    savings({"inference": pair.graph()}, kinds_called(DEFAULT_KINDS), machine()).to_builtins()
+
+
+def _comparison(pair: Pair) -> None:
+    from inception_lens.analyses.compare import compare
+
+    compare(pair.graph(), pair.other())
+
+
+def _diagram(pair: Pair) -> None:
+    from inception_lens.renderers.diagram import diagram
+
+    diagram(pair.graph(), level="network").draw("svg")
+
+
+WORKS: dict[str, Callable[[Pair], int | None]] = {
+    ANALYSIS: _analysis,
+    "Inception Lens, savings": _savings,
+    "Inception Lens, comparison": _comparison,
+    "Inception Lens, diagram": _diagram,
+}
+"""By the names under which they stand among the counters; only the first counts."""
