@@ -224,10 +224,14 @@ class Writer:
         if not node.op.takes(len(given)):
             raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs")
         try:
-            outputs = types[name] = node.op.output_types(inputs)
+            outputs = node.op.output_types(inputs)
+            for tensor in outputs:
+                if min(tensor.shape, default=0) < 0:
+                    raise ShapeError(f"it would make {by(tensor.shape)}")
         except ShapeError as error:
             seen = ", ".join(f"`{each}` {by(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True))
             raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
+        types[name] = outputs
         for i in range(1, len(outputs)):
             if types.setdefault(output_name(name, i), (outputs[i],)) != (outputs[i],):
                 raise GraphError(f"`{output_name(name, i)}` is a node, and an output of `{name}`")

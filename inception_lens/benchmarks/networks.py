@@ -49,6 +49,7 @@ def _chain(length: int) -> Network:
     def make() -> nn.Module:
         from inception_lens.pytorch.build import build
 
+        libraries()  # some counters import torchvision by themselves
         return build(chain(length), initialisation="pytorch")
 
     image = {"x": (1, 256, 28, 28)}

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from inception_lens.benchmarks.graphs import LENGTHS, chain_name
+from inception_lens.benchmarks.networks import NETWORKS
 from inception_lens.benchmarks.record import OURS, Bench, Measurement
 from inception_lens.benchmarks.works import ANALYSIS, WORKS
 from inception_lens.renderers.escape import markdown_cell
@@ -89,7 +90,7 @@ def _aims(found: Bench) -> list[list[str]]:
         if known:
             where = min(known, key=known.__getitem__)
             met = sum(ratio >= aim.least for ratio in known.values())
-            rows.append([aim.title, f"{aim.least:g}", f"{known[where]:.1f}", where, f"met on {met} of {len(known)}"])
+            rows.append([aim.title, f"{aim.least:g}", _ratio(known[where]), where, f"met on {met} of {len(known)}"])
     return rows
 
 
@@ -97,8 +98,12 @@ def _ratios(found: Bench) -> list[list[str]]:
     rows = []
     for name in found.networks:
         ratios = [found.times(name, aim.counter, aim.of, exact=aim.exact) for aim in AIMS]
-        rows.append([name, *("-" if ratio is None else f"{ratio:.1f}" for ratio in ratios)])
+        rows.append([name, *("-" if ratio is None else _ratio(ratio) for ratio in ratios)])
     return rows
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 2 else f"{value:.1f}"
 
 
 def _grid(found: Bench, cell: Callable[[Measurement], str]) -> str:
@@ -114,7 +119,7 @@ def _right(each: Measurement) -> str:
         return "fails"
     if each.exact is None:
         return "-"
-    return "yes" if each.exact else f"{(each.macs or 0) / 1e9:.4f} G"
+    return "yes" if each.exact else f"{100 * ((each.macs or 0) / NETWORKS[each.network].macs - 1):+.2g} %"
 
 
 def _number(value: float | None, scale: float) -> str:

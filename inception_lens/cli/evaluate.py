@@ -40,18 +40,14 @@ def command(
 ) -> None:
     """How often the network of a run, or of one of its states, is right: top-1, top-5, and by class."""
     require("torch", extra="train")
-    from inception_lens.cli import networks, training
-    from inception_lens.training.trained import Trained
+    from inception_lens.cli.training import dataset_of, trained
 
-    folder, state = training.run_and_state(run, best)
-    recipe, about = folder.recipe(), folder.data()
-    asked = recipe.replace(data=data, split="auto") if data else recipe
-    dataset = training.dataset_of(asked, Path(cache) if cache else None)
-    found = networks.networks_of(recipe, len(about.classes))
-    trained = Trained(recipe, found, state.tensors, about, training.one_device(recipe, device))
-    result = trained.evaluate(dataset, everything=everything, crops=10 if ten_crop else None)
+    network, step = trained(run, best, device)
+    asked = network.recipe.replace(data=data, split="auto") if data else network.recipe
+    dataset = dataset_of(asked, Path(cache) if cache else None)
+    result = network.evaluate(dataset, everything=everything, crops=10 if ten_crop else None)
     render = _json if format_ == "json" else _text
-    write(render(result, about.classes, dataset.source, state.about["step"]), output)
+    write(render(result, network.about.classes, dataset.source, step), output)
 
 
 def _json(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:

@@ -25,8 +25,8 @@ class ModelType(click.ParamType[str]):
     name = "model"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if CALLABLE.fullmatch(value):
-            click.echo(f"runs the code of {printable(value.rpartition(':')[0])}", err=True)
+        if CALLABLE.fullmatch(value) or value.endswith(".pt2"):  # PyTorch evaluates what an exported program says
+            click.echo(f"runs the code of {printable(value.rpartition(':')[0] or value)}", err=True)
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list["CompletionItem"]:

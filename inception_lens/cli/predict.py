@@ -33,14 +33,10 @@ def command(
     require("torch", extra="train")
     import msgspec
 
-    from inception_lens.cli import networks, training
-    from inception_lens.training.trained import Trained
+    from inception_lens.cli.training import trained
 
-    folder, state = training.run_and_state(run, best)
-    recipe, about = folder.recipe(), folder.data()
-    found = networks.networks_of(recipe, len(about.classes))
-    trained = Trained(recipe, found, state.tensors, about, training.one_device(recipe, device))
-    answers = trained.predict(images, top)
+    network, _ = trained(run, best, device)
+    answers = network.predict(images, top)
     if format_ == "json":
         record = [
             {"image": image, "classes": [answer._asdict() for answer in row]}

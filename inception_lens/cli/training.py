@@ -15,6 +15,7 @@ from inception_lens.cli.run_page import write_page
 from inception_lens.errors import TrainingError
 from inception_lens.training import processes as process
 from inception_lens.training.augmentation import source_side
+from inception_lens.training.checkpoints import State
 from inception_lens.training.dataset import Dataset
 from inception_lens.training.job import Job
 from inception_lens.training.loop import Loop
@@ -22,6 +23,7 @@ from inception_lens.training.observer import Observer
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.run_folder import RunFolder
 from inception_lens.training.sources import open_dataset
+from inception_lens.training.trained import Trained
 
 
 class Run(NamedTuple):
@@ -130,17 +132,20 @@ def _with_tensorboard(live: Observer, path: Path) -> Observer:
     return WithTensorBoard(live, path)
 
 
-def one_device(recipe: Recipe, wanted: str | None) -> torch.device:
-    """The device for a command that runs in one process."""
-    return process.device_of(wanted or recipe.engine.device, process.Processes())
-
-
-def run_and_state(path: Path, best: bool) -> tuple[RunFolder, Any]:
-    """The folder of a run, or of the state that `path` names, and that state.
+def trained(path: Path, best: bool, wanted: str | None) -> tuple[Trained, int]:
+    """The network of a run, or of the state that `path` names, on the device `wanted` or the run's; and its step.
 
     Raises:
         TrainingError: there is no such run, or it has no state that is whole.
     """
+    folder, state = _run_and_state(path, best)
+    recipe, about = folder.recipe(), folder.data()
+    device = process.device_of(wanted or recipe.engine.device, process.Processes())
+    found = networks.networks_of(recipe, len(about.classes))
+    return Trained(recipe, found, state.tensors, about, device), state.about["step"]
+
+
+def _run_and_state(path: Path, best: bool) -> tuple[RunFolder, State]:
     from inception_lens.training.checkpoints import read
 
     if path.is_file():

@@ -113,9 +113,12 @@ class _Transposed(_Convolution, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         self._check(shape)
+        sliding.check(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
         pads = sliding.explicit_padding(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
         spans = sliding.spans(self.kernel_size, self.dilation)
         extra = self.output_padding or (0,) * self.dimensions
+        if len(extra) != self.dimensions:
+            raise ShapeError(f"an output padding of {by(extra)} is not of the map's {self.dimensions} axes")
         rows = zip(shape[2:], spans, self.stride, pads, extra, strict=True)
         size = tuple([(n - 1) * s + span - sum(pad) + more for n, span, s, pad, more in rows])
         if min(size) < 1:

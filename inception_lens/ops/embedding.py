@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Parameter, Shape, TensorType
 
 
@@ -21,6 +22,8 @@ class Embedding(Op, frozen=True):
         return f"embedding {self.num_embeddings}"
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        if self.num_embeddings < 0:
+            raise ShapeError(f"a table of {self.num_embeddings} vectors")
         return (TensorType((*inputs[0].shape, self.embedding_dim), self.dtype),)
 
     def keeps_positions(self, shape: Shape) -> bool:

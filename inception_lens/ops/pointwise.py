@@ -130,6 +130,11 @@ class PReLU(_KeepsInput, frozen=True):
     flops_per_element: ClassVar[int] = 2
     has_weights: ClassVar[bool] = True
 
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        if self.slopes < 1:
+            raise ShapeError(f"{self.slopes} slopes: there is at least 1")
+        return inputs
+
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
         return (Parameter("weight", (self.slopes,)),)
 

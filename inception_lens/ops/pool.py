@@ -1,6 +1,6 @@
 """Pooling: windows that slide, and windows that divide the map evenly, in one to three spatial dimensions."""
 
-from math import prod
+from math import gcd, prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
@@ -157,11 +157,12 @@ class _AdaptivePool(Op, frozen=True):
         return (*shape[:2], *self.output_size)
 
     def read(self, shape: Shape) -> int:
-        """Elements that all windows read together, of one channel after the other."""
-        elements = prod(shape[:2])
-        for n, m in zip(shape[2:], self.output_size, strict=True):
-            elements *= sum(-(-(i + 1) * n // m) - i * n // m for i in range(m))
-        return elements
+        """Elements that all windows read together, of one channel after the other.
+
+        An element is read twice where a window ends within it: of the m ends, gcd(n, m) lie between two elements.
+        """
+        axes = zip(shape[2:], self.output_size, strict=True)
+        return prod(shape[:2]) * prod([n + m - gcd(n, m) for n, m in axes])
 
     @property
     def has_window(self) -> bool:
@@ -169,9 +170,15 @@ class _AdaptivePool(Op, frozen=True):
 
     def window(self, shape: Shape, output: Shape) -> Window:
         sizes = tuple(zip(shape[2:], self.output_size, strict=True))
-        kernel = tuple(max(-(-(i + 1) * n // m) - i * n // m for i in range(m)) for n, m in sizes)
+        kernel = tuple(_largest_window(n, m) for n, m in sizes)
         stride = tuple(max((n - k) // (m - 1), 1) if m > 1 else 1 for (n, m), k in zip(sizes, kernel, strict=True))
         return Window(kernel, stride, (0,) * self.dimensions, (1,) * self.dimensions)
+
+
+def _largest_window(n: int, m: int) -> int:
+    """The most elements that one of m windows over n reads: its share, and what it has in common with two others."""
+    whole, rest = divmod(n // gcd(n, m), m // gcd(n, m))
+    return whole + min(rest, 2)
 
 
 class _AdaptiveAvgPool(_AdaptivePool, frozen=True):

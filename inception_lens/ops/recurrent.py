@@ -3,7 +3,11 @@
 from math import prod
 from typing import ClassVar
 
+from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
+
+MOST_LAYERS = 10_000
+"""Behind each other in one call; each has tensors of its own."""
 
 
 class _Recurrent(Op, frozen=True):
@@ -43,6 +47,9 @@ class _Recurrent(Op, frozen=True):
         shape, dtype = inputs[0].shape, inputs[0].dtype
         if len(shape) not in (2, 3):
             raise wrong_rank(self.kind, shape, "2 or 3 axes, (L, N, features)")
+        if not 1 <= self.layers <= MOST_LAYERS or self.hidden_size < 1 or self.proj_size < 0:
+            sizes = f"{self.layers} layers of {self.hidden_size} units, projected to {self.proj_size}"
+            raise ShapeError(f"{sizes}: {self.kind} has 1 to {MOST_LAYERS:,} layers of at least 1 unit")
         samples = () if len(shape) == 2 else (shape[0] if self.batch_first else shape[1],)
         stacked = (self.layers * self.directions, *samples)
         states = [(*stacked, self.width if state == "hidden" else self.hidden_size) for state in self.states]

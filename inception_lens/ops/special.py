@@ -82,6 +82,11 @@ class Declared(_Declaring, frozen=True):
 
     category: ClassVar[Category] = "shape"
 
+    def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        if min(self.multiply_accumulates, self.flops_beside) < 0:
+            raise ShapeError(f"{self.kind} declares {self.multiply_accumulates} MACs and {self.flops_beside} FLOPs")
+        return super().output_types(inputs)
+
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.multiply_accumulates
 

@@ -51,9 +51,9 @@ def output_size(
     """How many windows fit on each axis.
 
     Raises:
-        ShapeError: none fits, or the window is none: an axis missing, a kernel or stride of 0, a padding below 0.
+        ShapeError: none fits; or as `check`.
     """
-    _check(map_size, kernel, stride, padding, dilation)
+    check(map_size, kernel, stride, padding, dilation)
     if padding == "same":
         return tuple([-(-n // s) for n, s in zip(map_size, stride, strict=True)])
     sizes = []
@@ -88,7 +88,8 @@ def _does_not_fit(
     )
 
 
-def _check(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> None:
+def check(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> None:
+    """Raise a ShapeError where a window is none: an axis missing, a kernel or stride of 0, a padding below 0."""
     axes = len(map_size)
     pads: Sizes = () if padding == "same" else tuple(min(pad) if isinstance(pad, tuple) else pad for pad in padding)
     if not len(kernel) == len(stride) == len(dilation) == axes or (padding != "same" and len(pads) != axes):

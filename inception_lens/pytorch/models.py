@@ -9,7 +9,10 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -187,11 +190,30 @@ def _exported(path: str) -> torch.export.ExportedProgram:
     log = logging.getLogger("torch.export")
     log.disabled = True  # before it raises one error, it logs the traceback of another
     try:
-        return torch.export.load(path)
+        with _tensors_alone(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.load(path)
+    except UnpicklingError:
+        raise TraceError(f"`{path}`: it holds pickled objects that are no tensors, and those are not read") from None
     except Exception as error:
         raise _failed(path, error) from error
     finally:
         log.disabled = False
+
+
+@contextmanager
+def _tensors_alone() -> Iterator[None]:
+    """Let `torch.load` unpickle tensors and nothing else, whatever its callers ask for."""
+    key = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(key)
+    os.environ[key] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[key]
+        else:
+            os.environ[key] = before
 
 
 def _example(program: torch.export.ExportedProgram) -> Any:

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.errors import require
 from inception_lens.graph import Graph
+from inception_lens.pytorch.trace import set_mode
 from inception_lens.pytorch.values import DTYPES
 
 LARGEST = 2 * 10**9
@@ -71,11 +72,11 @@ def second_opinions(module: nn.Module, analysis: Analysis, inputs: Any = None) -
     graph = analysis.graph
     training = graph.mode == "training"
     flags = [each.training for each in module.modules()]
-    module.train(training)
+    set_mode(module, training)
     try:
         args, kwargs = _arguments(graph, inputs, "meta")
         meta = _on_meta(module)
-        meta.train(training)
+        set_mode(meta, training)
         shapes, compared = _shapes(meta, analysis, args, kwargs)
         asked = [shapes, _by_flop_counter(meta, analysis, args, kwargs), _by_hooks(meta, analysis, args, kwargs)]
         asked.append(_by_fvcore(module, analysis, inputs))
@@ -92,7 +93,9 @@ def _on_meta(module: nn.Module) -> nn.Module:
     for parameter in module.parameters():
         memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), parameter.requires_grad)
     memo |= {id(buffer): torch.empty_like(buffer, device="meta") for buffer in module.buffers()}
-    return copy.deepcopy(module, memo)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of PyTorch's own parts of an exported program
+        return copy.deepcopy(module, memo)
 
 
 def _arguments(graph: Graph, inputs: Any, device: str) -> tuple[list[Any], dict[str, Any]]:

@@ -130,6 +130,15 @@ def _surveyed(module: nn.Module) -> Survey:
     return survey
 
 
+def set_mode(module: nn.Module, training: bool) -> None:
+    """Put a module in training or in evaluation mode."""
+    try:
+        module.train(training)
+    except NotImplementedError:  # an exported program computes in either what it did when it was exported
+        for each in module.modules():
+            each.training = training
+
+
 @contextmanager
 def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     """Set the training flags, and put them and the random state back."""
@@ -141,7 +150,7 @@ def _undisturbed(survey: Survey, mode: Mode | None) -> Iterator[None]:
     cached = torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)  # it would keep tensors of this forward pass for the next
     if mode is not None:
-        survey.model.train(mode == "training")
+        set_mode(survey.model, mode == "training")
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from inception_lens.training.evaluation import Evaluation
 from inception_lens.training.files import write_whole
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import read_recipe, to_toml
+
+Kept = TypeVar("Kept")
 
 CONFIG, METRICS, SUMMARY, DATA = "config.toml", "metrics.jsonl", "summary.json", "data.json"
 EVALUATION = "evaluation.json"
@@ -105,10 +107,7 @@ class RunFolder:
         Raises:
             TrainingError: it is not there, or damaged.
         """
-        try:
-            return msgspec.json.decode((self.path / DATA).read_bytes(), type=DataAbout)
-        except (OSError, msgspec.DecodeError) as error:
-            raise TrainingError(f"{self.path / DATA}: {getattr(error, 'strerror', None) or error}") from None
+        return self._read(DATA, DataAbout)
 
     def metrics(self) -> list[dict[str, Any]]:
         """A record for each epoch that is done; a half line, of a run that was killed, is none."""
@@ -149,10 +148,7 @@ class RunFolder:
         Raises:
             TrainingError: it is not there, or damaged.
         """
-        try:
-            return msgspec.json.decode((self.path / EVALUATION).read_bytes(), type=Evaluation)
-        except (OSError, msgspec.DecodeError) as error:
-            raise TrainingError(f"{self.path / EVALUATION}: {getattr(error, 'strerror', None) or error}") from None
+        return self._read(EVALUATION, Evaluation)
 
     def summary(self) -> dict[str, Any] | None:
         """What came out; None before the run is done."""
@@ -161,6 +157,12 @@ class RunFolder:
         except (OSError, ValueError):
             return None
         return found
+
+    def _read(self, name: str, kind: type[Kept]) -> Kept:
+        try:
+            return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise TrainingError(f"{self.path / name}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def check_same(old: Recipe, new: Recipe, where: str) -> None:

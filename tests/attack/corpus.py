@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import zipfile
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -68,6 +70,7 @@ def good() -> dict[str, list[bytes]]:
         ".npz": [_npz(np.savez), _npz(np.savez_compressed)],
         ".pth": [_checkpoint(zipped=True), _checkpoint(zipped=False)],
         ".pt": [_checkpoint(zipped=True)],
+        ".pt2": [_exported()],
     }
 
 
@@ -83,6 +86,26 @@ def _checkpoint(*, zipped: bool) -> bytes:
     file = io.BytesIO()
     tensors = {name: torch.from_numpy(array) for name, array in arrays().items()}
     torch.save({"model": tensors, "epoch": 3}, file, _use_new_zipfile_serialization=zipped)
+    return file.getvalue()
+
+
+def _exported() -> bytes:
+    import torch
+    from torch import nn
+
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 8, 8),)), file)
+    return file.getvalue()
+
+
+def with_members(archive: bytes, changed: Mapping[str, bytes]) -> bytes:
+    """A zip archive in which the members whose names end so hold something else."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            found = [data for end, data in changed.items() if name.endswith(end)]
+            new.writestr(name, found[0] if found else old.read(name))
     return file.getvalue()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.attack.arena import attempts, holds, refused
-from tests.attack.corpus import good
+from tests.attack.corpus import good, with_members
 from tests.readers.caffe_models import field, varint
 
 WHAT = "hostile files"
@@ -134,6 +134,17 @@ def forged(folder: Path) -> list[tuple[str, bytes]]:
         (".safetensors", struct.pack("<Q", 2**63)),
         (".safetensors", struct.pack("<Q", 100) + b"{}"),
     ]
+    exported = good()[".pt2"][0]
+    with zipfile.ZipFile(io.BytesIO(exported)) as archive:
+        config = archive.read(next(name for name in archive.namelist() if name.endswith("weights_config.json")))
+    config = config.replace(b'"use_pickle": false', b'"use_pickle": true')
+    found += [
+        (".pt2", b"PK"),
+        (".pt2", with_members(exported, {"sample_inputs/model.pt": program})),
+        (".pt2", with_members(exported, {"weights_config.json": config, "weight_0": program, "weight_1": program})),
+        (".pt2", with_members(exported, {"model.json": b"{}"})),
+        (".pt2", with_members(exported, {"model.json": b"[" * 100_000})),
+    ]
     texts = [(suffix, text.encode(errors="surrogatepass")) for suffix, each in TEXTS.items() for text in each]
     return [*found, *texts]
 
@@ -143,9 +154,9 @@ def test_forged_files(tmp_path: Path) -> None:
     for i, (suffix, data) in enumerate(forged(tmp_path)):
         path = tmp_path / f"{i}{suffix}"
         path.write_bytes(data)
-        if suffix in (".toml", ".prototxt", ".onnx"):
+        if suffix in (".toml", ".prototxt", ".onnx", ".pt2"):
             calls.append(["summary", str(path)])
-        if suffix not in (".toml", ".prototxt"):
+        if suffix not in (".toml", ".prototxt", ".pt2"):
             calls.append(["weights", str(path)])
             calls.append(["weights", str(path), "--into", "lenet", "-o", str(tmp_path / "out.safetensors")])
     for call, verdict in zip(calls, attempts(calls), strict=True):
@@ -154,7 +165,7 @@ def test_forged_files(tmp_path: Path) -> None:
     assert not (tmp_path / "out.safetensors").exists()
 
 
-@pytest.mark.parametrize("suffix", [*good(), ".pt2", ".bin"])
+@pytest.mark.parametrize("suffix", [*good(), ".bin"])
 def test_giants(suffix: str, tmp_path: Path) -> None:
     """100 MB of nothing, of letters and of a good beginning: no text of the size, and no memory of a multiple of it."""
     beginnings = [b"", b"a" * 1_000, *good().get(suffix, [])[:1]]
@@ -174,7 +185,7 @@ def test_giants(suffix: str, tmp_path: Path) -> None:
         refused("giants", verdict, call)
 
 
-@pytest.mark.parametrize("suffix", [*good(), ".pt2", ".bin", ".py", ""])
+@pytest.mark.parametrize("suffix", [*good(), ".bin", ".py", ""])
 def test_what_is_no_file(suffix: str, tmp_path: Path) -> None:
     folder, pipe, dangling, loop = (tmp_path / f"{name}{suffix}" for name in ("folder", "pipe", "dangling", "loop"))
     folder.mkdir()

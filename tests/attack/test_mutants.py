@@ -9,7 +9,7 @@ import pytest
 from tests.attack.arena import SEED, attempts, cases, holds
 from tests.attack.corpus import good, mutant
 
-NETWORKS = {".toml": 500, ".prototxt": 500, ".onnx": 500}
+NETWORKS = {".toml": 500, ".prototxt": 500, ".onnx": 500, ".pt2": 150}
 WEIGHTS = {".caffemodel": 250, ".safetensors": 200, ".npz": 250, ".pth": 250, ".pt": 50, ".onnx": 150}
 TEXT = (".toml", ".prototxt")
 

@@ -106,6 +106,8 @@ def test_a_module_and_an_exported_program(tmp_path: Path) -> None:
     torch.export.save(program, tmp_path / "net.pt2")
     counted = [il.analyze(model).totals for model in (program, str(tmp_path / "net.pt2"), tmp_path / "net.pt2")]
     assert {(each.macs, each.params) for each in counted} == {(3 * (32 + 16), 58)}
+    assert {il.load(program, mode=mode).mode for mode in ("inference", "training")} == {"inference", "training"}
+    assert run(["verify", str(tmp_path / "net.pt2")]) == 0
     assert il.analyze(module, (3, 4)).totals.macs == 144
     assert il.analyze(module, (3, 4), batch=5).totals.macs == 240
     with pytest.raises(ConfigError, match="takes no arguments: width"):

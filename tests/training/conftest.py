@@ -1,77 +1,25 @@
-"""A network and data so small that a whole run takes a second."""
+"""Runs of the tiny network."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from inception_lens.cli import run
-
-CLASSES = 4
-RECIPE = """
-model = "googlenet"
-data = "npz:{data}"
-epochs = 3
-batch = 16
-
-[network]
-width = 0.06
-input = "3x16x16"
-norm = "batch"
-bias = false
-aux = "inception_3a"
-stem = {{ kind = "conv-conv-pool" }}
-aux_head = {{ pool = "adaptive", pool_size = 1, fc = 64 }}
-
-[network.modules]
-inception_3b = "none"
-inception_4a = "none"
-inception_4b = "none"
-inception_4c = "none"
-inception_4d = "none"
-inception_4e = "none"
-inception_5a = "none"
-inception_5b = "none"
-
-[augmentation]
-crop = "none"
-shift = 1
-
-[optimizer]
-learning_rate = 0.05
-
-[engine]
-check_every = 1
-"""
-
-
-def arrays(count: int = 96) -> tuple[Any, Any]:
-    """Dark noise in which red, green, blue or nothing is bright, which is the class."""
-    draw = np.random.default_rng(0)
-    images = draw.integers(0, 90, (count, 16, 16, 3), dtype=np.uint8)
-    labels = np.arange(count) % CLASSES
-    for image, label in zip(images, labels, strict=True):
-        image[..., label : label + 1] += 120
-    return images, labels.astype(np.uint8)
+from tests.training.tiny import write_data, write_recipe
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "colours.npz"
-    images, labels = arrays()
-    np.savez(path, x_train=images[:64], y_train=labels[:64], x_test=images[64:], y_test=labels[64:])
-    return path
+    return write_data(tmp_path_factory.mktemp("data") / "colours.npz")
 
 
 @pytest.fixture(scope="session")
 def recipe(data: Path) -> Path:
-    path = data.with_name("tiny.toml")
-    path.write_text(RECIPE.format(data=data))
-    return path
+    return write_recipe(data.with_name("tiny.toml"), data)
 
 
 @pytest.fixture(scope="session", autouse=True)

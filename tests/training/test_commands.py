@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from inception_lens.cli import run
-from tests.training.conftest import arrays, metrics, summary
+from tests.training.conftest import metrics, summary
+from tests.training.tiny import arrays
 
 Capture = pytest.CaptureFixture[str]
 

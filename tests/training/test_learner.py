@@ -16,7 +16,7 @@ from inception_lens.training.networks import Networks, ends_as, log_probabilitie
 from inception_lens.training.processes import Processes
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import changed, read_recipe
-from tests.training.conftest import CLASSES
+from tests.training.tiny import CLASSES
 
 CPU = torch.device("cpu")
 Changes = dict[str, Any]
