@@ -15,7 +15,7 @@ test: .venv/dev
 
 # Everything that a stranger could hand to it; `make test` tries a tenth.
 attack: .venv/dev
-	ATTACK_SCALE=1 $(BIN)/python -m pytest tests/attack
+	ATTACK_SCALE=1 $(BIN)/python -m pytest --numprocesses auto tests/attack
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -1,9 +1,10 @@
 """Inception Lens: what an Inception-style network costs, layer by layer, and proofs of the claims made about it.
 
-    import inception_lens as il
-    analysis = il.analyze("googlenet@torchvision")
-    analysis.totals.macs                             # 1498376192
-    il.load("googlenet", classes=10, width=0.5)      # a Graph
+    >>> import inception_lens as il
+    >>> il.analyze("googlenet@torchvision").totals.macs
+    1498376192
+    >>> il.load("googlenet", classes=10, width=0.5)
+    <Graph 'googlenet' of input 1x3x224x224: 143 nodes, inference>
 
 Models are catalogue names (`inception-lens list`), `.toml` configs, config objects and Graphs. Everything here is
 imported when it is first used.

@@ -33,6 +33,12 @@ def analyze(
 ) -> Analysis:
     """Analyse a network; `model`, `inputs` and `mode` as in `load`, and `batch` samples at once.
 
+    >>> analysis = analyze("googlenet")
+    >>> analysis.totals.params, analysis.totals.macs
+    (6998552, 1582671872)
+    >>> [(module.name, module.macs) for module in analysis.by_module()[:2]]
+    [('conv1', 118013952), ('pool1', 0)]
+
     Raises:
         InceptionLensError: as `load` does.
     """
@@ -47,6 +53,10 @@ def compare(
     overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> Comparison:
     """Compare two networks by their structure, and their auxiliary heads; every delta is `b` less `a`.
+
+    >>> comparison = compare("googlenet", "googlenet", overrides=({}, {"inception_3a/5x5_reduce": 24}))
+    >>> [(change.a, change.params) for change in comparison.changes if change.params]
+    [('inception_3a/5x5_reduce', 1544), ('inception_3a/5x5', 6400)]
 
     `overrides` are keys of the one config and of the other; the rest as in `load`. A Graph is compared as it is, and
     the other network in the Graph's mode; its heads are there in training mode.
@@ -75,6 +85,10 @@ def savings(
     **overrides: Any,
 ) -> Savings:
     """Count what a network saves by its 1x1 reductions, or by other tricks of its family.
+
+    >>> found = savings("googlenet", kinds=["reductions"]).of("reductions")
+    >>> len(found.sites), found.network.totals.params, found.rewritten.totals.params
+    (19, 6998552, 25301784)
 
     Args:
         model: as in `load`.
@@ -124,6 +138,10 @@ def build(
     first. After `.eval()` it is the inference network: no heads, and a softmax at the end where `softmax` says so.
     The module takes other batches, and other image sizes where its layers do.
 
+    >>> network = build("googlenet", classes=10).eval()
+    >>> network(torch.zeros(2, 3, 224, 224)).shape
+    torch.Size([2, 10])
+
     Args:
         model: as in `load`.
         inputs: as in `load`.
@@ -157,6 +175,9 @@ def load_weights(network: Module, weights: Weights) -> str:
     googlenet, inception_v3, alexnet, vgg and resnet, timm's inception_v3, inception_v4 and inception_resnet_v2, each
     for the dialect of its name. Files are safetensors or what `torch.save` wrote; nothing in them is ever run.
 
+    >>> load_weights(build("lenet"), build("lenet").state_dict())
+    "this network's own"
+
     Raises:
         WeightsError: a tensor finds no place, has another shape or is missing; the network is as it was.
     """
@@ -167,7 +188,11 @@ def load_weights(network: Module, weights: Weights) -> str:
 
 
 def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -> Analysis:
-    """Print the table of a network and return its Analysis: for fingers used to torchinfo."""
+    """Print the table of a network and return its Analysis: for fingers used to torchinfo.
+
+    >>> analysis = summary("lenet")
+    lenet: LeNet-5...
+    """
     from inception_lens.renderers.text import summary_table
 
     analysis, terminal = analyze(model, input_size), Terminal()
@@ -177,6 +202,9 @@ def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -
 
 def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **look: Any) -> Diagram:
     """Draw a network; `model`, `inputs` and `mode` as in `load`.
+
+    >>> diagram("googlenet", module="inception_3a", heat="macs").draw("svg")[:5]
+    b'<?xml'
 
     Args:
         model: what to draw.
@@ -205,6 +233,9 @@ def report(
     **overrides: Any,
 ) -> Report:
     """Make the page that shows everything about a network.
+
+    >>> sorted(report("lenet").files)[:3]
+    ['analysis.json', 'index.html', 'layers.csv']
 
     Args:
         model: as in `load`.
@@ -257,6 +288,13 @@ def register(
     output: Callable[..., Any] | None = None,
 ) -> None:
     """Say what an operator (`mylib::attention`) or a module of yours costs; as `pytorch.formulas.register`.
+
+    >>> class Doubled(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return mylib.double(x)
+    >>> register(Doubled, macs=lambda module, inputs, outputs: 2 * inputs[0][-1])
+    >>> analyze(torch.nn.Sequential(Doubled()), (1, 50)).totals.macs
+    100
 
     Raises:
         ConfigError: the target is no operator's name and no module's class.

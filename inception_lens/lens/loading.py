@@ -27,6 +27,10 @@ CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
 def load(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **overrides: Any) -> Graph:
     """Load a network.
 
+    >>> graph = load("googlenet", (8, 3, 192, 192), **{"inception_3a/5x5_reduce": 24})
+    >>> graph["inception_3a/5x5_reduce"].op.out_channels
+    24
+
     Args:
         model: what to load.
         inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1. By name where

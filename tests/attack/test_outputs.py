@@ -1,8 +1,10 @@
 """Places that take no output, or not all of it: one line, and the old file is whole."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,51 @@ def test_a_file_that_may_not_grow(tmp_path: Path, name: str) -> None:
     refused(WHAT, process(*COMMANDS[name], "-o", str(target), prelude=LIMIT.format(300)), name)
     assert target.read_text(encoding="utf-8") == OLD
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+FOLDERS = {
+    "report": ["report", "googlenet", "-o", "{out}/page"],
+    "train": ["train", "--epochs", "1", "--out", "{out}/run"],
+    "ablate": ["ablate", "--epochs", "1", "--out", "{out}/runs"],
+    **{name: [*call, "-o", f"{{out}}/{name}"] for name, call in COMMANDS.items()},
+}
+EVERY = pytest.mark.parametrize("name", some(list(FOLDERS), 3))
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of its own, mounted with the options asked for."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    call = ["mount", "-t", "tmpfs", "-o", request.param, "tmpfs", folder]
+    try:
+        subprocess.run(call, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@EVERY
+@pytest.mark.parametrize("disk", ["size=16k"], indirect=True)
+def test_a_full_disk(disk: Path, name: str) -> None:
+    """The file that was there is whole, and so is every new one."""
+    old = disk / name
+    old.write_text(OLD, encoding="utf-8")
+    (disk / "filler").write_bytes(b"x" * 8_192)
+    verdict = holds(WHAT, process(*[part.format(out=disk) for part in FOLDERS[name]]), name)
+    assert verdict.code == 0 or ("No space left" in verdict.err and old.read_text(encoding="utf-8") == OLD)
+    assert not [path for path in disk.rglob("*") if path.suffix == ".tmp"]
+    page = disk / "page" / "index.html"
+    assert not page.exists() or page.read_text(encoding="utf-8").endswith("</html>\n")
+
+
+@EVERY
+@pytest.mark.parametrize("disk", ["ro"], indirect=True)
+def test_a_disk_that_may_only_be_read(disk: Path, name: str) -> None:
+    error = refused(WHAT, process(*[part.format(out=disk) for part in FOLDERS[name]]), name)
+    assert "Read-only file system" in error
+    assert str(disk) in error
 
 
 @SMALL
@@ -115,6 +162,19 @@ def test_several_exports_into_one_file_at_once(tmp_path: Path) -> None:
     TRIED[WHAT] += len(running)
     assert [each.returncode for each in running] == [0] * len(running)
     assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+
+
+def test_several_reports_into_one_folder_at_once(tmp_path: Path) -> None:
+    """Each file is one of theirs, and whole."""
+    call = [sys.executable, "-m", "inception_lens", "report", "-o", str(tmp_path)]
+    running = [
+        subprocess.Popen([*call, name], env=environment(), stdout=subprocess.DEVNULL) for name in ("lenet", "alexnet")
+    ]
+    assert [each.wait(120) for each in running] == [0, 0]
+    TRIED[WHAT] += len(running)
+    assert json.loads((tmp_path / "analysis.json").read_text())["model"]["name"] in ("lenet", "alexnet")
+    assert (tmp_path / "index.html").read_text(encoding="utf-8").endswith("</html>\n")
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize("variable", ["LC_ALL=C", "PYTHONIOENCODING=ascii", "PYTHONIOENCODING=cp1252", "TERM=dumb", "COLUMNS=0",
