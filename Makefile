@@ -49,11 +49,14 @@ reports: .venv/core
 	$(BIN)/inception-lens plot googlenet --kind receptive-field -o reports/receptive-field.svg
 	$(BIN)/inception-lens plot googlenet --kind memory -o reports/memory.svg
 	$(BIN)/inception-lens plot googlenet --kind roofline -o reports/roofline.svg
+	$(BIN)/inception-lens bench --from reports/bench.json -o reports/bench.md
+	$(BIN)/inception-lens bench --from reports/bench.json -o reports/bench.svg
 
-# Ratios beside PyTorch, in one run.
+# Time, memory and rightness beside other counters: half an hour, in which the machine should do nothing else.
 bench: .venv/core
-	$(INSTALL) torch numpy
-	$(BIN)/python -m inception_lens.benchmarks.static
+	$(INSTALL) --editable '.[bench]'
+	$(BIN)/python -m inception_lens bench -o reports/bench.json
+	$(MAKE) reports
 
 # Ratios beside torchview, in one run.
 bench-pictures: .venv/core

@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
+from inception_lens.architectures.network import Network
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, require
 from inception_lens.graph import Graph, Mode
-from inception_lens.lens import build, configure, load_with
+from inception_lens.lens import build, configure, is_file, is_pytorch, load_with
 
 TO = {
-    "toml": "a config with every key, to be edited",
+    "toml": "a config with every key, to be edited; of a file, where it holds a GoogLeNet",
     "torch": "one Python file that needs PyTorch alone",
     "prototxt": "Caffe",
     "onnx": "ONNX, with weights where there are any",
@@ -47,8 +48,7 @@ def command(
     if to == "toml":
         from inception_lens.writers.toml import to_toml
 
-        config, _, base = configure(model, overrides)
-        write(to_toml(config, base), output)
+        write(to_toml(*_config(model, overrides, inputs, mode)), output)
     elif to == "torch":
         from inception_lens.writers.torch_source import torch_source
 
@@ -56,6 +56,16 @@ def command(
         write(torch_source(training, inference), output)
     else:
         write(_written(load_with(model, overrides, inputs, mode), to, weights, output), output)
+
+
+def _config(model: str, overrides: dict[str, str], inputs: Any, mode: Mode) -> tuple[Network, str]:
+    """The config of a network and the catalogue's name of its base; of a file that holds a graph, what that shows."""
+    if not is_file(model) and not is_pytorch(model):
+        config, _, base = configure(model, overrides)
+        return config, base
+    from inception_lens.writers.config import googlenet_config
+
+    return googlenet_config(load_with(model, overrides, inputs, mode)), "googlenet"
 
 
 def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> str | bytes:

@@ -74,5 +74,13 @@ def test_a_prototxt_reads_back_and_one_that_caffe_has_not_is_refused(capsys: Cap
     assert "dim: 256" in capsys.readouterr().out
     assert run(["export", "googlenet@slim", "--to", "prototxt"]) == 2
     assert "Caffe cannot express" in capsys.readouterr().err
-    assert run(["export", str(path), "--to", "toml"]) == 2
-    assert "deploy.prototxt" in capsys.readouterr().err
+
+
+def test_a_googlenet_in_a_file_has_a_config(capsys: Capture, tmp_path: Path) -> None:
+    deploy, config = tmp_path / "deploy.prototxt", tmp_path / "net.toml"
+    asked = ["export", "googlenet", "--set", "inception_3a/5x5_reduce=24", "--to", "prototxt", "-o", str(deploy)]
+    assert run(asked) == run(["export", str(deploy), "--to", "toml", "-o", str(config)]) == 0
+    assert il.load(config) == il.load("googlenet", **{"inception_3a/5x5_reduce": 24})
+    assert run(["export", "vgg16", "--to", "prototxt", "-o", str(deploy)]) == 0
+    assert run(["export", str(deploy), "--to", "toml"]) == 2
+    assert "is no GoogLeNet" in capsys.readouterr().err
