@@ -24,6 +24,7 @@ from inception_lens.ops import Shape, TensorType, Unknown, by
 from inception_lens.readers.files import one_line, shown
 from inception_lens.readers.onnx_file import without_numbers
 from inception_lens.readers.onnx_layers import LAYERS
+from inception_lens.readers.onnx_lookups import LOOKUPS
 from inception_lens.readers.onnx_plain import PLAIN
 from inception_lens.readers.onnx_protos import (
     attribute_value,
@@ -39,7 +40,7 @@ from inception_lens.readers.onnx_values import INPLACE, Call, Value, fold, onnx_
 from inception_lens.readers.onnx_windows import WINDOWS
 from inception_lens.readers.tensors import mapped
 
-HANDLERS = {**WINDOWS, **LAYERS, **PLAIN, **SHAPES}
+HANDLERS = {**WINDOWS, **LAYERS, **PLAIN, **SHAPES, **LOOKUPS}
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 """Of which HANDLERS knows operators, the last where they are called as the first's."""
 DEEPEST = 32
