@@ -51,6 +51,6 @@ def test_the_ablation_says_what_its_runs_found() -> None:
 
 
 def test_nothing_else_is_there_and_the_gallery_shows_all() -> None:
-    names = {name for _, name in COMMANDS} | {"ablation.json", "ablation.md", "ablation.svg", "ports.md"}
+    names = {name for _, name in COMMANDS} | {"ablation.json", "ablation.md", "ablation.svg", "bench.json", "ports.md"}
     assert {path.name for path in REPORTS.iterdir() if path.is_file()} == names | {"README.md"}
     assert set(re.findall(r"\]\(([^)]+)\)", (REPORTS / "README.md").read_text())) == names

@@ -12,6 +12,7 @@ from inception_lens.renderers.plots import figure
 from inception_lens.renderers.theme import COLORS
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
@@ -37,8 +38,12 @@ def bench_figure(found: Bench) -> Figure:
             every[1].set_yticklabels([])
         if length:
             _lines(every[-1], found, {name: chains[name] for name in length})
-        handles, labels = every[0].get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside right center", title="hollow: count not exact" if networks else None)
+        told: dict[str, Artist] = {}
+        for axes in every:
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+                told.setdefault(label, handle)
+        title = "hollow: count not exact" if networks else None
+        drawn.legend(told.values(), told.keys(), loc="outside right center", title=title)
         drawn.suptitle(f"Inception Lens beside other counters ({found.date}, {found.machine})", fontsize=10)
     return drawn
 
@@ -46,7 +51,9 @@ def bench_figure(found: Bench) -> Figure:
 def _style(found: Bench, counter: str) -> dict[str, object]:
     place = found.counters.index(counter)
     color = COLOR.get(counter, COLORS["shape"])
-    return {"marker": MARKERS[place % len(MARKERS)], "color": color, "markersize": 7 if counter in COLOR else 5}
+    label = f"{OURS}, traced" if counter == OURS else counter
+    size = 7 if counter in COLOR else 5
+    return {"label": label, "marker": MARKERS[place % len(MARKERS)], "color": color, "markersize": size}
 
 
 def _dots(axes: Axes, found: Bench, networks: list[str], title: str, of: Callable[[Measurement], float]) -> None:
@@ -54,10 +61,10 @@ def _dots(axes: Axes, found: Bench, networks: list[str], title: str, of: Callabl
         style = _style(found, counter)
         each = {i: found.of(name, counter) for i, name in enumerate(networks)}
         known = {i: one for i, one in each.items() if one and of(one)}
-        axes.plot([], [], linestyle="none", label=f"{OURS}, traced" if counter == OURS else counter, **style)  # type: ignore[arg-type]
+        axes.plot([], [], linestyle="none", **style)  # type: ignore[arg-type]
         for i, one in known.items():
             hollow = {"markerfacecolor": "none"} if one.exact is False else {}
-            axes.plot(of(one), i, linestyle="none", **style, **hollow)  # type: ignore[arg-type]
+            axes.plot(of(one), i, linestyle="none", **style | {"label": None} | hollow)  # type: ignore[arg-type]
     _logarithmic(axes.set_xscale, axes.xaxis)
     axes.set_yticks(range(len(networks)), networks)
     axes.set_ylim(len(networks) - 0.5, -0.5)
@@ -65,6 +72,7 @@ def _dots(axes: Axes, found: Bench, networks: list[str], title: str, of: Callabl
 
 
 def _lines(axes: Axes, found: Bench, chains: dict[str, int]) -> None:
+    dashes = iter((":", "--", "-."))
     for counter in (*found.counters, *(work for work in WORKS if work != ANALYSIS)):
         known = [
             (length, one.seconds) for name, length in chains.items() if (one := found.of(name, counter)) and one.seconds
@@ -73,12 +81,9 @@ def _lines(axes: Axes, found: Bench, chains: dict[str, int]) -> None:
             continue
         x, y = zip(*known, strict=True)
         if counter in found.counters:
-            axes.plot(x, y, label=counter, linewidth=1, **_style(found, counter))  # type: ignore[arg-type]
+            axes.plot(x, y, linewidth=1, **_style(found, counter))  # type: ignore[arg-type]
         else:
-            axes.plot(x, y, color=COLORS["merge"], linewidth=1, linestyle=":")
-            axes.annotate(
-                counter.rpartition(" ")[2], (x[-1], y[-1]), fontsize=7, color=COLORS["merge"], ha="right", va="bottom"
-            )
+            axes.plot(x, y, color=COLORS["merge"], linewidth=1.2, linestyle=next(dashes), label=counter)
     _logarithmic(axes.set_xscale, axes.xaxis)
     _logarithmic(axes.set_yscale, axes.yaxis)
     axes.set_xlabel("Inception modules in a chain")

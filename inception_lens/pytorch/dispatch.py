@@ -137,10 +137,10 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _computed(self, func: Any, args: Any, kwargs: Any, types: Sequence[TensorType]) -> Any:
         """What the operator makes for real; None where an input's value is not known, or it is too much to do."""
+        if not self.values and max([each.elements for each in types]) > SMALL:
+            return None
         read = tensors_in((*args, *kwargs.values()))
         if not self.values and not all(self._is_small(tensor) for tensor in read):
-            return None
-        if not self.values and max([each.elements for each in types]) > SMALL:
             return None
         if not read or any(self.known(tensor).value is None for tensor in read):
             return None

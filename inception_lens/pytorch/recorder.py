@@ -13,7 +13,7 @@ from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import Role
 from inception_lens.pytorch.leaves import LEAVES
 from inception_lens.pytorch.survey import Survey
-from inception_lens.pytorch.values import NAMES
+from inception_lens.pytorch.values import NAMES, Traced
 
 KINDS: dict[type[nn.Module], str] = {
     **{kind: kind.__name__ for kind in LEAVES},
@@ -53,6 +53,8 @@ class Recorder:
 
     def owns(self, tensor: object) -> bool:
         """Whether a tensor is a parameter or a buffer, of the model or of a module that it keeps to itself."""
+        if type(tensor) is Traced:  # nearly always, and `isinstance` with Parameter takes long
+            return False
         return id(tensor) in self.survey.names or isinstance(tensor, nn.Parameter)
 
     def counts(self, tensor: torch.Tensor) -> bool:

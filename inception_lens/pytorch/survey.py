@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -32,18 +34,23 @@ class Survey:
             else:
                 self._paths[key] = path
                 self.modules.append(module)
-                for own, found in ((module._parameters, self.parameters), (module._buffers, self.buffers)):
-                    for name, tensor in own.items():
-                        if tensor is not None and id(tensor) not in self.names:
-                            full = f"{path}.{name}" if path else name
-                            self.names[id(tensor)] = full
-                            found[full] = tensor
+                if module._parameters:
+                    self._note(path, module._parameters, self.parameters)
+                if module._buffers:
+                    self._note(path, module._buffers, self.buffers)
             children = module._modules
             if children:
                 above = f"{path}." if path else ""
                 stack += [
                     (above + name, child) for name, child in reversed(list(children.items())) if child is not None
                 ]
+
+    def _note(self, path: str, own: Mapping[str, torch.Tensor | None], found: dict[str, torch.Tensor]) -> None:
+        for name, tensor in own.items():
+            if tensor is not None and id(tensor) not in self.names:
+                full = f"{path}.{name}" if path else name
+                self.names[id(tensor)] = full
+                found[full] = tensor
 
     def path(self, module: nn.Module, scope: str) -> str | None:
         """The path of a module, below `scope` where it stands at several places; None where the model lacks it."""

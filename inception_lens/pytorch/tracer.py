@@ -156,7 +156,7 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
         for state, before in reversed(self._before):
             if type(state) is list:
                 state[:] = before
-            elif _differs(state, before):
+            elif (state or before) and _differs(state, before):  # most are empty
                 state.clear()
                 state.update(before)
 
