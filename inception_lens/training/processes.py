@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 PATIENCE = timedelta(minutes=30)
 """How long processes wait for each other: decoding a dataset takes its time."""
@@ -69,9 +71,22 @@ def started() -> Processes:
 
 def join(processes: Processes, device: torch.device) -> None:
     """Join the others: by NCCL on CUDA, by gloo elsewhere."""
-    if processes.world > 1:
-        cuda = device.type == "cuda"
-        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE, device_id=device if cuda else None)
+    if processes.world == 1:
+        return
+    store, rank, world = next(rendezvous("env://", timeout=PATIENCE))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        # torchrun keeps one store for all restarts: in the same place a process would find the address of a dead one.
+        # Several nodes count their restarts each for itself, and have to meet where PyTorch lets them.
+        store = PrefixStore(f"restart {processes.restarts}", store)
+    cuda = device.type == "cuda"
+    dist.init_process_group(
+        "nccl" if cuda else "gloo",
+        store=store,
+        rank=rank,
+        world_size=world,
+        timeout=PATIENCE,
+        device_id=device if cuda else None,
+    )
 
 
 def device_of(wanted: str, processes: Processes) -> torch.device:
