@@ -54,7 +54,7 @@ def test_it_works_alone(version: str, wheel: Path, tmp_path: Path) -> None:
         pytest.skip(f"no Python {version} is at hand")
     subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
     installed = tmp_path / "venv" / "bin"
-    pip = [installed / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(installed / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, f"{wheel}[onnx,weights]"], check=True)
     for call in (
         ["summary", "googlenet@torchvision", "--format", "json"],

@@ -95,5 +95,5 @@ def _epochs(run: str) -> list[dict[str, Any]]:
             return [msgspec.json.decode(line, type=dict[str, Any]) for line in file if line.strip()]
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: a line is no JSON object: {error}") from None

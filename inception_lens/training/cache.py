@@ -196,7 +196,7 @@ def _told(listing: Listing, images: Tensor, whole: Sequence[int], broken: list[t
 def _about(place: Path) -> About | None:
     try:
         return msgspec.json.decode((place / ABOUT).read_bytes(), type=About)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,12 +114,10 @@ class RunFolder:
         """A record for each epoch that is done; a half line, of a run that was killed, is none."""
         records = []
         if (self.path / METRICS).exists():
-            for line in (self.path / METRICS).read_text(encoding="utf-8").splitlines():
-                try:
+            for line in (self.path / METRICS).read_bytes().splitlines():
+                with suppress(ValueError):
                     records.append(json.loads(line))
-                except ValueError:
-                    continue
-        return records
+        return [each for each in records if isinstance(each, dict) and isinstance(each.get("epoch"), int)]
 
     def keep_metrics(self, epochs: int) -> None:
         """Leave the first so many epochs: those after the state that the run goes on from are done again."""

@@ -10,12 +10,12 @@ from tests.attack.arena import SEED, attempts, cases, holds, process
 from tests.attack.corpus import mutant
 from tests.training.tiny import write_data, write_recipe
 
-CALLS = (
+LOOKS = (
     ["evaluate", "{run}"],
     ["evaluate", "{run}", "--best", "--format", "json"],
     ["plot", "{run}", "--kind", "training", "-o", "{run}.svg"],
-    ["train", "--recipe", "{recipe}", "--out", "{run}", "--resume"],
 )
+GOES_ON = ["train", "--recipe", "{recipe}", "--epochs", "2", "--out", "{run}", "--resume"]
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +32,33 @@ def whole(recipe: Path) -> Path:
     return folder
 
 
-def test_damaged_runs(recipe: Path, whole: Path, tmp_path: Path) -> None:
-    chance = random.Random(SEED)
-    files = sorted(
-        path.relative_to(whole)
-        for path in whole.rglob("*")
-        if path.suffix in (".toml", ".json", ".jsonl", ".safetensors")
-    )
-    calls = []
-    for i in range(cases(300)):
-        folder, file = tmp_path / f"{i}", chance.choice(files)
-        shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.svg", "*.html"))
-        if chance.random() < 0.1:
-            (folder / file).unlink()
-        else:
-            (folder / file).write_bytes(
-                mutant((folder / file).read_bytes(), chance, text=file.suffix != ".safetensors")
-            )
-        calls.append([part.format(run=folder, recipe=recipe) for part in chance.choice(CALLS)])
+def damaged(whole: Path, folder: Path, chance: random.Random) -> Path:
+    """A copy of a run of which one file is missing or not what it was."""
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.svg", "*.html"))
+    kinds = (".toml", ".json", ".jsonl", ".safetensors")
+    file = chance.choice(sorted(path for path in folder.rglob("*") if path.suffix in kinds))
+    if chance.random() < 0.1:
+        file.unlink()
+    else:
+        file.write_bytes(mutant(file.read_bytes(), chance, text=file.suffix != ".safetensors"))
+    return folder
+
+
+def judge(calls: list[list[str]]) -> None:
     for call, verdict in zip(calls, attempts(calls), strict=True):
+        verdict.out = ""  # a run tells how it goes until it cannot
         holds("damaged runs", verdict, call)
+
+
+def test_damaged_runs(whole: Path, tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    runs = [damaged(whole, tmp_path / f"{i}", chance) for i in range(cases(300))]
+    judge([[part.format(run=run) for part in chance.choice(LOOKS)] for run in runs])
+
+
+def test_damaged_runs_that_go_on(recipe: Path, whole: Path, tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    runs = [damaged(whole, tmp_path / f"{i}", chance) for i in range(cases(60))]
+    for run in runs:
+        (run / "summary.json").unlink(missing_ok=True)  # it is not done
+    judge([[part.format(run=run, recipe=recipe) for part in GOES_ON] for run in runs])

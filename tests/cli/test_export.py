@@ -1,6 +1,7 @@
 """`inception-lens export`: a network as something else, here as a config."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,9 +79,10 @@ def test_a_prototxt_reads_back_and_one_that_caffe_has_not_is_refused(capsys: Cap
 
 def test_a_googlenet_in_a_file_has_a_config(capsys: Capture, tmp_path: Path) -> None:
     deploy, config = tmp_path / "deploy.prototxt", tmp_path / "net.toml"
+    key: dict[str, Any] = {"inception_3a/5x5_reduce": 24}
     asked = ["export", "googlenet", "--set", "inception_3a/5x5_reduce=24", "--to", "prototxt", "-o", str(deploy)]
     assert run(asked) == run(["export", str(deploy), "--to", "toml", "-o", str(config)]) == 0
-    assert il.load(config) == il.load("googlenet", **{"inception_3a/5x5_reduce": 24})
+    assert il.load(config) == il.load("googlenet", **key)
     assert run(["export", "vgg16", "--to", "prototxt", "-o", str(deploy)]) == 0
     assert run(["export", str(deploy), "--to", "toml"]) == 2
     assert "is no GoogLeNet" in capsys.readouterr().err
