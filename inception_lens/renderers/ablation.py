@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inception_lens.renderers.escape import markdown_cell, printable
-from inception_lens.renderers.plots import STYLE
+from inception_lens.renderers.plots import figure
 from inception_lens.renderers.theme import COLORS
 from inception_lens.renderers.units import count, short
 
@@ -65,12 +65,8 @@ def ablation_markdown(found: Ablation, *, machine: str, date: str, command: str)
 
 def ablation_figure(found: Ablation) -> Figure:
     """Accuracy of every seed and its mean and spread, against parameters and MACs, and by arm."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(STYLE):
-        figure = Figure(figsize=(10, 3.8), layout="constrained")
-        by_arm, by_params, by_macs = figure.subplots(1, 3, sharey=True)
+    with figure(10, 3.8) as drawn:
+        by_arm, by_params, by_macs = drawn.subplots(1, 3, sharey=True)
         places = list(range(len(found.arms)))
         _points(by_arm, found, [float(place) for place in places])
         by_arm.set_xticks(places, [f"{printable(arm.arm)}\nn = {arm.n}" for arm in found.arms])
@@ -89,8 +85,10 @@ def ablation_figure(found: Ablation) -> Figure:
                 )
         if len({accuracy for arm in found.arms for accuracy in arm.accuracies}) == 1:
             by_arm.set_ylim(100 * found.arms[0].mean - 1, 100 * found.arms[0].mean + 1)
-        figure.suptitle(f"{printable(_title(found))}: each seed, mean and standard deviation")
-    return figure
+        low, high = by_arm.get_ylim()
+        by_arm.set_ylim(top=min(high, 100 + (100 - low) / 12))  # a deviation may reach beyond what there is
+        drawn.suptitle(f"{printable(_title(found))}: each seed, mean and standard deviation")
+    return drawn
 
 
 def _points(axes: Axes, found: Ablation, values: Sequence[float]) -> None:
