@@ -96,10 +96,10 @@ values = st.recursive(
 
 @settings(max_examples=cases(1_500))
 @given(
-    st.sampled_from(["googlenet", "inception_v3", "resnet50", "lenet", "vgg16", "nowhere", "xception"]),
-    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), values, max_size=4),
+    base=st.sampled_from(["googlenet", "inception_v3", "resnet50", "lenet", "vgg16", "nowhere", "xception"]),
+    keys=st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), values, max_size=4),
 )
-def test_configs(base: str, keys: dict[str, Any]) -> None:
+def test_configs(tmp_path_factory: pytest.TempPathFactory, base: str, keys: dict[str, Any]) -> None:
     import tomlkit
 
     told = {"base": base, **{key: value for key, value in keys.items() if value is not None and key}}
@@ -107,9 +107,24 @@ def test_configs(base: str, keys: dict[str, Any]) -> None:
         text = tomlkit.dumps(_without_none(told))
     except Exception:
         return  # no TOML can say it
-    path = Path(tempfile.gettempdir()) / "attacked.toml"
+    path = tmp_path_factory.getbasetemp() / "attacked.toml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     holds("configs", attempt(["summary", str(path), "--format", "json"]), text)
+
+
+WORDS = [
+    "base", "classes", "modules", "inception_3a", "5x5_reduce", "=", " = ", "[", "]", "[[", "]]", "{", "}", ".", ",", '"', '"""',
+    "'" * 3, "'", "#", "\n", "\n\n", "\r", "\\", "\\u0041", '"googlenet"', '"inception_v3"', "true", "none", "1e9", "-0", "0x_",
+    "1979-05-27", "inf", "nan", "\0", "é",
+]  # fmt: skip
+
+
+@settings(max_examples=cases(1_000))
+@given(text=st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=30).map("".join))
+def test_toml_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "attacked.toml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    holds("configs", attempt(["summary", str(path)]), text)
 
 
 def _without_none(value: Any) -> Any:
