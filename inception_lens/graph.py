@@ -14,6 +14,10 @@ Mode = Literal["inference", "training"]
 """Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
 
 
+MOST_SHOWN = 1_200
+"""Boxes of a diagram that a notebook shows unasked."""
+
+
 class Node(msgspec.Struct, frozen=True, gc=False):
     """One call: `op` applied to the outputs of the nodes or graph inputs that `inputs` names."""
 
@@ -112,7 +116,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         from inception_lens.renderers.diagram import diagram
 
         try:
-            return diagram(self).draw("svg").decode()
+            drawn = diagram(self)
+            return drawn.draw("svg").decode() if len(drawn.names) <= MOST_SHOWN else None
         except InceptionLensError:
             return None
 

@@ -99,7 +99,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt; from within an import end the process, as compiled modules may make anything of it."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            _refuse("interrupted")
+            os.write(2, b"error: interrupted\n")  # anything more could import, and wait for itself
             os._exit(INTERRUPTED)
         frame = frame.f_back
     raise KeyboardInterrupt

@@ -75,7 +75,7 @@ class Run(NamedTuple):
         write_page(folder, job.networks, device)
         click.echo(told(outcome.summary))
         click.echo(f"{self.path}/index.html shows the run; evaluate {self.path}, predict {self.path} IMAGE")
-        return 0
+        return 128 + outcome.signal if outcome.signal else 0  # one that came in the last epoch ends what would follow
 
 
 def dataset_of(recipe: Recipe, cache: Path | None, live: Live | None = None) -> Dataset:

@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     """None where a signal ended it before its last epoch."""
     evaluation: Evaluation | None
     signal: int = 0
+    """That was received while it ran; 0 for none."""
 
 
 class Loop:
@@ -77,7 +78,7 @@ class Loop:
         summary = self._summary(self.evaluation)
         if self.processes.first:
             self.folder.finish(summary, self.evaluation)
-        return Outcome(summary, self.evaluation)
+        return Outcome(summary, self.evaluation, self.signals.received)
 
     def _epoch(self) -> None:
         """Train to the end of an epoch, evaluate, log and save; or until a signal comes, or the run rolls back."""

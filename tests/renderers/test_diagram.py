@@ -47,4 +47,4 @@ def test_a_graph_and_a_diagram_show_themselves_in_a_notebook() -> None:
 
 
 def test_a_graph_that_is_too_large_shows_itself_as_text() -> None:
-    assert flat(6_500)._repr_svg_() is None
+    assert flat(1_500)._repr_svg_() is None

@@ -122,8 +122,8 @@ def test_folded_layers_are_drawn_once_and_joined_to_what_follows() -> None:
 def test_what_is_too_large_says_so_and_offers_what_fits() -> None:
     with pytest.raises(ConfigError, match=r"8,000 boxes.*--level network draws 1,000.*--fold.*--module inception_0"):
         diagram(chain(1_000), level="layer")
-    with pytest.raises(ConfigError, match=r"level network .* 6,500 boxes.*--fold"):
-        diagram(flat(6_500))
+    with pytest.raises(ConfigError, match=r"level network .* 12,500 boxes.*--fold"):
+        diagram(flat(12_500))
 
 
 def test_a_thousand_modules_are_drawn() -> None:
