@@ -56,6 +56,11 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def heard() -> None:
+    """Let Ctrl-C be heard, which a shell has turned off for what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("after", some([1.5, 0.3], 1))
 @pytest.mark.parametrize("name", some(list(CALLS), 4))
 def test_an_interrupt(name: str, after: float, chain: Path, tmp_path: Path) -> None:
@@ -66,6 +71,7 @@ def test_an_interrupt(name: str, after: float, chain: Path, tmp_path: Path) -> N
     started = subprocess.Popen(
         [sys.executable, "-m", "inception_lens", *call],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), cwd=tmp_path, start_new_session=True,
+        preexec_fn=heard,
     )  # fmt: skip
     timer = threading.Timer(after, started.send_signal, (signal.SIGINT,))
     timer.start()
