@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.record import OURS, Bench, Measurement
 from inception_lens.benchmarks.works import ANALYSIS, WORKS
-from inception_lens.renderers.plots import figure
+from inception_lens.renderers.plots import figure, logarithmic
 from inception_lens.renderers.theme import COLORS
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 MARKERS = "osD^v<>Pp*Xh"
@@ -65,7 +64,7 @@ def _dots(axes: Axes, found: Bench, networks: list[str], title: str, of: Callabl
         for i, one in known.items():
             hollow = {"markerfacecolor": "none"} if one.exact is False else {}
             axes.plot(of(one), i, linestyle="none", **style | {"label": None} | hollow)  # type: ignore[arg-type]
-    _logarithmic(axes.set_xscale, axes.xaxis)
+    logarithmic(axes, "x")
     axes.set_yticks(range(len(networks)), networks)
     axes.set_ylim(len(networks) - 0.5, -0.5)
     axes.set_xlabel(title)
@@ -84,14 +83,7 @@ def _lines(axes: Axes, found: Bench, chains: dict[str, int]) -> None:
             axes.plot(x, y, linewidth=1, **_style(found, counter))  # type: ignore[arg-type]
         else:
             axes.plot(x, y, color=COLORS["merge"], linewidth=1.2, linestyle=next(dashes), label=counter)
-    _logarithmic(axes.set_xscale, axes.xaxis)
-    _logarithmic(axes.set_yscale, axes.yaxis)
+    logarithmic(axes, "x")
+    logarithmic(axes, "y")
     axes.set_xlabel("Inception modules in a chain")
     axes.set_ylabel("seconds in process")
-
-
-def _logarithmic(set_scale: Callable[[str], None], axis: Axis) -> None:
-    """A scale of powers of ten, written as plain numbers."""
-    set_scale("log")
-    axis.set_major_formatter("{x:,g}")
-    axis.set_minor_formatter("")

@@ -77,6 +77,15 @@ def name_ticks(axes: Axes, places: Sequence[int], names: Sequence[str]) -> None:
     axes.set_xticks(places, told, rotation=60, ha="right", rotation_mode="anchor")
 
 
+def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Make an axis of what is drawn logarithmic, its ticks plain numbers; within one power of ten those between too."""
+    getattr(axes, f"set_{which}scale")("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = sorted(axis.get_view_interval())
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter("{x:,g}" if high < 10 * low else "")
+
+
 def accuracy_figure(networks: Sequence[Sized], *, dark: bool = False) -> Figure:
     """Published top-1 accuracy against MACs and against parameters.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inception_lens.errors import ConfigError
 from inception_lens.ops import Category
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.plots import figure
+from inception_lens.renderers.plots import figure, logarithmic
 from inception_lens.renderers.theme import COLORS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def training_figure(epochs: Sequence[Mapping[str, Any]], name: str = "training",
                     markersize=2.5,
                 )
             if panel == "loss" and min(axes.dataLim.ymin, 1) > 0:  # the first epochs would hide all others
-                axes.set_yscale("log")
+                logarithmic(axes, "y")
             axes.set_xlabel("epoch")
             axes.set_ylabel(panel)
             axes.xaxis.get_major_locator().set_params(integer=True)

@@ -40,3 +40,13 @@ def test_a_run_of_one_measure() -> None:
 def test_nothing_to_draw(epochs: list[dict[str, object]]) -> None:
     with pytest.raises(ConfigError, match="no loss, accuracy or learning rate"):
         training_figure(epochs)
+
+
+@pytest.mark.parametrize("losses", [(2.0, 1.1), (2.3, 0.02), (5_000.0, 0.5)])
+def test_the_ticks_of_a_logarithmic_loss_are_plain_numbers(losses: tuple[float, float]) -> None:
+    figure = training_figure([{"epoch": i, "train_loss": loss} for i, loss in enumerate(losses, 1)])
+    figure.draw_without_rendering()
+    axis = figure.axes[0].yaxis
+    texts = [label.get_text() for label in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))]
+    told = [float(text.replace(",", "")) for text in texts if text]
+    assert any(min(losses) <= number <= max(losses) for number in told)
