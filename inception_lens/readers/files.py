@@ -8,7 +8,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from inception_lens.errors import FormatError
+
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError)
+"""What decoding raises for bytes that are no JSON of the type asked for, or no text at all."""
 
 LARGEST_DIRECTORY = 16_000_000
 """Bytes of a ZIP archive's directory, which is read whole; a hundred thousand tensors take ten million."""

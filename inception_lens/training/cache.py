@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from inception_lens.errors import DataError
+from inception_lens.readers.files import NOT_JSON
 from inception_lens.training.dataset import Broken, Dataset, Listing, Progress, statistics
 from inception_lens.training.files import flush_folder, remove_folder
 
@@ -196,7 +197,7 @@ def _told(listing: Listing, images: Tensor, whole: Sequence[int], broken: list[t
 def _about(place: Path) -> About | None:
     try:
         return msgspec.json.decode((place / ABOUT).read_bytes(), type=About)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from inception_lens.errors import ConfigError, OutputError, TrainingError
+from inception_lens.readers.files import NOT_JSON
 from inception_lens.training.checkpoints import Checkpoints
 from inception_lens.training.dataset import Dataset
 from inception_lens.training.evaluation import Evaluation
@@ -160,7 +161,7 @@ class RunFolder:
     def _read(self, name: str, kind: type[Kept]) -> Kept:
         try:
             return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, *NOT_JSON) as error:
             raise TrainingError(f"{self.path / name}: {getattr(error, 'strerror', None) or error}") from None
 
 
