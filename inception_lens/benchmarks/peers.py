@@ -82,12 +82,13 @@ def measure(network: str, counter: str) -> Measurement:
     if counter == ANALYSIS and GRAPHS[network].name:
         command = [sys.executable, "-m", "inception_lens", "summary", GRAPHS[network].name]
         return msgspec.structs.replace(
-            found, process_seconds=statistics.median(_elapsed(command) for _ in range(COMMANDS))
+            found, process_seconds=statistics.median(elapsed(command) for _ in range(COMMANDS))
         )
     return found
 
 
-def _elapsed(command: list[str]) -> float:
+def elapsed(command: list[str]) -> float:
+    """Seconds of a whole command that ends well."""
     start = time.perf_counter()
     subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603
     return time.perf_counter() - start

@@ -5,12 +5,12 @@ Run it with `make bench-pictures`. Only ratios within one run mean anything: mac
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 from inception_lens.benchmarks.graphs import chain
+from inception_lens.benchmarks.peers import elapsed
 from inception_lens.errors import require
 from inception_lens.renderers.diagram import diagram
 
@@ -53,7 +53,7 @@ def main() -> None:
 def _command(ours: str, theirs: str) -> None:
     command = [sys.executable, "-m", "inception_lens", "diagram", "googlenet", "-o", ours]
     peer = [sys.executable, "-c", TORCHVIEW, theirs]
-    pairs = [(_seconds_of(command), _seconds_of(peer)) for _ in range(REPEATS + 1)][1:]
+    pairs = [(elapsed(command), elapsed(peer)) for _ in range(REPEATS + 1)][1:]
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(
         f"`inception-lens diagram googlenet -o x.svg` takes {mine:.3f} s, a process with torchview {other:.3f} s: "
@@ -75,12 +75,6 @@ def _chains(path: str) -> None:
         f"a picture of 1,000 chained modules takes {ours:.3f} s, torchview {other:.3f} s for 100: "
         f"ratio {ours / other:.3f}, limit {CHAIN_LIMIT}"
     )
-
-
-def _seconds_of(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

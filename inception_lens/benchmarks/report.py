@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from inception_lens.benchmarks.graphs import LENGTHS, chain_name
@@ -12,19 +13,7 @@ from inception_lens.benchmarks.record import OURS, Bench, Measurement
 from inception_lens.benchmarks.works import ANALYSIS, WORKS
 from inception_lens.renderers.escape import markdown_cell
 
-Reading = Callable[[Measurement], float | None]
-
-
-def _seconds(each: Measurement) -> float | None:
-    return each.seconds
-
-
-def _process_seconds(each: Measurement) -> float | None:
-    return each.process_seconds
-
-
-def _peak_bytes(each: Measurement) -> int | None:
-    return each.peak_bytes
+SECONDS, PROCESS_SECONDS, PEAK_BYTES = map(attrgetter, ("seconds", "process_seconds", "peak_bytes"))
 
 
 class Aim(NamedTuple):
@@ -33,18 +22,18 @@ class Aim(NamedTuple):
     title: str
     column: str
     counter: str
-    of: Reading
+    of: Callable[[Measurement], float | None]
     least: float
     exact: bool = False
     """Beside those alone that count the network right."""
 
 
 AIMS = (
-    Aim("analysis of a network of ours, in process", "analysis", ANALYSIS, _seconds, 50),
-    Aim("the same, as a whole process", "analysis, process", ANALYSIS, _process_seconds, 15),
-    Aim("the same, peak memory", "analysis, memory", ANALYSIS, _peak_bytes, 1),
-    Aim("a PyTorch model, in process, beside the fastest that is exact", "traced", OURS, _seconds, 10, exact=True),
-    Aim("the same, peak memory", "traced, memory", OURS, _peak_bytes, 1, exact=True),
+    Aim("analysis of a network of ours, in process", "analysis", ANALYSIS, SECONDS, 50),
+    Aim("the same, as a whole process", "analysis, process", ANALYSIS, PROCESS_SECONDS, 15),
+    Aim("the same, peak memory", "analysis, memory", ANALYSIS, PEAK_BYTES, 1),
+    Aim("a PyTorch model, in process, beside the fastest that is exact", "traced", OURS, SECONDS, 10, exact=True),
+    Aim("the same, peak memory", "traced, memory", OURS, PEAK_BYTES, 1, exact=True),
 )
 LINEAR = 13
 """Times the time of a tenth of the modules, at most: linear, and some for the memory that is further away."""

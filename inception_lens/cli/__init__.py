@@ -86,9 +86,8 @@ def lens() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit."""
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # and not ignored, as in the background of a shell
+    # A shell ignores it for what it runs in the background, and then so do we.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     code = run(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, and libraries may take their time to go
