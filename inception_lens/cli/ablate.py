@@ -90,9 +90,9 @@ def _run(name: str, arms: tuple[Arm, ...], seeds: list[int], recipe: Recipe, fol
         code = Run(_armed(recipe, arm, seed), path, True, cache, name=f"{arm.name}, seed {seed}").run()
         if code:
             return code
-    summaries = {arm.name: [RunFolder(path).summary() or {} for a, _, path in runs if a is arm] for arm in arms}
+    summaries = {arm.name: [RunFolder(path).finished() for a, _, path in runs if a is arm] for arm in arms}
     first = next(iter(summaries.values()))[0]
-    _write(ablation.gathered(name, str(first["data"]), seeds, recipe.epochs, summaries), folder)
+    _write(ablation.gathered(name, seeds, summaries), folder, f"{first.device}, torch {first.torch}")
     return 0
 
 
@@ -117,7 +117,7 @@ def _seeds(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _write(found: Ablation, folder: Path) -> None:
+def _write(found: Ablation, folder: Path, device: str) -> None:
     import msgspec
 
     from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text
@@ -125,7 +125,7 @@ def _write(found: Ablation, folder: Path) -> None:
 
     report = ablation_markdown(
         found,
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, {_device(folder, found)}",
+        machine=f"{platform.machine()}, {os.cpu_count()} cores, {device}",
         date=datetime.date.today().isoformat(),
         command=shlex.join(["inception-lens", *sys.argv[1:]]),
     )
@@ -134,10 +134,3 @@ def _write(found: Ablation, folder: Path) -> None:
     write(report, str(folder / "ablation.md"))
     write(drawn(ablation_figure(found), "svg"), str(folder / "ablation.svg"))
     write(ablation_text(found), None)
-
-
-def _device(folder: Path, found: Ablation) -> str:
-    from inception_lens.training.run_folder import RunFolder
-
-    summary = RunFolder(folder / found.arms[0].arm / f"seed-{found.seeds[0]}").summary() or {}
-    return f"{summary.get('device')}, torch {summary.get('torch')}"

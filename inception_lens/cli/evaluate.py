@@ -69,8 +69,9 @@ def _json(result: Evaluation, classes: Sequence[str], source: str, step: int) ->
 def _text(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
     named = zip(result.per_class, classes, strict=False)
     lowest = sorted((value, name) for value, name in named if value is not None)[:5]
+    loss = "?" if result.loss is None else f"{result.loss:.4f}"
     lines = (
-        f"accuracy {100 * result.top1:.2f} %, top-5 {100 * result.top5:.2f} %, loss {result.loss:.4f}: "
+        f"accuracy {100 * result.top1:.2f} %, top-5 {100 * result.top5:.2f} %, loss {loss}: "
         f"{result.images:,} images of {source}, step {step}",
         "lowest by class: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in lowest),
     )

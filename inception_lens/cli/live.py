@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.units import size
 from inception_lens.training.observer import Moment, Observer
+from inception_lens.training.records import Epoch
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -67,14 +67,14 @@ class Live(Observer):
             about = ""
         self._show(f"epoch {moment.epoch + 1}/{moment.epochs}", done, of, about)
 
-    def epoch(self, record: Mapping[str, Any]) -> None:
+    def epoch(self, record: Epoch) -> None:
         self.told = time.monotonic()
-        skipped = f"  {record['skipped_steps']} steps skipped" if record["skipped_steps"] else ""
+        skipped = f"  {record.skipped_steps} steps skipped" if record.skipped_steps else ""
         self._line(
-            f"epoch {record['epoch']:>3}  loss {record['train_loss']:7.4f}  "
-            f"train {100 * record['train_accuracy']:6.2f} %  test {100 * record['test_accuracy']:6.2f} %  "
-            f"rate {record['learning_rate']:.2e}  {record['images_per_second']:,.0f} images/s  "
-            f"{record['seconds']:.1f} s{skipped}"
+            f"epoch {record.epoch:>3}  loss {record.train_loss:7.4f}  "
+            f"train {100 * record.train_accuracy:6.2f} %  test {100 * record.test_accuracy:6.2f} %  "
+            f"rate {record.learning_rate:.2e}  {record.images_per_second:,.0f} images/s  "
+            f"{record.seconds:.1f} s{skipped}"
         )
 
     def note(self, text: str) -> None:

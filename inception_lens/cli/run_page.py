@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from msgspec.structs import asdict
 
 from inception_lens.cli.output import write
 from inception_lens.renderers.plots import drawn
@@ -14,20 +15,21 @@ from inception_lens.training.networks import Networks
 from inception_lens.training.recipe_file import to_toml
 from inception_lens.training.run_folder import RunFolder
 
+PAGE = "index.html"
+
 
 def write_page(folder: RunFolder, networks: Networks, device: torch.device) -> None:
     """Write curves.svg, confusion.svg and index.html into a run's folder."""
-    summary, epochs, evaluation = folder.summary(), folder.metrics(), folder.evaluation()
-    assert summary is not None
-    name = f"{summary['model']} on {summary['data']}"
+    summary, epochs, evaluation = folder.finished(), [*map(asdict, folder.metrics())], folder.evaluation()
+    name = f"{summary.model} on {summary.data}"
     figures = {
         "Loss, accuracy and learning rate of every epoch": drawn(training_figure(epochs, name), "svg"),
         "Which class is taken for which": drawn(confusion_figure(evaluation.confusion, folder.data().classes), "svg"),
     }
     for file, svg in zip(("curves.svg", "confusion.svg"), figures.values(), strict=True):
         write(svg, str(folder.path / file))
-    limits = _limits(networks, device, summary["precision"] == "bfloat16", summary["images_per_second"])
-    write(run_page(summary, epochs, figures, limits, to_toml(folder.recipe())), str(folder.path / "index.html"))
+    limits = _limits(networks, device, summary.precision == "bfloat16", summary.images_per_second)
+    write(run_page(asdict(summary), epochs, figures, limits, to_toml(folder.recipe())), str(folder.path / PAGE))
 
 
 def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: float | None) -> list[tuple[str, str]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 import torch
 
 from inception_lens.cli import networks
 from inception_lens.cli.live import Live
-from inception_lens.cli.run_page import write_page
+from inception_lens.cli.run_page import PAGE, write_page
 from inception_lens.errors import TrainingError
 from inception_lens.training import processes as process
 from inception_lens.training.augmentation import source_side
@@ -21,6 +21,7 @@ from inception_lens.training.job import Job
 from inception_lens.training.loop import Loop
 from inception_lens.training.observer import Observer
 from inception_lens.training.recipe import Recipe
+from inception_lens.training.records import Summary
 from inception_lens.training.run_folder import RunFolder
 from inception_lens.training.sources import open_dataset
 from inception_lens.training.trained import Trained
@@ -45,6 +46,8 @@ class Run(NamedTuple):
         if mine.first and folder.start(recipe, resume=self.resume or mine.restarts > 0):
             summary = folder.summary()
             if summary is not None and mine.world == 1:
+                if not (self.path / PAGE).exists():  # the end came between the summary and the page
+                    write_page(folder, networks.networks_of(recipe, len(folder.data().classes)), device)
                 click.echo(f"{self.path} is done: {told(summary)}")
                 return 0
         process.join(mine, device)
@@ -74,7 +77,7 @@ class Run(NamedTuple):
             return 128 + outcome.signal
         write_page(folder, job.networks, device)
         click.echo(told(outcome.summary))
-        click.echo(f"{self.path}/index.html shows the run; evaluate {self.path}, predict {self.path} IMAGE")
+        click.echo(f"{self.path / PAGE} shows the run; evaluate {self.path}, predict {self.path} IMAGE")
         return 128 + outcome.signal if outcome.signal else 0  # one that came in the last epoch ends what would follow
 
 
@@ -92,13 +95,13 @@ def dataset_of(recipe: Recipe, cache: Path | None, live: Live | None = None) -> 
     )
 
 
-def told(summary: dict[str, Any]) -> str:
+def told(summary: Summary) -> str:
     """A finished run in one line."""
-    rate = summary["images_per_second"]
+    rate = summary.images_per_second
     return (
-        f"accuracy {100 * summary['accuracy']:.2f} % (top-5 {100 * summary['top5']:.2f} %) of "
-        f"{summary['test_images']:,} images, {summary['params']:,} parameters, {summary['macs']:,} MACs, "
-        f"{f'{rate:,.0f}' if rate else '?'} images/s, {summary['seconds']:.1f} s"
+        f"accuracy {100 * summary.accuracy:.2f} % (top-5 {100 * summary.top5:.2f} %) of "
+        f"{summary.test_images:,} images, {summary.params:,} parameters, {summary.macs:,} MACs, "
+        f"{f'{rate:,.0f}' if rate else '?'} images/s, {summary.seconds:.1f} s"
     )
 
 
@@ -142,7 +145,7 @@ def trained(path: Path, best: bool, wanted: str | None) -> tuple[Trained, int]:
     recipe, about = folder.recipe(), folder.data()
     device = process.device_of(wanted or recipe.engine.device, process.Processes())
     found = networks.networks_of(recipe, len(about.classes))
-    return Trained(recipe, found, state.tensors, about, device), state.about["step"]
+    return Trained(recipe, found, state.tensors, about, device), state.position.step
 
 
 def _run_and_state(path: Path, best: bool) -> tuple[RunFolder, State]:

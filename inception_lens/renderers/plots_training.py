@@ -20,6 +20,7 @@ PANELS = {
     "learning rate": ("learning_rate", "lr"),
 }
 """The panels of the figure, each with the words that a measure in it has in its name."""
+LARGEST = 1e30
 LINE_COLORS: tuple[Category, ...] = ("conv", "pool", "linear", "norm", "activation", "merge")
 
 
@@ -50,7 +51,7 @@ def training_figure(epochs: Sequence[Mapping[str, Any]], name: str = "training",
         for axes, (panel, keys) in zip(drawn.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
             for k, key in enumerate(keys):
                 points = [
-                    (epoch.get("epoch", i), epoch[key])
+                    (epoch["epoch"] if _is_number(epoch.get("epoch")) else i, epoch[key])
                     for i, epoch in enumerate(epochs, 1)
                     if _is_number(epoch.get(key))
                 ]
@@ -74,4 +75,5 @@ def training_figure(epochs: Sequence[Mapping[str, Any]], name: str = "training",
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it can be drawn: no truth value, not NaN, and no larger than axes can be."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST

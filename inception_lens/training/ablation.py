@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from inception_lens.errors import ConfigError
+from inception_lens.training.records import Summary
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -94,21 +95,21 @@ class Ablation(msgspec.Struct, frozen=True):
     differences: list[Difference]
 
 
-def spread(arm: str, summaries: Sequence[Mapping[str, Any]]) -> Spread:
+def spread(arm: str, summaries: Sequence[Summary]) -> Spread:
     """Gather the runs of one arm."""
-    accuracies = [float(summary["accuracy"]) for summary in summaries]
-    rates = [summary["images_per_second"] for summary in summaries if summary["images_per_second"]]
+    accuracies = [float(summary.accuracy) for summary in summaries]
+    rates = [summary.images_per_second for summary in summaries if summary.images_per_second]
     return Spread(
         arm,
         accuracies,
         mean(accuracies),
         stdev(accuracies) if len(accuracies) > 1 else None,
         len(accuracies),
-        summaries[0]["params"],
-        summaries[0]["macs"],
+        summaries[0].params,
+        summaries[0].macs,
         mean(rates) if rates else None,
-        mean(summary["seconds"] for summary in summaries),
-        mean(summary["cpu_seconds"] for summary in summaries),
+        mean(summary.seconds for summary in summaries),
+        mean(summary.cpu_seconds for summary in summaries),
     )
 
 
@@ -129,9 +130,8 @@ def difference(arm: Spread, first: Spread) -> Difference:
     )
 
 
-def gathered(
-    name: str, data: str, seeds: Sequence[int], epochs: int, runs: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> Ablation:
+def gathered(name: str, seeds: Sequence[int], runs: Mapping[str, Sequence[Summary]]) -> Ablation:
     """Make the ablation of the summaries of every arm's runs, the first arm first."""
+    first = next(iter(runs.values()))[0]
     arms = [spread(arm, summaries) for arm, summaries in runs.items()]
-    return Ablation(name, data, list(seeds), epochs, arms, [difference(arm, arms[0]) for arm in arms[1:]])
+    return Ablation(name, first.data, list(seeds), first.epochs, arms, [difference(arm, arms[0]) for arm in arms[1:]])

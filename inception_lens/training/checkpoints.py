@@ -11,25 +11,37 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from inception_lens.errors import CheckpointError, OutputError, TrainingError
+from inception_lens.readers.files import NOT_JSON
 from inception_lens.training.files import write_whole
 
 NAME = re.compile(r"(step|best)-(\d{8,})-([0-9a-f]{32})\.safetensors")
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a run is."""
+
+    step: int
+    """Steps that are done."""
+    rollbacks: int = 0
+    """How often it went back to a state before, with half the learning rate."""
+    best: tuple[float, int] | None = None
+    """The best top-1 accuracy so far, and its epoch from 1; None before the first epoch's end."""
 
 
 class State(NamedTuple):
     """What a run goes on from."""
 
     tensors: Mapping[str, Tensor]
-    about: Mapping[str, Any]
-    """The position and what else is no tensor: whole numbers, text, lists."""
+    position: Position
 
 
 class Checkpoints:
@@ -40,7 +52,7 @@ class Checkpoints:
         self.damaged: list[str] = []
         """What was wrong with the states that `newest` passed over."""
 
-    def save(self, state: State, step: int, *, best: bool = False) -> Path:
+    def save(self, state: State, *, best: bool = False) -> Path:
         """Write a state, then remove those that are too many.
 
         Raises:
@@ -50,8 +62,8 @@ class Checkpoints:
         for name, tensor in state.tensors.items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise TrainingError(f"`{name}` is not finite: such a state is not saved")
-        data = save(dict(state.tensors), {"about": json.dumps(state.about)})
-        name = f"{step:08}-{hashlib.sha256(data).hexdigest()[:32]}.safetensors"
+        data = save(dict(state.tensors), {"about": msgspec.json.encode(state.position).decode()})
+        name = f"{state.position.step:08}-{hashlib.sha256(data).hexdigest()[:32]}.safetensors"
         path = self.folder / f"step-{name}"
         self.folder.mkdir(exist_ok=True)
         write_whole(path, data)
@@ -126,9 +138,26 @@ def read(path: Path) -> State:
         raise CheckpointError(f"{path}: it is damaged: its contents are not those of its name's hash")
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return State(load(data), json.loads(header["__metadata__"]["about"]))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        return State(load(data), msgspec.json.decode(header["__metadata__"]["about"], type=Position))
+    except (SafetensorError, ValueError, KeyError, TypeError, *NOT_JSON) as error:
         raise CheckpointError(f"{path}: it is no state of a run: {error}") from None
+
+
+def restore(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copy a state into the tensors of the same names.
+
+    Raises:
+        CheckpointError: the names or a shape differ: it is of another network or optimizer.
+    """
+    if strange := sorted(set(tensors) ^ set(state)):
+        raise CheckpointError(f"the state is of another network or recipe: `{strange[0]}` is in one of them alone")
+    for name, tensor in tensors.items():
+        if tensor.shape != state[name].shape:
+            found, wanted = list(state[name].shape), list(tensor.shape)
+            raise CheckpointError(f"the state is of another network or data: `{name}` is {found}, not {wanted}")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            tensor.copy_(state[name])
 
 
 def parameters_sha256(named: Mapping[str, Tensor]) -> str:

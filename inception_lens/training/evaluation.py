@@ -1,5 +1,7 @@
 """How often a network is right: top-1, top-5, and which class it takes for which."""
 
+import math
+
 import msgspec
 import torch
 from torch import Tensor, nn
@@ -21,8 +23,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     """Share of the images whose class got the highest score, 0 to 1."""
     top5: float
     """Share whose class is among the five highest scores, or among all where there are fewer."""
-    loss: float
-    """Mean cross-entropy of the main output, in nats."""
+    loss: float | None
+    """Mean cross-entropy of the main output, in nats; None where it is not finite."""
     confusion: list[list[int]]
     """Rows are the true classes, columns the answers."""
 
@@ -59,15 +61,16 @@ class Evaluator:
             scores = self.scores(network, images)
             ranked = scores.topk(min(5, self.classes)).indices
             right = ranked == labels[:, None]
-            loss = nn.functional.nll_loss(scores, labels, reduction="sum")
-            sums += torch.stack([right[:, 0].sum(), right.sum(), loss, torch.tensor(len(labels), device=device)])
+            lost = nn.functional.nll_loss(scores, labels, reduction="sum")
+            sums += torch.stack([right[:, 0].sum(), right.sum(), lost, torch.tensor(len(labels), device=device)])
             pairs = labels * self.classes + ranked[:, 0]
             confusion += pairs.bincount(minlength=self.classes**2).view_as(confusion)
         network.train(was_training)
         self.processes.sum(sums)
         self.processes.sum(confusion)
         top1, top5, loss_sum, count = sums.tolist()
-        return Evaluation(int(count), top1 / count, top5 / count, loss_sum / count, confusion.tolist())
+        loss = loss_sum / count if math.isfinite(loss_sum) else None
+        return Evaluation(int(count), top1 / count, top5 / count, loss, confusion.tolist())
 
     @torch.no_grad()
     def scores(self, network: nn.Module, images: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from inception_lens.errors import CheckpointError
 from inception_lens.training import optimizers
+from inception_lens.training.checkpoints import restore
 from inception_lens.training.graphs import GraphedPart
 from inception_lens.training.networks import Networks, channels_last, ends_as, log_probabilities, loss_weights
 from inception_lens.training.processes import Processes
@@ -136,14 +136,7 @@ class Learner:
         Raises:
             CheckpointError: it is of another network or optimizer.
         """
-        tensors = self._tensors()
-        if strange := sorted(set(tensors) ^ set(state)):
-            raise CheckpointError(f"the state is of another network or recipe: `{strange[0]}` is in one of them alone")
-        with torch.no_grad():
-            for name, tensor in tensors.items():
-                if tensor.shape != state[name].shape:
-                    raise CheckpointError(f"the state is of another network: `{name}` is {list(state[name].shape)}")
-                tensor.copy_(state[name])
+        restore(self._tensors(), state)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": tensor for name, tensor in named_tensors(self.network).items()}

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,13 +11,14 @@ from torch import Tensor
 from inception_lens.errors import OutputError, TrainingError
 from inception_lens.training import augmentation, optimizers
 from inception_lens.training.batches import Batches, order
-from inception_lens.training.checkpoints import State, parameters_sha256
+from inception_lens.training.checkpoints import Position, State, parameters_sha256
 from inception_lens.training.evaluation import Evaluation, Evaluator
 from inception_lens.training.job import Job, set_arithmetic, steps_per_epoch
 from inception_lens.training.learner import CORRECT, LOSS, SEEN, SKIPPED, Learner
 from inception_lens.training.memory import peak_memory
 from inception_lens.training.observer import Moment, Observer
 from inception_lens.training.processes import Processes
+from inception_lens.training.records import Epoch, Summary
 from inception_lens.training.run_folder import RunFolder
 from inception_lens.training.signals import Signals
 
@@ -28,7 +29,7 @@ ROLLBACKS = 3
 class Outcome(NamedTuple):
     """How a run ended."""
 
-    summary: dict[str, Any] | None
+    summary: Summary | None
     """None where a signal ended it before its last epoch."""
     evaluation: Evaluation | None
     signal: int = 0
@@ -137,23 +138,22 @@ class Loop:
         if better:
             self.best = (found.top1, epoch + 1)
         seen = max(totals[SEEN], 1)
-        record = {
-            "epoch": epoch + 1,
-            "step": self.step,
-            "learning_rate": self.learner.rate_scale
-            * optimizers.rate(self.recipe, self.step - 1, self.steps_per_epoch),
-            "train_loss": totals[LOSS] / seen,
-            "train_accuracy": totals[CORRECT] / seen,
-            "test_loss": found.loss,
-            "test_accuracy": found.top1,
-            "test_top5": found.top5,
-            "images_per_second": rate,
-            "train_seconds": trained,
-            "seconds": time.perf_counter() - started,
-            "cpu_seconds": time.process_time() - cpu_started,
-            "skipped_steps": int(totals[SKIPPED]),
-            "memory_bytes": peak_memory(self.device),
-        }
+        record = Epoch(
+            epoch=epoch + 1,
+            step=self.step,
+            learning_rate=self.learner.rate_scale * optimizers.rate(self.recipe, self.step - 1, self.steps_per_epoch),
+            train_loss=totals[LOSS] / seen,
+            train_accuracy=totals[CORRECT] / seen,
+            test_loss=found.loss,
+            test_accuracy=found.top1,
+            test_top5=found.top5,
+            images_per_second=rate,
+            train_seconds=trained,
+            seconds=time.perf_counter() - started,
+            cpu_seconds=time.process_time() - cpu_started,
+            skipped_steps=int(totals[SKIPPED]),
+            memory_bytes=peak_memory(self.device),
+        )
         self.learner.totals.zero_()
         if self.processes.first:
             try:
@@ -181,9 +181,9 @@ class Loop:
 
     def _write(self, best: bool, must: bool) -> None:
         self.saved_at = time.monotonic()
-        about = {"step": self.step, "rollbacks": self.rollbacks, "best": self.best}
+        position = Position(self.step, self.rollbacks, self.best)
         try:
-            self.checkpoints.save(State(self.learner.state(), about), self.step, best=best)
+            self.checkpoints.save(State(self.learner.state(), position), best=best)
         except OutputError as error:
             if must:
                 raise
@@ -211,9 +211,7 @@ class Loop:
         self.learner.load(state.tensors)
         if not self.processes.first:
             self.learner.totals.zero_()
-        self.step, self.rollbacks = int(state.about["step"]), int(state.about["rollbacks"])
-        found = state.about["best"]
-        self.best = (found[0], found[1]) if found else None
+        self.step, self.rollbacks, self.best = state.position.step, state.position.rollbacks, state.position.best
         self.learner.rate_scale = 0.5**self.rollbacks
 
     def _roll_back(self) -> None:
@@ -244,32 +242,32 @@ class Loop:
             Moment(epoch, self.recipe.epochs, within, self.steps_per_epoch, loss, accuracy, rate, memory)
         )
 
-    def _summary(self, found: Evaluation) -> dict[str, Any]:
+    def _summary(self, found: Evaluation) -> Summary:
         records = self.folder.metrics()
-        rates = sorted(record["images_per_second"] for record in records)
+        rates = sorted(record.images_per_second for record in records)
         best = self.best or (found.top1, self.recipe.epochs)
-        return {
-            "accuracy": found.top1,
-            "top5": found.top5,
-            "loss": found.loss,
-            "best_accuracy": best[0],
-            "best_epoch": best[1],
-            "per_class": dict(zip(self.dataset.classes, found.per_class, strict=False)),
-            "parameters_sha256": parameters_sha256(dict(self.learner.network.named_parameters())),
-            "params": self.networks.params,
-            "macs": self.networks.macs,
-            "images_per_second": rates[len(rates) // 2] if rates else None,
-            "seconds": sum(record["seconds"] for record in records),
-            "cpu_seconds": sum(record["cpu_seconds"] for record in records),
-            "epochs": self.recipe.epochs,
-            "steps": self.step,
-            "rollbacks": self.rollbacks,
-            "model": self.networks.inference.name,
-            "data": self.dataset.source,
-            "train_images": len(self.dataset.train),
-            "test_images": found.images,
-            "device": str(self.device) if self.device.type == "cpu" else torch.cuda.get_device_name(self.device),
-            "precision": "bfloat16" if self.learner.autocast else "float32",
-            "processes": self.processes.world,
-            "torch": str(torch.__version__),
-        }
+        return Summary(
+            accuracy=found.top1,
+            top5=found.top5,
+            loss=found.loss,
+            best_accuracy=best[0],
+            best_epoch=best[1],
+            per_class=dict(zip(self.dataset.classes, found.per_class, strict=False)),
+            parameters_sha256=parameters_sha256(dict(self.learner.network.named_parameters())),
+            params=self.networks.params,
+            macs=self.networks.macs,
+            images_per_second=rates[len(rates) // 2] if rates else None,
+            seconds=sum(record.seconds for record in records),
+            cpu_seconds=sum(record.cpu_seconds for record in records),
+            epochs=self.recipe.epochs,
+            steps=self.step,
+            rollbacks=self.rollbacks,
+            model=self.networks.inference.name,
+            data=self.dataset.source,
+            train_images=len(self.dataset.train),
+            test_images=found.images,
+            device=str(self.device) if self.device.type == "cpu" else torch.cuda.get_device_name(self.device),
+            precision="bfloat16" if self.learner.autocast else "float32",
+            processes=self.processes.world,
+            torch=str(torch.__version__),
+        )

@@ -1,7 +1,8 @@
 """Who is told how a run goes."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from inception_lens.training.records import Epoch
 
 
 class Moment(NamedTuple):
@@ -26,8 +27,8 @@ class Observer:
     def step(self, moment: Moment) -> None:
         """A step is done."""
 
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        """An epoch is done: its line of `metrics.jsonl`."""
+    def epoch(self, record: Epoch) -> None:
+        """An epoch is done."""
 
     def note(self, text: str) -> None:
         """Something that a person should know."""

@@ -1,6 +1,5 @@
 """The folder of a run: what was asked for, what each epoch measured, what came out, and the states to go on from."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from inception_lens.training.evaluation import Evaluation
 from inception_lens.training.files import write_whole
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import read_recipe, to_toml
+from inception_lens.training.records import Epoch, Summary
 
 Kept = TypeVar("Kept")
 
@@ -35,6 +35,10 @@ class DataAbout(msgspec.Struct, frozen=True):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     broken: list[tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
+            raise ValueError(f"mean and std of 1 or 3 channels, not of {len(self.mean)} and {len(self.std)}")
 
     @classmethod
     def of(cls, dataset: Dataset) -> "DataAbout":
@@ -111,33 +115,33 @@ class RunFolder:
         """
         return self._read(DATA, DataAbout)
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """A record for each epoch that is done; a half line, of a run that was killed, is none."""
+    def metrics(self) -> list[Epoch]:
+        """The epochs that are done; a line that is half, as a killed run leaves it, or damaged is passed over."""
         records = []
         if (self.path / METRICS).exists():
             for line in (self.path / METRICS).read_bytes().splitlines():
-                with suppress(ValueError):
-                    records.append(json.loads(line))
-        return [each for each in records if isinstance(each, dict) and isinstance(each.get("epoch"), int)]
+                with suppress(*NOT_JSON):
+                    records.append(msgspec.json.decode(line, type=Epoch))
+        return records
 
     def keep_metrics(self, epochs: int) -> None:
         """Leave the first so many epochs: those after the state that the run goes on from are done again."""
-        records = [record for record in self.metrics() if record["epoch"] <= epochs]
-        write_whole(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in records).encode())
+        records = [record for record in self.metrics() if record.epoch <= epochs]
+        write_whole(self.path / METRICS, b"".join(map(_line, records)))
 
-    def log(self, record: Mapping[str, Any]) -> None:
+    def log(self, record: Epoch) -> None:
         """Add the record of an epoch.
 
         Raises:
             OutputError: it cannot be written.
         """
         try:
-            with open(self.path / METRICS, "a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            with open(self.path / METRICS, "ab") as file:
+                file.write(_line(record))
         except OSError as error:
             raise OutputError(f"{self.path / METRICS}: {error.strerror or error}") from None
 
-    def finish(self, summary: Mapping[str, Any], evaluation: Evaluation) -> None:
+    def finish(self, summary: Summary, evaluation: Evaluation) -> None:
         """Write what came out; that the summary is there says that the run is done."""
         write_whole(self.path / EVALUATION, msgspec.json.encode(evaluation))
         write_whole(self.path / SUMMARY, _json(summary))
@@ -150,13 +154,20 @@ class RunFolder:
         """
         return self._read(EVALUATION, Evaluation)
 
-    def summary(self) -> dict[str, Any] | None:
-        """What came out; None before the run is done."""
+    def summary(self) -> Summary | None:
+        """What came out; None before the run is done, and where it is damaged: the run then writes it again."""
         try:
-            found: dict[str, Any] = json.loads((self.path / SUMMARY).read_bytes())
-        except (OSError, ValueError):
+            return self.finished()
+        except TrainingError:
             return None
-        return found
+
+    def finished(self) -> Summary:
+        """What came out of a run that is done.
+
+        Raises:
+            TrainingError: it is not there, or damaged.
+        """
+        return self._read(SUMMARY, Summary)
 
     def _read(self, name: str, kind: type[Kept]) -> Kept:
         try:
@@ -180,6 +191,10 @@ def _flat(table: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     for key, value in table.items():
         found |= _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else {f"{where}{key}": value}
     return found
+
+
+def _line(record: Epoch) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
 
 
 def _json(value: Any) -> bytes:

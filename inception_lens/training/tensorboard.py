@@ -1,11 +1,12 @@
 """Each epoch's numbers as TensorBoard reads them."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import asdict
 
 from inception_lens.errors import require
 from inception_lens.training.observer import Moment, Observer
+from inception_lens.training.records import Epoch
 
 
 class WithTensorBoard(Observer):
@@ -20,10 +21,10 @@ class WithTensorBoard(Observer):
     def step(self, moment: Moment) -> None:
         self.other.step(moment)
 
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        for name, value in record.items():
-            if name not in ("epoch", "step"):
-                self.writer.add_scalar(name, value, record["step"])  # type: ignore[no-untyped-call]
+    def epoch(self, record: Epoch) -> None:
+        for name, value in asdict(record).items():
+            if name not in ("epoch", "step") and value is not None:
+                self.writer.add_scalar(name, value, record.step)  # type: ignore[no-untyped-call]
         self.writer.flush()  # type: ignore[no-untyped-call]
         self.other.epoch(record)
 

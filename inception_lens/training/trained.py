@@ -7,10 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from inception_lens.errors import CheckpointError, DataError
+from inception_lens.errors import DataError
 from inception_lens.training.augmentation import Preparation, source_side
 from inception_lens.training.batches import Batches
 from inception_lens.training.cache import fitted
+from inception_lens.training.checkpoints import restore
 from inception_lens.training.dataset import Dataset
 from inception_lens.training.evaluation import Evaluation, Evaluator
 from inception_lens.training.image_folders import opened
@@ -37,7 +38,8 @@ class Trained:
         self.recipe, self.networks, self.about, self.device = recipe, networks, about, device
         self.network: nn.Module = networks.build(recipe.seed)
         prefix = "average.module." if recipe.engine.ema else "network."
-        self._load({name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)})
+        own = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        restore(named_tensors(self.network), own)
         self.network.to(device).eval()
         if recipe.engine.channels_last:
             channels_last(self.network)
@@ -75,14 +77,6 @@ class Trained:
         return [
             [Answer(names[i], float(row[i])) for i in row.argsort(descending=True)[:top].tolist()] for row in scores
         ]
-
-    def _load(self, state: Mapping[str, Tensor]) -> None:
-        wanted = named_tensors(self.network)
-        if strange := sorted(set(wanted) ^ set(state)):
-            raise CheckpointError(f"the state is of another network: `{strange[0]}` is in one of them alone")
-        with torch.no_grad():
-            for name, tensor in wanted.items():
-                tensor.copy_(state[name])
 
     def _evaluator(self, dataset: Dataset, everything: bool, crops: int | None) -> Evaluator:
         augmentation = self.recipe.augmentation

@@ -36,7 +36,17 @@ def test_a_run_of_one_measure() -> None:
     assert numbers(axes.lines[0], "x") == [1, 2]
 
 
-@pytest.mark.parametrize("epochs", [[], [{"epoch": 1}], [{"loss": "much"}], [{"loss": True}]])
+def test_what_is_no_number_is_not_drawn() -> None:
+    epochs: list[dict[str, object]] = [
+        {"epoch": "a", "loss": 2.0},
+        {"epoch": 10**400, "loss": 1.0},
+        {"epoch": 3, "loss": 10**400},
+    ]
+    (axes,) = training_figure(epochs).axes
+    assert (numbers(axes.lines[0], "x"), numbers(axes.lines[0], "y")) == ([1, 2], [2.0, 1.0])
+
+
+@pytest.mark.parametrize("epochs", [[], [{"epoch": 1}], [{"loss": "much"}], [{"loss": True}], [{"loss": 1e999}]])
 def test_nothing_to_draw(epochs: list[dict[str, object]]) -> None:
     with pytest.raises(ConfigError, match="no loss, accuracy or learning rate"):
         training_figure(epochs)

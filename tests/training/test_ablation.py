@@ -1,6 +1,7 @@
 """An ablation compares means with their spread, and says which is more."""
 
 import pytest
+from msgspec.structs import replace
 
 from inception_lens.cli.networks import networks_of
 from inception_lens.errors import ConfigError
@@ -10,16 +11,42 @@ from inception_lens.renderers.plots import drawn
 from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, gathered, width_arms
 from inception_lens.training.recipe import DIGITS
 from inception_lens.training.recipe_file import changed
+from inception_lens.training.records import Summary
+
+RUN = Summary(
+    accuracy=0.9,
+    top5=1.0,
+    loss=0.1,
+    best_accuracy=0.9,
+    best_epoch=20,
+    per_class={},
+    parameters_sha256="",
+    params=100,
+    macs=1000,
+    images_per_second=50.0,
+    seconds=9.0,
+    cpu_seconds=12.0,
+    epochs=20,
+    steps=400,
+    rollbacks=0,
+    model="tiny",
+    data="digits",
+    train_images=1347,
+    test_images=450,
+    device="cpu",
+    precision="float32",
+    processes=1,
+    torch="",
+)
 
 
-def runs(*accuracies: float, params: int = 100) -> list[dict[str, object]]:
-    shared = {"params": params, "macs": 10 * params, "images_per_second": 50.0, "seconds": 9.0, "cpu_seconds": 12.0}
-    return [{"accuracy": accuracy, **shared} for accuracy in accuracies]
+def runs(*accuracies: float, params: int = 100) -> list[Summary]:
+    return [replace(RUN, accuracy=accuracy, params=params, macs=10 * params) for accuracy in accuracies]
 
 
 def found(reduced: tuple[float, ...] = (0.98, 0.99, 1.0), naive: tuple[float, ...] = (0.95, 0.96, 0.94)) -> Ablation:
     arms = {"reduced": runs(*reduced), "naive": runs(*naive, params=400)}
-    return gathered("reduction", "digits", range(len(reduced)), 20, arms)
+    return gathered("reduction", range(len(reduced)), arms)
 
 
 def test_mean_spread_and_n() -> None:

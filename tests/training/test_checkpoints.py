@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from inception_lens.errors import CheckpointError, TrainingError
-from inception_lens.training.checkpoints import Checkpoints, State, parameters_sha256, read
+from inception_lens.training.checkpoints import Checkpoints, Position, State, parameters_sha256, read
 
 
 def state(value: float) -> State:
-    return State({"x": torch.full((3,), value), "n": torch.tensor(7)}, {"step": int(value), "best": None})
+    return State({"x": torch.full((3,), value), "n": torch.tensor(7)}, Position(int(value)))
 
 
 def names(folder: Path) -> list[str]:
@@ -20,32 +20,32 @@ def names(folder: Path) -> list[str]:
 def test_the_last_few_and_the_best_are_kept(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path, keep=2)
     for step in range(1, 6):
-        kept.save(state(step), step, best=step in (1, 3))
+        kept.save(state(step), best=step in (1, 3))
     assert names(tmp_path) == ["best-00000003", "step-00000004", "step-00000005"]
     newest, best = kept.newest(), kept.best()
     assert newest is not None
-    assert (newest.about["step"], best.about["step"]) == (5, 3)
+    assert (newest.position.step, best.position.step) == (5, 3)
     assert torch.equal(newest.tensors["x"], torch.full((3,), 5.0))
 
 
 def test_saving_the_same_again_changes_nothing(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path)
     for _ in range(2):
-        kept.save(state(1), 1, best=True)
+        kept.save(state(1), best=True)
     assert names(tmp_path) == ["best-00000001", "step-00000001"]
 
 
 def test_only_whole_states_of_the_right_name_are_read(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path, keep=3)
     for step in (1, 2, 3):
-        kept.save(state(step), step)
+        kept.save(state(step))
     (tmp_path / "step-00000009-x.safetensors").write_bytes(b"")
     (tmp_path / "step-00000008.pt").write_bytes(b"")
     third = next(tmp_path.glob("step-00000003*"))
     third.write_bytes(third.read_bytes()[:-1])
     found = kept.newest()
     assert found is not None
-    assert found.about["step"] == 2
+    assert found.position.step == 2
     assert [third.name in reason for reason in kept.damaged] == [True]
     with pytest.raises(CheckpointError, match="damaged"):
         read(third)
@@ -66,7 +66,7 @@ def test_what_is_no_state_but_named_as_one_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_finite_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="`x` is not finite"):
-        Checkpoints(tmp_path).save(State({"x": torch.tensor([float("nan")])}, {}), 1)
+        Checkpoints(tmp_path).save(State({"x": torch.tensor([float("nan")])}, Position(1)))
     assert names(tmp_path) == []
 
 

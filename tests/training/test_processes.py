@@ -121,5 +121,5 @@ def test_sigterm_stops_every_rank_at_one_step(recipe: Path, tmp_path: Path) -> N
     log = (tmp_path / "log").read_text()
     assert "stopped by SIGTERM, saved" in log
     state = read(max((out / "checkpoints").glob("step-*")))
-    assert 0 < state.about["step"] < 2000
+    assert 0 < state.position.step < 2000
     assert summary(out) == {}

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch
 from inception_lens.cli import run
 from inception_lens.errors import OutputError
 from inception_lens.training import learner
-from inception_lens.training.checkpoints import Checkpoints, State
+from inception_lens.training.checkpoints import Checkpoints, Position, State
 from tests.training.conftest import metrics, summary
 
 Train = Callable[..., dict[str, Any]]
@@ -52,7 +53,7 @@ os.replace = killed
 log = loop.RunFolder.log
 def killed(self, record):
     log(self, record)
-    if record["epoch"] == 2: {KILL}
+    if record.epoch == 2: {KILL}
 loop.RunFolder.log = killed
 """,
 }
@@ -137,19 +138,19 @@ def test_sigterm_saves_and_the_run_goes_on(
 
 def test_a_full_disk_leaves_the_states_that_are_there(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    checkpoints.save(State({"x": torch.ones(4)}, {"step": 1}), 1)
+    checkpoints.save(State({"x": torch.ones(4)}, Position(1)))
     before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # a write fails in the middle of the file
     try:
         with pytest.raises(OutputError, match="step-00000002"):
-            checkpoints.save(State({"x": torch.ones(100_000)}, {"step": 2}), 2)
+            checkpoints.save(State({"x": torch.ones(100_000)}, Position(2)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     assert [path.name[:13] for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
     found = checkpoints.newest()
     assert found is not None
-    assert found.about == {"step": 1}
+    assert found.position == Position(1)
 
 
 def test_a_run_outlives_a_full_disk(
@@ -157,13 +158,13 @@ def test_a_run_outlives_a_full_disk(
 ) -> None:
     save = Checkpoints.save
 
-    def full(self: Checkpoints, state: State, step: int, **rest: Any) -> Path:
-        if step != 4:
-            return save(self, state, step, **rest)
+    def full(self: Checkpoints, state: State, **rest: Any) -> Path:
+        if state.position.step != 4:
+            return save(self, state, **rest)
         before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
         try:
-            return save(self, state, step, **rest)
+            return save(self, state, **rest)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
@@ -272,10 +273,39 @@ def test_a_state_is_kept_after_every_so_many_seconds(
     saved: list[int] = []
     save = Checkpoints.save
 
-    def noted(self: Checkpoints, state: State, step: int, **rest: Any) -> Path:
-        saved.append(step)
-        return save(self, state, step, **rest)
+    def noted(self: Checkpoints, state: State, **rest: Any) -> Path:
+        saved.append(state.position.step)
+        return save(self, state, **rest)
 
     monkeypatch.setattr(Checkpoints, "save", noted)
     train("run", "--epochs", "1", "--option", "checkpoints.every_seconds=1")
     assert saved == [0, 1, 2, 3, 4]
+
+
+def test_a_damaged_summary_is_written_again(whole: Path, train: Train, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "summary.json").write_text('{"accuracy": "much"}')
+    again, before = train("run", "--resume"), summary(whole)
+    measured = {"seconds", "cpu_seconds", "images_per_second"}
+    assert {key: again[key] for key in again.keys() - measured} == {
+        key: before[key] for key in before.keys() - measured
+    }
+
+
+def test_a_page_that_is_missing_is_written(train: Train, tmp_path: Path, page: None) -> None:
+    train("run", "--epochs", "1")
+    written = tmp_path / "run" / "index.html"
+    written.unlink()
+    train("run", "--epochs", "1", "--resume")
+    assert "accuracy, top-1" in written.read_text()
+
+
+def test_a_loss_that_is_not_finite_is_said(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], page: None
+) -> None:
+    found = train("run", "--set", "norm=none", "--learning-rate", "1e15", "--epochs", "1")
+    assert found["loss"] is None
+    assert metrics(tmp_path / "run")[0]["test_loss"] is None
+    assert "<td>?</td>" in (tmp_path / "run" / "index.html").read_text()
+    assert run(["evaluate", str(tmp_path / "run")]) == 0
+    assert "loss ?:" in capsys.readouterr().out
