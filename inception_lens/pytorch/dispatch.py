@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -100,17 +100,16 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        rule = _rule(func)
-        if rule is not None:
-            call = rule(Arguments(args, kwargs, self.recorder.owns))
+        about = _about(func)
+        if about.rule is not None:
+            call = about.rule(Arguments(args, kwargs, self.recorder.owns))
             if call is not None:
                 return self._by_rule(func, args, kwargs, call)
-        name = func._schema.name
-        if name in ALIASES:
+        if about.name in ALIASES:
             return self._alias(func, args[0])
-        if name in DECIDING:
+        if about.name in DECIDING:
             return self._decided(func, args, kwargs)
-        if _is_composite(func):
+        if about.composite:
             with self:
                 return func.decompose(*args, **kwargs)
         return self._by_asking(func, args, kwargs)
@@ -120,15 +119,15 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _by_rule(self, func: Any, args: Any, kwargs: Any, call: Call) -> Any:
         inputs = [self.known(tensor) for tensor in call.inputs]
         given = tuple([type_of(tensor) for tensor in inputs])
-        op, writes = call.op, _writes(func)
+        op, about = call.op, _about(func)
         if call.weights:
             _check_weights(op, tuple([each.shape for each in given]), call.weights)
         types = op.output_types(given)
         result = self._computed(func, args, kwargs, types)
-        if writes and "inplace" in type(op).__struct_fields__:
+        if about.writes and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)
-        name = self.recorder.call(plain(func._schema.name), op, [each.path for each in inputs], types, call.weights)
-        if writes:
+        name = self.recorder.call(about.plain, op, [each.path for each in inputs], types, call.weights)
+        if about.writes:
             self.overwritten(inputs[0], name, valued=result is not None)
             return args[0]
         values = [None] * len(types) if result is None else tensors_in((result,))
@@ -160,7 +159,8 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # --- operators whose output PyTorch has to be asked for
 
     def _by_asking(self, func: Any, args: Any, kwargs: Any) -> Any:
-        name, written = plain(func._schema.name), _written(func, args, kwargs)
+        about = _about(func)
+        name, written = about.plain, _written(func, args, kwargs) if about.writes else []
         if written and all(self.recorder.counts(each) for each in written):
             return args[0]  # no tensor of the network: how many batches there were
         read = [] if name in LIKE else tensors_in((*args, *kwargs.values()))
@@ -170,7 +170,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not found and not written:
             return results
         types = tuple([type_of(each) for each in found or written])
-        if not written and inputs and (name in VIEWS or any(each.alias_info for each in func._schema.returns)):
+        if not written and inputs and about.views:
             return self._viewed(name, inputs[0], args, results, types)
         op = self._classified(func, inputs, types, Arguments(args, kwargs, self.recorder.owns))
         if written and "inplace" in type(op).__struct_fields__:
@@ -221,7 +221,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = inputs and all(each.value is not None for each in inputs)
         if known and (self.values or all(prod(each.shape) <= SMALL for each in inputs)):
             return self._for_real(func, args, kwargs)
-        meta = {**kwargs, "device": "meta"} if _makes(func) else kwargs
+        meta = {**kwargs, "device": "meta"} if _about(func).makes else kwargs
         try:
             results = func(*mapped(args, on_meta), **mapped(meta, on_meta))
         except (NotImplementedError, RuntimeError, TypeError) as error:
@@ -240,46 +240,53 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._for_real(func, args, kwargs)
 
 
-_rules: dict[Any, Rule | None] = {}
-_composites: dict[Any, bool] = {}
+class About(NamedTuple):
+    """What is asked of an operator again and again; its schema makes new objects for each answer."""
+
+    name: str
+    plain: str
+    rule: Rule | None
+    """The rule of its in-place form is the same; a form that writes elsewhere has none."""
+    composite: bool
+    """Whether it is made of other operators."""
+    writes: bool
+    views: bool
+    """Whether it answers with a part of its input."""
+    makes: bool
+    """Whether it makes a tensor on a device that it is told."""
+
+    @classmethod
+    def of(cls, func: Any) -> About:
+        schema, key = func._schema, torch._C.DispatchKey.CompositeImplicitAutograd
+        name, short = schema.name, plain(schema.name)
+        return cls(
+            name,
+            short,
+            None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_")),
+            torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),
+            schema.is_mutable,
+            short in VIEWS or any(each.alias_info for each in schema.returns),
+            any(argument.name == "device" for argument in schema.arguments),
+        )
 
 
-def _rule(func: Any) -> Rule | None:
-    """The rule of an operator, its in-place form's being the same; a form that writes elsewhere has none."""
-    try:
-        return _rules[func]
-    except KeyError:
-        name = func._schema.name
-        found = None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_"))
-        return _rules.setdefault(func, found)
+_abouts: dict[Any, About] = {}
 
 
-def _is_composite(func: Any) -> bool:
-    """Whether an operator is made of others."""
-    try:
-        return _composites[func]
-    except KeyError:
-        key = torch._C.DispatchKey.CompositeImplicitAutograd
-        return _composites.setdefault(func, torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key))
-
-
-def _writes(func: Any) -> bool:
-    return bool(func._schema.is_mutable)
+def _about(func: Any) -> About:
+    found = _abouts.get(func)
+    if found is None:
+        found = _abouts[func] = About.of(func)
+    return found
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> list[torch.Tensor]:
     """The tensors that an operator writes to."""
-    if not func._schema.is_mutable:
-        return []
     found: list[torch.Tensor] = []
     for i, argument in enumerate(func._schema.arguments):
         if argument.alias_info and argument.alias_info.is_write:
             found += tensors_in((kwargs[argument.name] if argument.name in kwargs else args[i],))
     return found
-
-
-def _makes(func: Any) -> bool:
-    return any(argument.name == "device" for argument in func._schema.arguments)
 
 
 def _has_no_shape(func: Any, error: Exception) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import is_not
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -23,6 +25,8 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 EVERYWHERE = tuple([getattr(every_module, f"_global{name}") for name in HOOKS])
 """Hooks that are run around every module there is."""
 
+CONTAINERS = frozenset({dict, list, set, OrderedDict})
+"""What a module keeps things in."""
 
 STATISTICS = ("running_mean", "running_var")
 """Buffers that standard modules read."""
@@ -47,6 +51,7 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
         original: Callable[..., Any] = nn.Module._call_impl
         thread = threading.get_ident()
         self._before: list[tuple[Any, Any]] = []
+        self._empty: list[Any] = []
         self._entered: set[int] = set()
         self._original = original
 
@@ -149,22 +154,26 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
 
     def _remember(self, module: nn.Module) -> None:
         state = vars(module)
+        held = [each for each in state.values() if type(each) in CONTAINERS]
         self._before.append((state, dict(state)))
-        self._before += [(held, held.copy()) for held in state.values() if type(held) in (dict, list, set)]
+        self._before += [(each, each.copy()) for each in held if each]
+        self._empty += [each for each in held if not each]  # most are
 
     def _put_back(self) -> None:
-        for state, before in reversed(self._before):
+        for each in self._empty:
+            if each:
+                each.clear()
+        for state, before in self._before:
             if type(state) is list:
                 state[:] = before
-            elif (state or before) and _differs(state, before):  # most are empty
+            elif state != before if type(state) is set else _differs(state, before):
                 state.clear()
                 state.update(before)
 
 
-def _differs(state: Any, before: Any) -> bool:
-    if type(state) is set or state.keys() != before.keys():
-        return True
-    return any([state[key] is not value for key, value in before.items()])  # noqa: C419 - a list is faster
+def _differs(state: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether other things are in a dictionary: tensors cannot be asked whether they are equal."""
+    return [*state] != [*before] or any(map(is_not, state.values(), before.values()))
 
 
 def _untouched(module: nn.Module) -> bool:
