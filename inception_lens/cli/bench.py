@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from inception_lens.benchmarks.record import Bench, Measurement, read_bench
-from inception_lens.cli import options
+from inception_lens.cli import INTERRUPTED, options
 from inception_lens.cli.bench_training import train
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, require
@@ -22,7 +22,8 @@ inception-lens bench -o bench.json                        all of it: half an hou
 inception-lens bench --from bench.json -o bench.svg       or bench.md: nothing is measured again
 inception-lens bench --networks "GoogLeNet,ViT-L/16" --counters torchinfo
 
-Needs the extra bench. Each measurement is a process of its own; a line on standard error tells of each.
+Needs the extra bench. Each measurement is a process of its own; a line on standard error tells of each. Ctrl-C ends it
+with what was measured until then.
 """
 
 
@@ -34,27 +35,36 @@ Needs the extra bench. Each measurement is a process of its own; a line on stand
 @click.pass_context
 def command(
     ctx: click.Context, networks: str | None, counters: str | None, earlier: str | None, output: str | None
-) -> None:
+) -> int:
     """Run the command; its help is `HELP`."""
     if ctx.invoked_subcommand:
-        return
+        return 0
     format_ = options.format_of(output, SUFFIXES, without=".md")
     if earlier and (networks or counters):
         raise ConfigError("--from shows an earlier run as it was: --networks and --counters are those of a new one")
-    write(_shown(read_bench(earlier) if earlier else _run(networks, counters), format_), output)
+    found, whole = (read_bench(earlier), True) if earlier else _run(networks, counters)
+    write(_shown(found, format_), output)
+    return 0 if whole else INTERRUPTED
 
 
-def _run(networks: str | None, counters: str | None) -> Bench:
+def _run(networks: str | None, counters: str | None) -> tuple[Bench, bool]:
+    """What was measured, and whether that is all that was asked for."""
     require("torch", extra="torch")
     from inception_lens.benchmarks import peers
     from inception_lens.benchmarks.counters import COUNTERS
     from inception_lens.benchmarks.networks import NETWORKS
 
-    found = []
-    for each in peers.compared(_asked(networks, NETWORKS), _asked(counters, COUNTERS)):
-        _tell(each)
-        found.append(each)
-    return peers.run(found)
+    found: list[Measurement] = []
+    try:
+        for each in peers.compared(_asked(networks, NETWORKS), _asked(counters, COUNTERS)):
+            _tell(each)
+            found.append(each)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        click.echo(f"interrupted: {len(found)} measurements are written", err=True)
+        return peers.run(found), False
+    return peers.run(found), True
 
 
 def _tell(each: Measurement) -> None:

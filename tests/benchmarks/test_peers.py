@@ -118,6 +118,35 @@ def test_a_run_is_kept_and_shown_again(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err.count("error: ") == 4
 
 
+@pytest.mark.parametrize("target", ["bench.json", "bench.md", "bench.svg"])
+def test_an_interrupted_run_keeps_what_it_measured(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter(RUN.measurements[:2])
+
+    def measured(network: str, counter: str) -> Measurement:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(peers, "measure", measured)
+    assert run(["bench", "-o", str(tmp_path / target)]) == 130
+    assert capsys.readouterr().err.endswith("interrupted: 2 measurements are written\n")
+    if target == "bench.json":
+        assert read_bench(str(tmp_path / target)).measurements == RUN.measurements[:2]
+    assert (tmp_path / target).stat().st_size > 500
+
+
+def test_an_interrupt_before_any_measurement_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(network: str, counter: str) -> Measurement:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(peers, "measure", interrupted)
+    assert run(["bench", "-o", str(tmp_path / "bench.json")]) == 130
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_refuses_what_it_does_not_measure(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--networks", "GoogLeNe"]) == 2
     assert "did you mean `GoogLeNet`" in capsys.readouterr().err
