@@ -51,7 +51,6 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
         original: Callable[..., Any] = nn.Module._call_impl
         thread = threading.get_ident()
         self._before: list[tuple[Any, Any]] = []
-        self._empty: list[Any] = []
         self._entered: set[int] = set()
         self._original = original
 
@@ -154,19 +153,14 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
 
     def _remember(self, module: nn.Module) -> None:
         state = vars(module)
-        held = [each for each in state.values() if type(each) in CONTAINERS]
         self._before.append((state, dict(state)))
-        self._before += [(each, each.copy()) for each in held if each]
-        self._empty += [each for each in held if not each]  # most are
+        self._before += [(each, each.copy()) for each in state.values() if type(each) in CONTAINERS]
 
     def _put_back(self) -> None:
-        for each in self._empty:
-            if each:
-                each.clear()
-        for state, before in self._before:
+        for state, before in reversed(self._before):  # what several modules hold is at last as the first found it
             if type(state) is list:
                 state[:] = before
-            elif state != before if type(state) is set else _differs(state, before):
+            elif (state or before) and (type(state) is set or _differs(state, before)):  # most are empty
                 state.clear()
                 state.update(before)
 

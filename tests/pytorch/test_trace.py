@@ -187,6 +187,8 @@ class Restless(nn.Module):
         self.steps: Tensor
         self.register_buffer("steps", torch.zeros(()))
         self.count, self.seen, self.table = 0, [1], {"a": 1}
+        self.names: set[str] = set()
+        vars(self.norm)["seen"] = self.seen  # two modules hold one list
         self.fails = False
 
     def forward(self, x: Tensor) -> Tensor:
@@ -195,6 +197,8 @@ class Restless(nn.Module):
         self.last = x
         self.seen.append(2)
         self.table["b"] = 2
+        self.names.add("x")
+        self.register_forward_hook(lambda *_: None)
         self.eval()
         self.register_buffer("late", x)
         noise, _ = torch.rand(3), random.random()  # noqa: S311
@@ -226,7 +230,8 @@ def test_a_model_is_left_as_it_was_found(fails: bool, values: bool) -> None:
     assert after.keys() == state.keys()
     assert all(torch.equal(after[name], tensor) for name, tensor in state.items())
     assert {name: dict(vars(each)) for name, each in module.named_modules()} == attributes
-    assert (module.seen, module.table) == ([1], {"a": 1})
+    assert (module.seen, module.table, module.names) == ([1], {"a": 1}, set())
+    assert not module._forward_hooks
     assert [each.training for each in module.modules()] == training
     assert torch.equal(torch.get_rng_state(), rng)
     assert random.getstate() == python
