@@ -1,8 +1,10 @@
 """Attacks: everything that a stranger could hand to the project, and what must hold for all of it.
 
-`ATTACK_SCALE` is the share of the cases that is tried: 0.1 without it, 1 under `make attack`. Seeds are fixed.
+`ATTACK_SCALE` is the share of the cases that is tried: 0.1 without it, 1 under `make attack`. Seeds are fixed;
+`ATTACK_SEED=N` tries others.
 """
 
+import os
 from typing import Any
 
 import pytest
@@ -11,7 +13,11 @@ from hypothesis import HealthCheck, settings
 from tests.attack import arena
 
 settings.register_profile(
-    "attack", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    "attack",
+    deadline=None,
+    derandomize="ATTACK_SEED" not in os.environ,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("attack")
 
