@@ -84,7 +84,7 @@ def _headed(numpy: Any, opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: st
             read = header.read_array_header_1_0 if header.read_magic(member) == (1, 0) else header.read_array_header_2_0
             shape, _, dtype = read(member, max_header_size=LARGEST_NUMPY_HEADER)
             begin = member.tell()
-    except (ValueError, TypeError, SyntaxError, KeyError, MemoryError, OverflowError, RecursionError) as error:
+    except Exception as error:  # NumPy reads a header as Python's own text, with whatever that can raise
         raise FormatError(f"{shown(path)}: `{name[:80]}` is no array: {str(error)[:80]!r}") from None
     if dtype.hasobject:
         return Tensor(name, shape, "object", None, "Python objects, which are a program: not read")

@@ -213,6 +213,7 @@ def header(text: str, body: bytes = b"") -> bytes:
         ("w.safetensors", header("[" * 50_000), "no whole"),
         ("w.npz", b"PK\3\4 and no more", "no whole .npz"),
         ("w.npz", archived(b""), "is no array"),
+        ("w.npz", archived(b"\x93NUMPY\1\0\3\0((("), "is no array"),
         ("w.pth", b"PK\3\4 and no more", "no whole archive"),
         ("w.pth", b"\x89PNG....", "no whole archive"),
         ("w.pth", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "cannot be read"),
