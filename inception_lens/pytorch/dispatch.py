@@ -123,7 +123,8 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if call.weights:
             _check_weights(op, tuple([each.shape for each in given]), call.weights)
         types = op.output_types(given)
-        result = self._computed(func, args, kwargs, types)
+        known = all(each.value is not None for each in inputs)
+        result = self._computed(func, args, kwargs, types) if known else None
         if about.writes and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)
         name = self.recorder.call(about.plain, op, [each.path for each in inputs], types, call.weights)
