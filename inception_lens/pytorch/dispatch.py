@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -100,16 +101,16 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        about = _about(func)
-        if about.rule is not None:
-            call = about.rule(Arguments(args, kwargs, self.recorder.owns))
+        operator = _operator(func)
+        if operator.rule is not None:
+            call = operator.rule(Arguments(args, kwargs, self.recorder.owns))
             if call is not None:
                 return self._by_rule(func, args, kwargs, call)
-        if about.name in ALIASES:
+        if operator.name in ALIASES:
             return self._alias(func, args[0])
-        if about.name in DECIDING:
+        if operator.name in DECIDING:
             return self._decided(func, args, kwargs)
-        if about.composite:
+        if operator.composite:
             with self:
                 return func.decompose(*args, **kwargs)
         return self._by_asking(func, args, kwargs)
@@ -119,24 +120,27 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _by_rule(self, func: Any, args: Any, kwargs: Any, call: Call) -> Any:
         inputs = [self.known(tensor) for tensor in call.inputs]
         given = tuple([type_of(tensor) for tensor in inputs])
-        op, about = call.op, _about(func)
+        op, operator = call.op, _operator(func)
         if call.weights:
             _check_weights(op, tuple([each.shape for each in given]), call.weights)
         types = op.output_types(given)
-        known = all(each.value is not None for each in inputs)
-        result = self._computed(func, args, kwargs, types) if known else None
-        if about.writes and "inplace" in type(op).__struct_fields__:
+        result = self._computed(func, args, kwargs, inputs, types)
+        if operator.writes and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)
-        name = self.recorder.call(about.plain, op, [each.path for each in inputs], types, call.weights)
-        if about.writes:
+        name = self.recorder.call(operator.plain, op, [each.path for each in inputs], types, call.weights)
+        if operator.writes:
             self.overwritten(inputs[0], name, valued=result is not None)
             return args[0]
         values = [None] * len(types) if result is None else tensors_in((result,))
         made = [self.made(output_name(name, i), each, values[i]) for i, each in enumerate(types)]
         return made[0] if len(made) == 1 else tuple(made)
 
-    def _computed(self, func: Any, args: Any, kwargs: Any, types: Sequence[TensorType]) -> Any:
+    def _computed(
+        self, func: Any, args: Any, kwargs: Any, inputs: Sequence[Traced], types: Sequence[TensorType]
+    ) -> Any:
         """What the operator makes for real; None where an input's value is not known, or it is too much to do."""
+        if any(each.value is None for each in inputs):  # nearly always
+            return None
         if not self.values and max([each.elements for each in types]) > SMALL:
             return None
         read = tensors_in((*args, *kwargs.values()))
@@ -147,8 +151,6 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._for_real(func, args, kwargs)
 
     def _is_small(self, tensor: torch.Tensor) -> bool:
-        if type(tensor) is Traced and tensor.value is None:
-            return False
         return tensor.numel() <= SMALL and self.recorder.role(tensor)[0] != "parameter"
 
     def _for_real(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -160,8 +162,8 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # --- operators whose output PyTorch has to be asked for
 
     def _by_asking(self, func: Any, args: Any, kwargs: Any) -> Any:
-        about = _about(func)
-        name, written = about.plain, _written(func, args, kwargs) if about.writes else []
+        operator = _operator(func)
+        name, written = operator.plain, _written(func, args, kwargs) if operator.writes else []
         if written and all(self.recorder.counts(each) for each in written):
             return args[0]  # no tensor of the network: how many batches there were
         read = [] if name in LIKE else tensors_in((*args, *kwargs.values()))
@@ -171,7 +173,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not found and not written:
             return results
         types = tuple([type_of(each) for each in found or written])
-        if not written and inputs and about.views:
+        if not written and inputs and operator.views:
             return self._viewed(name, inputs[0], args, results, types)
         op = self._classified(func, inputs, types, Arguments(args, kwargs, self.recorder.owns))
         if written and "inplace" in type(op).__struct_fields__:
@@ -222,7 +224,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = inputs and all(each.value is not None for each in inputs)
         if known and (self.values or all(prod(each.shape) <= SMALL for each in inputs)):
             return self._for_real(func, args, kwargs)
-        meta = {**kwargs, "device": "meta"} if _about(func).makes else kwargs
+        meta = {**kwargs, "device": "meta"} if _operator(func).makes else kwargs
         try:
             results = func(*mapped(args, on_meta), **mapped(meta, on_meta))
         except (NotImplementedError, RuntimeError, TypeError) as error:
@@ -241,7 +243,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._for_real(func, args, kwargs)
 
 
-class About(NamedTuple):
+class Operator(NamedTuple):
     """What is asked of an operator again and again; its schema makes new objects for each answer."""
 
     name: str
@@ -256,29 +258,20 @@ class About(NamedTuple):
     makes: bool
     """Whether it makes a tensor on a device that it is told."""
 
-    @classmethod
-    def of(cls, func: Any) -> About:
-        schema, key = func._schema, torch._C.DispatchKey.CompositeImplicitAutograd
-        name, short = schema.name, plain(schema.name)
-        return cls(
-            name,
-            short,
-            None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_")),
-            torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),
-            schema.is_mutable,
-            short in VIEWS or any(each.alias_info for each in schema.returns),
-            any(argument.name == "device" for argument in schema.arguments),
-        )
 
-
-_abouts: dict[Any, About] = {}
-
-
-def _about(func: Any) -> About:
-    found = _abouts.get(func)
-    if found is None:
-        found = _abouts[func] = About.of(func)
-    return found
+@cache
+def _operator(func: Any) -> Operator:
+    schema, key = func._schema, torch._C.DispatchKey.CompositeImplicitAutograd
+    name, short = schema.name, plain(schema.name)
+    return Operator(
+        name,
+        short,
+        None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_")),
+        torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),
+        schema.is_mutable,
+        short in VIEWS or any(each.alias_info for each in schema.returns),
+        any(argument.name == "device" for argument in schema.arguments),
+    )
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> list[torch.Tensor]:

@@ -21,6 +21,7 @@ PANELS = {
 }
 """The panels of the figure, each with the words that a measure in it has in its name."""
 LARGEST = 1e30
+"""What is beyond is not drawn: JSON writes whole numbers that no float holds."""
 LINE_COLORS: tuple[Category, ...] = ("conv", "pool", "linear", "norm", "activation", "merge")
 
 

@@ -97,7 +97,7 @@ class Ablation(msgspec.Struct, frozen=True):
 
 def spread(arm: str, summaries: Sequence[Summary]) -> Spread:
     """Gather the runs of one arm."""
-    accuracies = [float(summary.accuracy) for summary in summaries]
+    accuracies = [summary.accuracy for summary in summaries]
     rates = [summary.images_per_second for summary in summaries if summary.images_per_second]
     return Spread(
         arm,

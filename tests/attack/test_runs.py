@@ -44,9 +44,15 @@ def whole(recipe: Path) -> Path:
     return folder
 
 
+def copied(whole: Path, folder: Path, *without: str) -> Path:
+    """A copy of a run, without its pictures and what else is named."""
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.svg", "*.html", *without))
+    return folder
+
+
 def damaged(whole: Path, folder: Path, chance: random.Random) -> Path:
     """A copy of a run of which one file is missing or not what it was."""
-    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.svg", "*.html"))
+    copied(whole, folder)
     kinds = (".toml", ".json", ".jsonl", ".safetensors")
     file = chance.choice(sorted(path for path in folder.rglob("*") if path.suffix in kinds))
     if chance.random() < 0.1:
@@ -136,10 +142,11 @@ def records(folder: Path) -> Iterator[tuple[str, bytes]]:
 def states(folder: Path) -> Iterator[tuple[str, bytes]]:
     """The last state with a tensor or the position changed, under the name that its hash asks for."""
     last = max((folder / "checkpoints").glob("step-*"))
-    tensors, position = read(last).tensors, to_builtins(read(last).position)
-    for path in fields(position):
+    tensors, position = read(last)
+    where = to_builtins(position)
+    for path in fields(where):
         for to in STRANGE:
-            yield state(save(dict(tensors), {"about": json.dumps(changed(position, path, to))}), last.name)
+            yield state(save(dict(tensors), {"about": json.dumps(changed(where, path, to))}), last.name)
     for name in [*tensors][::9]:
         tensor = tensors[name]
         others = [
@@ -147,15 +154,13 @@ def states(folder: Path) -> Iterator[tuple[str, bytes]]:
             {name: tensor.flatten()[:1]},
             {name: tensor[..., None].clone()},
             {name: tensor.to(torch.complex64)},
-        ]
-        others += [
             {name: tensor.to(torch.uint8)},
             {name: torch.full_like(tensor, -1)},
             {name: tensor, "x" * 99: tensor + 1},
         ]
         for other in others:
             kept = {key: value for key, value in tensors.items() if key != name}
-            yield state(save(kept | other, {"about": json.dumps(position)}), last.name)
+            yield state(save(kept | other, {"about": json.dumps(where)}), last.name)
 
 
 def state(data: bytes, name: str) -> tuple[str, bytes]:
@@ -165,9 +170,7 @@ def state(data: bytes, name: str) -> tuple[str, bytes]:
 def test_runs_with_other_fields_and_states(recipe: Path, whole: Path, tmp_path: Path) -> None:
     calls: list[tuple[list[str], Path]] = []
     for i, (name, data) in enumerate(some([*records(whole), *states(whole)])):
-        run = tmp_path / str(i)
-        steps = "step-*" if name.startswith("checkpoints") else "*.html"
-        shutil.copytree(whole, run, ignore=shutil.ignore_patterns("*.svg", "*.html", steps))
+        run = copied(whole, tmp_path / str(i), *(["step-*"] if name.startswith("checkpoints") else []))
         if name != "summary.json":
             (run / "summary.json").unlink()
         (run / name).write_bytes(data)
