@@ -113,7 +113,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     def _repr_svg_(self) -> str | None:
         """The diagram that a notebook shows; None, and so the text, where there would be too much of it."""
-        from inception_lens.renderers.diagram import diagram
+        from inception_lens.renderers.diagrams.diagram import diagram
 
         try:
             drawn = diagram(self)

@@ -10,7 +10,7 @@ import pytest
 from inception_lens.benchmarks.ports import CASES, LIMIT
 from inception_lens.cli import run
 from inception_lens.renderers.ablation import ablation_figure, ablation_markdown
-from inception_lens.renderers.plots import drawn
+from inception_lens.renderers.plots.figure import drawn
 from inception_lens.training.ablation import Ablation
 
 ROOT = Path(__file__).parent.parent

@@ -132,7 +132,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
     def _repr_html_(self) -> str:
-        from inception_lens.renderers.html import summary_fragment
+        from inception_lens.renderers.pages.summary import summary_fragment
 
         return summary_fragment(self)
 

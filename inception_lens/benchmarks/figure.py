@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.record import OURS, Bench, Measurement
 from inception_lens.benchmarks.works import ANALYSIS, WORKS
-from inception_lens.renderers.plots import figure, logarithmic
+from inception_lens.renderers.plots.figure import figure, logarithmic
 from inception_lens.renderers.theme import COLORS
 
 if TYPE_CHECKING:

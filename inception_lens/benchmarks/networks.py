@@ -47,7 +47,7 @@ def _transformers(kind: str, **settings: Any) -> Callable[[], nn.Module]:
 
 def _chain(length: int) -> Network:
     def make() -> nn.Module:
-        from inception_lens.pytorch.build import build
+        from inception_lens.pytorch.build.network import build
 
         libraries()  # some counters import torchvision by themselves
         return build(chain(length), initialisation="pytorch")

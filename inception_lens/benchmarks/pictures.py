@@ -12,7 +12,7 @@ import time
 from inception_lens.benchmarks.graphs import chain
 from inception_lens.benchmarks.peers import elapsed
 from inception_lens.errors import require
-from inception_lens.renderers.diagram import diagram
+from inception_lens.renderers.diagrams.diagram import diagram
 
 COMMAND_LIMIT = 1 / 4
 """Of a process that draws GoogLeNet with torchview, for the whole command."""
@@ -33,7 +33,7 @@ def draw_with_torchview(graph: object, path: str) -> None:
     torch = require("torch", extra="torch")
     torchview = require("torchview", extra="dev")
     from inception_lens.graph import Graph
-    from inception_lens.pytorch.build import build
+    from inception_lens.pytorch.build.network import build
 
     assert isinstance(graph, Graph)
     with torch.device("meta"):

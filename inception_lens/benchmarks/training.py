@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from inception_lens.training.learner import Learner, autocast_on
 from inception_lens.training.networks import Networks, channels_last, loss_weights
-from inception_lens.training.processes import Processes
 from inception_lens.training.recipe import Recipe
+from inception_lens.training.run.processes import Processes
 
 if TYPE_CHECKING:
     import torch

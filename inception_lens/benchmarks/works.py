@@ -17,20 +17,20 @@ def _analysis(pair: Pair) -> int:
 
 def _savings(pair: Pair) -> None:
     from inception_lens.analyses.machines import machine
-    from inception_lens.analyses.savings import DEFAULT_KINDS, savings
-    from inception_lens.analyses.savings_kinds import kinds_called
+    from inception_lens.analyses.savings.kinds import kinds_called
+    from inception_lens.analyses.savings.network import DEFAULT_KINDS, savings
 
     savings({"inference": pair.graph()}, kinds_called(DEFAULT_KINDS), machine()).to_builtins()
 
 
 def _comparison(pair: Pair) -> None:
-    from inception_lens.analyses.compare import compare
+    from inception_lens.analyses.compare.comparison import compare
 
     compare(pair.graph(), pair.other())
 
 
 def _diagram(pair: Pair) -> None:
-    from inception_lens.renderers.diagram import diagram
+    from inception_lens.renderers.diagrams.diagram import diagram
 
     diagram(pair.graph(), level="network").draw("svg")
 

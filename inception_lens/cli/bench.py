@@ -8,8 +8,8 @@ import msgspec
 
 from inception_lens.benchmarks.record import Bench, Measurement, read_bench
 from inception_lens.cli import INTERRUPTED, options
-from inception_lens.cli.bench_training import train
 from inception_lens.cli.output import write
+from inception_lens.cli.training.bench_training import train
 from inception_lens.errors import ConfigError, require
 
 Format = Literal["markdown", "json", "svg", "png", "pdf"]
@@ -81,7 +81,7 @@ def _shown(found: Bench, format_: Format) -> str | bytes:
 
         return markdown(found)
     from inception_lens.benchmarks.figure import bench_figure
-    from inception_lens.renderers.plots import drawn
+    from inception_lens.renderers.plots.figure import drawn
 
     return drawn(bench_figure(found), format_)
 

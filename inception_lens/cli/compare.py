@@ -10,7 +10,7 @@ from inception_lens.lens import compare
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
-    from inception_lens.renderers.layout import Format
+    from inception_lens.renderers.diagrams.layout import Format
 
 PICTURES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot"}
 SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
@@ -59,7 +59,7 @@ def command(
     if chosen == "json":
         write(comparison.to_json() + "\n", output)
     elif chosen in PICTURES.values():
-        from inception_lens.renderers.diagram import compare_diagram
+        from inception_lens.renderers.diagrams.diagram import compare_diagram
 
         write(compare_diagram(comparison, level=level).draw(cast("Format", chosen)), output)
     else:

@@ -12,11 +12,11 @@ from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with
 from inception_lens.readers.files import NOT_JSON
-from inception_lens.renderers.diagram import diagram
-from inception_lens.renderers.dot import DIRECTIONS, Direction, Style
-from inception_lens.renderers.dot_heat import MEASURES, Heat
-from inception_lens.renderers.dot_levels import Level
-from inception_lens.renderers.layout import Format
+from inception_lens.renderers.diagrams.diagram import diagram
+from inception_lens.renderers.diagrams.dot import DIRECTIONS, Direction, Style
+from inception_lens.renderers.diagrams.heat import MEASURES, Heat
+from inception_lens.renderers.diagrams.layout import Format
+from inception_lens.renderers.diagrams.levels import Level
 
 MOST_BYTES = 100_000_000
 """Of a profile."""

@@ -50,7 +50,7 @@ def command(
 
         write(to_toml(*_config(model, overrides, inputs, mode)), output)
     elif to == "torch":
-        from inception_lens.writers.torch_source import torch_source
+        from inception_lens.writers.pytorch.source import torch_source
 
         training, inference = (load_with(model, overrides, inputs, each) for each in ("training", "inference"))
         write(torch_source(training, inference), output)
@@ -70,10 +70,10 @@ def _config(model: str, overrides: dict[str, str], inputs: Any, mode: Mode) -> t
 
 def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> str | bytes:
     if to == "prototxt":
-        from inception_lens.writers.prototxt import to_prototxt
+        from inception_lens.writers.caffe.prototxt import to_prototxt
 
         return to_prototxt(graph)
-    from inception_lens.writers.onnx_model import to_onnx
+    from inception_lens.writers.onnx.model import to_onnx
 
     if output is None or (output != "-" and not output.lower().endswith(".onnx")):
         raise ConfigError(f"an ONNX model is no text: give -o net.onnx, not {output or 'nothing'}")
@@ -88,8 +88,8 @@ def _weights(graph: Graph, weights: str | None) -> dict[str, Any] | None:
         torch = require("torch", extra="torch")
         torch.manual_seed(0)
         return {name: tensor.numpy() for name, tensor in build(graph).state_dict().items()}
-    from inception_lens.readers.weights import read_weights
-    from inception_lens.writers.weights import arrays_for
+    from inception_lens.readers.weights.files import read_weights
+    from inception_lens.writers.weights.conversion import arrays_for
 
     arrays, report = arrays_for(read_weights(weights), graph)
     if report.unset:

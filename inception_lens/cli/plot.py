@@ -11,7 +11,7 @@ from inception_lens.analyses.catalogue import sized
 from inception_lens.analyses.machines import DEFAULT
 from inception_lens.analyses.machines import machine as machine_called
 from inception_lens.analyses.roofline import roofline
-from inception_lens.analyses.savings import DEFAULT_KINDS
+from inception_lens.analyses.savings.network import DEFAULT_KINDS
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import options
 from inception_lens.cli.output import write
@@ -19,11 +19,11 @@ from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with, savings_with
 from inception_lens.readers.files import NOT_JSON
-from inception_lens.renderers.plots import Format, accuracy_figure, drawn
-from inception_lens.renderers.plots_costs import FIGURES
-from inception_lens.renderers.plots_roofline import roofline_figure
-from inception_lens.renderers.plots_savings import savings_figure
-from inception_lens.renderers.plots_training import training_figure
+from inception_lens.renderers.plots.costs import FIGURES
+from inception_lens.renderers.plots.figure import Format, accuracy_figure, drawn
+from inception_lens.renderers.plots.roofline import roofline_figure
+from inception_lens.renderers.plots.savings import savings_figure
+from inception_lens.renderers.plots.training import training_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

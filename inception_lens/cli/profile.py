@@ -53,7 +53,7 @@ def command(
     if dtype is not None:
         graph = graph.with_dtype(dtype)
     require("torch", extra="torch")
-    from inception_lens.pytorch.measure import profile
+    from inception_lens.pytorch.measure.profile import profile
 
     found = profile(graph, device, warmup=warmup, repeats=repeats)
     if chosen == "json":
@@ -66,8 +66,8 @@ def command(
     else:
         from inception_lens.analyses.analysis import analyze
         from inception_lens.analyses.roofline import roofline
-        from inception_lens.renderers.plots import Format, drawn
-        from inception_lens.renderers.plots_roofline import roofline_figure
+        from inception_lens.renderers.plots.figure import Format, drawn
+        from inception_lens.renderers.plots.roofline import roofline_figure
 
         analysis = analyze(graph)
         figure = roofline_figure(analysis, roofline(graph, analysis.costs, found.machine), found.measured)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import click
 
 from inception_lens.analyses.machines import DEFAULT, MACHINES, machine
-from inception_lens.analyses.savings import DEFAULT_KINDS
-from inception_lens.analyses.savings_branch import Branch, branch_savings
-from inception_lens.analyses.savings_changes import branch_sweep, network_sweep, what_if
-from inception_lens.analyses.savings_kinds import KINDS
+from inception_lens.analyses.savings.branch import Branch, branch_savings
+from inception_lens.analyses.savings.changes import branch_sweep, network_sweep, what_if
+from inception_lens.analyses.savings.kinds import KINDS
+from inception_lens.analyses.savings.network import DEFAULT_KINDS
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.cli.savings_output import SUFFIXES, Result, prove, render, render_kinds

@@ -2,10 +2,10 @@
 
 from typing import Literal, cast, get_args
 
-from inception_lens.analyses.proofs import Proof, networks
-from inception_lens.analyses.savings import Savings, as_json
-from inception_lens.analyses.savings_branch import BranchSavings
-from inception_lens.analyses.savings_changes import Sweep, WhatIf
+from inception_lens.analyses.savings.branch import BranchSavings
+from inception_lens.analyses.savings.changes import Sweep, WhatIf
+from inception_lens.analyses.savings.network import Savings, as_json
+from inception_lens.analyses.savings.proofs import Proof, networks
 from inception_lens.errors import ConfigError, require
 from inception_lens.terminal import Terminal
 
@@ -30,7 +30,7 @@ def prove(result: Result, verify: bool, measure: bool, device: str | None) -> Pr
     if isinstance(result, Sweep):
         raise ConfigError("--verify and --measure take two networks, and a sweep is many: give --what-if for one width")
     require("torch", extra="torch")
-    from inception_lens.pytorch import prove as pytorch
+    from inception_lens.pytorch.verify import savings as pytorch
 
     found = networks(result)
     folds = result.savings if isinstance(result, Savings) else ()
@@ -66,8 +66,8 @@ def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str 
 
 
 def _figure(result: Result, form: Picture) -> bytes:
-    from inception_lens.renderers import plots_savings as figures
-    from inception_lens.renderers.plots import drawn
+    from inception_lens.renderers.plots import savings as figures
+    from inception_lens.renderers.plots.figure import drawn
 
     match result:
         case Savings():

@@ -95,7 +95,7 @@ def _render(
             unicode=terminal.unicode or not to_terminal,
         )
     if chosen == "html":
-        from inception_lens.renderers.html import summary_page
+        from inception_lens.renderers.pages.summary import summary_page
 
         return summary_page(analysis, depth=depth, columns=columns, sort=sort)
     from inception_lens.renderers import frame

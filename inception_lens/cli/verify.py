@@ -13,7 +13,7 @@ from inception_lens.lens import Inputs, both_modes, is_pytorch, load_with, unnam
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
-    from inception_lens.pytorch.opinions import Opinions
+    from inception_lens.pytorch.verify.opinions import Opinions
 
 SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", ".tex": "latex"}
 
@@ -51,7 +51,7 @@ def command(
 def _against_paper(
     model: str, overrides: dict[str, str], inputs: Inputs | None, chosen: str, output: str | None
 ) -> int:
-    from inception_lens.analyses.paper_check import check_paper
+    from inception_lens.analyses.paper.check import check_paper
     from inception_lens.renderers import paper as renderer
 
     graph, training = both_modes(model, overrides, inputs)
@@ -89,15 +89,15 @@ def _second_opinions(
 
 def _asked(model: str, overrides: dict[str, str], inputs: Any) -> "Opinions":
     torch = require("torch", extra="torch")
-    from inception_lens.pytorch.opinions import second_opinions
+    from inception_lens.pytorch.verify.opinions import second_opinions
 
     if is_pytorch(model):
         from inception_lens.pytorch.models import ready
-        from inception_lens.pytorch.trace import trace
+        from inception_lens.pytorch.trace.trace import trace
 
         module, given, about = ready(model, overrides, unnamed(inputs))
         return second_opinions(module, analyze(trace(module, given, mode="inference", about=about)), given)
-    from inception_lens.pytorch.build import build
+    from inception_lens.pytorch.build.network import build
 
     graph = load_with(model, overrides, inputs, "inference")
     with torch.device("meta"):

@@ -11,7 +11,7 @@ from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with
 from inception_lens.readers.tensors import Weights
-from inception_lens.readers.weights import read_weights
+from inception_lens.readers.weights.files import read_weights
 
 
 @click.command("weights")
@@ -39,7 +39,7 @@ def command(
     if output is None or os.path.splitext(output)[1] != ".safetensors":
         raise ConfigError(f"--into writes a .safetensors: give -o weights.safetensors, not {output or 'nothing'}")
     from inception_lens.renderers.weights import placed_text
-    from inception_lens.writers.weights import place
+    from inception_lens.writers.weights.conversion import place
 
     graph = load_with(into, options.parse_settings(settings), None, mode)
     data, report = place(weights, graph)

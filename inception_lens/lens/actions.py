@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.analysis import analyze as analyze_graph
-from inception_lens.analyses.compare_records import Comparison
+from inception_lens.analyses.compare.records import Comparison
 from inception_lens.architectures.network import Network
 from inception_lens.errors import GraphError, require
 from inception_lens.graph import Graph, Mode
@@ -21,11 +21,11 @@ from inception_lens.terminal import Terminal
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from inception_lens.analyses.savings import Savings
-    from inception_lens.pytorch.build import BuiltNetwork
-    from inception_lens.pytorch.weights import Weights
-    from inception_lens.renderers.diagram import Diagram
-    from inception_lens.renderers.report import Report
+    from inception_lens.analyses.savings.network import Savings
+    from inception_lens.pytorch.build.network import BuiltNetwork
+    from inception_lens.pytorch.build.weights import Weights
+    from inception_lens.renderers.diagrams.diagram import Diagram
+    from inception_lens.renderers.pages.report import Report
 
 
 def analyze(
@@ -64,7 +64,7 @@ def compare(
     Raises:
         InceptionLensError: as `load` does.
     """
-    from inception_lens.analyses.compare import compare as compare_graphs
+    from inception_lens.analyses.compare.comparison import compare as compare_graphs
 
     mode: Mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), "inference")
     (at_a, training_a), (at_b, training_b) = (
@@ -114,8 +114,9 @@ def savings_with(
     batch: int | None,
 ) -> Savings:
     """As `savings`, with the overrides as a mapping."""
-    from inception_lens.analyses import machines, savings_kinds
-    from inception_lens.analyses.savings import savings as count
+    from inception_lens.analyses import machines
+    from inception_lens.analyses.savings import kinds as savings_kinds
+    from inception_lens.analyses.savings.network import savings as count
 
     asked = savings_kinds.kinds_called(kinds)
     graphs = {}
@@ -155,7 +156,7 @@ def build(
         InceptionLensError: as `load` does, or the graph does not say all that a module needs.
     """
     require("torch", extra="torch")
-    from inception_lens.pytorch.build import build as build_graph
+    from inception_lens.pytorch.build.network import build as build_graph
 
     if is_file(model) or not isinstance(model, str | os.PathLike | Network):
         return build_graph(load_with(model, overrides, inputs, mode), initialisation=initialisation)
@@ -182,7 +183,7 @@ def load_weights(network: Module, weights: Weights) -> str:
         WeightsError: a tensor finds no place, has another shape or is missing; the network is as it was.
     """
     require("torch", extra="torch")
-    from inception_lens.pytorch.weights import load_weights as load_into
+    from inception_lens.pytorch.build.weights import load_weights as load_into
 
     return load_into(network, weights)
 
@@ -219,7 +220,7 @@ def diagram(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = N
     Raises:
         InceptionLensError: as `load` does; there is no such module; or the picture would be too large.
     """
-    from inception_lens.renderers.diagram import diagram as draw
+    from inception_lens.renderers.diagrams.diagram import diagram as draw
 
     return draw(load(model, inputs, mode=mode), **look)
 
@@ -262,10 +263,11 @@ def report_with(
     overrides_against: Mapping[str, Any],
 ) -> Report:
     """As `report`, with the overrides of each network as a mapping."""
-    from inception_lens.analyses import machines, savings_kinds
-    from inception_lens.analyses.savings import DEFAULT_KINDS
-    from inception_lens.analyses.savings import savings as count
-    from inception_lens.renderers.report import Report
+    from inception_lens.analyses import machines
+    from inception_lens.analyses.savings import kinds as savings_kinds
+    from inception_lens.analyses.savings.network import DEFAULT_KINDS
+    from inception_lens.analyses.savings.network import savings as count
+    from inception_lens.renderers.pages.report import Report
 
     graph = load_with(model, overrides, inputs, mode)
     found, reason = None, ""
@@ -300,6 +302,6 @@ def register(
         ConfigError: the target is no operator's name and no module's class.
     """
     require("torch", extra="torch")
-    from inception_lens.pytorch.formulas import register as register_formula
+    from inception_lens.pytorch.trace.formulas import register as register_formula
 
     register_formula(target, macs, flops=flops, output=output)

@@ -12,7 +12,7 @@ from inception_lens.lens.inputs import Inputs, shapes_of
 
 
 def _read_onnx(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
-    from inception_lens.readers.onnx_model import read_onnx
+    from inception_lens.readers.onnx.model import read_onnx
 
     if overrides:
         raise ConfigError(f"an ONNX model has no keys to override: {', '.join(overrides)}")
@@ -20,7 +20,7 @@ def _read_onnx(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, m
 
 
 def _read_prototxt(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
-    from inception_lens.readers.prototxt import read_prototxt, settings
+    from inception_lens.readers.caffe.prototxt import read_prototxt, settings
 
     return read_prototxt(path, shapes_of(inputs), mode, settings(overrides))
 

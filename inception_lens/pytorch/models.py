@@ -21,8 +21,8 @@ from torch import nn
 
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
 from inception_lens.graph import About, Graph, Mode
-from inception_lens.pytorch.trace import Inputs, source_line, trace
-from inception_lens.pytorch.values import tensors_in
+from inception_lens.pytorch.trace.trace import Inputs, source_line, trace
+from inception_lens.pytorch.trace.values import tensors_in
 from inception_lens.readers.files import archive
 
 

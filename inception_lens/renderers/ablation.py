@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inception_lens.renderers.escape import markdown_cell, printable
-from inception_lens.renderers.plots import figure
+from inception_lens.renderers.plots.figure import figure
 from inception_lens.renderers.theme import COLORS
 from inception_lens.renderers.units import count, short
 

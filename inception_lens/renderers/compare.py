@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from inception_lens.analyses.compare_records import Comparison, Head, Part, Shift, Side
+from inception_lens.analyses.compare.records import Comparison, Head, Part, Shift, Side
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.compare_values import number

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from inception_lens.analyses.compare_attributes import CONSEQUENCES, Difference, idle
-from inception_lens.analyses.compare_records import Change, Part
+from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference, idle
+from inception_lens.analyses.compare.records import Change, Part
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import by
 from inception_lens.renderers.compare_values import (

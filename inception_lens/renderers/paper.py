@@ -8,10 +8,10 @@ from fractions import Fraction
 
 from rich.text import Text
 
-from inception_lens.analyses.paper import Cell, PaperRow, Verdict
-from inception_lens.analyses.paper_article import Standing
-from inception_lens.analyses.paper_check import PaperCheck
-from inception_lens.analyses.paper_table import Convention, parsed, told
+from inception_lens.analyses.paper.article import Standing
+from inception_lens.analyses.paper.check import PaperCheck
+from inception_lens.analyses.paper.conventions import Cell, PaperRow, Verdict
+from inception_lens.analyses.paper.table1 import Convention, parsed, told
 from inception_lens.ops import by
 from inception_lens.renderers import escape
 from inception_lens.renderers.escape import printable

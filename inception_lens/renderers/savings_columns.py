@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from inception_lens.analyses.figures import INTEGERS, Change, Figures, module_of
-from inception_lens.analyses.savings import Saving, SiteChange
-from inception_lens.analyses.savings_kinds import Direction
+from inception_lens.analyses.savings.figures import INTEGERS, Change, Figures, module_of
+from inception_lens.analyses.savings.kinds import Direction
+from inception_lens.analyses.savings.network import Saving, SiteChange
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.units import count, duration, short, size

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from inception_lens.analyses.savings import Saving, Savings
-from inception_lens.analyses.savings_branch import BranchSavings
-from inception_lens.analyses.savings_changes import Sweep, WhatIf
+from inception_lens.analyses.savings.branch import BranchSavings
+from inception_lens.analyses.savings.changes import Sweep, WhatIf
+from inception_lens.analyses.savings.network import Saving, Savings
 from inception_lens.renderers import escape
 from inception_lens.renderers.savings_columns import (
     SavingRow,

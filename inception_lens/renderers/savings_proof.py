@@ -2,7 +2,7 @@
 
 import textwrap
 
-from inception_lens.analyses.proofs import Proof
+from inception_lens.analyses.savings.proofs import Proof
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.table import Drawn, draw
 from inception_lens.renderers.units import count, duration

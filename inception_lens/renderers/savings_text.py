@@ -3,10 +3,10 @@
 import textwrap
 
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.savings import Saving, Savings
-from inception_lens.analyses.savings_branch import Branch, BranchSavings
-from inception_lens.analyses.savings_changes import Sweep, WhatIf
-from inception_lens.analyses.savings_kinds import Direction
+from inception_lens.analyses.savings.branch import Branch, BranchSavings
+from inception_lens.analyses.savings.changes import Sweep, WhatIf
+from inception_lens.analyses.savings.kinds import Direction
+from inception_lens.analyses.savings.network import Saving, Savings
 from inception_lens.ops import by
 from inception_lens.renderers.columns import NOTHING
 from inception_lens.renderers.escape import printable

@@ -6,7 +6,7 @@ from inception_lens.ops import by
 from inception_lens.readers.tensors import Tensor, Weights
 from inception_lens.renderers.escape import csv_cell, printable
 from inception_lens.renderers.units import count, size
-from inception_lens.writers.weights import Placed
+from inception_lens.writers.weights.conversion import Placed
 
 UNKNOWN = "?"
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from inception_lens.errors import ConfigError
-from inception_lens.training.records import Summary
+from inception_lens.training.run.records import Summary
 
 
 class Arm(msgspec.Struct, frozen=True):

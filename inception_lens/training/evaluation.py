@@ -6,10 +6,10 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from inception_lens.training.augmentation import Preparation
-from inception_lens.training.batches import Batches
+from inception_lens.training.data.augmentation import Preparation
+from inception_lens.training.data.batches import Batches
 from inception_lens.training.networks import Networks, ends_as, log_probabilities
-from inception_lens.training.processes import Processes
+from inception_lens.training.run.processes import Processes
 
 BATCH = 256
 """Images at once; always the same, so that a figure can be repeated to the last digit."""

@@ -12,15 +12,15 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inception_lens.training import optimizers
-from inception_lens.training.checkpoints import restore
-from inception_lens.training.graphs import GraphedPart
+from inception_lens.training.cuda_graphs import GraphedPart
 from inception_lens.training.networks import Networks, channels_last, ends_as, log_probabilities, loss_weights
-from inception_lens.training.processes import Processes
 from inception_lens.training.randomness import seed_of
 from inception_lens.training.recipe import Recipe
+from inception_lens.training.run.checkpoints import restore
+from inception_lens.training.run.processes import Processes
 
 if TYPE_CHECKING:
-    from inception_lens.pytorch.build import BuiltNetwork
+    from inception_lens.pytorch.build.network import BuiltNetwork
 
 LOSS, CORRECT, SEEN, SKIPPED, IN_A_ROW = range(5)
 """What `Learner.totals` counts: the sum of losses, right answers, images, and steps without a finite gradient."""

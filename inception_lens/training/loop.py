@@ -9,18 +9,19 @@ import torch
 from torch import Tensor
 
 from inception_lens.errors import OutputError, TrainingError
-from inception_lens.training import augmentation, optimizers
-from inception_lens.training.batches import Batches, order
-from inception_lens.training.checkpoints import Position, State, parameters_sha256
+from inception_lens.training import optimizers
+from inception_lens.training.data import augmentation
+from inception_lens.training.data.batches import Batches, order
 from inception_lens.training.evaluation import Evaluation, Evaluator
-from inception_lens.training.job import Job, set_arithmetic, steps_per_epoch
 from inception_lens.training.learner import CORRECT, LOSS, SEEN, SKIPPED, Learner
-from inception_lens.training.memory import peak_memory
-from inception_lens.training.observer import Moment, Observer
-from inception_lens.training.processes import Processes
-from inception_lens.training.records import Epoch, Summary
-from inception_lens.training.run_folder import RunFolder
-from inception_lens.training.signals import Signals
+from inception_lens.training.run.checkpoints import Position, State, parameters_sha256
+from inception_lens.training.run.folder import RunFolder
+from inception_lens.training.run.job import Job, set_arithmetic, steps_per_epoch
+from inception_lens.training.run.memory import peak_memory
+from inception_lens.training.run.observer import Moment, Observer
+from inception_lens.training.run.processes import Processes
+from inception_lens.training.run.records import Epoch, Summary
+from inception_lens.training.run.signals import Signals
 
 ROLLBACKS = 3
 """How often a run goes back to its last state, each time with half the learning rate, before it gives up."""

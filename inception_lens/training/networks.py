@@ -9,7 +9,7 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import TrainingError
 from inception_lens.graph import Graph
 from inception_lens.ops import LogSoftmax, Softmax
-from inception_lens.pytorch.build import BuiltNetwork, build
+from inception_lens.pytorch.build.network import BuiltNetwork, build
 from inception_lens.training.randomness import seed_of
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import msgspec
 
 from inception_lens.analyses.analysis import analyze
-from inception_lens.analyses.compare import compare
-from inception_lens.analyses.compare_records import Change, Comparison
+from inception_lens.analyses.compare.comparison import compare
+from inception_lens.analyses.compare.records import Change, Comparison
 from inception_lens.graph import Graph, Mode, Node, Output
 from inception_lens.lens import load_with
 

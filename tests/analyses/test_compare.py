@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import inception_lens as il
-from inception_lens.analyses.compare import compare
-from inception_lens.analyses.compare_attributes import Difference
+from inception_lens.analyses.compare.attributes import Difference
+from inception_lens.analyses.compare.comparison import compare
 from inception_lens.architectures.catalogue import entries
 from inception_lens.architectures.googlenet import PAPER, AuxHead, GoogLeNet, Module, Stem
 from inception_lens.architectures.network import BatchNorm

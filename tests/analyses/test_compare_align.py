@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from inception_lens.analyses import compare_align, compare_structure
-from inception_lens.analyses.compare import compare
-from inception_lens.analyses.compare_align import align
-from inception_lens.analyses.compare_structure import Fork, Kinds, Leaf, Structure, leaves
+from inception_lens.analyses.compare import alignment as compare_align
+from inception_lens.analyses.compare import structure as compare_structure
+from inception_lens.analyses.compare.alignment import align
+from inception_lens.analyses.compare.comparison import compare
+from inception_lens.analyses.compare.structure import Fork, Kinds, Leaf, Structure, leaves
 from inception_lens.architectures.blocks import ConvStyle, Inception, inception
 from inception_lens.architectures.catalogue import entries, find
 from inception_lens.graph import Graph, Input, Output, Writer

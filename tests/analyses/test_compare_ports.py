@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import inception_lens as il
-from inception_lens.analyses.compare import compare
+from inception_lens.analyses.compare.comparison import compare
 from inception_lens.graph import Graph, Node, Output
 from tests.analyses.compared import against, alone, changed, head_changes
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import inception_lens as il
-from inception_lens.analyses.paper_check import PaperCheck, check_paper
-from inception_lens.analyses.paper_table import TABLE_1, Convention, fits
+from inception_lens.analyses.paper.check import PaperCheck, check_paper
+from inception_lens.analyses.paper.table1 import TABLE_1, Convention, fits
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with

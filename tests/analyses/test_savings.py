@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 import inception_lens as il
-from inception_lens.analyses.figures import INTEGERS, Counted
 from inception_lens.analyses.machines import machine
-from inception_lens.analyses.savings import Saving, Savings
-from inception_lens.analyses.savings_branch import Branch, branch_savings
-from inception_lens.analyses.savings_changes import branch_sweep, network_sweep, what_if
-from inception_lens.analyses.savings_kinds import KINDS
+from inception_lens.analyses.savings.branch import Branch, branch_savings
+from inception_lens.analyses.savings.changes import branch_sweep, network_sweep, what_if
+from inception_lens.analyses.savings.figures import INTEGERS, Counted
+from inception_lens.analyses.savings.kinds import KINDS
+from inception_lens.analyses.savings.network import Saving, Savings
 from inception_lens.errors import ConfigError, GraphError
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import Concat, Conv2d, MaxPool2d, ReLU, Reshape, TensorType, Unknown

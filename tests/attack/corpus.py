@@ -15,10 +15,10 @@ import inception_lens as il
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.lens import configure
 from inception_lens.ops import AvgPool2d, BatchNorm2d, Concat, Conv2d, Flatten, Linear, MaxPool2d, ReLU, TensorType
-from inception_lens.writers.onnx_model import to_onnx
-from inception_lens.writers.prototxt import to_prototxt
+from inception_lens.writers.caffe.prototxt import to_prototxt
+from inception_lens.writers.onnx.model import to_onnx
 from inception_lens.writers.toml import to_toml
-from inception_lens.writers.weights import state_names
+from inception_lens.writers.weights.conversion import state_names
 from tests.attack.arena import SEED
 from tests.readers.caffe_models import CaffeLayer, caffemodel
 

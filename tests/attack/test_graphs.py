@@ -11,8 +11,8 @@ from inception_lens.errors import InceptionLensError
 from inception_lens.graph import Graph, Input, Mode, Output, Writer
 from inception_lens.ops import Op, TensorType
 from inception_lens.rewrites.canonical import canonical
-from inception_lens.writers.prototxt import to_prototxt
-from inception_lens.writers.torch_source import torch_source
+from inception_lens.writers.caffe.prototxt import to_prototxt
+from inception_lens.writers.pytorch.source import torch_source
 from tests.attack.arena import TRIED, cases, watched
 from tests.ops.test_table import SAMPLES
 

@@ -18,7 +18,7 @@ import pytest
 
 from inception_lens.graph import About, Graph, Input, Output, Writer
 from inception_lens.ops import Concat, Conv2d, Flatten, Linear, ReLU, Softmax, TensorType
-from inception_lens.writers.onnx_model import to_onnx
+from inception_lens.writers.onnx.model import to_onnx
 from tests.attack.arena import TRIED, attempt, attempts, holds, some
 
 NAMES = [

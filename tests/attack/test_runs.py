@@ -15,7 +15,7 @@ from msgspec import to_builtins
 from PIL import Image
 from safetensors.torch import save
 
-from inception_lens.training.checkpoints import read
+from inception_lens.training.run.checkpoints import read
 from tests.attack.arena import SEED, attempts, cases, holds, process, some
 from tests.attack.corpus import mutant
 from tests.training.tiny import write_data, write_recipe

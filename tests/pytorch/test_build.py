@@ -26,7 +26,7 @@ from inception_lens.ops import (
     TensorType,
     Unknown,
 )
-from inception_lens.pytorch.build import build
+from inception_lens.pytorch.build.network import build
 
 IMAGE = Input("input", TensorType((2, 3, 8, 8)))
 

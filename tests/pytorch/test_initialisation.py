@@ -8,7 +8,7 @@ from torch import nn
 
 import inception_lens as il
 from inception_lens.architectures.catalogue import names
-from inception_lens.pytorch.initialisation import SCHEMES
+from inception_lens.pytorch.build.initialisation import SCHEMES
 
 
 def built(name: str, initialisation: str | None = None) -> nn.Module:

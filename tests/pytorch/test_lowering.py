@@ -11,8 +11,8 @@ from inception_lens import ops
 from inception_lens.errors import GraphError
 from inception_lens.ops import OPS, Op, TensorType
 from inception_lens.ops.window import explicit_padding
-from inception_lens.pytorch.lowering import lower
-from inception_lens.writers.torch_modules import MODULES
+from inception_lens.pytorch.build.lowering import lower
+from inception_lens.writers.pytorch.modules import MODULES
 from tests.ops.test_table import SAMPLES
 
 NOT_TOLD = {ops.Declared, ops.Unknown}

@@ -11,8 +11,8 @@ from inception_lens.analyses.profile import Profile
 from inception_lens.cli import run
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
-from inception_lens.pytorch import measure
-from inception_lens.pytorch.measure import profile
+from inception_lens.pytorch.measure import profile as measure
+from inception_lens.pytorch.measure.profile import profile
 from inception_lens.renderers.profile import profile_table
 
 

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 import inception_lens as il
 from inception_lens.analyses.analysis import analyze
-from inception_lens.analyses.figures import Counted
 from inception_lens.analyses.machines import machine
-from inception_lens.analyses.proofs import Proof, Recount, networks
-from inception_lens.analyses.savings import Saving, Savings
-from inception_lens.analyses.savings_branch import Branch, branch_savings
-from inception_lens.analyses.savings_changes import what_if
+from inception_lens.analyses.savings.branch import Branch, branch_savings
+from inception_lens.analyses.savings.changes import what_if
+from inception_lens.analyses.savings.figures import Counted
+from inception_lens.analyses.savings.network import Saving, Savings
+from inception_lens.analyses.savings.proofs import Proof, Recount, networks
 from inception_lens.cli import run
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Op, ReLU, TensorType
-from inception_lens.pytorch import prove
+from inception_lens.pytorch.verify import savings as prove
 from inception_lens.renderers.savings_proof import proof_table
 from inception_lens.rewrites.batch_norm import with_folded_batch_norms
 

@@ -13,8 +13,8 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, TraceError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType, Unknown
-from inception_lens.pytorch.formulas import FORMULAS, register
-from inception_lens.pytorch.trace import trace
+from inception_lens.pytorch.trace.formulas import FORMULAS, register
+from inception_lens.pytorch.trace.trace import trace
 
 
 class Block(nn.Module):

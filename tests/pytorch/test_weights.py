@@ -11,7 +11,7 @@ from torch import nn
 import inception_lens as il
 from inception_lens.benchmarks.ports import CASES, LIMIT, Case, compare, libraries, port
 from inception_lens.errors import MissingExtraError, WeightsError
-from inception_lens.pytorch.ports import PORTS, port_names
+from inception_lens.pytorch.build.ports import PORTS, port_names
 
 SMALLER = {
     "googlenet@torchvision": 64,

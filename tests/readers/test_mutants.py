@@ -16,8 +16,8 @@ from safetensors.numpy import save
 
 import inception_lens as il
 from inception_lens.errors import InceptionLensError
-from inception_lens.readers.weights import read_weights
-from inception_lens.writers.onnx_model import to_onnx
+from inception_lens.readers.weights.files import read_weights
+from inception_lens.writers.onnx.model import to_onnx
 from tests.readers.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe_nets import Builder
 

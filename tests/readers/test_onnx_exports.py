@@ -17,9 +17,9 @@ from torch.nn import functional
 import inception_lens as il
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph
-from inception_lens.readers import onnx_model
-from inception_lens.readers.onnx_model import read_onnx
-from inception_lens.readers.onnx_protos import declared_type
+from inception_lens.readers.onnx import model as onnx_model
+from inception_lens.readers.onnx.model import read_onnx
+from inception_lens.readers.onnx.protos import declared_type
 
 
 def conv(channels: int, out: int, kernel: int = 3, stride: int = 1, *, act: nn.Module | None = None) -> nn.Sequential:

@@ -15,8 +15,8 @@ from inception_lens.cli import run
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType, Unknown
-from inception_lens.readers import onnx_model
-from inception_lens.readers.onnx_model import read_onnx
+from inception_lens.readers.onnx import model as onnx_model
+from inception_lens.readers.onnx.model import read_onnx
 
 Node = Any
 FLOAT = TensorProto.FLOAT

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.protobuf_text import DEEPEST, MOST_FIELDS, Message, parse
+from inception_lens.readers.caffe.text_format import DEEPEST, MOST_FIELDS, Message, parse
 
 
 def plain(message: Message) -> list[tuple[str, object]]:

@@ -9,8 +9,8 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph, Mode, Output
 from inception_lens.ops import Shape, Unknown
-from inception_lens.readers.protobuf_text import parse
-from inception_lens.readers.prototxt import LARGEST_FILE, Settings, read, read_prototxt, settings
+from inception_lens.readers.caffe.prototxt import LARGEST_FILE, Settings, read, read_prototxt, settings
+from inception_lens.readers.caffe.text_format import parse
 from tests.readers.caffe_nets import alexnet, googlenet, nin, vgg16
 
 

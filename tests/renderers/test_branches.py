@@ -1,6 +1,6 @@
 import inception_lens as il
-from inception_lens.renderers.branches import ALONE, branches
-from inception_lens.renderers.parts import modules
+from inception_lens.renderers.diagrams.branches import ALONE, branches
+from inception_lens.renderers.diagrams.parts import modules
 from tests.renderers.models import resnet
 
 

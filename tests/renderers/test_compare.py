@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 import inception_lens as il
-from inception_lens.analyses.compare import compare
+from inception_lens.analyses.compare.comparison import compare
 from inception_lens.architectures.catalogue import entries
 from inception_lens.graph import Graph, Input, Node, Output, Writer
 from inception_lens.ops import Conv2d, Op, TensorType, Unknown

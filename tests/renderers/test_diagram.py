@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 import inception_lens as il
-from inception_lens.renderers.diagram import diagram
+from inception_lens.renderers.diagrams.diagram import diagram
 from inception_lens.renderers.theme import DARK, LIGHT, PAPER
 from tests.renderers.models import flat
 

@@ -8,8 +8,8 @@ import pytest
 import inception_lens as il
 from inception_lens.graph import About, Graph, Input, Output, Writer
 from inception_lens.ops import Add, Conv2d, TensorType, Unknown
-from inception_lens.renderers.diagram import Diagram, diagram
-from inception_lens.renderers.dot import quoted
+from inception_lens.renderers.diagrams.diagram import Diagram, diagram
+from inception_lens.renderers.diagrams.dot import quoted
 from inception_lens.renderers.escape import printable
 
 GOLDEN: dict[str, Callable[[], Diagram]] = {

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 import inception_lens as il
-from inception_lens.renderers.diagram import Diagram, compare_diagram
+from inception_lens.renderers.diagrams.diagram import Diagram, compare_diagram
 
 
 @pytest.fixture(scope="module")

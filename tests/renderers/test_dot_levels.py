@@ -6,8 +6,8 @@ import inception_lens as il
 from inception_lens.analyses.analysis import analyze
 from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import ConfigError
-from inception_lens.renderers.diagram import Diagram, diagram
-from inception_lens.renderers.dot_picture import Box
+from inception_lens.renderers.diagrams.diagram import Diagram, diagram
+from inception_lens.renderers.diagrams.picture import Box
 from inception_lens.renderers.theme import DARK, LIGHT, heat
 from tests.renderers.models import flat, resnet, unet, vit
 

@@ -11,7 +11,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.errors import ConfigError
 from inception_lens.graph import About, Graph, Input, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
-from inception_lens.renderers.html import summary_fragment, summary_page
+from inception_lens.renderers.pages.summary import summary_fragment, summary_page
 
 HOSTILE = [
     "<script>alert(1)</script>", "=cmd()", '"quoted" onclick=alert(1)', "<img src=x onerror=alert(1)>", "&lt;b&gt;",

@@ -8,9 +8,9 @@ import pytest
 
 import inception_lens as il
 from inception_lens.errors import MissingExtraError, OutputError
-from inception_lens.renderers import layout
-from inception_lens.renderers.diagram import diagram
-from inception_lens.renderers.layout import drawing
+from inception_lens.renderers.diagrams import layout
+from inception_lens.renderers.diagrams.diagram import diagram
+from inception_lens.renderers.diagrams.layout import drawing
 from tests.renderers.models import flat
 
 CAIROS_LIMIT = 32_767

@@ -2,8 +2,8 @@
 
 import pytest
 
-from inception_lens.analyses.paper_check import PaperCheck, check_paper
-from inception_lens.analyses.paper_table import TABLE_1
+from inception_lens.analyses.paper.check import PaperCheck, check_paper
+from inception_lens.analyses.paper.table1 import TABLE_1
 from inception_lens.lens import load_with
 from inception_lens.renderers.paper import conclusion, paper_latex, paper_markdown, paper_table
 

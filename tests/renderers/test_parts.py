@@ -5,7 +5,7 @@ import pytest
 import inception_lens as il
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import LSTM, Add, Conv2d, Linear, ReLU, TensorType
-from inception_lens.renderers.parts import Part, layers, modules
+from inception_lens.renderers.diagrams.parts import Part, layers, modules
 from tests.renderers.models import flat, resnet, unet, vit
 
 

@@ -3,7 +3,7 @@ from matplotlib.text import Annotation
 
 from inception_lens.analyses.catalogue import Sized, sized
 from inception_lens.architectures.catalogue import entries
-from inception_lens.renderers.plots import Format, accuracy_figure, drawn
+from inception_lens.renderers.plots.figure import Format, accuracy_figure, drawn
 
 
 @pytest.fixture(scope="module")

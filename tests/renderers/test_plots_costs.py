@@ -9,16 +9,16 @@ import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.machines import machine
 from inception_lens.analyses.roofline import roofline
-from inception_lens.renderers.parts import modules
-from inception_lens.renderers.plots import Format, drawn
-from inception_lens.renderers.plots_costs import (
+from inception_lens.renderers.diagrams.parts import modules
+from inception_lens.renderers.plots.costs import (
     FIGURES,
     cumulative_figure,
     memory_figure,
     modules_figure,
     receptive_field_figure,
 )
-from inception_lens.renderers.plots_roofline import roofline_figure
+from inception_lens.renderers.plots.figure import Format, drawn
+from inception_lens.renderers.plots.roofline import roofline_figure
 from inception_lens.renderers.theme import DARK
 from tests.renderers.figures import numbers, offsets
 from tests.renderers.models import flat, vit

@@ -2,9 +2,9 @@ import pytest
 
 import inception_lens as il
 from inception_lens.analyses.machines import machine
-from inception_lens.analyses.savings_changes import network_sweep, what_if
+from inception_lens.analyses.savings.changes import network_sweep, what_if
 from inception_lens.errors import ConfigError
-from inception_lens.renderers.plots_savings import savings_figure, sweep_figure, what_if_figure
+from inception_lens.renderers.plots.savings import savings_figure, sweep_figure, what_if_figure
 from tests.renderers.figures import numbers
 
 

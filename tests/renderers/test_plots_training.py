@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from inception_lens.errors import ConfigError
-from inception_lens.renderers.plots_training import training_figure
+from inception_lens.renderers.plots.training import training_figure
 from tests.renderers.figures import numbers
 
 EPOCHS: list[dict[str, Any]] = [

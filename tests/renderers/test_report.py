@@ -12,10 +12,10 @@ import inception_lens as il
 from inception_lens.analyses.analysis import analyze
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import Concat, Linear, TensorType
-from inception_lens.renderers.html import asset
-from inception_lens.renderers.report import ABOUT_FILES, SCRIPTS, Report
-from inception_lens.renderers.report_data import embedded, report_data
-from inception_lens.renderers.report_pictures import MOST_INSIDE, MOST_TOP, Placed, report_picture
+from inception_lens.renderers.pages.data import embedded, report_data
+from inception_lens.renderers.pages.pictures import MOST_INSIDE, MOST_TOP, Placed, report_picture
+from inception_lens.renderers.pages.report import ABOUT_FILES, SCRIPTS, Report
+from inception_lens.renderers.pages.summary import asset
 from tests.renderers.models import flat, resnet, unet, vit
 
 

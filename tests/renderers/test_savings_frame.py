@@ -7,8 +7,8 @@ import pytest
 
 import inception_lens as il
 from inception_lens.analyses.machines import machine
-from inception_lens.analyses.savings_branch import Branch, branch_savings
-from inception_lens.analyses.savings_changes import branch_sweep, what_if
+from inception_lens.analyses.savings.branch import Branch, branch_savings
+from inception_lens.analyses.savings.changes import branch_sweep, what_if
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import Conv2d, TensorType
 from inception_lens.renderers.savings_frame import Result, savings_csv, savings_latex, savings_markdown

@@ -7,9 +7,9 @@ import pytest
 
 import inception_lens as il
 from inception_lens.analyses.machines import machine
-from inception_lens.analyses.savings import Savings
-from inception_lens.analyses.savings_branch import Branch, branch_savings
-from inception_lens.analyses.savings_changes import branch_sweep, network_sweep, what_if
+from inception_lens.analyses.savings.branch import Branch, branch_savings
+from inception_lens.analyses.savings.changes import branch_sweep, network_sweep, what_if
+from inception_lens.analyses.savings.network import Savings
 from inception_lens.graph import About, Graph, Input, Node, Output, Writer
 from inception_lens.ops import Conv2d, ReLU, TensorType, Unknown
 from inception_lens.renderers.savings_columns import saving_columns, saving_rows, times

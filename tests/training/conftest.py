@@ -31,7 +31,7 @@ def one_thread() -> None:
 def no_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page takes longer than the run; tests that ask for the fixture `page` have it."""
     if "page" not in request.fixturenames:
-        monkeypatch.setattr("inception_lens.cli.training.write_page", lambda *_: None)
+        monkeypatch.setattr("inception_lens.cli.training.runs.write_page", lambda *_: None)
 
 
 @pytest.fixture

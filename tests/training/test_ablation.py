@@ -3,15 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from inception_lens.cli.networks import networks_of
+from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import ConfigError
 from inception_lens.ops import Conv2d
 from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text, verdict
-from inception_lens.renderers.plots import drawn
+from inception_lens.renderers.plots.figure import drawn
 from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, gathered, width_arms
 from inception_lens.training.recipe import DIGITS
 from inception_lens.training.recipe_file import changed
-from inception_lens.training.records import Summary
+from inception_lens.training.run.records import Summary
 
 RUN = Summary(
     accuracy=0.9,

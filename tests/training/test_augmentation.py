@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inception_lens.training.augmentation import DRAWS, Preparation, draws, source_side
+from inception_lens.training.data.augmentation import DRAWS, Preparation, draws, source_side
 from inception_lens.training.recipe import Augmentation
 
 CPU = torch.device("cpu")

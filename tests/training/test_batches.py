@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from inception_lens.training.batches import AHEAD, Batches, order
-from inception_lens.training.dataset import Dataset
-from inception_lens.training.sources import open_dataset
+from inception_lens.training.data.batches import AHEAD, Batches, order
+from inception_lens.training.data.dataset import Dataset
+from inception_lens.training.data.sources import open_dataset
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inception_lens.errors import CheckpointError, TrainingError
-from inception_lens.training.checkpoints import Checkpoints, Position, State, parameters_sha256, read
+from inception_lens.training.run.checkpoints import Checkpoints, Position, State, parameters_sha256, read
 
 
 def state(value: float) -> State:

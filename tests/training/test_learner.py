@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inception_lens.cli.networks import networks_of
+from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import CheckpointError
 from inception_lens.training.evaluation import Evaluator
 from inception_lens.training.learner import IN_A_ROW, Learner
 from inception_lens.training.networks import Networks, ends_as, log_probabilities, loss_weights
-from inception_lens.training.processes import Processes
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import changed, read_recipe
+from inception_lens.training.run.processes import Processes
 from tests.training.tiny import CLASSES
 
 CPU = torch.device("cpu")
@@ -187,9 +187,9 @@ class Fixed(nn.Module):
 
 
 def test_an_evaluation_counts(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    from inception_lens.training.augmentation import Preparation
-    from inception_lens.training.batches import Batches
-    from inception_lens.training.dataset import Dataset
+    from inception_lens.training.data.augmentation import Preparation
+    from inception_lens.training.data.batches import Batches
+    from inception_lens.training.data.dataset import Dataset
 
     recipe, networks = tiny({"classes": 6})
     scores = torch.tensor([[9, 1, 2, 3, 4, 5], [9, 8, 2, 3, 4, 5], [0, 1, 9, 3, 4, 5], [9, 8, 7, 6, 5, 0]])

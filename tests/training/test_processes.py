@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inception_lens.cli import run
-from inception_lens.training.checkpoints import read
+from inception_lens.training.run.checkpoints import read
 from tests.training.conftest import metrics, summary
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from inception_lens.cli.networks import networks_of, self_contained
+from inception_lens.cli.training.networks import networks_of, self_contained
 from inception_lens.errors import ConfigError
 from inception_lens.training.optimizers import rate
 from inception_lens.training.recipe import DIGITS, Optimizer, Recipe, Schedule

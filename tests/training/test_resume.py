@@ -17,7 +17,7 @@ import torch
 from inception_lens.cli import run
 from inception_lens.errors import OutputError
 from inception_lens.training import learner
-from inception_lens.training.checkpoints import Checkpoints, Position, State
+from inception_lens.training.run.checkpoints import Checkpoints, Position, State
 from tests.training.conftest import metrics, summary
 
 Train = Callable[..., dict[str, Any]]

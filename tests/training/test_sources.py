@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from inception_lens.errors import ConfigError, DataError, InceptionLensError, MissingExtraError
-from inception_lens.training.cache import Cache, fitted
-from inception_lens.training.dataset import Dataset, stratified
-from inception_lens.training.sources import open_dataset
+from inception_lens.training.data.cache import Cache, fitted
+from inception_lens.training.data.dataset import Dataset, stratified
+from inception_lens.training.data.sources import open_dataset
 
 
 def opened(data: str, side: int = 8, **options: Any) -> Dataset:

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from inception_lens.errors import GraphError
-from inception_lens.writers.module_paths import DEEPEST, RESERVED, module_paths
+from inception_lens.writers.pytorch.module_paths import DEEPEST, RESERVED, module_paths
 
 MODULES = (
     nn.Module(), nn.ModuleDict(), nn.Sequential(), nn.Conv2d(1, 1, 1), nn.ConvTranspose2d(1, 1, 1), nn.Linear(1, 1),

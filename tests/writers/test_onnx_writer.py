@@ -49,8 +49,8 @@ from inception_lens.ops import (
     Upsample,
 )
 from inception_lens.ops.pool import AdaptiveAvgPool2d
-from inception_lens.readers.onnx_model import read_onnx
-from inception_lens.writers.onnx_model import to_onnx
+from inception_lens.readers.onnx.model import read_onnx
+from inception_lens.writers.onnx.model import to_onnx
 from tests.writers.plain import plain
 
 ENTRIES = {entry.name: entry for entry in entries()}

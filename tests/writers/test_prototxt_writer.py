@@ -10,9 +10,9 @@ from inception_lens.architectures.catalogue import entries
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import ELU, GELU, AvgPool2d, BatchNorm2d, Conv2d, LeakyReLU, Linear, Op, ReLU, TensorType
-from inception_lens.readers.protobuf_text import parse
-from inception_lens.readers.prototxt import Settings, read
-from inception_lens.writers.prototxt import to_prototxt
+from inception_lens.readers.caffe.prototxt import Settings, read
+from inception_lens.readers.caffe.text_format import parse
+from inception_lens.writers.caffe.prototxt import to_prototxt
 from tests.writers.plain import plain
 
 NAMES = [entry.name for entry in entries()]

@@ -15,9 +15,9 @@ from inception_lens.architectures.catalogue import names
 from inception_lens.cli import run
 from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import OPS, TensorType
-from inception_lens.pytorch.build import build
-from inception_lens.writers.module_paths import DEEPEST
-from inception_lens.writers.torch_source import torch_source
+from inception_lens.pytorch.build.network import build
+from inception_lens.writers.pytorch.module_paths import DEEPEST
+from inception_lens.writers.pytorch.source import torch_source
 from tests.ops.test_table import SAMPLES
 
 WIDTH = 0.0625

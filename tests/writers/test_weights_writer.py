@@ -17,10 +17,10 @@ from inception_lens.architectures.catalogue import find
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Mode
-from inception_lens.readers.protobuf_text import parse
-from inception_lens.readers.prototxt import Settings, read
-from inception_lens.readers.weights import read_weights
-from inception_lens.writers.weights import Placed, place, state_names
+from inception_lens.readers.caffe.prototxt import Settings, read
+from inception_lens.readers.caffe.text_format import parse
+from inception_lens.readers.weights.files import read_weights
+from inception_lens.writers.weights.conversion import Placed, place, state_names
 from tests.readers.caffe_models import CaffeLayer, caffemodel
 
 Arrays = dict[str, Any]

@@ -1,0 +1,247 @@
+"""Which calls of two networks stand for each other: by structure, whatever they are called.
+
+Series are aligned so that what the pairs have in common is most (S. Needleman and C. Wunsch, "A general method
+applicable to the search for similarities", 1970, without a cost for gaps), forks as wholes first and then branch by
+branch. The search keeps to a band about the diagonal, so that it takes time in proportion to the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from inception_lens.analyses.compare.structure import Bag, Fork, Kinds, Leaf, Series, leaves
+
+SLACK = 64
+"""How far a series may run ahead of the other, beyond what their lengths differ by."""
+MOST_CELLS = 4_000_000
+"""Of one search; what needs more is searched in a band of the width that this allows."""
+MOST_PAIRS = 10_000
+"""Of branches of two forks that are tried with each other."""
+NEAR = 4
+"""How many steps of an alignment a call may have moved by."""
+MOVABLE = ("norm", "activation", "pool", "dropout", "shape")
+
+Step = tuple[Leaf | Fork | None, Leaf | Fork | None]
+
+
+class Alignment(msgspec.Struct, frozen=True):
+    """Pairs of places in the two graphs."""
+
+    pairs: dict[int, int]
+    """By the place in the first."""
+    moved: frozenset[int]
+    """Places in the first graph of calls that stand elsewhere in the second."""
+
+    def mirrored(self) -> Alignment:
+        """The same, seen from the second graph."""
+        return Alignment({b: a for a, b in self.pairs.items()}, frozenset(self.pairs[a] for a in self.moved))
+
+
+def align(a: Series, b: Series, kinds: Kinds) -> Alignment:
+    """Align two series whose kinds are those of `kinds`."""
+    aligner = _Aligner(kinds)
+    aligner.series(a, b)
+    return Alignment(aligner.pairs, frozenset(aligner.moved))
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """Numbers from the place `first` on, and nothing beside them."""
+
+    first: int
+    numbers: list[int]
+
+    def at(self, place: int) -> int:
+        k = place - self.first
+        return self.numbers[k] if 0 <= k < len(self.numbers) else 0
+
+    def cut(self, first: int, last: int) -> list[int]:
+        """The numbers at the places from `first` to the one before `last`."""
+        skip = first - self.first
+        inner = self.numbers[max(skip, 0) : max(last - self.first, 0)]
+        before = [0] * min(max(-skip, 0), last - first)
+        return [*before, *inner, *[0] * (last - first - len(before) - len(inner))]
+
+
+class _Aligner:
+    def __init__(self, kinds: Kinds) -> None:
+        self.kinds = kinds
+        self.pairs: dict[int, int] = {}
+        self.paired: set[int] = set()
+        """Places in the second graph that have their partner."""
+        self.moved: set[int] = set()
+        self._common: dict[tuple[int, int], int] = {}
+
+    def series(self, a: Series, b: Series) -> None:
+        """Pair the calls of two series."""
+        steps = list(self._steps(a, b))
+        gap_a: list[Leaf | Fork] = []
+        gap_b: list[Leaf | Fork] = []
+        for left, right in [*steps, (None, None)]:
+            if left is None or right is None:
+                gap_a += [left] if left is not None else []
+                gap_b += [right] if right is not None else []
+                if left is not None or right is not None:
+                    continue
+            else:
+                left, right = _unforked(left, right, gap_a), _unforked(right, left, gap_b)
+            if gap_a and gap_b and any(isinstance(item, Fork) for item in (*gap_a, *gap_b)):
+                self._leaf_by_leaf(gap_a, gap_b)
+            gap_a, gap_b = [], []
+            if left is not None and right is not None:
+                self._pair(left, right)
+        self._find_moved(steps)
+
+    def _leaf_by_leaf(self, a: list[Leaf | Fork], b: list[Leaf | Fork]) -> None:
+        """A fork against what is none: its calls in the order of execution."""
+        for left, right in self._steps(tuple(leaves(a)), tuple(leaves(b))):
+            if left is not None and right is not None:
+                self._pair(left, right)
+
+    def _pair(self, a: Leaf | Fork, b: Leaf | Fork) -> None:
+        if isinstance(a, Leaf) and isinstance(b, Leaf):
+            self.pairs[a.node] = b.node
+            self.paired.add(b.node)
+        elif isinstance(a, Fork) and isinstance(b, Fork):
+            for left, right in self._branches(a.branches, b.branches):
+                self.series(left, right)
+            if a.join and b.join and self.kinds.groups[a.join.kind] == self.kinds.groups[b.join.kind]:
+                self._pair(a.join, b.join)
+
+    def _branches(self, a: Sequence[Series], b: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
+        """Equal branches first, wherever they stand; then those that have most in common."""
+        rest_a: list[int] = []
+        equal: dict[tuple[int, ...], list[int]] = {}
+        for j, branch in enumerate(b):
+            equal.setdefault(tuple([item.kind for item in branch]), []).append(j)
+        for i, branch in enumerate(a):
+            found = equal.get(tuple([item.kind for item in branch]))
+            if found:
+                yield branch, b[found.pop(0)]
+            else:
+                rest_a.append(i)
+        rest_b = sorted(j for found in equal.values() for j in found)
+        if len(rest_a) * len(rest_b) > MOST_PAIRS:
+            yield from ((a[i], b[j]) for i, j in zip(rest_a, rest_b, strict=False))
+            return
+        bags_a = {i: self.kinds.bag(a[i]) for i in rest_a}
+        bags_b = {j: self.kinds.bag(b[j]) for j in rest_b}
+        scored = [(-_overlap(x, y), abs(i - j), i, j) for i, x in bags_a.items() for j, y in bags_b.items()]
+        for _, _, i, j in sorted(scored):
+            if i in bags_a and j in bags_b:
+                del bags_a[i], bags_b[j]
+                yield a[i], b[j]
+
+    def _steps(self, a: Series, b: Series) -> Iterator[Step]:
+        """The best alignment: pairs and gaps in order."""
+        start, end_a, end_b = 0, len(a), len(b)
+        while start < min(end_a, end_b) and a[start].kind == b[start].kind:
+            start += 1
+        while min(end_a, end_b) > start and a[end_a - 1].kind == b[end_b - 1].kind:
+            end_a, end_b = end_a - 1, end_b - 1
+        yield from zip(a[:start], b[:start], strict=True)
+        yield from self._search(a[start:end_a], b[start:end_b])
+        yield from zip(a[end_a:], b[end_b:], strict=True)
+
+    def _search(self, a: Series, b: Series) -> Iterator[Step]:
+        n, m = len(a), len(b)
+        best = self._table(a, b)
+        i = j = 0
+        while i < n and j < m:
+            here = best[i].at(j)
+            common = self._in_common(a[i].kind, b[j].kind)
+            if common and here == best[i + 1].at(j + 1) + common:
+                yield a[i], b[j]
+                i, j = i + 1, j + 1
+            elif here == best[i + 1].at(j):
+                yield a[i], None
+                i += 1
+            else:
+                yield None, b[j]
+                j += 1
+        yield from ((item, None) for item in a[i:])
+        yield from ((None, item) for item in b[j:])
+
+    def _table(self, a: Series, b: Series) -> list[_Row]:
+        """Most that what stands from place i of `a` and place j of `b` on can have in common, by i."""
+        n, m = len(a), len(b)
+        kinds_b = [item.kind for item in b]
+        best = [_Row(0, [])]
+        for i in range(n - 1, -1, -1):
+            kind, (first, last) = a[i].kind, _band(i, n, m)
+            below = best[-1].cut(first, last + 1)
+            row, right = [0] * (last - first), 0
+            for k in range(last - first - 1, -1, -1):
+                most = below[k]
+                if right > most:
+                    most = right
+                pair = (kind, kinds_b[first + k])
+                common = self._common.get(pair)
+                if common is None:
+                    common = self._in_common(*pair)
+                if common:
+                    common += below[k + 1]
+                    if common > most:
+                        most = common
+                row[k] = right = most
+            best.append(_Row(first, row))
+        best.reverse()
+        return best
+
+    def _in_common(self, a: int, b: int) -> int:
+        common = self._common.get((a, b))
+        if common is None:
+            kinds = self.kinds
+            alike = kinds.groups[a] == kinds.groups[b] or kinds.operations[a] is kinds.operations[b] is None
+            common = _overlap(kinds.bags[a], kinds.bags[b]) if alike else 0
+            self._common[a, b] = common
+        return common
+
+    def _find_moved(self, steps: list[Step]) -> None:
+        """Pair what one side lacks with what the other lacks near by, where it is the same operation."""
+        lacking = [
+            (at, left if left is not None else right, left is not None)
+            for at, (left, right) in enumerate(steps)
+            if (left is None) != (right is None)
+        ]
+        kinds, taken = self.kinds, set[int]()
+        for k, (at, item, from_a) in enumerate(lacking):
+            if not isinstance(item, Leaf) or k in taken or kinds.groups[item.kind] not in MOVABLE:
+                continue
+            for other in range(k + 1, min(k + 1 + NEAR, len(lacking))):
+                there, found, also_a = lacking[other]
+                if there - at > NEAR or also_a == from_a or not isinstance(found, Leaf) or other in taken:
+                    continue
+                if any(isinstance(each, Fork) for step in steps[at:there] for each in step):
+                    break
+                if kinds.operations[item.kind] == kinds.operations[found.kind]:
+                    taken.add(other)
+                    left, right = (item, found) if from_a else (found, item)
+                    if left.node not in self.pairs and right.node not in self.paired:
+                        self._pair(left, right)
+                        self.moved.add(left.node)
+                    break
+
+
+def _unforked(item: Leaf | Fork, other: Leaf | Fork, gap: list[Leaf | Fork]) -> Leaf | Fork:
+    """A fork that stands for a single call does so by the call that its branches meet in; they go to the gap before."""
+    if not isinstance(item, Fork) or isinstance(other, Fork) or item.join is None:
+        return item
+    gap.append(Fork(item.branches, None, item.kind))
+    return item.join
+
+
+def _band(i: int, n: int, m: int) -> tuple[int, int]:
+    """First place, and the one behind the last, of the second series that place i of the first is tried with."""
+    before, behind = min(m - n, 0) - SLACK, max(m - n, 0) + SLACK
+    if n * (behind - before) > MOST_CELLS and n * m > MOST_CELLS:
+        i, half = i * m // n, MOST_CELLS // (2 * n) + 1
+        before, behind = -half, half
+    return max(i + before, 0), min(i + behind + 1, m)
+
+
+def _overlap(a: Bag, b: Bag) -> int:
+    if len(b) < len(a):
+        a, b = b, a
+    return sum([min(weight, b[key]) for key, weight in a.items() if key in b])

@@ -1,0 +1,239 @@
+"""Two networks beside each other: what differs, call by call, and what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+import msgspec
+
+from inception_lens.analyses.compare.attributes import Difference
+from inception_lens.analyses.compare.parts import LIGHT, Comparer, Network
+from inception_lens.analyses.compare.records import Change, Comparison, Head, Kind, Part, Shift, Side
+from inception_lens.analyses.receptive_field import receptive_fields
+from inception_lens.graph import Graph, Output
+
+WITHOUT_LOSS = ("pytorch", "onnx")
+"""Sources that say nothing of a loss: it stands outside of the model."""
+
+
+def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Comparison:
+    """Compare two networks by their structure; what their calls and tensors are called makes no difference.
+
+    A graph in training mode has a head for each output behind the first: what the first does not need. `heads` are
+    the same two networks in training mode, for graphs at inference, which have none. The deltas of `changes` add up to
+    the difference of the two networks' totals, without their heads; those of the heads to what the heads cost.
+    """
+    network_a, network_b = Network.of(a), Network.of(b)
+    trunk_a, heads_a = _parts(network_a)
+    trunk_b, heads_b = _parts(network_b)
+    comparer = Comparer(network_a, trunk_a, network_b, trunk_b)
+    trunk = comparer.part(_outside(a, b))
+    if heads:
+        training_a, training_b = (Network.of(graph) for graph in heads)
+        heads_a, heads_b = _parts(training_a)[1], _parts(training_b)[1]
+    else:
+        training_a, training_b = network_a, network_b
+    outputs = _outputs(comparer, heads_a if not heads else {}, heads_b if not heads else {})
+    return Comparison(
+        a=_side(network_a, trunk_a, len(heads_a)),
+        b=_side(network_b, trunk_b, len(heads_b)),
+        trunk=_with(trunk, outputs),
+        heads=tuple(_heads(training_a, heads_a, training_b, heads_b, dict((*_inputs(a, b), *trunk.pairs)))),
+        shifts=tuple(_shifts(comparer)),
+        training=heads or (a, b),
+    )
+
+
+Heads = dict[int, list[int]]
+"""Places of the calls of each head, by its place among the outputs."""
+
+
+def _inputs(a: Graph, b: Graph) -> Iterator[tuple[str, str]]:
+    return ((x.name, y.name) for x, y in zip(a.inputs, b.inputs, strict=False))
+
+
+def _parts(network: Network) -> tuple[list[int], Heads]:
+    graph = network.graph
+    if graph.mode == "inference" or len(graph.outputs) == 1:
+        return list(range(len(graph.nodes))), {}
+    taken = _needed(network, graph.outputs[0], set())
+    main, heads = set(taken), {}
+    for k, output in enumerate(graph.outputs[1:], 1):
+        own = _needed(network, output, taken)
+        taken |= own
+        heads[k] = sorted(own)
+    others = taken - main
+    return [i for i in range(len(graph.nodes)) if i not in others], {k: own for k, own in heads.items() if own}
+
+
+def _needed(network: Network, output: Output, known: set[int]) -> set[int]:
+    """Places of the calls that an output is computed from, those in `known` and what they need left out."""
+    found: set[int] = set()
+    names = [output.node]
+    while names:
+        name = names.pop()
+        i = network.find(name)
+        if i is not None and i not in known and i not in found:
+            found.add(i)
+            names += network.graph.nodes[i].inputs
+    return found
+
+
+def _side(network: Network, trunk: Sequence[int], heads: int) -> Side:
+    costs, graph = network.costs, network.graph
+    unused = sum(tensor.elements for tensor in graph.unused)
+    macs = [costs.macs[i] for i in trunk]
+    return Side(
+        graph=graph,
+        params=sum([costs.params[i] for i in trunk]) + unused,
+        macs=sum(filter(None, macs)),
+        exact=None not in macs,
+        heads=heads,
+    )
+
+
+def _outside(a: Graph, b: Graph) -> Iterator[Change]:
+    """What differs beside the calls: the inputs, the mode and dtype, and tensors that no call reads."""
+    for k in range(max(len(a.inputs), len(b.inputs))):
+        given_a, given_b = (graph.inputs[k] if k < len(graph.inputs) else None for graph in (a, b))
+        what = []
+        if given_a and given_b:
+            what += _unlike("shape", given_a.type.shape, given_b.type.shape)
+            what += _unlike("dtype", given_a.type.dtype, given_b.type.dtype)
+            if k == 0:
+                what += [*_unlike("params_dtype", a.dtype, b.dtype), *_unlike("mode", a.mode, b.mode)]
+        else:
+            what += _unlike("shape", given_a and given_a.type.shape, given_b and given_b.type.shape)
+        if what:
+            yield _change(given_a.name if given_a else None, given_b.name if given_b else None, *what)
+    shapes_a, shapes_b = (Counter(tensor.shape for tensor in graph.unused) for graph in (a, b))
+    more_a, more_b = shapes_a - shapes_b, shapes_b - shapes_a
+    for graph, more, sign in ((a, more_a, -1), (b, more_b, 1)):
+        for tensor in graph.unused:
+            if more[tensor.shape]:
+                more[tensor.shape] -= 1
+                what_b = Difference("unused", None, tensor.shape, tensor.elements)
+                change = _change(None, tensor.role, what_b)
+                change = msgspec.structs.replace(change, params=tensor.elements, unused=True)
+                yield change if sign > 0 else change.mirrored()
+
+
+def _unlike(attribute: str, a: object, b: object) -> list[Difference]:
+    return [] if a == b else [Difference(attribute, a, b)]
+
+
+def _change(a: str | None, b: str | None, *what: Difference) -> Change:
+    kind: Kind = "added" if a is None else "removed" if b is None else "changed"
+    return Change(kind=kind, a=a, b=b, what=what, params=0, macs=0)
+
+
+def _outputs(comparer: Comparer, heads_a: Heads, heads_b: Heads) -> Iterator[Change]:
+    """Pairs of calls of which the two networks hand out the results at other places, or only one does."""
+    places: tuple[dict[object, list[int]], ...] = ({}, {})
+    sides = ((comparer.a, comparer.sources_a, heads_a), (comparer.b, comparer.sources_b, heads_b))
+    for found, (network, sources, heads) in zip(places, sides, strict=True):
+        for k, output in enumerate(network.graph.outputs):
+            if k not in heads:
+                found.setdefault(sources.source(output.node), []).append(k)
+    in_a, in_b = places
+    if None in in_a or None in in_b:  # it ends in a call without a partner, which is told
+        return
+    for source in dict.fromkeys((*in_a, *in_b)):
+        if isinstance(source, tuple) and in_a.get(source) != in_b.get(source):
+            i = source[0]
+            names = comparer.a.graph.nodes[i].name, comparer.b.graph.nodes[comparer.pairs[i]].name
+            yield _change(*names, Difference("output", _tuple(in_a.get(source)), _tuple(in_b.get(source))))
+
+
+def _tuple(places: list[int] | None) -> tuple[int, ...] | None:
+    return None if places is None else tuple(places)
+
+
+def _with(part: Part, more: Iterable[Change]) -> Part:
+    """The part, with further differences of its pairs."""
+    more = list(more)
+    if not more:
+        return part
+    changes = {(change.a, change.b): change for change in part.changes}
+    for change in more:
+        found = changes.get((change.a, change.b))
+        both = msgspec.structs.replace(found, what=(*found.what, *change.what), alike_here=False) if found else change
+        changes[change.a, change.b] = both
+    return msgspec.structs.replace(part, changes=tuple(changes.values()))
+
+
+def _shifts(comparer: Comparer) -> Iterator[Shift]:
+    """How far each pair looks from where its partner does, where both look at equal steps."""
+    a, b = comparer.a, comparer.b
+    fields_a, fields_b = receptive_fields(a.graph), receptive_fields(b.graph)
+    known: dict[object, tuple[float, ...]] = {}
+    for i in sorted(comparer.pairs):
+        j = comparer.pairs[i]
+        field_a, field_b = fields_a[i], fields_b[j]
+        if i in comparer.moved or not field_a or not field_b or field_a.jump != field_b.jump:
+            continue
+        pixels = tuple([y - x for x, y in zip(field_a.center, field_b.center, strict=True)])
+        known[i] = pixels
+        if any(pixels):
+            node_a, node_b = a.graph.nodes[i], b.graph.nodes[j]
+            sources = [source[0] for source in comparer.sources_a.of(node_a) if isinstance(source, tuple)]
+            starts = pixels not in [known.get(source) for source in sources]
+            yield Shift(node_a.name, node_b.name, pixels, starts)
+
+
+def _heads(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[str, str]) -> Iterator[Head]:
+    for k, m in _matched(a, heads_a, b, heads_b, trunk):
+        comparer = Comparer(a, heads_a.get(k, []), b, heads_b.get(m, []))
+        output_a, output_b = (x.graph.outputs[n] if n else None for x, n in ((a, k), (b, m)))
+        part = comparer.part()
+        if output_a and output_b:
+            what = []
+            if not {a.graph.about.source, b.graph.about.source} & set(WITHOUT_LOSS):
+                what += _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
+            what += _unlike("output", (k,), (m,))
+            reads_a, reads_b = _attached(a, heads_a[k]), _attached(b, heads_b[m])
+            if [trunk.get(name) for name in reads_a] != reads_b:
+                what.append(Difference("attached_to", tuple(reads_a), tuple(reads_b)))
+            part = _with(part, [_change(output_a.node, output_b.node, *what)] if what else [])
+        yield Head(
+            part.pairs,
+            part.only_a,
+            part.only_b,
+            part.changes,
+            part.in_branches,
+            a=output_a.node if output_a else None,
+            b=output_b.node if output_b else None,
+        )
+
+
+def _matched(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[str, str]) -> list[tuple[int, int]]:
+    """Heads on partners stand for each other, the others in order; 0 for none."""
+    rest_a, rest_b = list(heads_a), list(heads_b)
+    matched = []
+    for k in list(rest_a):
+        reads = [trunk.get(name) for name in _attached(a, heads_a[k])]
+        for m in rest_b:
+            if _attached(b, heads_b[m]) == reads:
+                matched.append((k, m))
+                rest_a.remove(k)
+                rest_b.remove(m)
+                break
+    matched += zip_longest(rest_a, rest_b, fillvalue=0)
+    return sorted(matched, key=lambda pair: (pair[0] or len(a.graph.outputs), pair[1]))
+
+
+def _attached(network: Network, head: Sequence[int]) -> list[str]:
+    """The calls outside that the head reads, activations and norms behind them aside."""
+    graph, inside = network.graph, set(head)
+    found = []
+    for i in head:
+        for name in graph.nodes[i].inputs:
+            j = network.find(name)
+            if j not in inside:
+                while j is not None and graph.nodes[j].op.category in LIGHT and len(graph.nodes[j].inputs) == 1:
+                    name = graph.nodes[j].inputs[0]
+                    j = network.find(name)
+                found.append(name)
+    return list(dict.fromkeys(found))

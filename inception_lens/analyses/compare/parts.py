@@ -1,0 +1,270 @@
+"""Two parts of networks beside each other: their calls in pairs, and what changes from the one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from inception_lens.analyses.compare.alignment import Alignment, align
+from inception_lens.analyses.compare.attributes import CONSEQUENCES, Call, Difference, alike_here, differences, idle
+from inception_lens.analyses.compare.records import Change, Part
+from inception_lens.analyses.compare.structure import Fork, Kinds, Structure, leaves, producers
+from inception_lens.analyses.costs import Costs, costs
+from inception_lens.graph import Graph, Node
+from inception_lens.ops import Concat, Op
+
+COMMUTATIVE = ("Add", "Mul", "Maximum", "Minimum")
+LIGHT = ("norm", "activation", "dropout", "shape")
+"""What may stand between two calls without making them read of another."""
+
+
+class Network(msgspec.Struct, frozen=True):
+    """A graph with what every part of a comparison asks it for."""
+
+    graph: Graph
+    costs: Costs
+    place: dict[str, int]
+    nested: frozenset[str]
+    """Concatenations that nothing reads but another along the same axis: they could as well be parts of it."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> Network:
+        """Count and index a graph."""
+        return cls(graph, costs(graph), {node.name: i for i, node in enumerate(graph.nodes)}, _nested(graph))
+
+    def find(self, name: str) -> int | None:
+        """The place of the call that makes a tensor; None for an input of the network."""
+        return self.place.get(name if name in self.place else name.partition(":")[0])
+
+    def call(self, i: int) -> Call:
+        """The call at a place, without its name."""
+        node = self.graph.nodes[i]
+        return Call(node.op, self.graph.input_shapes(node), self.graph.types[node.name][0].shape)
+
+
+def _nested(graph: Graph) -> frozenset[str]:
+    joins = {node.name: node.op for node in graph.nodes if isinstance(node.op, Concat)}
+    inside = {name for node in graph.nodes for name in node.inputs if name in joins and joins[name] == node.op}
+    others = {name for node in graph.nodes for name in node.inputs if name in joins and joins[name] != node.op}
+    return frozenset(inside - others - {output.node for output in graph.outputs})
+
+
+class Pairing(msgspec.Struct, frozen=True):
+    """Which calls of two parts stand for each other."""
+
+    alignment: Alignment
+    kinds_a: dict[int, int]
+    """By place: equal for equal calls, in both."""
+    kinds_b: dict[int, int]
+    in_branches: frozenset[int]
+    """Places in the first graph of the calls that are not passed by every path."""
+
+
+def pair(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -> Pairing:
+    """Align two parts; which of them is called the first makes no difference."""
+    kinds = Kinds()
+    left, right = Structure(a.graph, part_a, kinds, a.nested), Structure(b.graph, part_b, kinds, b.nested)
+    if _order(a, part_a) <= _order(b, part_b):
+        alignment = align(left.series, right.series, kinds)
+    else:
+        alignment = align(right.series, left.series, kinds).mirrored()
+    _pair_nested(a, part_a, b, part_b, alignment.pairs)
+    forks = [item for item in left.series if isinstance(item, Fork)]
+    in_branches = frozenset([leaf.node for fork in forks for branch in fork.branches for leaf in leaves(branch)])
+    return Pairing(alignment, left.kind_of, right.kind_of, in_branches)
+
+
+def _pair_nested(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int], pairs: dict[int, int]) -> None:
+    """Add the concatenations inside of others that join the same calls in both."""
+    if not a.nested or not b.nested:
+        return
+    joins: dict[tuple[int | None, ...], list[int]] = {}
+    for j in part_b:
+        if b.graph.nodes[j].name in b.nested:
+            read = tuple([-1 if k is None else k for k in producers(b.graph.nodes[j], b.place)])
+            joins.setdefault(read, []).append(j)
+    for i in part_a:
+        if a.graph.nodes[i].name in a.nested:
+            reads = [-1 if k is None else pairs.get(k) for k in producers(a.graph.nodes[i], a.place)]
+            found = joins.get(tuple(reads))
+            if found:
+                pairs[i] = found.pop(0)
+
+
+def _order(network: Network, part: Sequence[int]) -> tuple[int, bytes]:
+    """Something to put two parts in order by, whatever their calls are called: equal for equal parts only."""
+    place = {network.graph.nodes[i].name: at for at, i in enumerate(part)}
+    nodes = [network.graph.nodes[i] for i in part]
+    return len(part), msgspec.json.encode([(node.op.kind, node.op, producers(node, place)) for node in nodes])
+
+
+class Comparer:
+    """Makes the changes of two parts from their pairing."""
+
+    def __init__(self, a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -> None:
+        self.a, self.b, self.part_a, self.part_b = a, b, part_a, part_b
+        self.pairing = pair(a, part_a, b, part_b)
+        self.pairs, self.moved = self.pairing.alignment.pairs, self.pairing.alignment.moved
+        self.partner = {j: i for i, j in self.pairs.items()}
+        self.sources_a = _Sources(a, part_a, {i: i for i in self.pairs if i not in self.moved})
+        self.sources_b = _Sources(b, part_b, {j: i for j, i in self.partner.items() if i not in self.moved})
+
+    def part(self, extra: Iterable[Change] = ()) -> Part:
+        """The Part, with further changes in front of those of the calls."""
+        names_a, names_b = self.a.graph.nodes, self.b.graph.nodes
+        ordered = sorted(self.pairs.items())
+        return Part(
+            pairs=tuple([(names_a[i].name, names_b[j].name) for i, j in ordered]),
+            only_a=tuple([names_a[i].name for i in self.part_a if i not in self.pairs]),
+            only_b=tuple([names_b[j].name for j in self.part_b if j not in self.partner]),
+            changes=(*extra, *self._changes()),
+            in_branches=frozenset([names_a[i].name for i in self.pairing.in_branches]),
+        )
+
+    def _changes(self) -> Iterator[Change]:
+        """In the order of execution of A; what B has more, behind what stands before it there."""
+        added: dict[int, list[int]] = {}
+        before = -1
+        for j in self.part_b:
+            if j in self.partner:
+                before = self.partner[j]
+            else:
+                added.setdefault(before, []).append(j)
+        for i in (-1, *self.part_a):
+            if i in self.pairs:
+                change = self._changed(i, self.pairs[i])
+                if change:
+                    yield change
+            elif i >= 0:
+                yield _alone(self.a, i).mirrored()
+            yield from (_alone(self.b, j) for j in added.get(i, ()))
+
+    def _changed(self, i: int, j: int) -> Change | None:
+        a, b = self.a, self.b
+        same = self.pairing.kinds_a[i] == self.pairing.kinds_b[j]
+        params = b.costs.params[j] - a.costs.params[i]
+        macs_a, macs_b = a.costs.macs[i], b.costs.macs[j]
+        macs = None if macs_a is None or macs_b is None else macs_b - macs_a
+        what = () if same else differences(a.call(i), b.call(j))
+        alike = not same and alike_here(a.call(i), b.call(j))
+        if not (params or macs) and all(each.attribute in CONSEQUENCES for each in what):
+            what = ()  # what reaches it differs, and is told where that begins
+        context = tuple(self._context(i, j))
+        if params and not what:
+            context += (Difference("params", a.costs.params[i], b.costs.params[j]),)
+        if not what and not context:
+            return None
+        return Change(
+            kind="changed",
+            a=a.graph.nodes[i].name,
+            b=b.graph.nodes[j].name,
+            what=_shared_out((*what, *context), a, i, b, j, params, macs),
+            params=params,
+            macs=macs,
+            alike_here=idle(a.graph.nodes[i].op) or (alike and not context),
+        )
+
+    def _context(self, i: int, j: int) -> Iterator[Difference]:
+        """What differs though the operation need not: where it stands, what it reads, what is trained of it."""
+        a, b = self.a, self.b
+        node_a, node_b = a.graph.nodes[i], b.graph.nodes[j]
+        if i in self.moved:
+            yield Difference("position", node_a.inputs, node_b.inputs)
+        else:
+            yield from self._inputs(node_a, node_b)
+        frozen_a, frozen_b = (x.costs.params[k] - x.costs.params_trainable[k] for x, k in ((a, i), (b, j)))
+        if bool(frozen_a) != bool(frozen_b):
+            yield Difference("params_trainable", a.costs.params_trainable[i], b.costs.params_trainable[j])
+
+    def _inputs(self, a: Node, b: Node) -> Iterator[Difference]:
+        reads_a, reads_b = self.sources_a.of(a), self.sources_b.of(b)
+        if reads_a == reads_b or None in reads_a or None in reads_b:
+            return
+        if sorted(map(str, reads_a)) != sorted(map(str, reads_b)):
+            yield Difference("inputs", a.inputs, b.inputs)
+        elif not (a.op.kind in COMMUTATIVE and a.op == b.op and getattr(a.op, "scale", 1) == 1):
+            yield Difference("input_order", a.inputs, b.inputs)
+
+
+class _Sources:
+    """What the calls of a part read, as the pair that it belongs to, through what has no partner."""
+
+    def __init__(self, network: Network, part: Sequence[int], pairs: dict[int, int]) -> None:
+        self.network, self.pairs = network, pairs
+        self.inputs = {given.name: f"input {k}" for k, given in enumerate(network.graph.inputs)}
+        self._known: dict[str, object] = {}
+
+    def of(self, node: Node) -> list[object]:
+        """One entry per input: the pair and which of its outputs, or None where it cannot be told."""
+        return [source for name in node.inputs for source in self._parts(name, node.op)]
+
+    def _parts(self, name: str, reader: Op) -> list[object]:
+        """A concatenation without a partner, inside another, is as good as its own parts."""
+        i = self.network.find(name)
+        if i is not None and i not in self.pairs and isinstance(reader, Concat):
+            node = self.network.graph.nodes[i]
+            if node.op == reader:
+                return [source for inner in node.inputs for source in self._parts(inner, reader)]
+        return [self.source(name)]
+
+    def source(self, name: str) -> object:
+        passed: list[str] = []
+        found: object = None
+        while True:
+            if name in self._known:
+                found = self._known[name]
+                break
+            passed.append(name)
+            if name in self.inputs:
+                found = self.inputs[name]
+                break
+            i = self.network.find(name)
+            assert i is not None
+            if i in self.pairs:
+                found = (self.pairs[i], name.removeprefix(self.network.graph.nodes[i].name))
+                break
+            node = self.network.graph.nodes[i]
+            if len(node.inputs) != 1 or node.op.category not in LIGHT:
+                break
+            name = node.inputs[0]
+        self._known.update(dict.fromkeys(passed, found))
+        return found
+
+
+def _alone(network: Network, i: int) -> Change:
+    """A call that only B has."""
+    node = network.graph.nodes[i]
+    return Change(
+        kind="added",
+        a=None,
+        b=node.name,
+        what=(Difference("op", None, node.op.kind, network.costs.params[i], network.costs.macs[i] or 0),),
+        params=network.costs.params[i],
+        macs=network.costs.macs[i],
+        alike_here=idle(node.op) or node.name in network.nested,
+    )
+
+
+def _shared_out(
+    what: Sequence[Difference], a: Network, i: int, b: Network, j: int, params: int, macs: int | None
+) -> tuple[Difference, ...]:
+    """The differences with their parts of the cost: a bias its own, the first of the others the rest."""
+    shares: dict[str, Any] = {"bias": _bias(b.call(j)) - _bias(a.call(i))} if len(what) > 1 else {}
+    biases = sum([shares[each.attribute] for each in what if each.attribute in shares])
+    main = next((each for each in what if each.attribute not in shares), what[0])
+    return tuple(
+        [
+            Difference(each.attribute, each.a, each.b, params - biases, macs or 0)
+            if each is main
+            else Difference(each.attribute, each.a, each.b, shares.get(each.attribute, 0))
+            for each in what
+        ]
+    )
+
+
+def _bias(call: Call) -> int:
+    op: Op = call.op
+    parameters = op.parameters(*call.inputs) if op.has_weights else ()
+    return sum([tensor.elements for tensor in parameters if tensor.role == "bias"])

@@ -1,0 +1,1 @@
+"""The paper's Table 1 and the claims of an article, checked against a network."""

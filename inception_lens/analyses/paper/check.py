@@ -1,0 +1,78 @@
+"""A network beside the paper's Table 1 and what an article says of it: what `verify --paper` checks."""
+
+from __future__ import annotations
+
+import msgspec
+
+from inception_lens.analyses.compare.parts import Network
+from inception_lens.analyses.paper.article import Described, Statement, statements
+from inception_lens.analyses.paper.conventions import PaperRow, Table, figures, partners, table_1
+from inception_lens.architectures.catalogue import find
+from inception_lens.graph import Graph
+
+
+class PaperCheck(msgspec.Struct, frozen=True):
+    """A network beside the paper's Table 1, and beside what an article says of it."""
+
+    name: str
+    table: Table
+    statements: tuple[Statement, ...]
+    weights: int
+    biases: int
+    macs: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether every deviation is a known, explained one."""
+        return self.table.holds and all(each.standing != "differs" for each in self.statements)
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `verify --paper --format json`: exact integers."""
+        record = {
+            "model": self.name,
+            "holds": self.holds,
+            "rows": [_record(row) for row in self.table.rows],
+            "conventions": {
+                "params": {"convention": self.table.best_params[0], "rows": self.table.best_params[1]},
+                "ops": {"convention": self.table.best_ops[0], "rows": self.table.best_ops[1]},
+            },
+            "statements": self.statements,
+            "totals": {"weights": self.weights, "biases": self.biases, "macs": self.macs},
+        }
+        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+
+
+def _record(row: PaperRow) -> dict[str, object]:
+    return {
+        "row": row.printed.type,
+        "patch": row.printed.patch or None,
+        "output": {"printed": row.printed.output, "found": row.output},
+        "calls": row.calls,
+        "params": row.params,
+        "ops": row.ops,
+        "verdict": row.verdict,
+        "unlike": row.unlike,
+    }
+
+
+def check_paper(graph: Graph, training: Graph) -> PaperCheck:
+    """Check a network, at inference and in training mode, against the paper and the article.
+
+    Source: Table 1 and Figure 3 of arXiv 1409.4842; the network that they print is the catalogue's `googlenet`.
+    """
+    config = find("googlenet").config
+    paper = config.graph()
+    network, reference = Network.of(graph), Network.of(paper)
+    partner = partners(network, reference)
+    nodes = {paper.nodes[i].name: graph.nodes[j] for j, i in partner.items()}
+    described = Described(graph, nodes, training)
+    own = Described(paper, {node.name: node for node in paper.nodes}, config.graph("training"))
+    counted = figures(network, range(len(graph.nodes)))
+    return PaperCheck(
+        graph.name,
+        table_1(graph, paper),
+        statements(described, own),
+        counted.weights,
+        counted.biases,
+        counted.macs,
+    )

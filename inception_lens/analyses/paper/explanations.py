@@ -1,0 +1,102 @@
+"""What could explain a printed figure that no convention gives: a search over what the authors may have counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import prod
+from typing import Literal
+
+import msgspec
+
+from inception_lens.analyses.paper.table1 import PrintedRow, fits, parsed
+
+MOST_MULTIPLIED = 32
+"""Depth multipliers of a separable convolution that are tried."""
+WIDEST = 1024
+STEP = 8
+"""Widths that are tried in place of a printed one: multiples of it."""
+
+BRANCHES = ("1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool proj")
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """The convolutions of one row."""
+
+    channels: int
+    """That the row reads."""
+    positions: int
+    """Of its output's map."""
+    widths: tuple[int, ...]
+    kernels: tuple[tuple[int, ...], ...]
+    reads: tuple[int, ...]
+    """Channels that each convolution reads."""
+
+
+def explanation(layout: Layout, figure: Literal["params", "ops"], row: PrintedRow, count: int) -> str:
+    """Say what is known of a figure that is not reproduced."""
+    for multiplier in _separable(layout, row):
+        weights = _separable_weights(layout, multiplier)
+        kernel = "x".join(map(str, layout.kernels[0]))
+        cost = f"{weights:,} weights" if figure == "params" else f"{weights * layout.positions:,} MACs"
+        return f"a separable {kernel} with depth multiplier {multiplier} costs {cost}"
+    off = _off(row.params if figure == "params" else row.ops, count)
+    if _agree(row, layout) and not any(way.rounding == "rounded" for way in fits(row.ops, _macs(layout))):
+        other = list(_other_width(layout, row))
+        widths = f"a {' or a '.join(other)} gives both" if other else "no single one gives both"
+        return f"{off}; the row's two figures fit each other, as if counted for other widths ({widths})"
+    return off
+
+
+def _off(printed: str, count: int) -> str:
+    number, letter, _ = parsed(printed)
+    unit = 1024 if letter == "K" else 10**6
+    difference = float(number - Fraction(count, unit))
+    return f"printed {abs(difference):.1f} {letter} {'more' if difference > 0 else 'less'} than its layers have"
+
+
+def _macs(layout: Layout) -> int:
+    return layout.positions * sum(
+        prod(kernel) * read * width
+        for kernel, read, width in zip(layout.kernels, layout.reads, layout.widths, strict=True)
+    )
+
+
+def _separable(layout: Layout, row: PrintedRow) -> Iterator[int]:
+    """Depth multipliers under which a separable convolution has both printed figures."""
+    if len(layout.kernels) != 1:
+        return
+    for multiplier in range(1, MOST_MULTIPLIED + 1):
+        weights = _separable_weights(layout, multiplier)
+        if any(fits(row.params, weights)) and any(fits(row.ops, weights * layout.positions)):
+            yield multiplier
+
+
+def _separable_weights(layout: Layout, multiplier: int) -> int:
+    inner = layout.channels * multiplier
+    return prod(layout.kernels[0]) * inner + inner * layout.widths[0]
+
+
+def _agree(row: PrintedRow, layout: Layout) -> bool:
+    """Whether the printed weights, each used once at every position, are the printed multiply-adds."""
+    number, _, _ = parsed(row.params)
+    return len(layout.kernels) > 1 and any(fits(row.ops, number * 1024 * layout.positions))
+
+
+def _other_width(layout: Layout, row: PrintedRow) -> Iterator[str]:
+    """Single widths that, changed to another multiple of eight, would give both printed figures."""
+    if len(layout.widths) != len(BRANCHES):
+        return
+    for i, name in enumerate(BRANCHES):
+        for width in range(STEP, WIDEST + 1, STEP):
+            widths = list(layout.widths)
+            widths[i] = width
+            weights = _module_weights(layout.channels, widths)
+            rounded = [way for way in fits(row.ops, weights * layout.positions) if way.unit == 10**6]
+            if rounded and any(fits(row.params, weights)):
+                yield f"{name} of {width}"
+
+
+def _module_weights(channels: int, widths: list[int]) -> int:
+    one, reduce_3, three, reduce_5, five, pool = widths
+    return channels * (one + reduce_3 + reduce_5 + pool) + 9 * reduce_3 * three + 25 * reduce_5 * five

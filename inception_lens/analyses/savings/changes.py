@@ -1,0 +1,168 @@
+"""One width changed before it is changed for good, and a width swept through a range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.analyses.machines import Machine
+from inception_lens.analyses.savings.branch import Branch, branch_savings
+from inception_lens.analyses.savings.figures import Change, Counted, Figures
+from inception_lens.analyses.savings.network import NONE, ModuleChange, as_json, head
+from inception_lens.graph import Graph
+from inception_lens.rewrites.plan import Plan, rewritten
+from inception_lens.rewrites.reductions import reductions
+from inception_lens.rewrites.widths import width_of, with_widths
+
+
+class WidthChange(NamedTuple):
+    """A layer, its width now, and the one that is asked about."""
+
+    node: str
+    now: int
+    then: int
+
+
+class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
+    """A network and the same one with some widths changed: `without` is the network as it is, `with` as it would be."""
+
+    graph: Graph
+    machine: Machine
+    network: Analysis
+    altered: Analysis
+    widths: tuple[WidthChange, ...]
+    layers: tuple[ModuleChange, ...]
+    """The calls that cost something else."""
+    modules: tuple[ModuleChange, ...]
+    """The modules that do."""
+    total: Change
+
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON; a saving below zero is a cost."""
+        return head(self.graph, self.machine) | {
+            "kind": "what-if",
+            "changes": [each._asdict() for each in self.widths],
+            "totals": self.total.to_builtins(),
+            "layers": [{"name": each.name} | each.change.to_builtins() for each in self.layers],
+            "modules": [{"name": each.name} | each.change.to_builtins() for each in self.modules],
+        }
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `savings --what-if`."""
+        return as_json(self.to_builtins(), indent)
+
+
+class SweepPoint(NamedTuple):
+    """What a branch or network costs at one width."""
+
+    value: int
+    params: int
+    macs: int
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """A width through a range: one point for each value, in rising order."""
+
+    name: str
+    """Of the branch, or the network."""
+    variable: str
+    """What is swept: `reduce`, or a node."""
+    points: tuple[SweepPoint, ...]
+    own: int | None
+    """The width that it has now; a point of the sweep."""
+    direct: SweepPoint | None
+    """Without the reduction that is swept, where it is one; its value is 0."""
+
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON, schema `inception-lens/sweep/1`."""
+        return {
+            "schema": "inception-lens/sweep/1",
+            "name": self.name,
+            "variable": self.variable,
+            "own": self.own,
+            "direct": {"params": self.direct.params, "macs": self.direct.macs} if self.direct else None,
+            "points": [point._asdict() for point in self.points],
+        }
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON of `savings --sweep`."""
+        return as_json(self.to_builtins(), indent)
+
+
+def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf:
+    """Change the widths of some layers and count both networks.
+
+    Raises:
+        GraphError: there is no such layer, or what follows it cannot take the new width.
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    old, new = Counted(graph, machine), Counted(with_widths(graph, widths), machine)
+    return WhatIf(
+        graph=graph,
+        machine=machine,
+        network=old.analysis,
+        altered=new.analysis,
+        widths=tuple([WidthChange(name, width_of(nodes[name]) or 0, width) for name, width in widths.items()]),
+        layers=_differing({name: old.of([name]) for name in nodes}, {name: new.of([name]) for name in nodes}),
+        modules=_differing(old.modules(), new.modules()),
+        total=Change(using=new.total(), without=old.total()),
+    )
+
+
+def _differing(old: Mapping[str, Figures], new: Mapping[str, Figures]) -> tuple[ModuleChange, ...]:
+    names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+    return tuple(
+        [
+            ModuleChange(name=name, change=Change(using=new.get(name, NONE), without=old.get(name, NONE)))
+            for name in names
+        ]
+    )
+
+
+def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Sweep:
+    """A branch with its reduction through `values`, `own` marked.
+
+    Raises:
+        ConfigError: a size of the branch is wrong.
+    """
+    swept = sorted({*values, *([own] if own else [])})
+    counted = [branch_savings(msgspec.structs.replace(branch, reduce=value)) for value in swept]
+    points = [
+        SweepPoint(value, each.reduced.totals.params, each.reduced.totals.macs)
+        for value, each in zip(swept, counted, strict=True)
+    ]
+    direct = counted[0].direct.totals
+    name = f"{branch.in_channels} to {branch.out_channels} channels"
+    return Sweep(
+        name=name,
+        variable="reduce",
+        points=tuple(points),
+        own=own,
+        direct=SweepPoint(0, direct.params, direct.macs),
+    )
+
+
+def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
+    """A network with the width of one layer through `values`, and its own.
+
+    Raises:
+        GraphError: there is no such layer, or what follows it cannot take one of the widths.
+    """
+    own = next((width_of(each) for each in graph.nodes if each.name == node), None)
+    points = [_point(with_widths(graph, {node: value}), value) for value in sorted({*values, *([own] if own else [])})]
+    reduction = [site for site in reductions(graph).sites if site.name == node]
+    return Sweep(
+        name=graph.name,
+        variable=node,
+        points=tuple(points),
+        own=own,
+        direct=_point(rewritten(graph, Plan(tuple(reduction))), 0) if reduction else None,
+    )
+
+
+def _point(graph: Graph, value: int) -> SweepPoint:
+    totals = analyze(graph).totals
+    return SweepPoint(value, totals.params, totals.macs)

@@ -1,0 +1,93 @@
+"""`inception-lens bench train`: the trainer beside a plain loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from inception_lens.cli import options
+from inception_lens.cli.training import options as training_options
+from inception_lens.errors import ConfigError, require
+
+if TYPE_CHECKING:
+    from inception_lens.training.bounds import Bounds
+    from inception_lens.training.networks import Networks
+
+
+@click.command("train")
+@click.argument("model", type=training_options.TrainableType(), required=False)
+@click.option("--batch", "batches", metavar="N,...", help="Images at once.  [default: 64; on CUDA 128,512,1024,2048]")
+@click.option(
+    "--ways",
+    metavar="A,B,...",
+    help="Of eager, compiled, graphs.  [default: eager; on CUDA all]",
+)
+@click.option("--seconds", type=click.FloatRange(0.01), default=2.0, show_default=True, help="Of each in each round.")
+@click.option("--device", metavar="DEVICE", default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
+@options.set_option
+def train(
+    model: str | None,
+    batches: str | None,
+    ways: str | None,
+    seconds: float,
+    device: str,
+    precision: str,
+    settings: tuple[str, ...],
+) -> None:
+    """Images a second of the trainer, of a plain PyTorch loop of the same network, and of the machine's roofline.
+
+    Without MODEL: the network of the digits on a CPU, GoogLeNet with batch norm at 224 on CUDA.
+    """
+    require("torch", extra="train")
+    from inception_lens.benchmarks import training as bench
+    from inception_lens.cli.training.networks import networks_of
+    from inception_lens.training.bounds import bounds, machine_of
+    from inception_lens.training.learner import autocast_on
+    from inception_lens.training.recipe import DIGITS, Recipe
+    from inception_lens.training.run.processes import Processes, device_of
+
+    on = device_of(device, Processes())
+    cuda = on.type == "cuda"
+    recipe, classes = (DIGITS, 10) if model is None and not cuda else (Recipe(model="googlenet@torchvision"), 1000)
+    engine = recipe.engine.replace(precision=precision)
+    network = recipe.network | options.parse_settings(settings)
+    recipe = recipe.replace(model=model or recipe.model, network=network, engine=engine)
+    networks = networks_of(recipe, classes)
+    sizes = _numbers(batches or ("128,512,1024,2048" if cuda else "64"))
+    chosen = _ways(ways, cuda)
+    machine = machine_of(on, autocast_on(precision, on))
+    limits = bounds(networks.training, machine) if machine else None
+    _tell_network(networks, limits)
+    click.echo(f"{'way':<12}{'batch':>7}{'images/s':>12}{'of plain':>10}{'of compute':>12}{'of memory':>11}")
+    for speed in bench.measure(networks, recipe, on, sizes, chosen, seconds):
+        shares = [f"{speed.images_per_second / limit:.2f}" for limit in limits[1:3]] if limits else ["?", "?"]
+        rate = f"{speed.images_per_second:,.0f}"
+        click.echo(f"{speed.way:<12}{speed.batch:>7}{rate:>12}{speed.ratio:>10.3f}{shares[0]:>12}{shares[1]:>11}")
+    click.echo(f"the eager trainer is to reach {bench.LIMIT} of the plain loop")
+
+
+def _tell_network(networks: Networks, limits: Bounds | None) -> None:
+    where = limits.machine.title if limits else "a GPU that is not in the table of machines"
+    click.echo(f"{networks.inference.name}, {networks.params:,} parameters, {networks.macs:,} MACs; {where}")
+    if limits:
+        click.echo(
+            f"bounds in images/s: compute {limits.compute:,.0f}, memory unfused {limits.memory:,.0f}, "
+            f"memory fused {limits.memory_fused:,.0f}"
+        )
+
+
+def _ways(text: str | None, cuda: bool) -> list[str]:
+    known = ("eager", "compiled", "graphs") if cuda else ("eager", "compiled")
+    chosen = text.split(",") if text else list(known if cuda else known[:1])
+    if strange := set(chosen) - set(known):
+        raise ConfigError(f"--ways {min(strange)}: it is of {', '.join(known)} on this device")
+    return chosen
+
+
+def _numbers(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
+        raise ConfigError(f"--batch {text}: numbers of images, such as 128,512")
+    return [int(part) for part in parts]

@@ -1,0 +1,94 @@
+"""From a recipe to the two graphs of its network."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from inception_lens.errors import ConfigError
+from inception_lens.lens import configure, is_file, is_pytorch, load_with
+from inception_lens.rewrites.factorized import with_3x3_pairs
+from inception_lens.training.data.paths import absolute
+
+if TYPE_CHECKING:
+    from inception_lens.architectures.network import Network
+    from inception_lens.graph import Graph, Mode
+    from inception_lens.training.networks import Networks
+    from inception_lens.training.recipe import Recipe
+
+
+def image_side(recipe: Recipe) -> tuple[int, int]:
+    """The larger side of the images that a recipe's network takes, and the classes that it has of its own.
+
+    Raises:
+        ConfigError: the model is code.
+    """
+    _refuse_code(recipe.model)
+    graph = load_with(recipe.model, recipe.network)
+    return max(graph.inputs[0].type.shape[2:]), graph.types[graph.outputs[0].node][0].shape[-1]
+
+
+def networks_of(recipe: Recipe, classes: int) -> Networks:
+    """The graphs of a recipe's network, with as many classes as the data have where it does not say otherwise.
+
+    Raises:
+        ConfigError: the model is code.
+    """
+    _refuse_code(recipe.model)
+    from inception_lens.training.networks import Networks
+
+    network = dict(recipe.network)
+    if is_file(recipe.model):
+        initialisation = "pytorch"
+    else:
+        network.setdefault("classes", classes)
+        initialisation = configure(recipe.model, network).base or "pytorch"
+
+    def graph(mode: Mode) -> Graph:
+        loaded = load_with(recipe.model, network, None, mode)
+        return with_3x3_pairs(loaded) if recipe.rewrite == "3x3-pairs" else loaded
+
+    return Networks(graph("training"), graph("inference"), initialisation)
+
+
+def self_contained(recipe: Recipe) -> Recipe:
+    """The recipe as a run's folder keeps it: a config's contents in place of its name, and paths that hold anywhere.
+
+    Raises:
+        ConfigError: the model is code.
+    """
+    _refuse_code(recipe.model)
+    recipe = recipe.replace(data=absolute(recipe.data))
+    if is_file(recipe.model):
+        return recipe.replace(model=os.path.abspath(recipe.model))
+    if not recipe.model.endswith(".toml"):
+        return recipe
+    config, _, base = configure(recipe.model, recipe.network)
+    return recipe.replace(model=base, network=_differences(config, configure(base, {}).config))
+
+
+def _refuse_code(model: str) -> None:
+    """A recipe is data, and so is the folder of a run: neither may name what would be executed."""
+    if is_pytorch(model):
+        raise ConfigError(f"`{model}` is code: what is trained is a name of the catalogue, a config or a file")
+
+
+def _differences(config: Network, base: Network) -> dict[str, Any]:
+    """The keys of a config that differ from its base's; rows that are not there any more as `none`."""
+    found: dict[str, Any] = {}
+    old, new = msgspec.to_builtins(base), msgspec.to_builtins(config)
+    for key, value in new.items():
+        if value == old[key]:
+            continue
+        if isinstance(value, dict):
+            rows = {name: row for name, row in value.items() if old[key].get(name) != row}
+            gone = dict.fromkeys((name for name in old[key] if name not in value), "none")
+            found[key] = {
+                **({name: value[name] for name in value} if gone or list(value) != list(old[key]) else rows),
+                **gone,
+            }
+        else:
+            found[key] = value
+    return found

@@ -1,0 +1,1 @@
+"""From ATen operators to operations."""

@@ -1,0 +1,1 @@
+"""Second opinions on counts, by PyTorch and other counters."""

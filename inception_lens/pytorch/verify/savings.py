@@ -1,0 +1,175 @@
+"""Savings proved in PyTorch: both networks built, counted again, timed, and a folded batch norm computed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.savings.network import Saving
+from inception_lens.analyses.savings.proofs import Folded, Recount, Timing
+from inception_lens.graph import Graph
+from inception_lens.pytorch.build.network import build
+from inception_lens.writers.pytorch.module_paths import module_paths
+
+SECONDS = 2.0
+"""That the runs of one network may take, but for the least number of them."""
+LEAST_RUNS, MOST_RUNS = 3, 50
+
+
+def recounted(networks: Mapping[str, Analysis]) -> tuple[Recount, ...]:
+    """Build every network on the meta device, sum its parameters and count one forward pass with FlopCounterMode.
+
+    Raises:
+        GraphError: a network holds an operation that PyTorch cannot be told of.
+    """
+    return tuple([_recount(name, analysis) for name, analysis in networks.items()])
+
+
+def _recount(name: str, analysis: Analysis) -> Recount:
+    graph = analysis.graph
+    with torch.device("meta"):
+        module = build(graph).eval()
+        inputs = [torch.empty(i.type.shape, dtype=getattr(torch, i.type.dtype)) for i in graph.inputs]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(*inputs)
+    return Recount(
+        network=name,
+        params=analysis.totals.params_used,
+        params_of_modules=sum([tensor.numel() for tensor in module.parameters()]),
+        macs=analysis.totals.macs,
+        macs_of_flop_counter=int(counter.get_total_flops()) // 2,
+    )
+
+
+def timed(networks: Mapping[str, Analysis], device: str | None = None) -> tuple[Timing, ...]:
+    """Time one forward pass of every network, in turns, so that a slow minute of the machine falls on all of them.
+
+    Args:
+        networks: what to time.
+        device: `cpu` or `cuda`; by default a CUDA device where there is one. There the weights and inputs are bfloat16,
+            on a CPU those of the graph.
+
+    Raises:
+        GraphError: a network holds an operation that PyTorch cannot be told of.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    runs = {name: _run(analysis.graph, device) for name, analysis in networks.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()  # the first allocates and chooses kernels
+    for i in range(MOST_RUNS):
+        for name, run in runs.items():
+            if i < LEAST_RUNS or sum(seconds[name]) < SECONDS:
+                seconds[name].append(run())
+    dtypes = {name: "bfloat16" if device == "cuda" else analysis.graph.dtype for name, analysis in networks.items()}
+    return tuple(
+        [
+            Timing(
+                network=name,
+                device=torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+                dtype=dtypes[name],
+                seconds=statistics.median(each),
+                fastest=min(each),
+                slowest=max(each),
+                runs=len(each),
+            )
+            for name, each in seconds.items()
+        ]
+    )
+
+
+def _run(graph: Graph, device: str) -> Callable[[], float]:
+    module = build(graph).eval().to(device)
+    inputs = [each.to(device) for each in _inputs(graph)]
+    if device == "cuda":
+        module = module.bfloat16()
+        inputs = [each.bfloat16() if each.is_floating_point() else each for each in inputs]
+
+    def run() -> float:
+        start = time.perf_counter()
+        with torch.inference_mode():
+            module(*inputs)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    return run
+
+
+def folded(saving: Saving) -> Folded:
+    """Prove a folding of batch norms: give the network weights and statistics at random, fold them, compute both.
+
+    Raises:
+        GraphError: the network holds an operation that PyTorch cannot be told of.
+    """
+    before, after = saving.network.graph, saving.rewritten.graph
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        torch.manual_seed(0)
+        network, folded_network = build(before).double().eval(), build(after).double().eval()
+        paths = module_paths([node.name for node in before.nodes])
+        modules = {name: network.get_submodule(".".join(path)) for name, path in paths.items()}
+        for site in saving.sites:
+            _randomise(*[modules[name] for name in site.nodes])
+        tensors = network.state_dict()
+        new = folded_network.state_dict()
+        new.update({key: tensor for key, tensor in tensors.items() if key in new})
+        new_paths = module_paths([node.name for node in after.nodes])
+        for site in saving.sites:
+            layer, norm = (modules[name] for name in site.nodes)
+            key = ".".join(new_paths[site.nodes[0]])
+            new[f"{key}.weight"], new[f"{key}.bias"] = _fold(layer, norm)
+        folded_network.load_state_dict(new)
+        inputs = [each.double() if each.is_floating_point() else each for each in _inputs(before)]
+        one, other = _first(network(*inputs)), _first(folded_network(*inputs))
+    return Folded(
+        network=before.name,
+        norms=len(saving.sites),
+        largest_difference=float((one - other).abs().max()),
+        largest_output=float(one.abs().max()),
+    )
+
+
+def _fold(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a layer that does what it and the norm behind it do, as `with_folded_batch_norms` says."""
+    weight, mean, variance = (_tensor(each) for each in (layer.weight, norm.running_mean, norm.running_var))
+    scale = torch.rsqrt(variance + float(norm.eps))  # type: ignore[arg-type]
+    if norm.weight is not None:
+        scale = scale * _tensor(norm.weight)
+    old = _tensor(layer.bias) if layer.bias is not None else torch.zeros_like(mean)
+    bias = (old - mean) * scale + (_tensor(norm.bias) if norm.bias is not None else 0.0)
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):  # its weight is (in, out / groups, ...)
+        grouped = weight.view(layer.groups, -1, *weight.shape[1:])
+        shape = (layer.groups, 1, -1, *[1] * (weight.dim() - 2))
+        return (grouped * scale.view(shape)).flatten(0, 1), bias
+    return weight * scale.view(-1, *[1] * (weight.dim() - 1)), bias
+
+
+def _randomise(layer: nn.Module, norm: nn.Module) -> None:
+    """Weights that keep a signal alive, and a norm as no new one is, so that a mistake in any of them shows."""
+    nn.init.kaiming_normal_(_tensor(layer.weight))
+    _tensor(norm.running_mean).normal_(0.0, 0.1)
+    _tensor(norm.running_var).uniform_(0.5, 2.0)
+    for tensor, low in ((norm.weight, 0.5), (norm.bias, -0.5)):
+        if tensor is not None:
+            _tensor(tensor).uniform_(low, low + 1.0)
+
+
+def _tensor(value: object) -> Tensor:
+    assert isinstance(value, Tensor)
+    return value
+
+
+def _first(output: object) -> Tensor:
+    return _tensor(output[0] if isinstance(output, tuple) else output)
+
+
+def _inputs(graph: Graph) -> list[Tensor]:
+    """Random numbers, and zeros for what is no floating-point number."""
+    types = [(each.type.shape, getattr(torch, each.type.dtype)) for each in graph.inputs]
+    return [torch.randn(s, dtype=d) if d.is_floating_point else torch.zeros(s, dtype=d) for s, d in types]

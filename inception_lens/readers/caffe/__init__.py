@@ -1,0 +1,1 @@
+"""Caffe's prototxt and caffemodel files."""

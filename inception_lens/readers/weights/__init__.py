@@ -1,0 +1,1 @@
+"""Weight files: what they hold, read without executing anything in them."""

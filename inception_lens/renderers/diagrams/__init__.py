@@ -1,0 +1,1 @@
+"""Diagrams: from a graph to DOT text, and from there to a drawing."""

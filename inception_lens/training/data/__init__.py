@@ -1,0 +1,1 @@
+"""Images: sources, cache, batches and augmentation."""

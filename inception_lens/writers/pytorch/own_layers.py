@@ -1,0 +1,42 @@
+"""The source of this package's own layers, for files that must do without the package."""
+
+import ast
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+SOURCES = ("ops/window.py", "pytorch/build/border.py", "pytorch/build/layers.py")
+"""Where the layers are, and what they use."""
+
+
+def layers_source(kinds: Iterable[str]) -> list[str]:
+    """Definitions of these layers and of what they use, each as text, in the order that Python needs."""
+    definitions = _definitions()
+    wanted: set[str] = set()
+    pending = sorted(kinds)
+    while pending:
+        name = pending.pop()
+        if name in definitions and name not in wanted:
+            wanted.add(name)
+            pending += re.findall(r"\w+", definitions[name])
+    texts = [definitions[name] for name in definitions if name in wanted]
+    constants = [text for text in texts if not text.startswith(("class", "def"))]
+    rest = [f"{text}\n" for text in texts if text.startswith(("class", "def"))]
+    return [*(["\n".join(constants) + "\n"] if constants else []), *rest]
+
+
+@cache
+def _definitions() -> dict[str, str]:
+    """Classes, functions and constants of the sources by name, without notes to type checkers."""
+    found: dict[str, str] = {}
+    for source in SOURCES:
+        text = (Path(__file__).parents[2] / source).read_text(encoding="utf-8")
+        for node in ast.parse(text).body:
+            names = [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
+            if isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            for name in names:
+                segment = ast.get_source_segment(text, node) or ""
+                found.setdefault(name, re.sub(r"  # (type: ignore|noqa).*", "", segment))
+    return found
