@@ -8,13 +8,13 @@ from typing import Literal
 import msgspec
 
 from inception_lens.errors import GraphError, InceptionLensError, ShapeError, suggest
-from inception_lens.ops import BYTES_PER_ELEMENT, Declared, Op, Parameter, Shape, TensorType, Unknown, by
+from inception_lens.ops import BYTES_PER_ELEMENT, Declared, Op, Parameter, Shape, TensorType, Unknown, format_shape
 
 Mode = Literal["inference", "training"]
 """Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
 
 
-MOST_SHOWN = 1_200
+MAX_SHOWN = 1_200
 """Boxes of a diagram that a notebook shows unasked."""
 
 
@@ -108,7 +108,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         raise KeyError(name)
 
     def __repr__(self) -> str:
-        inputs = ", ".join(f"{given.name} {by(given.type.shape)}" for given in self.inputs)
+        inputs = ", ".join(f"{given.name} {format_shape(given.type.shape)}" for given in self.inputs)
         return f"<Graph {self.name!r} of {inputs}: {len(self.nodes)} nodes, {self.mode}>"
 
     def _repr_svg_(self) -> str | None:
@@ -117,7 +117,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
         try:
             drawn = diagram(self)
-            return drawn.draw("svg").decode() if len(drawn.names) <= MOST_SHOWN else None
+            return drawn.draw("svg").decode() if len(drawn.names) <= MAX_SHOWN else None
         except InceptionLensError:
             return None
 
@@ -161,7 +161,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             if node.op.has_weights:
                 old, new = (node.op.parameters(*graph.input_shapes(node)) for graph in (self, changed))
                 if old != new:
-                    sizes = " and not ".join(by(tensors[0].shape) for tensors in (new, old))
+                    sizes = " and not ".join(format_shape(tensors[0].shape) for tensors in (new, old))
                     raise GraphError(f"on that input `{node.name}` would need weights of {sizes}")
         return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types)
 
@@ -195,7 +195,9 @@ class Writer:
             if given.name in self._types:
                 raise GraphError(f"two inputs are called `{given.name}`")
             if min(given.type.shape, default=1) < 1:
-                raise GraphError(f"input `{given.name}` is {by(given.type.shape)}: every size must be at least 1")
+                raise GraphError(
+                    f"input `{given.name}` is {format_shape(given.type.shape)}: every size must be at least 1"
+                )
             check_dtype(given.type.dtype)
             self._types[given.name] = (given.type,)
 
@@ -232,9 +234,11 @@ class Writer:
             outputs = node.op.output_types(inputs)
             for tensor in outputs:
                 if min(tensor.shape, default=0) < 0:
-                    raise ShapeError(f"it would make {by(tensor.shape)}")
+                    raise ShapeError(f"it would make {format_shape(tensor.shape)}")
         except ShapeError as error:
-            seen = ", ".join(f"`{each}` {by(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True))
+            seen = ", ".join(
+                f"`{each}` {format_shape(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True)
+            )
             raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
         types[name] = outputs
         for i in range(1, len(outputs)):
@@ -278,7 +282,8 @@ class Writer:
             for name, tensor in zip(tensor_names(node, tensors), tensors, strict=True):
                 if shapes.setdefault(name, tensor.shape) != tensor.shape:
                     raise GraphError(
-                        f"`{node.name}` reads `{name}` as {by(tensor.shape)}, an earlier node as {by(shapes[name])}"
+                        f"`{node.name}` reads `{name}` as {format_shape(tensor.shape)}, "
+                        f"an earlier node as {format_shape(shapes[name])}"
                     )
 
 

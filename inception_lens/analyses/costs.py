@@ -52,7 +52,7 @@ def costs(graph: Graph) -> Costs:
             else:  # nearly always: every tensor is its one reader's, and trained
                 params = trainable = sum([prod(tensor.shape) for tensor in parameters])
                 buffers = sum([prod(tensor.shape) for tensor in kept]) if kept else 0
-        macs, arithmetic = op.macs(shapes, output), op.arithmetic(shapes, output)
+        macs, arithmetic = op.macs(shapes, output), op.extra_flops(shapes, output)
         all_params.append(params)
         all_trainable.append(trainable)
         all_buffers.append(buffers)

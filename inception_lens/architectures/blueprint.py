@@ -26,14 +26,14 @@ from inception_lens.ops import (
     Padding,
     Rounding,
     Softmax,
-    by,
+    format_shape,
 )
 
 Expression = Annotated[str, Meta(max_length=2_000, description="in the notation of architectures/notation.py")]
 
 Parsed = TypeVar("Parsed")
 
-MOST_STEPS = 20_000
+MAX_STEPS = 20_000
 """Of all blocks together; the longest network of the catalogue has some three hundred."""
 
 WIDEST = 2**22
@@ -75,8 +75,8 @@ class Blueprint(Network, frozen=True, kw_only=True):
         for name, text in self.blocks.items():
             where = f"blocks.{name}"
             steps += _read(parse_block, text, where).steps
-            if steps > MOST_STEPS:
-                raise ConfigError(f"`{where}`: a network of more than {MOST_STEPS:,} steps, repeats counted", key=where)
+            if steps > MAX_STEPS:
+                raise ConfigError(f"`{where}`: a network of more than {MAX_STEPS:,} steps, repeats counted", key=where)
         for key, text in (("head", self.head), ("aux", self.aux)):
             if (key, text) != ("aux", "none"):
                 _read(parse_chain, text, key)
@@ -177,13 +177,13 @@ class _Drawing:
             activation = self.style.activation
             return "preactivation" if first or not activation else activation.kind.lower()
         place = "1a" if step.stride > 1 else f"0{next(letters)}"
-        return f"{_TITLES[step.kind]}_{place}" + (f"_{by(step.kernel)}" if step.kernel else "")
+        return f"{_TITLES[step.kind]}_{place}" + (f"_{format_shape(step.kernel)}" if step.kernel else "")
 
     def step(self, x: str, name: str, step: Step, *, first: bool) -> str:
         add, shape = self.writer.add, self.writer.shape(x)
         map_size = shape[2:]
         if len(shape) != 4 and step.kind in _OF_MAPS:
-            raise ShapeError(f"`{name}` reads `{x}` {by(shape)}: it needs a map, (N, C, H, W)")
+            raise ShapeError(f"`{name}` reads `{x}` {format_shape(shape)}: it needs a map, (N, C, H, W)")
         match step.kind:
             case "conv":
                 return self.conv(x, name, step, self.width(step))

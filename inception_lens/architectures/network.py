@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from inception_lens.errors import ConfigError, ShapeError
 from inception_lens.graph import About, Graph, Input, Mode, Output, Writer
-from inception_lens.ops import BatchNorm2d, TensorType, by
+from inception_lens.ops import BatchNorm2d, TensorType, format_shape
 
 # A config is data from anywhere: what it asks for is bounded, so that a small file cannot fill the machine.
 Width = Annotated[int, Meta(ge=1, le=65_536, description="channels or units, before the width multiplier")]
@@ -96,7 +96,7 @@ class Network(Table, frozen=True, kw_only=True):
             next((n for n in sizes if self._takes((channels, n, n), mode)), None)
             for sizes in (range(side - 1, max(side - SEARCHED, 1) - 1, -1), self._above(side, mode))
         )
-        found = [by((channels, n, n)) for n in (smaller, larger) if n]
+        found = [format_shape((channels, n, n)) for n in (smaller, larger) if n]
         if not found:
             return ""
         if smaller is None and side <= SEARCHED:

@@ -42,7 +42,7 @@ _FORMS: dict[Kind, str] = {
 }
 LARGEST = 65_536
 """Of any number in the notation, so that a small config cannot ask for more than a machine has."""
-MOST_REPEATS = 1_000
+MAX_REPEATS = 1_000
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +91,8 @@ def parse_block(text: str) -> Block:
     head = re.fullmatch(_HEAD, text, re.DOTALL | re.ASCII)
     assert head  # every group but the last is optional, and the last takes anything
     repeats = int(head["repeats"] or 1)
-    if not 1 <= repeats <= MOST_REPEATS:
-        raise ConfigError(f"`x{repeats}`: a block is repeated 1 to {MOST_REPEATS:,} times")
+    if not 1 <= repeats <= MAX_REPEATS:
+        raise ConfigError(f"`x{repeats}`: a block is repeated 1 to {MAX_REPEATS:,} times")
     body, _, tail = head["rest"].partition("=>")
     try:
         scale = float(head["scale"] or 1) if head["plus"] else None

@@ -18,7 +18,7 @@ from inception_lens.renderers.diagrams.heat import MEASURES, Heat
 from inception_lens.renderers.diagrams.layout import Format
 from inception_lens.renderers.diagrams.levels import Level
 
-MOST_BYTES = 100_000_000
+MAX_BYTES = 100_000_000
 """Of a profile."""
 
 SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
@@ -102,7 +102,7 @@ def _heat(asked: str | None) -> tuple[Heat | Mapping[str, float | None] | None, 
         raise ConfigError(f"--heat {asked}: it is no number{suggest(asked, MEASURES)}, and no .json of `profile`")
     try:
         with open(asked, "rb") as file:
-            profile = msgspec.json.decode(file.read(MOST_BYTES), type=_Profile)
+            profile = msgspec.json.decode(file.read(MAX_BYTES), type=_Profile)
     except (OSError, *NOT_JSON) as error:
         told = getattr(error, "strerror", None) or error
         raise ConfigError(f"--heat {asked}: it is no .json of `inception-lens profile`: {told}") from None

@@ -17,7 +17,7 @@ from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with, savings_with
 
-MOST_POINTS = 1_000
+MAX_POINTS = 1_000
 """Of one sweep."""
 
 
@@ -160,6 +160,6 @@ def _range(sweep: str) -> tuple[str, Sequence[int]]:
         values = [int(value) for value in text.split(",")]
     else:
         raise ConfigError(f"--sweep {sweep}: it is NODE=A..B or NODE=A..B..STEP, such as reduce=8..64..8")
-    if not node or not 1 <= len(values) <= MOST_POINTS:
-        raise ConfigError(f"--sweep {sweep}: from A up to B, in at most {MOST_POINTS:,} steps, such as reduce=8..64..8")
+    if not node or not 1 <= len(values) <= MAX_POINTS:
+        raise ConfigError(f"--sweep {sweep}: from A up to B, in at most {MAX_POINTS:,} steps, such as reduce=8..64..8")
     return node, values

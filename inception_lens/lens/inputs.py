@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Graph
-from inception_lens.ops import Shape, TensorType, by
+from inception_lens.ops import Shape, TensorType, format_shape
 
 
 class Shaped(Protocol):
@@ -38,7 +38,7 @@ def image_shape(inputs: Inputs) -> tuple[int, int, int, int]:
             return batch, channels, height, width
         case [(channels, height, width)]:
             return 1, channels, height, width
-    told = " and ".join(map(by, shapes)) or "nothing"
+    told = " and ".join(map(format_shape, shapes)) or "nothing"
     raise ConfigError(f"an input of {told}: an image batch is (N, C, H, W), such as 1x3x224x224")
 
 

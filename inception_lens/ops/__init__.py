@@ -16,7 +16,7 @@ from inception_lens.ops.base import (
     TensorType,
     Window,
     broadcast,
-    by,
+    format_shape,
 )
 from inception_lens.ops.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from inception_lens.ops.embedding import Embedding
@@ -217,5 +217,5 @@ __all__ = [
     "Upsample",
     "Window",
     "broadcast",
-    "by",
+    "format_shape",
 ]

@@ -68,7 +68,7 @@ class Elementwise(Op, frozen=True):
             raise ShapeError(f"`{self.function}` is no element-wise function whose cost is known")
         return (TensorType(broadcast(*[tensor.shape for tensor in inputs]), self.dtype or inputs[0].dtype),)
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return ELEMENTWISE[self.function] * prod(output)
 
     def reuses_input(self, training: bool) -> bool:
@@ -119,7 +119,7 @@ class Reduce(Op, frozen=True):
     def _folded(self, shape: Shape) -> set[int]:
         return {axis % len(shape) for axis in self.dims} if self.dims else set(range(len(shape)))
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         per_input, per_output = REDUCTIONS[self.function]
         return max(per_input * prod(shapes[0]) + per_output * prod(output), 0)
 

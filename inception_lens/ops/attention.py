@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, by
+from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, format_shape
 
 
 class ScaledDotProductAttention(Op, frozen=True):
@@ -31,7 +31,10 @@ class ScaledDotProductAttention(Op, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         query, key, value = shapes[:3]
         if not min(map(len, shapes[:3])) >= 2 or query[-1] != key[-1] or key[-2] != value[-2]:
-            raise ShapeError(f"attention of q {by(query)}, k {by(key)} and v {by(value)}: the shapes do not agree")
+            raise ShapeError(
+                f"attention of q {format_shape(query)}, k {format_shape(key)} "
+                f"and v {format_shape(value)}: the shapes do not agree"
+            )
         return (*query[:-1], value[-1])
 
     def keeps_positions(self, shape: Shape) -> bool:
@@ -41,7 +44,7 @@ class ScaledDotProductAttention(Op, frozen=True):
         query, key, value = shapes[:3]
         return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         rows, keys = prod(shapes[0][:-1]), shapes[1][-2]
         return rows * (6 * keys - 2 + (keys if len(shapes) == 4 else 0))
 

@@ -122,7 +122,7 @@ class Op(msgspec.Struct, frozen=True, gc=False):
         """Multiply-accumulates of the forward pass, bias not counted; None where nobody knows."""
         return 0
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
         """FLOPs of the forward pass beside the two per multiply-accumulate; None where nobody knows."""
         return 0
 
@@ -156,17 +156,17 @@ class Op(msgspec.Struct, frozen=True, gc=False):
         return Saved()
 
 
-def by(sizes: tuple[int, ...]) -> str:
+def format_shape(sizes: tuple[int, ...]) -> str:
     """Write sizes as people do: `64x112x112`."""
     return "x".join(map(str, sizes))
 
 
 def wrong_rank(kind: str, shape: Shape, needed: str) -> ShapeError:
     """The error for an input whose number of axes is not the one that is `needed`."""
-    return ShapeError(f"{kind} needs an input of {needed}, not {by(shape) or 'a scalar'}")
+    return ShapeError(f"{kind} needs an input of {needed}, not {format_shape(shape) or 'a scalar'}")
 
 
-def maps(kind: str, shape: Shape, dimensions: int) -> None:
+def check_rank(kind: str, shape: Shape, dimensions: int) -> None:
     """Raise a ShapeError unless `shape` is that of maps with so many spatial dimensions, behind batch and channels."""
     if len(shape) != dimensions + 2:
         axes = ("L", "H, W", "D, H, W")[dimensions - 1]
@@ -187,6 +187,6 @@ def broadcast(*shapes: Shape) -> Shape:
     for column in columns:
         found = {size for size in column if size != 1}
         if len(found) > 1:
-            raise ShapeError(f"{' and '.join(map(by, shapes))} do not broadcast to one shape")
+            raise ShapeError(f"{' and '.join(map(format_shape, shapes))} do not broadcast to one shape")
         sizes.append(found.pop() if found else 1)
     return tuple(sizes)

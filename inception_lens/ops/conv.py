@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import window as sliding
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, by, maps
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, check_rank, format_shape
 
 
 class _Convolution(Op, frozen=True):
@@ -28,7 +28,7 @@ class _Convolution(Op, frozen=True):
         return sliding.label(self.kernel_size, self.stride)
 
     def _check(self, shape: Shape) -> None:
-        maps(self.kind, shape, self.dimensions)
+        check_rank(self.kind, shape, self.dimensions)
         channels = shape[1]
         if self.groups < 1 or channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
@@ -42,7 +42,7 @@ class _Convolution(Op, frozen=True):
     def _weight(self, channels: int) -> Shape:
         return (self.out_channels, channels // self.groups, *self.kernel_size)
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) if self.bias else 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -118,11 +118,11 @@ class _Transposed(_Convolution, frozen=True):
         spans = sliding.spans(self.kernel_size, self.dilation)
         extra = self.output_padding or (0,) * self.dimensions
         if len(extra) != self.dimensions:
-            raise ShapeError(f"an output padding of {by(extra)} is not of the map's {self.dimensions} axes")
+            raise ShapeError(f"an output padding of {format_shape(extra)} is not of the map's {self.dimensions} axes")
         rows = zip(shape[2:], spans, self.stride, pads, extra, strict=True)
         size = tuple([(n - 1) * s + span - sum(pad) + more for n, span, s, pad, more in rows])
         if min(size) < 1:
-            raise ShapeError(f"{self.kind} would make a map of {by(size)}: its padding takes all of it away")
+            raise ShapeError(f"{self.kind} would make a map of {format_shape(size)}: its padding takes all of it away")
         return (shape[0], self.out_channels, *size)
 
     def _weight(self, channels: int) -> Shape:

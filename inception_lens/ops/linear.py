@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, broadcast, by
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, broadcast, format_shape
 
 
 class Linear(Op, frozen=True):
@@ -39,7 +39,7 @@ class Linear(Op, frozen=True):
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) * shapes[0][-1]
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) if self.bias else 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -64,7 +64,9 @@ class MatMul(Op, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         left, right = shapes
         if not left or not right or left[-1] != right[max(len(right) - 2, 0)]:
-            raise ShapeError(f"a matrix product of {by(left)} and {by(right)}: the axes that are summed differ")
+            raise ShapeError(
+                f"a matrix product of {format_shape(left)} and {format_shape(right)}: the axes that are summed differ"
+            )
         rows, columns = left[-2:-1], right[-1:] if len(right) > 1 else ()
         return (*broadcast(left[:-2], right[:-2]), *rows, *columns)
 

@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Shape, by
+from inception_lens.ops.base import Category, Op, Shape, format_shape
 
 
 class Concat(Op, frozen=True):
@@ -33,8 +33,9 @@ class Concat(Op, frozen=True):
         for shape in shapes[1:]:
             if shape[:dim] + shape[dim + 1 :] != rest or len(shape) != len(first):
                 raise ShapeError(
-                    f"Concat along axis {dim} of {' and '.join(map(by, shapes))}: every other axis must agree, "
-                    f"but {by(shape)} is not {by(first)}"
+                    f"Concat along axis {dim} of {' and '.join(map(format_shape, shapes))}: "
+                    f"every other axis must agree, "
+                    f"but {format_shape(shape)} is not {format_shape(first)}"
                 )
         return (*first[:dim], sum(shape[dim] for shape in shapes), *first[dim + 1 :])
 
@@ -58,10 +59,10 @@ class Add(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if len(set(shapes)) > 1:
-            raise ShapeError(f"Add of {' and '.join(map(by, shapes))}: the shapes must be equal")
+            raise ShapeError(f"Add of {' and '.join(map(format_shape, shapes))}: the shapes must be equal")
         return shapes[0]
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return (len(shapes) - 1 + (self.scale != 1)) * prod(output)
 
 
@@ -84,5 +85,5 @@ class Stack(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if len(set(shapes)) > 1 or not 0 <= self.dim <= len(shapes[0]):
-            raise ShapeError(f"Stack along axis {self.dim} of {' and '.join(map(by, shapes))}")
+            raise ShapeError(f"Stack along axis {self.dim} of {' and '.join(map(format_shape, shapes))}")
         return (*shapes[0][: self.dim], len(shapes), *shapes[0][self.dim :])

@@ -4,7 +4,17 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, by, maps, wrong_rank
+from inception_lens.ops.base import (
+    Category,
+    Op,
+    Parameter,
+    Saved,
+    Shape,
+    TensorType,
+    check_rank,
+    format_shape,
+    wrong_rank,
+)
 
 
 class _BatchNorm(Op, frozen=True):
@@ -47,7 +57,7 @@ class _BatchNorm(Op, frozen=True):
         per_channel = (shapes[0][1],)
         return (Parameter("running_mean", per_channel), Parameter("running_var", per_channel))
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return 2 * prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -70,14 +80,14 @@ class BatchNorm2d(_BatchNorm, frozen=True):
     """
 
     def check(self, shape: Shape) -> None:
-        maps(self.kind, shape, 2)
+        check_rank(self.kind, shape, 2)
 
 
 class BatchNorm3d(_BatchNorm, frozen=True):
     """Batch normalisation of `(N, C, D, H, W)`; counted as `BatchNorm2d` is."""
 
     def check(self, shape: Shape) -> None:
-        maps(self.kind, shape, 3)
+        check_rank(self.kind, shape, 3)
 
 
 class _Standardizing(Op, frozen=True):
@@ -100,7 +110,7 @@ class _Standardizing(Op, frozen=True):
         """The learned tensors, of scale and shift."""
         raise NotImplementedError
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         per_element = self.flops_per_element + len(self.roles())
         return per_element * prod(output) + self.flops_per_group * self.groups_of(shapes[0])
 
@@ -121,7 +131,8 @@ class _OverLastAxes(_Standardizing, frozen=True):
         (shape,) = shapes
         if not self.normalized_shape or shape[-len(self.normalized_shape) :] != self.normalized_shape:
             raise ShapeError(
-                f"{self.kind} over {by(self.normalized_shape)} of an input of {by(shape)}: the last axes differ"
+                f"{self.kind} over {format_shape(self.normalized_shape)} of "
+                f"an input of {format_shape(shape)}: the last axes differ"
             )
         return shape
 
@@ -262,7 +273,7 @@ class LocalResponseNorm(Op, frozen=True):
             raise wrong_rank(self.kind, shape, "3 axes or more, (N, C, ...)")
         return shape
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return (self.size + 4) * prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:

@@ -32,7 +32,7 @@ class _Activation(_Elementwise, frozen=True):
     def reuses_input(self, training: bool) -> bool:
         return self.inplace
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.flops_per_element * prod(output)
 
 
@@ -162,7 +162,7 @@ class Softmax(Op, frozen=True):
     def keeps_positions(self, shape: Shape) -> bool:
         return self.dim % len(shape) < 2
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         elements = prod(output)
         return 5 * elements - 2 * (elements // output[self.dim]) if elements else 0
 
@@ -180,7 +180,7 @@ class LogSoftmax(Softmax, frozen=True):
     def label(self) -> str:
         return "log softmax"
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         elements = prod(output)
         return 5 * elements - elements // output[self.dim] if elements else 0
 

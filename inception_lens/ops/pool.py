@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import window as sliding
-from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, by, maps
+from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, check_rank, format_shape
 
 
 class _Pool(Op, frozen=True):
@@ -26,7 +26,7 @@ class _Pool(Op, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        maps(self.kind, shape, self.dimensions)
+        check_rank(self.kind, shape, self.dimensions)
         size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, self.steps, self.rounding)
         return (*shape[:2], *size)
 
@@ -58,7 +58,7 @@ class _MaxPool(_Pool, frozen=True):
         (values,) = super().output_types(inputs)
         return (values, TensorType(values.shape, "int64")) if self.indices else (values,)
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) * (prod(self.kernel_size) - 1)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -100,7 +100,7 @@ class _AvgPool(_Pool, frozen=True):
     def label(self) -> str:
         return f"avg {sliding.label(self.kernel_size, self.stride)}"
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) * prod(self.kernel_size)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -147,13 +147,17 @@ class _AdaptivePool(Op, frozen=True):
 
     @property
     def label(self) -> str:
-        return f"global {self.verb}" if set(self.output_size) == {1} else f"{self.verb} to {by(self.output_size)}"
+        return (
+            f"global {self.verb}"
+            if set(self.output_size) == {1}
+            else f"{self.verb} to {format_shape(self.output_size)}"
+        )
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        maps(self.kind, shape, self.dimensions)
+        check_rank(self.kind, shape, self.dimensions)
         if len(self.output_size) != self.dimensions or min(self.output_size) < 1:
-            raise ShapeError(f"a pool to {by(self.output_size)}: every size must be at least 1")
+            raise ShapeError(f"a pool to {format_shape(self.output_size)}: every size must be at least 1")
         return (*shape[:2], *self.output_size)
 
     def read(self, shape: Shape) -> int:
@@ -184,7 +188,7 @@ def _largest_window(n: int, m: int) -> int:
 class _AdaptiveAvgPool(_AdaptivePool, frozen=True):
     """What adaptive average pools share."""
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.read(shapes[0])
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -221,7 +225,7 @@ class _AdaptiveMaxPool(_AdaptivePool, frozen=True):
 
     verb: ClassVar[str] = "max"
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.read(shapes[0]) - prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:

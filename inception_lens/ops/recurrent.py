@@ -6,7 +6,7 @@ from typing import ClassVar
 from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
 
-MOST_LAYERS = 10_000
+MAX_LAYERS = 10_000
 """Behind each other in one call; each has tensors of its own."""
 
 
@@ -47,9 +47,9 @@ class _Recurrent(Op, frozen=True):
         shape, dtype = inputs[0].shape, inputs[0].dtype
         if len(shape) not in (2, 3):
             raise wrong_rank(self.kind, shape, "2 or 3 axes, (L, N, features)")
-        if not 1 <= self.layers <= MOST_LAYERS or self.hidden_size < 1 or self.proj_size < 0:
+        if not 1 <= self.layers <= MAX_LAYERS or self.hidden_size < 1 or self.proj_size < 0:
             sizes = f"{self.layers} layers of {self.hidden_size} units, projected to {self.proj_size}"
-            raise ShapeError(f"{sizes}: {self.kind} has 1 to {MOST_LAYERS:,} layers of at least 1 unit")
+            raise ShapeError(f"{sizes}: {self.kind} has 1 to {MAX_LAYERS:,} layers of at least 1 unit")
         samples = () if len(shape) == 2 else (shape[0] if self.batch_first else shape[1],)
         stacked = (self.layers * self.directions, *samples)
         states = [(*stacked, self.width if state == "hidden" else self.hidden_size) for state in self.states]
@@ -75,7 +75,7 @@ class _Recurrent(Op, frozen=True):
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(shapes[0][:-1]) * sum(t.elements for t in self.parameters(*shapes) if len(t.shape) == 2)
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         biases = sum(t.elements for t in self.parameters(*shapes) if len(t.shape) == 1)
         units = self.layers * self.directions * self.hidden_size
         # The products of input and state are added, gate by gate.

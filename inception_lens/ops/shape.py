@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Shape, TensorType, Window, by
+from inception_lens.ops.base import Category, Op, Shape, TensorType, Window, format_shape
 
 
 class _View(Op, frozen=True):
@@ -68,10 +68,12 @@ class Reshape(_View, frozen=True):
         (shape,) = shapes
         elements, known = prod(shape), prod(size for size in self.shape if size != -1)
         if self.shape.count(-1) > 1 or (-1 in self.shape and (not known or elements % known)):
-            raise ShapeError(f"{by(shape)} does not become {by(self.shape)}")
+            raise ShapeError(f"{format_shape(shape)} does not become {format_shape(self.shape)}")
         made = tuple(elements // known if size == -1 else size for size in self.shape)
         if prod(made) != elements:
-            raise ShapeError(f"{by(shape)} has {elements} elements, {by(self.shape)} has {prod(made)}")
+            raise ShapeError(
+                f"{format_shape(shape)} has {elements} elements, {format_shape(self.shape)} has {prod(made)}"
+            )
         return made
 
 
@@ -104,7 +106,7 @@ class Expand(_View, frozen=True):
         (shape,) = shapes
         behind = self.shape[len(self.shape) - len(shape) :]
         if len(shape) > len(self.shape) or any(n not in (1, m) for n, m in zip(shape, behind, strict=True)):
-            raise ShapeError(f"{by(shape)} does not expand to {by(self.shape)}")
+            raise ShapeError(f"{format_shape(shape)} does not expand to {format_shape(self.shape)}")
         return self.shape
 
 
@@ -123,7 +125,7 @@ class Slice(_View, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         if not 0 <= self.dim < len(shape) or self.step < 1 or not 0 <= self.start <= self.stop <= shape[self.dim]:
-            raise ShapeError(f"Slice {self.start}:{self.stop}:{self.step} of axis {self.dim} of {by(shape)}")
+            raise ShapeError(f"Slice {self.start}:{self.stop}:{self.step} of axis {self.dim} of {format_shape(shape)}")
         taken = len(range(self.start, self.stop, self.step))
         return (*shape[: self.dim], taken, *shape[self.dim + 1 :])
 
@@ -144,7 +146,7 @@ class Select(_View, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         if not 0 <= self.dim < len(shape) or not -shape[self.dim] <= self.index < shape[self.dim]:
-            raise ShapeError(f"Select {self.index} of axis {self.dim} of {by(shape)}")
+            raise ShapeError(f"Select {self.index} of axis {self.dim} of {format_shape(shape)}")
         return (*shape[: self.dim], *shape[self.dim + 1 :])
 
 
@@ -168,7 +170,7 @@ class Pad(Op, frozen=True):
             raise ShapeError(f"Pad of {len(self.padding)} axes of an input with {len(shape)} axes")
         sizes = tuple(before + n + after for n, (before, after) in zip(shape, self.padding, strict=True))
         if min(sizes, default=0) < 0:
-            raise ShapeError(f"Pad by {self.padding} leaves nothing of {by(shape)}")
+            raise ShapeError(f"Pad by {self.padding} leaves nothing of {format_shape(shape)}")
         return sizes
 
     @property
@@ -202,13 +204,15 @@ class Upsample(Op, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         if len(shape) != len(self.size) + 2:
-            raise ShapeError(f"Upsample of {by(shape)} to {by(self.size)}: the spatial axes differ in number")
+            raise ShapeError(
+                f"Upsample of {format_shape(shape)} to {format_shape(self.size)}: the spatial axes differ in number"
+            )
         return (*shape[:2], *self.size)
 
     def keeps_positions(self, shape: Shape) -> bool:
         return False
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         if "nearest" in self.mode:
             return 0
         return (35 if self.mode == "bicubic" else 3 * (2 ** len(self.size) - 1)) * prod(output)

@@ -90,7 +90,7 @@ class Declared(_Declaring, frozen=True):
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.multiply_accumulates
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.flops_beside
 
     def reuses_input(self, training: bool) -> bool:
@@ -108,5 +108,5 @@ class Unknown(_Declaring, frozen=True):
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> None:
         return None
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> None:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> None:
         return None

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Window, by
+from inception_lens.ops.base import Window, format_shape
 
 Sizes = tuple[int, ...]
 
@@ -81,10 +81,10 @@ def _does_not_fit(
     spared = (0,) * len(stride) if rounding == "floor" else tuple(s - 1 for s in stride)  # of a window that is not full
     needed = tuple(max(k - sum(pad) - less, 1) for k, pad, less in zip(span, pads, spared, strict=True))
     padded = tuple(n + sum(pad) for n, pad in zip(map_size, pads, strict=True))
-    with_padding = "" if padded == map_size else f", {by(padded)} with its padding,"
+    with_padding = "" if padded == map_size else f", {format_shape(padded)} with its padding,"
     return (
-        f"a {by(span)} kernel does not fit the {by(map_size)} map{with_padding} that it meets: "
-        f"it needs at least {by(needed)}"
+        f"a {format_shape(span)} kernel does not fit the {format_shape(map_size)} map{with_padding} that it meets: "
+        f"it needs at least {format_shape(needed)}"
     )
 
 
@@ -96,7 +96,8 @@ def check(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilat
         raise ShapeError(f"kernel {kernel}, stride {stride}, padding {padding} are not of the {axes} axes of the map")
     if min(*kernel, *stride, *dilation) < 1 or min(pads, default=0) < 0:
         raise ShapeError(
-            f"kernel {by(kernel)}, stride {by(stride)}, dilation {by(dilation)} must be at least 1, padding {padding} 0"
+            f"kernel {format_shape(kernel)}, stride {format_shape(stride)}, dilation "
+            f"{format_shape(dilation)} must be at least 1, padding {padding} 0"
         )
 
 
@@ -110,5 +111,5 @@ def window(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dila
 
 def label(kernel: Sizes, stride: Sizes) -> str:
     """Write a kernel and its stride as the paper's Table 1 does: `3x3/2`; a stride of 1 goes without saying."""
-    step = str(stride[0]) if len(set(stride)) == 1 else by(stride)
-    return by(kernel) if set(stride) == {1} else f"{by(kernel)}/{step}"
+    step = str(stride[0]) if len(set(stride)) == 1 else format_shape(stride)
+    return format_shape(kernel) if set(stride) == {1} else f"{format_shape(kernel)}/{step}"

@@ -11,7 +11,7 @@ from inception_lens.errors import FormatError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 LARGEST_TEXT = 100_000
-MOST_PARTS = 200_000
+MAX_PARTS = 200_000
 """Of a whole file at its outermost level: layers, or a graph and a few words about it."""
 
 
@@ -59,8 +59,8 @@ def parts(data: memoryview) -> Iterator[Field]:
         FormatError: as `fields`, or they are more than any network has.
     """
     for i, field in enumerate(fields(data)):
-        if i == MOST_PARTS:
-            raise FormatError(f"more than {MOST_PARTS:,} parts")
+        if i == MAX_PARTS:
+            raise FormatError(f"more than {MAX_PARTS:,} parts")
         yield field
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.records import Group
 from inception_lens.errors import ConfigError, suggest
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.units import count, short, size
 
 UNKNOWN = "?"
@@ -54,7 +54,7 @@ def _sum(attribute: str) -> Callable[[Group], Any]:
 
 
 def _joined(sizes: Callable[[Group], Any]) -> Callable[[Group], Any]:
-    return lambda group: by(value) if (value := sizes(group)) else None
+    return lambda group: format_shape(value) if (value := sizes(group)) else None
 
 
 def _jump(group: Group) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from inception_lens.analyses.compare.records import Comparison, Head, Part, Shift, Side
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.compare_values import number
 from inception_lens.renderers.compare_words import Fact, facts
@@ -96,7 +96,7 @@ def _pixels(distance: float) -> str:
 def _title(side: Side) -> str:
     about = side.graph.about.description
     name = printable(f"{side.name}: {about}" if about else side.name)
-    return f"{name} (input {', '.join(by(given.type.shape) for given in side.graph.inputs)})"
+    return f"{name} (input {', '.join(format_shape(given.type.shape) for given in side.graph.inputs)})"
 
 
 def _same(comparison: Comparison) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inception_lens.ops import AdaptiveAvgPool2d, Op, by
+from inception_lens.ops import AdaptiveAvgPool2d, Op, format_shape
 from inception_lens.renderers.escape import printable
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -67,7 +67,11 @@ def noun(op: Op) -> str:
 def described(op: Op) -> str:
     """An operation with its kernel."""
     if isinstance(op, AdaptiveAvgPool2d):
-        return "global average pool" if op.output_size == (1, 1) else f"adaptive average pool to {by(op.output_size)}"
+        return (
+            "global average pool"
+            if op.output_size == (1, 1)
+            else f"adaptive average pool to {format_shape(op.output_size)}"
+        )
     if op.category in ("conv", "pool"):
         return f"{op.label.removeprefix('max ').removeprefix('avg ')} {noun(op)}"
     return "dropout" if op.category == "dropout" else noun(op).replace("Softmax", "softmax")

@@ -9,7 +9,7 @@ import msgspec
 from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference, idle
 from inception_lens.analyses.compare.records import Change, Part
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.compare_values import (
     ATTRIBUTES,
     VERBS,
@@ -22,10 +22,10 @@ from inception_lens.renderers.compare_values import (
 )
 from inception_lens.renderers.escape import printable
 
-MOST_GROUPS = 4
+MAX_GROUPS = 4
 """Statements that one attribute of one kind of call is told in, before they are told as one."""
 LIGHT = ("norm", "activation", "dropout")
-MOST_CALLS = 6
+MAX_CALLS = 6
 """Calls without a partner that are told by what they are; more of them are told by where they stand."""
 
 
@@ -92,7 +92,7 @@ def _changed(part: Part, a: Mapping[str, Node], b: Mapping[str, Node]) -> Iterat
                     _Item(change, each, node_a, node_b)
                 )
     for (kind, _), by_values in groups.items():
-        if len(by_values) <= MOST_GROUPS:
+        if len(by_values) <= MAX_GROUPS:
             yield from (_fact(kind, items, part, same=True) for items in by_values.values())
         else:
             yield _fact(kind, [item for items in by_values.values() for item in items], part, same=False)
@@ -201,7 +201,9 @@ def _sizes(item: _Item) -> str:
     """What becomes of the map, where its size differs."""
     for each in item.change.what:
         if each.attribute == "output_shape" and each.a[2:] != each.b[2:]:
-            return f": {by(each.b[2:])}, not {by(each.a[2:])}, behind {printable(item.change.a or '')}"
+            return (
+                f": {format_shape(each.b[2:])}, not {format_shape(each.a[2:])}, behind {printable(item.change.a or '')}"
+            )
     return ""
 
 
@@ -224,7 +226,7 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
             continue
         ops = sorted([nodes[_name(change)].op for change in run], key=lambda op: op.category in LIGHT)
         what = tuple(map(described, ops))
-        if len(run) > MOST_CALLS:
+        if len(run) > MAX_CALLS:
             what = (*what, _name(run[0]))  # one of its kind
         runs.setdefault(what, []).append(run)
     for what, alike in runs.items():
@@ -235,7 +237,7 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
         is_norm = len(alike[0]) == 1 and first.op.category == "norm"
         yield Fact(
             words,
-            tuple([_name(change) for change in (members if len(alike[0]) > MOST_CALLS else [run[0] for run in alike])]),
+            tuple([_name(change) for change in (members if len(alike[0]) > MAX_CALLS else [run[0] for run in alike])]),
             sum(change.params for change in members),
             sum(change.macs or 0 for change in members),
             unknown=any(change.macs is None for change in members),
@@ -253,7 +255,7 @@ def _lone_words(
     gone = run[0].kind == "removed"
     if first.op.kind == "Softmax" and first.name in ends:
         return "no softmax at the end: it answers in logits" if gone else "a softmax at the end, not logits"
-    if len(run) > MOST_CALLS:
+    if len(run) > MAX_CALLS:
         modules = list(dict.fromkeys([_name(change).partition("/")[0] for change in run]))
         whole = f"{printable(modules[0])}" if len(modules) == 1 else f"{number(len(modules))} modules"
         return (

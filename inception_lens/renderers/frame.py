@@ -8,7 +8,7 @@ from msgspec import UNSET
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.catalogue import Sized
 from inception_lens.analyses.modules import EVERY_LEVEL
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers import escape
 from inception_lens.renderers.columns import COLUMNS, NOTHING, Column, pick, sort_key
 from inception_lens.renderers.units import count, short
@@ -60,7 +60,7 @@ def catalogue_markdown(networks: Sequence[Sized]) -> str:
     rows = [
         [
             f"`{network.name}`",
-            by(network.input),
+            format_shape(network.input),
             count(network.classes),
             count(network.params),
             count(network.params_with_aux) if network.params_with_aux > network.params else "",

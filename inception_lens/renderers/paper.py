@@ -12,7 +12,7 @@ from inception_lens.analyses.paper.article import Standing
 from inception_lens.analyses.paper.check import PaperCheck
 from inception_lens.analyses.paper.conventions import Cell, PaperRow, Verdict
 from inception_lens.analyses.paper.table1 import Convention, parsed, told
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers import escape
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.grid import GridColumn, grid
@@ -104,7 +104,7 @@ def _table_rows(check: PaperCheck) -> list[list[str]]:
 
 
 def _row(row: PaperRow) -> list[list[str]]:
-    first = [row.printed.label, by(row.printed.output), by(row.output) if row.output else "-"]
+    first = [row.printed.label, format_shape(row.printed.output), format_shape(row.output) if row.output else "-"]
     unlike = "; ".join(map(printable, row.unlike))
     lines = [[*first, f"differs: {unlike}" if unlike else "reproduced"]]
     for cell in (row.params, row.ops):

@@ -3,7 +3,7 @@
 import textwrap
 
 from inception_lens.analyses.profile import LayerProfile, Profile, Spread
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.table import Drawn, draw, fitting, table_width
 from inception_lens.renderers.units import duration, percent, short, size
@@ -29,7 +29,7 @@ def _columns(profile: Profile, rows: tuple[LayerProfile, ...], unicode: bool) ->
     total = Spread.added(layer.forward for layer in profile.layers).median
     columns = [
         Drawn("module", [printable(row.name) for row in rows], "sum of the layers", folds_to=24),
-        Drawn("output", [by(row.output_shape[1:]) for row in rows], key="output"),
+        Drawn("output", [format_shape(row.output_shape[1:]) for row in rows], key="output"),
         _right("forward", [duration(row.forward.median) for row in rows], duration(total)),
         _right("spread", [_spread(row.forward) for row in rows], key="spread"),
         _right("share", [percent(row.forward.median, total) for row in rows], key="share"),
@@ -65,7 +65,7 @@ def _reached(row: LayerProfile) -> str:
 
 def _heading(profile: Profile, width: int) -> list[str]:
     name = printable(f"{profile.name}: {profile.description}" if profile.description else profile.name)
-    inputs = ", ".join(f"{printable(name)} {by(shape)} {dtype}" for name, shape, dtype in profile.inputs)
+    inputs = ", ".join(f"{printable(name)} {format_shape(shape)} {dtype}" for name, shape, dtype in profile.inputs)
     what = f"{inputs}, {profile.mode}, on {printable(profile.device)}"
     if len(name) + len(what) + 2 <= width:
         return [f"{name}{what:>{width - len(name)}}"]

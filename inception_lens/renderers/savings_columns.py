@@ -9,7 +9,7 @@ from msgspec import UNSET
 from inception_lens.analyses.savings.figures import INTEGERS, Change, Figures, module_of
 from inception_lens.analyses.savings.kinds import Direction
 from inception_lens.analyses.savings.network import Saving, SiteChange
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.units import count, duration, short, size
 
@@ -142,7 +142,7 @@ def _ratio(key: str) -> Callable[[SavingRow], str]:
 def _output(direction: Direction) -> SavingColumn:
     def text(row: SavingRow) -> str:
         shapes = [figures.output_shape for figures in sides(row.change, direction)]
-        own, other = (by(shape[1:]) if isinstance(shape, tuple) else "" for shape in shapes)
+        own, other = (format_shape(shape[1:]) if isinstance(shape, tuple) else "" for shape in shapes)
         return own if own == other else f"{own} > {other.partition('x')[0]}"
 
     return SavingColumn("output", "output", text, numeric=False)

@@ -7,7 +7,7 @@ from inception_lens.analyses.savings.branch import Branch, BranchSavings
 from inception_lens.analyses.savings.changes import Sweep, WhatIf
 from inception_lens.analyses.savings.kinds import Direction
 from inception_lens.analyses.savings.network import Saving, Savings
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.savings_columns import (
@@ -95,7 +95,7 @@ def _about_time(machine: Machine) -> str:
 def branch_table(given: BranchSavings, *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
     """Write the worked example: a row for each way, with its arithmetic."""
     branch, direct, reduced = given.branch, given.direct.totals, given.reduced.totals
-    positions = by(branch.size)
+    positions = format_shape(branch.size)
     ways = branch_arithmetic(branch)
     counted = "parameters" if branch.bias else "weights"
     drawn = [
@@ -105,7 +105,7 @@ def branch_table(given: BranchSavings, *, width: int = 100, color: bool = False,
         Drawn(f"MACs at {positions}", [count(totals.macs) for totals in (direct, reduced)], justify="right"),
     ]
     title = (
-        f"{branch.in_channels}x{positions} to {branch.out_channels}x{positions} through {by(branch.kernel)}, "
+        f"{branch.in_channels}x{positions} to {branch.out_channels}x{positions} through {format_shape(branch.kernel)}, "
         f"with and without a 1x1 reduction to {branch.reduce} channels"
     )
     ratio = given.ratio
@@ -116,7 +116,7 @@ def branch_table(given: BranchSavings, *, width: int = 100, color: bool = False,
 
 def branch_arithmetic(branch: Branch) -> dict[str, str]:
     """The sum that the parameters of each way are."""
-    kernel = by(branch.kernel)
+    kernel = format_shape(branch.kernel)
 
     def weights(read: int, window: str, made: int) -> str:
         return f"{read}x{window}x{made}" + (f" + {made}" if branch.bias else "")

@@ -9,7 +9,7 @@ from rich.text import Text
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.modules import Row
 from inception_lens.graph import Graph
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING, pick, sort_key
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.table import Drawn, draw, fitting, table_width
@@ -81,7 +81,7 @@ def catalogue_table(networks: "Sequence[Sized]", *, width: int = 100, color: boo
     """Write the catalogue: a line per network."""
     published = [network.published for network in networks]
     columns = {
-        "input": [by(network.input) for network in networks],
+        "input": [format_shape(network.input) for network in networks],
         "classes": [count(network.classes) for network in networks],
         "params": [count(network.params) for network in networks],
         "with heads": [_if_more(network.params_with_aux, network.params) for network in networks],
@@ -130,7 +130,7 @@ def _name(row: Row, color: bool) -> Text:
 def heading(graph: Graph, width: int) -> list[str]:
     """What network this is and what it reads: on one line where there is room."""
     name = printable(f"{graph.name}: {graph.about.description}" if graph.about.description else graph.name)
-    inputs = ", ".join(f"{printable(given.name)} {by(given.type.shape)}" for given in graph.inputs)
+    inputs = ", ".join(f"{printable(given.name)} {format_shape(given.type.shape)}" for given in graph.inputs)
     what = f"{inputs} {graph.dtype}, {graph.mode}"
     if len(name) + len(what) + 2 <= width:
         return [f"{name}{what:>{width - len(name)}}"]

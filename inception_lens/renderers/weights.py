@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.readers.tensors import Tensor, Weights
 from inception_lens.renderers.escape import csv_cell, printable
 from inception_lens.renderers.units import count, size
@@ -13,7 +13,9 @@ UNKNOWN = "?"
 
 def weights_table(weights: Weights) -> str:
     """A line per tensor, and their sum; a size that nobody knows is `?`, and a sum that leaves it out says `>=`."""
-    rows = [(printable(t.name), by(t.shape) or "1", t.dtype, _size(t), printable(t.note)) for t in weights.tensors]
+    rows = [
+        (printable(t.name), format_shape(t.shape) or "1", t.dtype, _size(t), printable(t.note)) for t in weights.tensors
+    ]
     known = [tensor.bytes for tensor in weights.tensors if tensor.bytes is not None]
     least = ">= " if len(known) < len(rows) else ""
     elements = sum(tensor.elements for tensor in weights.tensors)
@@ -25,7 +27,9 @@ def weights_table(weights: Weights) -> str:
 def weights_csv(weights: Weights) -> str:
     """A row per tensor, with exact integers."""
     rows = [
-        ",".join(_quoted(cell) for cell in (t.name, by(t.shape), t.dtype, "" if t.bytes is None else str(t.bytes)))
+        ",".join(
+            _quoted(cell) for cell in (t.name, format_shape(t.shape), t.dtype, "" if t.bytes is None else str(t.bytes))
+        )
         for t in weights.tensors
     ]
     return "\n".join(["name,shape,dtype,bytes", *rows]) + "\n"

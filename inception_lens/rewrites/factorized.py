@@ -7,7 +7,7 @@ import msgspec
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import LocalResponseNorm, Padding, by
+from inception_lens.ops import LocalResponseNorm, Padding, format_shape
 from inception_lens.ops.window import explicit_padding
 from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, dense, fresh
@@ -82,7 +82,7 @@ def _split(graph: Graph, kernels_for: Callable[[Sizes], Kernels | None]) -> Plan
         if isinstance(pair, str):
             left_alone.append(LeftAlone(node.name, pair))
             continue
-        what = f"{by(op.kernel_size)} as {by(kernels[0])}, {by(kernels[1])}"
+        what = f"{format_shape(op.kernel_size)} as {format_shape(kernels[0])}, {format_shape(kernels[1])}"
         sites.append(Site(node.name, what, (node.name,), ((node.name, pair),), ((node.name, pair[-1].name),)))
     return Plan(tuple(sites), tuple(left_alone))
 
@@ -100,7 +100,7 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
     replace = msgspec.structs.replace
     middle = round(sqrt(structure.shape(node.inputs[0])[1] * op.out_channels))
     first = Node(
-        fresh(structure, f"{node.name}/{by(kernels[0])}_1"),
+        fresh(structure, f"{node.name}/{format_shape(kernels[0])}_1"),
         replace(op, out_channels=middle, kernel_size=kernels[0], stride=steps[0], padding=first_pads),
         node.inputs,
     )
@@ -111,7 +111,7 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
         name = fresh(structure, f"{first.name}/{follower.name.rpartition('/')[2]}")
         between.append(Node(name, follower.op, (between[-1].name,)))
     second = Node(
-        fresh(structure, f"{node.name}/{by(kernels[1])}_2"),
+        fresh(structure, f"{node.name}/{format_shape(kernels[1])}_2"),
         replace(op, kernel_size=kernels[1], stride=steps[1], padding=second_pads),
         (between[-1].name,),
     )
@@ -120,7 +120,7 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
     except ShapeError as error:
         return str(error)
     if shape != structure.shape(node.name):
-        return f"the pair would make {by(shape)}, not {by(structure.shape(node.name))}"
+        return f"the pair would make {format_shape(shape)}, not {format_shape(structure.shape(node.name))}"
     return (*between, second)
 
 
@@ -157,7 +157,10 @@ def _merged(graph: Graph, together: Callable[[Sizes, Sizes], bool]) -> Plan:
             continue
         taken.add(second.name)
         assert isinstance(whole.op, Convolution)
-        what = f"{by(op.kernel_size)}, {by(second.op.kernel_size)} for {by(whole.op.kernel_size)}"
+        what = (
+            f"{format_shape(op.kernel_size)}, {format_shape(second.op.kernel_size)} "
+            f"for {format_shape(whole.op.kernel_size)}"
+        )
         names = (node.name, *[each.name for each in structure.followers(node)], second.name)
         sites.append(Site(second.name, what, names, ((second.name, (whole,)),)))
     return Plan(tuple(sites), tuple(left_alone))
@@ -182,7 +185,10 @@ def _whole(structure: Structure, node: Node, second: Node) -> Node | str:
     except ShapeError as error:
         return str(error)
     if shape != structure.shape(second.name):
-        return f"one {by(kernel)} would make {by(shape)}, not {by(structure.shape(second.name))}"
+        return (
+            f"one {format_shape(kernel)} would make {format_shape(shape)}, "
+            f"not {format_shape(structure.shape(second.name))}"
+        )
     return msgspec.structs.replace(second, op=whole, inputs=node.inputs)
 
 

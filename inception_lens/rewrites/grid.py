@@ -4,7 +4,7 @@ import msgspec
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Op, by
+from inception_lens.ops import Op, format_shape
 from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, fresh, is_join
 
@@ -73,7 +73,10 @@ def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
     except ShapeError as error:
         return str(error)
     if size != structure.shape(pool.name)[2:]:
-        return f"`{node.name}` would make {by(size)}, the pool makes {by(structure.shape(pool.name)[2:])}"
+        return (
+            f"`{node.name}` would make {format_shape(size)}, the pool "
+            f"makes {format_shape(structure.shape(pool.name)[2:])}"
+        )
     return msgspec.structs.replace(node, op=op)
 
 
@@ -125,7 +128,9 @@ def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:
     whole = msgspec.structs.replace(op, stride=ones, padding="same" if op.padding == "same" else half)
     size, wanted = whole.output_shape(structure.shape(node.inputs[0]))[2:], structure.shape(pool.inputs[0])[2:]
     if size != wanted:
-        return f"`{node.name}` would make {by(size)} without its stride, the pool reads {by(wanted)}"
+        return (
+            f"`{node.name}` would make {format_shape(size)} without its stride, the pool reads {format_shape(wanted)}"
+        )
     return msgspec.structs.replace(node, op=whole)
 
 

@@ -13,7 +13,7 @@ from inception_lens.ops import (
     Flatten,
     Linear,
     Reshape,
-    by,
+    format_shape,
 )
 from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, follows, fresh, pointwise
@@ -88,7 +88,7 @@ def linear_heads(graph: Graph) -> Plan:
         source = pool.inputs[0] if pool is not None and fixed else node.inputs[0]
         means = Node(fresh(structure, f"{node.name}/mean"), mean, (source,))
         gone = tuple([(each.name, ()) for each in hidden])
-        what = f"linear layers of {by(shape[1:])} as mean, linear"
+        what = f"linear layers of {format_shape(shape[1:])} as mean, linear"
         names = [*([pool.name] if pool is not None and fixed else []), node.name, *[each.name for each in hidden]]
         flat = msgspec.structs.replace(node, op=Flatten(), inputs=(means.name,))
         sites.append(
@@ -142,7 +142,7 @@ def _whole_map(structure: Structure, pool: Node, behind: list[Node]) -> Site:
     """The site of a head behind a mean: its first layer with weights reads the whole map."""
     shape = structure.shape(pool.inputs[0])
     first = next((node for node in behind if isinstance(node.op, Linear | Convolution)), None)
-    what = f"a mean for {by(shape[1:])} to "
+    what = f"a mean for {format_shape(shape[1:])} to "
     if first is None:
         flat = Node(fresh(structure, f"{pool.name}/flatten"), Flatten(), pool.inputs)
         linear = Node(fresh(structure, f"{pool.name}/linear"), Linear(shape[1]), (flat.name,))

@@ -9,7 +9,7 @@ import msgspec
 
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Node, Output, Writer
-from inception_lens.ops import Declared, Shape, Unknown, by
+from inception_lens.ops import Declared, Shape, Unknown, format_shape
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -103,7 +103,7 @@ def _check_known(node: Node, before: Sequence[Shape], writer: Writer) -> None:
     for name, shape in zip(node.inputs, before, strict=True):
         if writer.shape(name) != shape:
             raise GraphError(
-                f"nobody knows what `{node.name}` ({node.op.kind}) makes of {by(writer.shape(name))}, "
+                f"nobody knows what `{node.name}` ({node.op.kind}) makes of {format_shape(writer.shape(name))}, "
                 f"which `{name}` would become"
             )
 

@@ -7,7 +7,7 @@ import msgspec
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, depthwise, follows, pointwise
 
@@ -67,7 +67,7 @@ def _reductions(structure: Structure) -> Plan:
             continue
         read, made = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
         widths = "+".join(str(structure.shape(conv.name)[1]) for conv in convolutions)
-        sizes = " & ".join(dict.fromkeys(by(conv.op.kernel_size) for conv in convolutions))  # type: ignore[attr-defined]
+        sizes = " & ".join(dict.fromkeys(format_shape(conv.op.kernel_size) for conv in convolutions))  # type: ignore[attr-defined]
         stays = ", stays for other readers" if others else ""
         sites.append(
             Site(
@@ -127,9 +127,12 @@ def _reading_the_map(structure: Structure, reduction: Node, node: Node) -> Node 
     try:
         shape = op.output_shape(source)
     except ShapeError as error:
-        return f"`{node.name}` cannot read {by(source)}: {error}"
+        return f"`{node.name}` cannot read {format_shape(source)}: {error}"
     if shape != structure.shape(node.name):
-        return f"`{node.name}` would make {by(shape)} of {by(source)}, not {by(structure.shape(node.name))}"
+        return (
+            f"`{node.name}` would make {format_shape(shape)} of "
+            f"{format_shape(source)}, not {format_shape(structure.shape(node.name))}"
+        )
     return msgspec.structs.replace(node, op=op, inputs=reduction.inputs)
 
 

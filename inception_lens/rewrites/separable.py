@@ -3,7 +3,7 @@
 import msgspec
 
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, dense, depthwise, fresh, pointwise
 
@@ -47,7 +47,7 @@ def dense_kernels(graph: Graph) -> Plan:
             replace(op, kernel_size=ones, stride=ones, padding=(0,) * op.dimensions),
             (first.name,),
         )
-        what = f"{by(op.kernel_size)} as depthwise, 1x1"
+        what = f"{format_shape(op.kernel_size)} as depthwise, 1x1"
         pair = (first, second)
         sites.append(Site(node.name, what, (node.name,), ((node.name, pair),), ((node.name, second.name),)))
     return Plan(tuple(sites), tuple(left_alone))
@@ -74,6 +74,6 @@ def separable_kernels(graph: Graph) -> Plan:
         whole = msgspec.structs.replace(op, out_channels=second.op.out_channels, groups=1, bias=second.op.bias)
         new = msgspec.structs.replace(second, op=whole, inputs=node.inputs)
         names = (node.name, *[each.name for each in structure.followers(node)], second.name)
-        what = f"depthwise {by(op.kernel_size)}, 1x1 for {by(op.kernel_size)}"
+        what = f"depthwise {format_shape(op.kernel_size)}, 1x1 for {format_shape(op.kernel_size)}"
         sites.append(Site(second.name, what, names, ((second.name, (new,)),)))
     return Plan(tuple(sites), tuple(left_alone))

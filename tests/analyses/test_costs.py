@@ -98,7 +98,7 @@ class HalfKnown(Op, frozen=True):
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return 5
 
-    def arithmetic(self, shapes: tuple[Shape, ...], output: Shape) -> None:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> None:
         return None
 
 

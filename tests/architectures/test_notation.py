@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inception_lens.architectures.catalogue import entries
-from inception_lens.architectures.notation import LARGEST, MOST_REPEATS, Block, Chain, Step, parse_block
+from inception_lens.architectures.notation import LARGEST, MAX_REPEATS, Block, Chain, Step, parse_block
 from inception_lens.errors import ConfigError
 
 
@@ -105,7 +105,7 @@ def test_steps_joined_by_an_ampersand_stand_side_by_side() -> None:
         ("x10 1x1 8", None, 10),
         ("x10 + 1x1 8", 1.0, 10),
         (" x10  +0.1  1x1 8", 0.1, 10),
-        (f"x{MOST_REPEATS} 1x1 8", None, MOST_REPEATS),
+        (f"x{MAX_REPEATS} 1x1 8", None, MAX_REPEATS),
     ],
 )
 def test_the_head_of_a_block_says_scale_and_repeats(text: str, residual: float | None, repeats: int) -> None:
@@ -190,7 +190,7 @@ def test_a_scale_is_a_number(scale: str) -> None:
     assert refusal(f"{scale} 1x1 64") == f"`{scale}`: the scale of a residual is a number, such as +0.17"
 
 
-@pytest.mark.parametrize("repeats", [0, MOST_REPEATS + 1, 99_999])
+@pytest.mark.parametrize("repeats", [0, MAX_REPEATS + 1, 99_999])
 def test_repeats_are_bounded(repeats: int) -> None:
     assert refusal(f"x{repeats} 1x1 64") == f"`x{repeats}`: a block is repeated 1 to 1,000 times"
 
@@ -278,7 +278,7 @@ blocks = st.builds(
     ).map(tuple),
     tail=st.lists(steps.map(lambda step: (step,)), max_size=2).map(tuple),
     residual=st.sampled_from([None, 1.0, 0.17]),
-    repeats=st.integers(1, MOST_REPEATS),
+    repeats=st.integers(1, MAX_REPEATS),
 )
 
 

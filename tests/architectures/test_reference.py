@@ -12,7 +12,7 @@ import pytest
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.records import Layer
 from inception_lens.architectures.catalogue import entries
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 
 ENTRIES = {entry.name: entry for entry in entries()}
 
@@ -70,9 +70,9 @@ def counted(layers: tuple[Layer, ...]) -> list[Line]:
             Line(
                 section,
                 KINDS[layer.op],
-                by(layer.kernel) if layer.kernel else "-",
-                by(layer.stride) if layer.stride else "-",
-                by(shape if len(shape) == 3 else (*shape, 1, 1)),
+                format_shape(layer.kernel) if layer.kernel else "-",
+                format_shape(layer.stride) if layer.stride else "-",
+                format_shape(shape if len(shape) == 3 else (*shape, 1, 1)),
                 layer.params,
                 layer.buffers,
                 layer.macs or 0,

@@ -80,7 +80,7 @@ def test_macs_and_parameters_are_what_the_loops_of_a_convolution_touch(given_con
     assert output == (batch, op.out_channels, len(ys), len(xs))
     assert len(outputs) == TensorType(output).elements
     assert op.macs((shape,), output) == multiplications
-    assert op.arithmetic((shape,), output) == additions_of_bias
+    assert op.extra_flops((shape,), output) == additions_of_bias
     by_role = {parameter.role: parameter.elements for parameter in op.parameters(shape)}
     assert by_role == {"weight": len(weights)} | ({"bias": op.out_channels} if op.bias else {})
 

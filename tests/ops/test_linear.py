@@ -37,7 +37,7 @@ def test_a_multiplication_per_pair_of_output_and_feature(shape: list[int], out: 
     output = op.output_shape(given_shape)
     assert output == (*given_shape[:-1], out)
     assert op.macs((given_shape,), output) == multiplications
-    assert op.arithmetic((given_shape,), output) == additions
+    assert op.extra_flops((given_shape,), output) == additions
 
 
 def test_a_weight_has_the_layout_of_pytorch() -> None:

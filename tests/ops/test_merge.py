@@ -35,7 +35,7 @@ def test_concat_puts_every_element_in_a_place_of_its_own(
         offset += given_shape[axis]
     output = Concat(dim).output_shape(*shapes)
     assert indices(output) == places
-    assert Concat(dim).arithmetic(tuple(shapes), output) == Concat(dim).macs(tuple(shapes), output) == 0
+    assert Concat(dim).extra_flops(tuple(shapes), output) == Concat(dim).macs(tuple(shapes), output) == 0
 
 
 def test_concat_is_along_channels_unless_told_otherwise() -> None:
@@ -66,13 +66,13 @@ def test_add_is_one_addition_per_element_and_further_input(inputs: int) -> None:
     for _ in indices(shape):
         additions += len(["+"] * inputs) - 1
     assert Add().output_shape(*[shape] * inputs) == shape
-    assert Add().arithmetic((shape,) * inputs, shape) == additions
+    assert Add().extra_flops((shape,) * inputs, shape) == additions
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.17, 2.0])
 def test_a_scale_multiplies_every_element_of_the_last_input_once(scale: float) -> None:
     shape = (2, 3, 4)
-    plain, scaled = (op.arithmetic((shape, shape), shape) for op in (Add(), Add(scale)))
+    plain, scaled = (op.extra_flops((shape, shape), shape) for op in (Add(), Add(scale)))
     assert scaled - plain == len(indices(shape))
     assert Add(scale).output_shape(shape, shape) == shape
     assert (Add().label, Add(scale).label) == ("add", f"add x{scale:g}")

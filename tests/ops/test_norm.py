@@ -11,7 +11,7 @@ TYPE = TensorType(SHAPE)
 
 def test_batch_norm_multiplies_and_adds_once_per_element() -> None:
     assert BatchNorm2d().output_shape(SHAPE) == SHAPE
-    assert BatchNorm2d().arithmetic((SHAPE,), SHAPE) == sum(2 for _ in range(2 * 5 * 3 * 4))
+    assert BatchNorm2d().extra_flops((SHAPE,), SHAPE) == sum(2 for _ in range(2 * 5 * 3 * 4))
     assert BatchNorm2d().macs((SHAPE,), SHAPE) == 0
 
 
@@ -48,7 +48,7 @@ def test_local_response_norm_is_counted_step_by_step(size: int) -> None:
         steps += 2  # times alpha / size, plus k
         steps += 2  # the power and the division
     op = LocalResponseNorm(size)
-    assert op.arithmetic((SHAPE,), SHAPE) == steps
+    assert op.extra_flops((SHAPE,), SHAPE) == steps
     assert op.macs((SHAPE,), SHAPE) == 0
     assert op.output_types((TYPE,)) == (TYPE,)
 

@@ -110,7 +110,7 @@ def test_flops_are_the_steps_of_the_formula_on_its_longest_way(op: Op) -> None:
     Counted.done = 0
     for _ in range(TYPE.elements):
         ACTIVATIONS[op](Counted(-1.0))
-    assert op.arithmetic((SHAPE,), SHAPE) == Counted.done
+    assert op.extra_flops((SHAPE,), SHAPE) == Counted.done
     assert op.macs((SHAPE,), SHAPE) == 0
 
 
@@ -129,7 +129,7 @@ def test_softmax_is_counted_row_by_row(dim: int) -> None:
             total = total + power
         shares = [power / total for power in powers]
         assert sum(share.value for share in shares) == pytest.approx(1)
-    assert Softmax(dim).arithmetic((SHAPE,), SHAPE) == Counted.done
+    assert Softmax(dim).extra_flops((SHAPE,), SHAPE) == Counted.done
     assert Softmax(dim).output_shape(SHAPE) == SHAPE
 
 
@@ -169,7 +169,7 @@ def test_dropout_is_nothing_at_inference_and_a_byte_of_mask_per_element_in_train
     assert op.reuses_input(training=False)
     assert not op.reuses_input(training=True)
     assert op.saved((TYPE,), TYPE) == Saved(extra_bytes=TYPE.elements)
-    assert op.arithmetic((SHAPE,), SHAPE) == 0
+    assert op.extra_flops((SHAPE,), SHAPE) == 0
 
 
 @pytest.mark.parametrize(("p", "label"), [(0.4, "dropout 40 %"), (0.7, "dropout 70 %"), (0.125, "dropout 12.5 %")])

@@ -39,7 +39,7 @@ def test_flops_are_what_one_pass_over_every_window_does(pool: tuple[tuple[int, i
         (AvgPool2d(kernel, stride), additions + divisions),
     ):
         assert op.output_shape(SHAPE) == output
-        assert op.arithmetic((SHAPE,), output) == flops
+        assert op.extra_flops((SHAPE,), output) == flops
         assert op.macs((SHAPE,), output) == 0
 
 
@@ -47,8 +47,8 @@ def test_flops_are_what_one_pass_over_every_window_does(pool: tuple[tuple[int, i
 def test_windows_cut_by_the_border_count_as_full_ones(kind: type[MaxPool2d | AvgPool2d]) -> None:
     cut, full = kind((3, 3), (2, 2), (0, 0), "ceil"), kind((3, 3), (2, 2))
     assert cut.output_shape((1, 1, 6, 6)) == full.output_shape((1, 1, 7, 7)) == (1, 1, 3, 3)
-    cut_flops = cut.arithmetic(((1, 1, 6, 6),), (1, 1, 3, 3))
-    assert cut_flops == full.arithmetic(((1, 1, 7, 7),), (1, 1, 3, 3))
+    cut_flops = cut.extra_flops(((1, 1, 6, 6),), (1, 1, 3, 3))
+    assert cut_flops == full.extra_flops(((1, 1, 7, 7),), (1, 1, 3, 3))
 
 
 @pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
@@ -82,7 +82,7 @@ def test_adaptive_flops_are_one_per_element_of_every_window(
     rows, columns = map(elements_of, sides, parts)
     assert op.output_shape(shape) == (batch, 3, *parts)
     per_map = sum(len(row) * len(column) for row, column in product(rows, columns))
-    assert op.arithmetic((shape,), (batch, 3, *parts)) == batch * 3 * per_map
+    assert op.extra_flops((shape,), (batch, 3, *parts)) == batch * 3 * per_map
 
 
 @given(n=st.integers(1, 40), parts=st.integers(1, 12))
@@ -100,14 +100,14 @@ def test_where_the_parts_divide_the_map_adaptive_pooling_is_a_sliding_pool(n: in
     adaptive, sliding = AdaptiveAvgPool2d((parts, parts)), AvgPool2d((size, size), (size, size))
     shape, output = (1, 4, n, n), (1, 4, parts, parts)
     assert sliding.output_shape(shape) == adaptive.output_shape(shape) == output
-    assert adaptive.arithmetic((shape,), output) == sliding.arithmetic((shape,), output)
+    assert adaptive.extra_flops((shape,), output) == sliding.extra_flops((shape,), output)
     assert adaptive.window(shape, output) == sliding.window(shape, output)
 
 
 def test_global_pooling_sees_the_whole_map() -> None:
     op = AdaptiveAvgPool2d()
     assert op.window((1, 8, 7, 9), (1, 8, 1, 1)) == Window((7, 9), (1, 1), (0, 0), (1, 1))
-    assert op.arithmetic(((1, 8, 7, 9),), (1, 8, 1, 1)) == prod((8, 7, 9))
+    assert op.extra_flops(((1, 8, 7, 9),), (1, 8, 1, 1)) == prod((8, 7, 9))
 
 
 @pytest.mark.parametrize("op", [MaxPool2d((1, 1), (1, 1)), AvgPool2d((1, 1), (1, 1)), AdaptiveAvgPool2d()])

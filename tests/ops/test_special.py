@@ -16,7 +16,7 @@ def test_its_cost_is_none_and_never_zero() -> None:
     op: Op = Unknown("aten::grid_sampler", OUTPUTS)
     shapes = ((1, 4, 8, 8),)
     assert op.macs(shapes, (1, 4, 8, 8)) is None
-    assert op.arithmetic(shapes, (1, 4, 8, 8)) is None
+    assert op.extra_flops(shapes, (1, 4, 8, 8)) is None
 
 
 def test_it_is_called_what_its_source_calls_it() -> None:

@@ -19,7 +19,7 @@ from inception_lens.ops import (
     TensorType,
     Unknown,
     Window,
-    by,
+    format_shape,
 )
 from inception_lens.renderers import theme
 
@@ -190,7 +190,7 @@ def test_a_row_answers_every_question(kind: type[Op], dtype: str) -> None:
     output = outputs[0]
     own = kind in (Declared, Stored, Unknown, ops.Embedding)
     assert output.dtype == ("float32" if own else dtype)
-    for cost in (op.macs(shapes, output.shape), op.arithmetic(shapes, output.shape)):
+    for cost in (op.macs(shapes, output.shape), op.extra_flops(shapes, output.shape)):
         assert (cost is None) == (kind is Unknown)
         assert cost is None or (type(cost) is int and cost >= 0)
     for tensor in (*op.parameters(*shapes), *op.buffers(*shapes)):
@@ -254,5 +254,5 @@ def test_an_element_takes_its_bits(dtype: str, bits: int) -> None:
 
 
 def test_sizes_are_written_with_an_x_between() -> None:
-    assert by((64, 112, 112)) == "64x112x112"
-    assert by((7,)) == "7"
+    assert format_shape((64, 112, 112)) == "64x112x112"
+    assert format_shape((7,)) == "7"

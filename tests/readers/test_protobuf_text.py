@@ -5,7 +5,7 @@ import re
 import pytest
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.caffe.text_format import DEEPEST, MOST_FIELDS, Message, parse
+from inception_lens.readers.caffe.text_format import DEEPEST, MAX_FIELDS, Message, parse
 
 
 def plain(message: Message) -> list[tuple[str, object]]:
@@ -57,7 +57,7 @@ def test_fields_know_their_lines() -> None:
         ("[a b", 1, "expected the name of an extension"),
         ("m {" * (DEEPEST + 1), 1, f"more than {DEEPEST} messages in each other"),
         ("m <" * 100_000, 1, f"more than {DEEPEST} messages in each other"),
-        ("a:1 " * (MOST_FIELDS + 1), 1, f"more than {MOST_FIELDS:,} fields"),
+        ("a:1 " * (MAX_FIELDS + 1), 1, f"more than {MAX_FIELDS:,} fields"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -13,7 +13,7 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import Concat, Linear, TensorType
 from inception_lens.renderers.pages.data import embedded, report_data
-from inception_lens.renderers.pages.pictures import MOST_INSIDE, MOST_TOP, Placed, report_picture
+from inception_lens.renderers.pages.pictures import MAX_INSIDE, MAX_TOP, Placed, report_picture
 from inception_lens.renderers.pages.report import ABOUT_FILES, SCRIPTS, Report
 from inception_lens.renderers.pages.summary import asset
 from tests.renderers.models import flat, resnet, unet, vit
@@ -106,7 +106,7 @@ def test_boxes_lie_inside_of_their_picture() -> None:
 
 
 def test_many_layers_stand_in_runs_that_never_read_a_later_one() -> None:
-    graph = flat(MOST_TOP + 1)
+    graph = flat(MAX_TOP + 1)
     picture = report_picture(graph)
     assert "1,202 layers in 241 runs" in picture.about
     assert sorted(boxes(picture)) == list(range(1202))
@@ -115,7 +115,7 @@ def test_many_layers_stand_in_runs_that_never_read_a_later_one() -> None:
 
 def test_what_is_too_large_inside_does_not_open() -> None:
     net, x = Writer([Input("x", TensorType((1, 4)))]), "x"
-    for name, wide in (("first", 3), ("second", MOST_INSIDE), ("third", MOST_INSIDE)):
+    for name, wide in (("first", 3), ("second", MAX_INSIDE), ("third", MAX_INSIDE)):
         x = net.add(f"{name}/cat", Concat(), *[net.add(f"{name}/fc{i}", Linear(2), x) for i in range(wide)])
     modules = [box for box in report_picture(net.graph([Output(x)])).boxes if box.nodes]
     assert [box.text[0] for box in modules] == ["first", "second", "third"]

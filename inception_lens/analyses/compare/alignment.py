@@ -15,9 +15,9 @@ from inception_lens.analyses.compare.structure import Bag, Fork, Kinds, Leaf, Se
 
 SLACK = 64
 """How far a series may run ahead of the other, beyond what their lengths differ by."""
-MOST_CELLS = 4_000_000
+MAX_CELLS = 4_000_000
 """Of one search; what needs more is searched in a band of the width that this allows."""
-MOST_PAIRS = 10_000
+MAX_PAIRS = 10_000
 """Of branches of two forks that are tried with each other."""
 NEAR = 4
 """How many steps of an alignment a call may have moved by."""
@@ -122,7 +122,7 @@ class _Aligner:
             else:
                 rest_a.append(i)
         rest_b = sorted(j for found in equal.values() for j in found)
-        if len(rest_a) * len(rest_b) > MOST_PAIRS:
+        if len(rest_a) * len(rest_b) > MAX_PAIRS:
             yield from ((a[i], b[j]) for i, j in zip(rest_a, rest_b, strict=False))
             return
         bags_a = {i: self.kinds.bag(a[i]) for i in rest_a}
@@ -235,8 +235,8 @@ def _unforked(item: Leaf | Fork, other: Leaf | Fork, gap: list[Leaf | Fork]) -> 
 def _band(i: int, n: int, m: int) -> tuple[int, int]:
     """First place, and the one behind the last, of the second series that place i of the first is tried with."""
     before, behind = min(m - n, 0) - SLACK, max(m - n, 0) + SLACK
-    if n * (behind - before) > MOST_CELLS and n * m > MOST_CELLS:
-        i, half = i * m // n, MOST_CELLS // (2 * n) + 1
+    if n * (behind - before) > MAX_CELLS and n * m > MAX_CELLS:
+        i, half = i * m // n, MAX_CELLS // (2 * n) + 1
         before, behind = -half, half
     return max(i + before, 0), min(i + behind + 1, m)
 

@@ -16,7 +16,7 @@ from inception_lens.analyses.compare.attributes import pads
 from inception_lens.analyses.paper.table1 import fits, size_of, told
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Conv2d, Linear, MaxPool2d, Padding, Shape, by
+from inception_lens.ops import Conv2d, Linear, MaxPool2d, Padding, Shape, format_shape
 from inception_lens.ops.window import explicit_padding, output_size
 
 Standing = Literal["holds", "corrected", "unchecked", "differs"]
@@ -58,7 +58,7 @@ class Described(msgspec.Struct, frozen=True):
     def size(self, name: str) -> str:
         """The same as the article writes it."""
         shape = self.shape(name)
-        return by(size_of(shape)) if shape else "nothing there"
+        return format_shape(size_of(shape)) if shape else "nothing there"
 
     def values(self, name: str) -> dict[str, Any]:
         """The fields of a call's operation."""
@@ -115,7 +115,7 @@ def _first_layers(network: Described) -> Iterator[Statement]:
     if node and isinstance(node.op, Conv2d):
         before, behind = pads(node.op, network.graph.input_shapes(node)[0])[0]
         padding = str(before) if before == behind else f"{before}+{behind}"
-        found = f"{op['out_channels']} of {by(op['kernel_size'])}/{op['stride'][0]}, padding {padding}"
+        found = f"{op['out_channels']} of {format_shape(op['kernel_size'])}/{op['stride'][0]}, padding {padding}"
         found += f": {network.size('conv1/7x7_s2')}"
     yield _compared("C1", "64 of 7x7/2, padding 3: 112x112x64", found)
 
@@ -146,7 +146,7 @@ def _conv2(network: Described) -> str:
     if not node or "kernel_size" not in op:
         return "nothing there"
     before, _ = pads(node.op, network.graph.input_shapes(node)[0])[0]
-    return f"{op['out_channels']} of {by(op['kernel_size'])}, padding {before}: {network.size('conv2/3x3')}"
+    return f"{op['out_channels']} of {format_shape(op['kernel_size'])}, padding {before}: {network.size('conv2/3x3')}"
 
 
 def _pool_branches(network: Described) -> Iterator[Statement]:

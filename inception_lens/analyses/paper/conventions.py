@@ -16,7 +16,7 @@ from inception_lens.analyses.compare.parts import Network, pair
 from inception_lens.analyses.paper.explanations import Layout, explanation
 from inception_lens.analyses.paper.table1 import TABLE_1, Convention, PrintedRow, fits, patch_of, size_of
 from inception_lens.graph import Graph
-from inception_lens.ops import Dropout, by
+from inception_lens.ops import Dropout, format_shape
 
 Verdict = Literal["reproduced", "known", "differs"]
 """known: no convention gives the printed figure, though the row's layers are those that the paper prints."""
@@ -183,7 +183,9 @@ def _layers(network: Network, calls: Sequence[int], pairs: Mapping[int, Call]) -
                 continue
             for each in differences(pairs[i], call):
                 if each.attribute in ("kernel", "out_channels", "out_features"):
-                    values = [by(value) if isinstance(value, tuple) else f"{value:,}" for value in (each.b, each.a)]
+                    values = [
+                        format_shape(value) if isinstance(value, tuple) else f"{value:,}" for value in (each.b, each.a)
+                    ]
                     what = "kernel" if each.attribute == "kernel" else "width"
                     yield f"{network.graph.nodes[i].name} has a {what} of {values[0]}, not {values[1]}"
 
@@ -201,7 +203,7 @@ def _unlike(
         yield f"the network has no {row.type}"
         return
     if output != row.output:
-        yield f"its output is {by(output)}, not {by(row.output)}"
+        yield f"its output is {format_shape(output)}, not {format_shape(row.output)}"
     if found.weights != printed.weights:
         yield f"its layers have {found.weights:,} weights, those of the table {printed.weights:,}"
     if found.macs != printed.macs:

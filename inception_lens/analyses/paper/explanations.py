@@ -11,7 +11,7 @@ import msgspec
 
 from inception_lens.analyses.paper.table1 import PrintedRow, fits, parsed
 
-MOST_MULTIPLIED = 32
+MAX_MULTIPLIED = 32
 """Depth multipliers of a separable convolution that are tried."""
 WIDEST = 1024
 STEP = 8
@@ -66,7 +66,7 @@ def _separable(layout: Layout, row: PrintedRow) -> Iterator[int]:
     """Depth multipliers under which a separable convolution has both printed figures."""
     if len(layout.kernels) != 1:
         return
-    for multiplier in range(1, MOST_MULTIPLIED + 1):
+    for multiplier in range(1, MAX_MULTIPLIED + 1):
         weights = _separable_weights(layout, multiplier)
         if any(fits(row.params, weights)) and any(fits(row.ops, weights * layout.positions)):
             yield multiplier

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 
 Rounding = Literal["rounded", "cut", "rounded up"]
 
@@ -132,4 +132,4 @@ def size_of(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def patch_of(kernel: tuple[int, ...], stride: tuple[int, ...]) -> str:
     """A kernel and its stride as the table writes them."""
-    return f"{by(kernel)}/{stride[0]}"
+    return f"{format_shape(kernel)}/{stride[0]}"

@@ -10,7 +10,7 @@ from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.savings.network import as_json
 from inception_lens.errors import ConfigError
 from inception_lens.graph import About, Graph, Input, Output, Writer
-from inception_lens.ops import Conv2d, TensorType, by
+from inception_lens.ops import Conv2d, TensorType, format_shape
 
 LARGEST = 2**22
 
@@ -29,13 +29,15 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     def direct(self) -> Graph:
         """The large kernel alone."""
         writer = self._writer()
-        return writer.graph([Output(writer.add(by(self.kernel), self._large(), "input"))], about=About("direct"))
+        return writer.graph(
+            [Output(writer.add(format_shape(self.kernel), self._large(), "input"))], about=About("direct")
+        )
 
     def reduced(self) -> Graph:
         """A 1x1 convolution to `reduce` channels, and the large kernel behind it."""
         writer = self._writer()
-        x = writer.add(f"{by(self.kernel)}_reduce", Conv2d(self.reduce, (1, 1), bias=self.bias), "input")
-        return writer.graph([Output(writer.add(by(self.kernel), self._large(), x))], about=About("reduced"))
+        x = writer.add(f"{format_shape(self.kernel)}_reduce", Conv2d(self.reduce, (1, 1), bias=self.bias), "input")
+        return writer.graph([Output(writer.add(format_shape(self.kernel), self._large(), x))], about=About("reduced"))
 
     def _large(self) -> Conv2d:
         return Conv2d(self.out_channels, self.kernel, padding="same", bias=self.bias)
@@ -82,5 +84,5 @@ def branch_savings(branch: Branch) -> BranchSavings:
         if size < 1:
             raise ConfigError(f"{option} {size}: it is a whole number from 1")
     if max(*sizes.values(), *branch.kernel, *branch.size) > LARGEST:
-        raise ConfigError(f"a branch of {by(tuple(sizes.values()))}: no size may be above {LARGEST:,}")
+        raise ConfigError(f"a branch of {format_shape(tuple(sizes.values()))}: no size may be above {LARGEST:,}")
     return BranchSavings(branch=branch, direct=analyze(branch.direct()), reduced=analyze(branch.reduced()))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from inception_lens.errors import WeightsError, require
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.pytorch.build.ports import PORTS, port_names
 
 Weights = Mapping[str, Tensor] | str | os.PathLike[str]
@@ -95,7 +95,7 @@ def _names(network: nn.Module, own: Mapping[str, Tensor], given: Mapping[str, Te
 
 def _check_shapes(pairs: Mapping[str, tuple[str, Tensor, Tensor]]) -> None:
     wrong = [
-        f"{name} is {by(tuple(own.shape)) or 'a scalar'} here, {theirs} {by(tuple(given.shape)) or 'a scalar'} there"
+        f"{name} is {format_shape(tuple(own.shape)) or 'a scalar'} here, {theirs} {format_shape(tuple(given.shape)) or 'a scalar'} there"
         for name, (theirs, own, given) in pairs.items()
         if own.shape != given.shape
     ]

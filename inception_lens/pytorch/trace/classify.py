@@ -115,7 +115,7 @@ def _product(inputs: Types, outputs: Types) -> tuple[int, int]:
 
 def _attention(inputs: Types, outputs: Types) -> tuple[int, int]:
     attention, shapes = ops.ScaledDotProductAttention(), tuple([each.shape for each in inputs[:3]])
-    return attention.macs(shapes, ()), attention.arithmetic(shapes, ())
+    return attention.macs(shapes, ()), attention.extra_flops(shapes, ())
 
 
 def _bilinear(inputs: Types, outputs: Types) -> tuple[int, int]:

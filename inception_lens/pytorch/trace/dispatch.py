@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import output_name
-from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, by
+from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, format_shape
 from inception_lens.pytorch.trace.classify import classified, plain
 from inception_lens.pytorch.trace.formulas import FORMULAS
 from inception_lens.pytorch.trace.operators import Arguments, Call, Rule
@@ -307,4 +307,7 @@ def _check_weights(op: Op, shapes: tuple[Shape, ...], weights: Sequence[torch.Te
     present = [tuple(tensor.shape) for tensor in weights if tensor is not None]
     for need, have in zip(needed, present, strict=False):
         if need != have:
-            raise ShapeError(f"an input of {by(shapes[0])} needs weights of {by(need)}, and these are {by(have)}")
+            raise ShapeError(
+                f"an input of {format_shape(shapes[0])} needs weights of "
+                f"{format_shape(need)}, and these are {format_shape(have)}"
+            )

@@ -72,7 +72,7 @@ def weighted(a: Arguments, op: Op, inputs: tuple[Tensor, ...], weights: tuple[Te
         return Call(op, inputs, present)
     shapes = tuple([tuple(tensor.shape) for tensor in inputs])
     types = op.output_types(tuple([TensorType(tuple(each.shape), NAMES[each.dtype]) for each in inputs]))
-    macs, rest = op.macs(shapes, types[0].shape), op.arithmetic(shapes, types[0].shape)
+    macs, rest = op.macs(shapes, types[0].shape), op.extra_flops(shapes, types[0].shape)
     assert macs is not None
     assert rest is not None
     return Call(Declared(op.kind, types, macs, rest), (*inputs, *present))

@@ -19,7 +19,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 import inception_lens
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
 from inception_lens.graph import About, Graph, Mode
-from inception_lens.ops import TensorType, by
+from inception_lens.ops import TensorType, format_shape
 from inception_lens.pytorch.trace.dispatch import NeedsValue
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.survey import Survey
@@ -99,7 +99,7 @@ def _failed(error: BaseException, tracer: Tracer, about: About, mode: Mode) -> T
     where = tracer.failure
     path = "its forward pass"
     if where is not None:
-        shapes = " and ".join([by(shape) or "a scalar" for shape in where.shapes])
+        shapes = " and ".join([format_shape(shape) or "a scalar" for shape in where.shapes])
         path = f"`{where.path or about.name}` ({where.kind}{f' of {shapes}' if shapes else ''})"
     line = source_line(error)
     what = str(error).strip().split("\n")[0] or type(error).__name__
@@ -235,9 +235,9 @@ class _Arguments:
         if given.dtype not in DTYPES:
             raise ConfigError(f"the input `{name}` has the dtype `{given.dtype}`, which PyTorch does not have")
         if min(given.shape, default=1) < 1:
-            raise ConfigError(f"the input `{name}` is {by(given.shape)}: every size must be at least 1")
+            raise ConfigError(f"the input `{name}` is {format_shape(given.shape)}: every size must be at least 1")
         if max(given.shape, default=1) >= 2**63:
-            raise ConfigError(f"the input `{name}` is {by(given.shape)}: every size must be below 2^63")
+            raise ConfigError(f"the input `{name}` is {format_shape(given.shape)}: every size must be below 2^63")
         tracer, dtype = self.tracer, DTYPES[given.dtype]
         value = None
         if tracer.values:

@@ -19,7 +19,7 @@ from inception_lens.writers.pytorch.module_paths import module_paths
 
 SECONDS = 2.0
 """That the runs of one network may take, but for the least number of them."""
-LEAST_RUNS, MOST_RUNS = 3, 50
+LEAST_RUNS, MAX_RUNS = 3, 50
 
 
 def recounted(networks: Mapping[str, Analysis]) -> tuple[Recount, ...]:
@@ -63,7 +63,7 @@ def timed(networks: Mapping[str, Analysis], device: str | None = None) -> tuple[
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()  # the first allocates and chooses kernels
-    for i in range(MOST_RUNS):
+    for i in range(MAX_RUNS):
         for name, run in runs.items():
             if i < LEAST_RUNS or sum(seconds[name]) < SECONDS:
                 seconds[name].append(run())

@@ -46,7 +46,7 @@ V1_NUMBERS = {
 DATA, DOUBLE_DATA, SHAPE, RAW_TYPE, RAW_DATA = 5, 8, 7, 10, 12
 LEGACY_SIZES = (1, 2, 3, 4)
 RAW_TYPES = ("float64", "float32", "float16", "int32", "uint32")
-MOST_LAYERS = 100_000
+MAX_LAYERS = 100_000
 
 
 class Blob(NamedTuple):
@@ -83,8 +83,8 @@ def _net(data: memoryview) -> tuple[list[Layer], dict[str, Blob]]:
     for field in wire.parts(data):
         if field.number not in (NET_V1_LAYERS, NET_LAYERS) or field.kind != wire.BYTES:
             continue
-        if len(layers) >= MOST_LAYERS:
-            raise FormatError(f"more than {MOST_LAYERS:,} layers")
+        if len(layers) >= MAX_LAYERS:
+            raise FormatError(f"more than {MAX_LAYERS:,} layers")
         layer, found = _layer(data, field)
         names = []
         for i, blob in enumerate(found):

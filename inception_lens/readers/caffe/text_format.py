@@ -13,7 +13,7 @@ from inception_lens.errors import FormatError, suggest
 
 DEEPEST = 32
 """Messages inside each other; Caffe's have four."""
-MOST_FIELDS = 100_000
+MAX_FIELDS = 100_000
 
 TOKEN = re.compile(
     r"""(?P<skip>[ \t\r\n\f\v]+|\#[^\n]*)
@@ -234,8 +234,8 @@ class _Parser:
                 self.next()
             elif token.kind == "word" or token.text == "[":
                 fields += 1
-                if fields > MOST_FIELDS or len(stack) > DEEPEST:
-                    limit = f"{MOST_FIELDS:,} fields" if fields > MOST_FIELDS else f"{DEEPEST} messages in each other"
+                if fields > MAX_FIELDS or len(stack) > DEEPEST:
+                    limit = f"{MAX_FIELDS:,} fields" if fields > MAX_FIELDS else f"{DEEPEST} messages in each other"
                     raise self.wrong(token.at, f"more than {limit}")
                 if opened := self.field(message):
                     stack.append(opened)

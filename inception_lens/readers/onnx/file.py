@@ -79,7 +79,7 @@ def described(data: memoryview, whole: wire.Field) -> tuple[Tensor, Place]:
 
 LARGEST_KEPT = 16_384
 """Bytes of a tensor's numbers that are kept: shapes, axes and factors have fewer, weights more."""
-MOST_FIELDS = 5_000_000
+MAX_FIELDS = 5_000_000
 DEEPEST = 24
 
 _TENSOR: dict[int, object] = {}
@@ -113,8 +113,8 @@ class _Stripping:
         at = start
         for field in wire.fields(self.data, start, end):
             self.fields += 1
-            if self.fields > MOST_FIELDS:
-                raise FormatError(f"more than {MOST_FIELDS:,} parts")
+            if self.fields > MAX_FIELDS:
+                raise FormatError(f"more than {MAX_FIELDS:,} parts")
             below = inside.get(field.number)
             if below is None or field.kind != wire.BYTES:
                 if not (inside is _TENSOR and self.drops(field)):

@@ -32,7 +32,7 @@ from inception_lens.ops import (
     ScaledDotProductAttention,
     Shape,
     TensorType,
-    by,
+    format_shape,
 )
 from inception_lens.readers.onnx.run import Run
 from inception_lens.readers.onnx.values import Call, Pending, Value
@@ -46,12 +46,12 @@ def gemm(run: Run, call: Call) -> list[Value]:
     plain = not call.attributes.get("transA", 0) and all(call.attributes.get(s, 1.0) == 1.0 for s in ("alpha", "beta"))
     bias = call.given(2) if call.has(2) else None
     if len(a.shape) != 2 or len(b.shape) != 2:
-        raise FormatError(f"a product of {by(a.shape)} and {by(b.shape)}: two matrices")
+        raise FormatError(f"a product of {format_shape(a.shape)} and {format_shape(b.shape)}: two matrices")
     features, out = b.shape[::-1] if transposed else b.shape
     simple = bias is None or (bias.is_weight and bias.type is not None and bias.type.elements == out)
     if plain and b.is_weight and simple:
         if a.shape[-1] != features:
-            raise FormatError(f"weights of {by(b.shape)} do not fit an input of {by(a.shape)}")
+            raise FormatError(f"weights of {format_shape(b.shape)} do not fit an input of {format_shape(a.shape)}")
         weights: list[tuple[Value, Shape]] = [(b, (out, features))]
         if bias is not None:
             weights.append((bias, (out,)))
@@ -74,7 +74,7 @@ def matmul(run: Run, call: Call) -> list[Value]:
         return [run.add(call.name, MatMul(), run.tensor(a), run.tensor(b))]
     features, out = b.shape
     if a.shape[-1] != features:
-        raise FormatError(f"weights of {by(b.shape)} do not fit an input of {by(a.shape)}")
+        raise FormatError(f"weights of {format_shape(b.shape)} do not fit an input of {format_shape(a.shape)}")
 
     def write(bias: Value | None = None, name: str = "") -> str:
         weights: list[tuple[Value, Shape]] = [(b, (out, features))]
@@ -106,7 +106,9 @@ def batch_norm(run: Run, call: Call) -> list[Value]:
     x = call.given(0)
     tensors = [call.given(i) for i in range(1, 5)]
     if not 2 <= len(x.shape) <= 5 or any(each.shape != x.shape[1:2] for each in tensors):
-        raise FormatError(f"tensors of {', '.join(by(each.shape) for each in tensors)} for one of {by(x.shape)}")
+        raise FormatError(
+            f"tensors of {', '.join(format_shape(each.shape) for each in tensors)} for one of {format_shape(x.shape)}"
+        )
     scale, shift = (each.is_weight and not each.constant for each in tensors[:2])
     op = (BatchNorm1d, BatchNorm1d, BatchNorm2d, BatchNorm3d)[len(x.shape) - 2](
         eps=number(call.attributes.get("epsilon", 1e-5)),
@@ -202,7 +204,7 @@ def recurrent(run: Run, call: Call) -> list[Value]:
         first = run.add(call.name, op, *inputs)
     else:
         types = op.output_types((x.type,)) if x.type else ()
-        work = op.macs((x.shape,), types[0].shape), op.arithmetic((x.shape,), types[0].shape)
+        work = op.macs((x.shape,), types[0].shape), op.extra_flops((x.shape,), types[0].shape)
         first = run.add(call.name, Declared(call.op, types, *work), *inputs, *map(run.tensor, weights))
     parted = run.add(f"{call.name}/directions", Reshape((steps, batch, op.directions, hidden)), first.node)
     sequence = run.add(f"{call.name}/sequence", Permute((0, 2, 1, 3)), parted.node)
@@ -244,7 +246,7 @@ def einsum(run: Run, call: Call) -> list[Value]:
     sizes: dict[str, int] = {}
     for term, value in zip(terms, values, strict=True):
         if len(term) != len(value.shape):
-            raise FormatError(f"`{term}` for a tensor of {by(value.shape)}")
+            raise FormatError(f"`{term}` for a tensor of {format_shape(value.shape)}")
         for letter, size in zip(term, value.shape, strict=True):
             sizes[letter] = max(sizes.get(letter, 1), size)
     out = right if arrow else "".join(sorted(letter for letter in sizes if left.count(letter) == 1))

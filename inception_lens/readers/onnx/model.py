@@ -20,7 +20,7 @@ import msgspec
 
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
-from inception_lens.ops import Shape, TensorType, Unknown, by
+from inception_lens.ops import Shape, TensorType, Unknown, format_shape
 from inception_lens.readers.files import one_line, shown
 from inception_lens.readers.onnx.file import without_numbers
 from inception_lens.readers.onnx.layers import LAYERS
@@ -33,7 +33,7 @@ from inception_lens.readers.onnx.protos import (
     sparse_tensor,
     stored_tensor,
 )
-from inception_lens.readers.onnx.run import MOST_NODES, NOBODY_KNOWS, Run, checked, copies, kinds, tidy, uses
+from inception_lens.readers.onnx.run import MAX_NODES, NOBODY_KNOWS, Run, checked, copies, kinds, tidy, uses
 from inception_lens.readers.onnx.shapes import SHAPES
 from inception_lens.readers.onnx.unweighted import PLAIN
 from inception_lens.readers.onnx.values import INPLACE, Call, Value, fold, onnx_dtype
@@ -135,8 +135,8 @@ class _Reading:
     def nodes(self, run: Run, nodes: Any, scope: Scope) -> None:
         for node in nodes:
             self.calls += 1
-            if self.calls > MOST_NODES:
-                raise FormatError(f"more than {MOST_NODES:,} calls, its functions written out")
+            if self.calls > MAX_NODES:
+                raise FormatError(f"more than {MAX_NODES:,} calls, its functions written out")
             call = self.call(run, node, scope)
             try:
                 made = self.run(run, node, call, scope)
@@ -240,7 +240,7 @@ def _input(info: Any, given: Any) -> TensorType:
         if kind.HasField("shape") and len(sizes) == len(dims) - 1 and len(dims) > 2:
             sizes = (1, *sizes)
         if kind.HasField("shape") and len(sizes) != len(dims):
-            raise FormatError(f"its input `{info.name}` has {len(dims)} axes, not {len(sizes)}, {by(sizes)}")
+            raise FormatError(f"its input `{info.name}` has {len(dims)} axes, not {len(sizes)}, {format_shape(sizes)}")
         return TensorType(sizes, str(dtype))
     sizes = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims)
     if sizes and sizes[0] < 1:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import Shape, TensorType, by
+from inception_lens.ops import Shape, TensorType, format_shape
 from inception_lens.readers.onnx.file import BITS, TYPES
 from inception_lens.readers.onnx.values import Call, Value, known, onnx_dtype
 from inception_lens.readers.tensors import LARGEST
@@ -28,7 +28,7 @@ def _sizes(tensor: Any) -> Shape:
     for size in sizes:
         elements *= size
         if size < 0 or elements > LARGEST:
-            raise FormatError(f"`{tensor.name}` has a shape that no tensor has: {by(sizes)[:80]}")
+            raise FormatError(f"`{tensor.name}` has a shape that no tensor has: {format_shape(sizes)[:80]}")
     return sizes
 
 

@@ -17,7 +17,7 @@ from inception_lens.readers.onnx.values import Call, Value
 
 NOBODY_KNOWS = TensorType(())
 """Stands for the type of a tensor that nobody can tell; what reads it is an Unknown too."""
-MOST_NODES = 50_000
+MAX_NODES = 50_000
 
 
 class Run:
@@ -45,8 +45,8 @@ class Run:
             FormatError: there are more than any model has.
         """
         self.calls += 1
-        if self.calls > MOST_NODES:
-            raise FormatError(f"more than {MOST_NODES:,} calls")
+        if self.calls > MAX_NODES:
+            raise FormatError(f"more than {MAX_NODES:,} calls")
         name = self.unique(name)
         if parameters:
             shapes = [self.writer.shape(each) for each in inputs]

@@ -20,7 +20,7 @@ from inception_lens.ops import (
     TensorType,
     Upsample,
     broadcast,
-    by,
+    format_shape,
 )
 from inception_lens.readers.onnx.run import Run
 from inception_lens.readers.onnx.values import Call, Value, known
@@ -41,7 +41,7 @@ def axis_of(axis: int, rank: int) -> int:
 def reshaped(run: Run, call: Call, x: Value, shape: Shape) -> list[Value]:
     """The same numbers in another shape; a weight stays a weight."""
     if x.type is not None and prod(shape) != x.type.elements:
-        raise FormatError(f"{by(x.shape)} does not become {by(shape)}")
+        raise FormatError(f"{format_shape(x.shape)} does not become {format_shape(shape)}")
     if shape == x.shape:
         return [x]
     if x.is_weight:
@@ -62,7 +62,7 @@ def reshape(run: Run, call: Call) -> list[Value]:
     sizes = [x.shape[i] if size == 0 and keep and i < len(x.shape) else size for i, size in enumerate(wanted)]
     rest = prod(size for size in sizes if size != -1)
     if sizes.count(-1) > 1 or (-1 in sizes and (rest == 0 or x.type.elements % rest)):
-        raise FormatError(f"{by(x.shape)} does not become {by(tuple(sizes))}")
+        raise FormatError(f"{format_shape(x.shape)} does not become {format_shape(tuple(sizes))}")
     return reshaped(run, call, x, tuple(x.type.elements // rest if size == -1 else size for size in sizes))
 
 
@@ -98,7 +98,7 @@ def transpose(run: Run, call: Call) -> list[Value]:
     x = call.given(0)
     order = tuple(call.attributes.get("perm") or range(len(x.shape))[::-1])
     if sorted(order) != list(range(len(x.shape))):
-        raise FormatError(f"an order of {order} for a tensor of {by(x.shape)}")
+        raise FormatError(f"an order of {order} for a tensor of {format_shape(x.shape)}")
     if x.is_weight:
         turned = TensorType(tuple(x.shape[axis] for axis in order), x.dtype)
         return [msgspec.structs.replace(x, type=turned, numbers=None)]
@@ -225,7 +225,7 @@ def depth_to_space(run: Run, call: Call) -> list[Value]:
     n, channels, height, width = x.shape if len(x.shape) == 4 else (0, 0, 0, 0)
     deep = call.op == "DepthToSpace"
     if block < 1 or (channels % block**2 if deep else height % block + width % block) or not n:
-        raise FormatError(f"blocks of {block} in {by(x.shape)}")
+        raise FormatError(f"blocks of {block} in {format_shape(x.shape)}")
     if deep:
         parts, order = (-1, block, block, channels // block**2, height, width), (0, 3, 4, 1, 5, 2)
         back = (-1, channels // block**2, height * block, width * block)

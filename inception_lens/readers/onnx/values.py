@@ -16,7 +16,7 @@ from inception_lens.readers.onnx.file import TYPES
 if TYPE_CHECKING:
     import numpy as np
 
-MOST_KNOWN = 100_000
+MAX_KNOWN = 100_000
 """Elements of a tensor whose numbers are worked out while reading; shapes and indices have fewer."""
 
 INPLACE = "inception_lens.inplace"
@@ -203,7 +203,7 @@ def _range(call: Call, np: Any, start: Any, limit: Any, delta: Any) -> Any:
 
 def _constant_of_shape(call: Call, np: Any, shape: Any) -> Any:
     sizes = tuple(int(size) for size in shape.reshape(-1))
-    _small(prod(sizes) if min(sizes, default=0) >= 0 else MOST_KNOWN + 1)
+    _small(prod(sizes) if min(sizes, default=0) >= 0 else MAX_KNOWN + 1)
     value = call.attributes.get("value")
     numbers = value.numbers if isinstance(value, Value) else None
     return np.full(sizes, numbers.reshape(-1)[0] if numbers is not None else np.float32(0))
@@ -263,7 +263,7 @@ FOLDS: dict[str, Callable[..., Any]] = {
 
 
 def _small(elements: int) -> None:
-    if elements > MOST_KNOWN:
+    if elements > MAX_KNOWN:
         raise OverflowError
 
 
@@ -285,4 +285,4 @@ def fold(call: Call) -> Value | None:
         return None
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise FormatError(f"it cannot be worked out: {str(error)[:100]}") from None
-    return known(made) if made.size <= MOST_KNOWN else None
+    return known(made) if made.size <= MAX_KNOWN else None

@@ -31,7 +31,7 @@ from inception_lens.ops import (
     Rounding,
     Shape,
     TensorType,
-    by,
+    format_shape,
 )
 from inception_lens.ops import window as sliding
 from inception_lens.readers.onnx.run import Run
@@ -85,7 +85,7 @@ def padding(call: Call, shape: Shape, kernel: Sequence[int], strides: Sequence[i
 def _spatial(value: Value, op: str) -> int:
     axes = len(value.shape) - 2
     if not 1 <= axes <= 3:
-        raise FormatError(f"{op} of a tensor of {by(value.shape)}: 1 to 3 axes behind the channels")
+        raise FormatError(f"{op} of a tensor of {format_shape(value.shape)}: 1 to 3 axes behind the channels")
     return axes
 
 
@@ -94,7 +94,7 @@ def convolution(run: Run, call: Call) -> list[Value]:
     x, kernel = call.given(0), call.given(1)
     axes, transposed = _spatial(x, call.op), call.op == "ConvTranspose"
     if len(kernel.shape) != axes + 2:
-        raise FormatError(f"a kernel of {by(kernel.shape)} for a map of {by(x.shape)}")
+        raise FormatError(f"a kernel of {format_shape(kernel.shape)} for a map of {format_shape(x.shape)}")
     groups = int(call.attributes.get("group", 1))
     strides, dilations, _ = window(call, axes)
     sizes = kernel.shape[2:]
@@ -113,7 +113,7 @@ def convolution(run: Run, call: Call) -> list[Value]:
     op: Op = kinds[axes - 1](**fields)
     needed = op.parameters(x.shape)[0].shape if x.shape[1] % max(groups, 1) == 0 else ()
     if needed != kernel.shape:
-        raise FormatError(f"weights of {by(kernel.shape)} do not fit an input of {by(x.shape)}")
+        raise FormatError(f"weights of {format_shape(kernel.shape)} do not fit an input of {format_shape(x.shape)}")
     weights: list[tuple[Value, Shape]] = [(kernel, kernel.shape)]
     if call.has(2):
         weights.append((call.given(2), (fields["out_channels"],)))
@@ -150,7 +150,7 @@ def weighted(run: Run, call: Call, op: Op, x: Value, weights: Sequence[tuple[Val
         return run.add(call.name, op, node, parameters=tuple(value.weight for value, _ in weights))
     types = op.output_types((x.type,)) if x.type else ()
     macs = op.macs((x.shape,), types[0].shape) or 0
-    beside = op.arithmetic((x.shape,), types[0].shape) or 0
+    beside = op.extra_flops((x.shape,), types[0].shape) or 0
     inputs = [node, *(run.tensor(value) for value, _ in weights)]
     return run.add(call.name, Declared(op.kind, types, macs, beside), *inputs)
 

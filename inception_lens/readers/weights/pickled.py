@@ -19,9 +19,9 @@ from inception_lens.readers.tensors import Tensor, Weights, array, checked, mapp
 LARGEST_PICKLE = 32_000_000
 """Bytes; a state dict of ten thousand tensors takes two million."""
 DEEPEST = 16
-MOST_TENSORS = 100_000
+MAX_TENSORS = 100_000
 LONGEST_NAME = 500
-MOST_AXES = 64
+MAX_AXES = 64
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How a file of PyTorch before 1.6 begins: a pickle of a number of its own."""
 
@@ -63,7 +63,7 @@ class _Name(NamedTuple):
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> Description:
     """Describe a tensor; a dtype among the `rest` is that of `_rebuild_tensor_v3`."""
-    if type(shape) is not tuple or type(stride) is not tuple or not len(shape) == len(stride) <= MOST_AXES:
+    if type(shape) is not tuple or type(stride) is not tuple or not len(shape) == len(stride) <= MAX_AXES:
         raise pickle.UnpicklingError("a tensor without a shape")
     if not isinstance(storage, Storage) or not all(type(each) is int for each in (offset, *shape, *stride)):
         raise pickle.UnpicklingError("a tensor that is none")
@@ -72,7 +72,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> D
 
 
 def _size(sizes: Any = ()) -> tuple[Any, ...]:
-    if len(sizes) > MOST_AXES:
+    if len(sizes) > MAX_AXES:
         raise pickle.UnpicklingError("a shape that is none")
     return tuple(sizes)
 
@@ -191,8 +191,8 @@ def _tensors(loaded: Any, path: str) -> dict[str, Description]:
 def _collect(value: Any, name: str, found: dict[str, Description], seen: set[int], depth: int) -> None:
     if isinstance(value, Description):
         found[name or "tensor"] = value
-        if len(found) > MOST_TENSORS:
-            raise FormatError(f"it holds more than {MOST_TENSORS:,} tensors")
+        if len(found) > MAX_TENSORS:
+            raise FormatError(f"it holds more than {MAX_TENSORS:,} tensors")
         return
     if not isinstance(value, dict | list | tuple) or id(value) in seen or depth > DEEPEST:
         return

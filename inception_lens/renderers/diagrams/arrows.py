@@ -16,7 +16,7 @@ End = tuple[Literal["read", "made"], str]
 Shapes = Literal["arrows", "ends", "none"]
 """What tells the shapes of tensors."""
 
-MOST_SHAPES = 3
+MAX_SHAPES = 3
 """Shapes on one arrow; boxes may be joined by more tensors."""
 
 SMALL_MODULE = 9
@@ -98,7 +98,7 @@ class _Join:
         place |= {k: len(read) + k for k in range(len(boxes))}
         place |= {end: len(read) + len(boxes) + k for k, end in enumerate(made)}
         arrows = [
-            Arrow(place[tail], place[head], tuple(texts[:MOST_SHAPES])) for (tail, head), texts in self.told.items()
+            Arrow(place[tail], place[head], tuple(texts[:MAX_SHAPES])) for (tail, head), texts in self.told.items()
         ]
         every = (*[self.ends[end] for end in read], *boxes, *[self.ends[end] for end in made])
         return Picture((), every, tuple(arrows), tuple(panels))

@@ -10,7 +10,7 @@ import msgspec
 from inception_lens.analyses.compare.attributes import CONSEQUENCES
 from inception_lens.analyses.compare.records import Change, Comparison
 from inception_lens.graph import Graph
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.diagrams import levels as dot_levels
 from inception_lens.renderers.diagrams.picture import Arrow, Box, Picture, Swatch
 from inception_lens.renderers.theme import COLORS, Palette, mix, palette_of
@@ -36,7 +36,7 @@ DETAILS = frozenset({"norm", "activation", "dropout", "shape"})
 LAST = frozenset({"Softmax", "LogSoftmax"})
 """Activations that are none."""
 DETAIL_ATTRIBUTES = frozenset({"bias", "padding", "rounding", "count_include_pad"})
-MOST_TOLD = 2
+MAX_TOLD = 2
 """Differences that a box tells; more of them are counted."""
 
 
@@ -121,10 +121,12 @@ def _told(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ...]
             for each in change.what:
                 value = getattr(each, side)
                 if each.attribute not in DETAIL_ATTRIBUTES and each.attribute not in CONSEQUENCES and value is not None:
-                    shown = by(value) if isinstance(value, tuple) and all(map(_is_size, value)) else str(value)
+                    shown = (
+                        format_shape(value) if isinstance(value, tuple) and all(map(_is_size, value)) else str(value)
+                    )
                     lines[f"{each.attribute.replace('_', ' ')} {shown}"] = None
     told = list(lines)
-    return (*told[:MOST_TOLD], *([f"and {len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []))
+    return (*told[:MAX_TOLD], *([f"and {len(told) - MAX_TOLD} more"] if len(told) > MAX_TOLD else []))
 
 
 def _more(number: int) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.diagrams import levels as dot_levels
 from inception_lens.renderers.diagrams.comparison import compared
 from inception_lens.renderers.diagrams.dot import Direction, Style, dot_text
@@ -117,7 +117,7 @@ def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
     if module:
         return (f"{module} of {graph.name}",)
     name = f"{graph.name}: {graph.about.description}" if graph.about.description else graph.name
-    inputs = ", ".join(by(given.type.shape) for given in graph.inputs[:3])
+    inputs = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
     least = "" if totals.exact else "at least "
     mode = ", in training" if graph.mode == "training" else ""
     return (name, f"input {inputs}{mode}: {count(totals.params)} parameters, {least}{short(totals.macs)} MACs")

@@ -11,12 +11,12 @@ Direction = Literal["top-down", "left-to-right", "bottom-up"]
 
 DIRECTIONS: dict[Direction, str] = {"top-down": "TB", "left-to-right": "LR", "bottom-up": "BT"}
 
-MOST_LABELS = 1_500
+MAX_LABELS = 1_500
 """Arrows that carry their shapes; dot gives each label a rank of its own, and more would take it minutes."""
 MANY_ARROWS = 300
 CROWDED = 2.5
 """Arrows for each box, as in a dense block: many are drawn straight, and dot does not search for long."""
-MOST_FRAMED = 400
+MAX_FRAMED = 400
 """Boxes that have a frame without a legend too: it keeps the title apart, but would take dot most of its time."""
 LONGEST_LINE = 64
 """Characters of a line; the middle of a longer one is left out."""
@@ -41,7 +41,7 @@ def dot_text(
         node_attr=_boxes(picture, palette, style),
         edge_attr=_arrows(palette, style),
     )
-    framed = picture.legend or len(picture.boxes) <= MOST_FRAMED
+    framed = picture.legend or len(picture.boxes) <= MAX_FRAMED
     frame = Digraph("cluster_picture", graph_attr=_frame(picture, palette)) if framed else root
     panels = [Digraph(f"cluster_{i}", graph_attr=_panel(text, palette)) for i, text in enumerate(picture.panels)]
     for i, box in enumerate(picture.boxes):
@@ -51,7 +51,7 @@ def dot_text(
         frame.subgraph(panel)
     if frame is not root:
         root.subgraph(frame)
-    told = len(picture.arrows) <= MOST_LABELS
+    told = len(picture.arrows) <= MAX_LABELS
     for arrow in _in_order(picture):
         root.edge(f"n{arrow.tail}", f"n{arrow.head}", _attributes=_arrow(arrow, told=told))
     text: str = root.source
@@ -106,7 +106,7 @@ def _page(picture: Picture, palette: Palette, direction: Direction) -> dict[str,
     }
     if picture.title:
         page["label"] = quoted(*picture.title, longest=LONGEST_TITLE)
-    if len(picture.arrows) > min(MOST_LABELS, max(MANY_ARROWS, CROWDED * len(picture.boxes))):
+    if len(picture.arrows) > min(MAX_LABELS, max(MANY_ARROWS, CROWDED * len(picture.boxes))):
         page |= {"nslimit": "4", "nslimit1": "4", "mclimit": "0.1", "splines": "line"}
     return page
 

@@ -10,7 +10,7 @@ import msgspec
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.records import Layer
 from inception_lens.ops import Category
-from inception_lens.renderers.diagrams.dot import MOST_FRAMED, Style, color_of
+from inception_lens.renderers.diagrams.dot import MAX_FRAMED, Style, color_of
 from inception_lens.renderers.diagrams.picture import Box, Kind, Picture, Swatch
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import heat, mix, palette_of
@@ -86,7 +86,7 @@ def keyed(picture: Picture, style: Style, dark: bool) -> Picture:
     palette = palette_of(dark)
     found = {box.kind for box in picture.boxes} - {"end"}
     kinds: list[Kind] = [kind for kind in ("reduction", *get_args(Category), "module") if kind in found]
-    if len(kinds) < 2 or style == "paper" or len(picture.boxes) > MOST_FRAMED:
+    if len(kinds) < 2 or style == "paper" or len(picture.boxes) > MAX_FRAMED:
         return picture
     legend = [Swatch(mix(color_of(kind, palette), palette.background, palette.tint), WORDS[kind]) for kind in kinds]
     return msgspec.structs.replace(picture, legend=tuple(legend))

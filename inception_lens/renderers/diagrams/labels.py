@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Category, Shape, by
+from inception_lens.ops import Category, Shape, format_shape
 from inception_lens.renderers.diagrams.parts import Part, is_minor
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Operations of a module that its box names one by one; of more it counts them."""
 
 PAPER_NAMES = {
@@ -36,7 +36,7 @@ COUNTED: tuple[Category, ...] = (
 
 def shape_text(shape: Shape) -> str:
     """The shape of one sample."""
-    return by(shape[1:]) or by(shape) or "scalar"
+    return format_shape(shape[1:]) or format_shape(shape) or "scalar"
 
 
 def operation(graph: Graph, node: Node) -> str:
@@ -54,7 +54,7 @@ def module(graph: Graph, part: Part) -> str:
     """What a module does: its operations by name where they are few, or how many of each kind."""
     nodes = [graph.nodes[i] for i in part.once]
     told = [node for node in nodes if not is_minor(node) and node.inputs] or nodes
-    if len(told) <= MOST_NAMED:
+    if len(told) <= MAX_NAMED:
         return " | ".join([operation(graph, node) for node in told])
     counts = Counter(node.op.category for node in told)
     kinds: Iterable[Category] = [kind for kind in COUNTED if counts[kind]] or list(counts)
@@ -68,8 +68,8 @@ def paper_layer(graph: Graph, node: Node) -> str:
     if window is None or node.op.kind not in PAPER_NAMES:
         return name
     kernel, stride, same = window
-    step = stride[0] if len(set(stride)) == 1 else by(stride)
-    return f"{name} {by(kernel)}+{step}({'S' if same else 'V'})"
+    step = stride[0] if len(set(stride)) == 1 else format_shape(stride)
+    return f"{name} {format_shape(kernel)}+{step}({'S' if same else 'V'})"
 
 
 def paper_module_layer(graph: Graph, node: Node) -> str:
@@ -80,7 +80,7 @@ def paper_module_layer(graph: Graph, node: Node) -> str:
     kind = {"MaxPool2d": "max pooling", "AvgPool2d": "average pooling"}.get(node.op.kind)
     if node.op.category == "conv":
         kind = "convolutions"
-    return f"{by(window[0])} {kind}" if window and kind else paper_layer(graph, node)
+    return f"{format_shape(window[0])} {kind}" if window and kind else paper_layer(graph, node)
 
 
 def _window(graph: Graph, node: Node) -> tuple[Shape, Shape, bool] | None:

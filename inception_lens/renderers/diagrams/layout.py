@@ -28,7 +28,7 @@ LARGEST_PNG = 30_000
 """Pixels of a side; cairo draws no bitmap of more than 32,767."""
 LARGEST_PDF = 14_400
 """Points of a side, which is what PDF 1.7 allows (annex C)."""
-MOST_PIXELS = 120_000_000
+MAX_PIXELS = 120_000_000
 
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -56,7 +56,7 @@ def drawing(dot: str, form: Format) -> bytes:
     if form == "pdf":
         return draw(_with(dot, f'size="{LARGEST_PDF // 72},{LARGEST_PDF // 72}"'), "pdf:cairo")
     width, height = _size(draw(dot, "svg"))
-    dpi = min(DPI, 72 * LARGEST_PNG / max(width, height), 72 * math.sqrt(MOST_PIXELS / (width * height)))
+    dpi = min(DPI, 72 * LARGEST_PNG / max(width, height), 72 * math.sqrt(MAX_PIXELS / (width * height)))
     return draw(_with(dot, f"dpi={dpi:.2f}"), "png:cairo")
 
 

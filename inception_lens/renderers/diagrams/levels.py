@@ -18,9 +18,9 @@ Level = Literal["network", "module", "layer"]
 
 WIDTH = 1.5
 """Inches of the narrowest box of a network's modules."""
-MOST_LAYERS = 1_200
+MAX_LAYERS = 1_200
 """Boxes of a picture of layers that anybody could read."""
-MOST_BOXES = 12_000
+MAX_BOXES = 12_000
 """Boxes of any picture: dot takes minutes for more."""
 
 
@@ -31,8 +31,8 @@ def network(graph: Graph, *, fold: bool = False) -> Picture:
         ConfigError: that would be more boxes than can be drawn.
     """
     parts = folded(graph, modules(graph)) if fold else modules(graph)
-    if len(parts) > MOST_BOXES:
-        raise ConfigError(_too_many(graph, "network", len(parts), MOST_BOXES, fold, parts))
+    if len(parts) > MAX_BOXES:
+        raise ConfigError(_too_many(graph, "network", len(parts), MAX_BOXES, fold, parts))
     panels = {path: k for k, path in enumerate(_panels(parts))}
     boxes = [
         Box(
@@ -59,8 +59,8 @@ def layer(graph: Graph, *, style: Style = "plain", fold: bool = False) -> Pictur
     of_module = {i: k for k, part in enumerate(parts) for i in part.nodes}
     every = layers(graph, of_module)
     drawn = [part for part in every if stands[part.nodes[0]] == part.nodes[0]]
-    if len(drawn) > MOST_LAYERS:
-        raise ConfigError(_too_many(graph, "layer", len(drawn), MOST_LAYERS, fold, parts))
+    if len(drawn) > MAX_LAYERS:
+        raise ConfigError(_too_many(graph, "layer", len(drawn), MAX_LAYERS, fold, parts))
     several = [part for part in parts if part.times > 1 or _kind([graph.nodes[i] for i in part.once]) == "module"]
     panel = {i: k for k, part in enumerate(several) for i in part.once}
     home = {i: k for k, part in enumerate(drawn) for i in part.nodes}
@@ -95,9 +95,9 @@ def module(graph: Graph, name: str, *, style: Style = "plain") -> Picture:
         raise ConfigError(f"`{name}` is no module of `{graph.name}`{suggest(name, sorted(paths))}")
     drawn = [part for part in layers(graph, dict.fromkeys(inside, 1)) if part.nodes[0] in inside]
     drawn = [msgspec.structs.replace(part, nodes=tuple([i for i in part.nodes if i in inside])) for part in drawn]
-    if len(drawn) > MOST_LAYERS:
+    if len(drawn) > MAX_LAYERS:
         parts = [part for part in modules(graph) if part.nodes[0] in inside]
-        raise ConfigError(_too_many(graph, "module", len(drawn), MOST_LAYERS, False, parts))
+        raise ConfigError(_too_many(graph, "module", len(drawn), MAX_LAYERS, False, parts))
     home = {i: k for k, part in enumerate(drawn) for i in part.nodes}
     narrow = _reductions(graph, inside)
     boxes = []
@@ -202,7 +202,7 @@ def _is_1x1(graph: Graph, i: int) -> bool:
 def _too_many(graph: Graph, level: str, boxes: int, most: int, fold: bool, parts: Sequence[Part]) -> str:
     told = f"level {level} of `{graph.name}` would be {boxes:,} boxes, and {most:,} are the most that can be read: "
     offers = []
-    if level != "network" and len(parts) <= MOST_BOXES:
+    if level != "network" and len(parts) <= MAX_BOXES:
         offers.append(f"--level network draws {len(parts):,}")
     if not fold and level != "module":
         offers.append("--fold draws equal modules behind each other once")

@@ -17,11 +17,11 @@ from inception_lens.renderers.diagrams.parts import Part, is_minor, layers, modu
 from inception_lens.renderers.diagrams.picture import Box, Kind, Picture
 from inception_lens.renderers.escape import printable
 
-MOST_TOP = 600
+MAX_TOP = 600
 """Boxes of the closed network; of more, runs of layers stand together."""
 RUNS = 250
 """How many runs, at most, there are then."""
-MOST_INSIDE = 400
+MAX_INSIDE = 400
 """Boxes inside of one; a larger one does not open."""
 
 POINTS = 72.0
@@ -83,7 +83,7 @@ def report_picture(graph: Graph, reductions: frozenset[str] = frozenset()) -> Pl
     """
     parts: Sequence[Part] = modules(graph)
     about = ""
-    if len(parts) <= MOST_TOP:
+    if len(parts) <= MAX_TOP:
         picture = dot_levels.network(graph)
     else:
         parts = _runs(graph)
@@ -103,7 +103,7 @@ def report_picture(graph: Graph, reductions: frozenset[str] = frozenset()) -> Pl
     insides = {
         frozenset(part.nodes): _placed(graph, _inside(graph, part, members[k], reductions), {})
         for k, part in enumerate(parts)
-        if 1 < len(members.get(k, ())) <= MOST_INSIDE
+        if 1 < len(members.get(k, ())) <= MAX_INSIDE
     }
     return msgspec.structs.replace(_placed(graph, picture, insides), about=about)
 

@@ -14,7 +14,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.compare.records import Comparison
 from inception_lens.analyses.savings.network import Saving, Savings
 from inception_lens.errors import ConfigError
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers import frame
 from inception_lens.renderers.compare import alignment, compare_markdown
 from inception_lens.renderers.compare_words import facts as differences
@@ -42,7 +42,7 @@ SCRIPTS = (
 """The page's script, in the order in which its files run."""
 
 
-MOST_UNFOLDED = 1_000
+MAX_UNFOLDED = 1_000
 """Calls of a network whose picture shows equal modules one by one."""
 
 
@@ -85,7 +85,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Diagrams, where there is not too much to draw."""
         drawn = {}
         try:
-            whole = diagram(self.analysis, fold=len(self.analysis.graph.nodes) > MOST_UNFOLDED)
+            whole = diagram(self.analysis, fold=len(self.analysis.graph.nodes) > MAX_UNFOLDED)
             drawn = {"network.svg": whole.draw("svg"), "network.png": whole.draw("png")}
         except ConfigError:  # the page says how much it is, and draws it in runs
             pass
@@ -113,7 +113,7 @@ def _page(report: Report) -> str:
         name=printable(graph.name),
         description=printable(graph.about.description),
         inputs=", ".join(
-            f"{printable(given.name)} {by(given.type.shape)} {given.type.dtype}" for given in graph.inputs
+            f"{printable(given.name)} {format_shape(given.type.shape)} {given.type.dtype}" for given in graph.inputs
         ),
         mode=graph.mode,
         headline=_headline(analysis),

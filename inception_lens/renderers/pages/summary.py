@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from inception_lens.analyses.analysis import Analysis
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import pick, sort_key
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.frame import PAPER_COLUMNS
@@ -43,7 +43,7 @@ def _context(
     return {
         "name": printable(graph.name),
         "description": printable(graph.about.description),
-        "inputs": ", ".join(f"{printable(given.name)} {by(given.type.shape)}" for given in graph.inputs),
+        "inputs": ", ".join(f"{printable(given.name)} {format_shape(given.type.shape)}" for given in graph.inputs),
         "graph": graph,
         "columns": chosen,
         "rows": [

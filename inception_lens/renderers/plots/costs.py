@@ -35,9 +35,9 @@ BRANCH_COLORS: tuple[Category, ...] = (
     "dropout",
 )
 """Whose colours the branches have, in the order in which they are met."""
-MOST_BRANCHES = 8
+MAX_BRANCHES = 8
 """Kinds of branches that a legend names one by one; the rest are `other`."""
-MOST_NAMES = 36
+MAX_NAMES = 36
 """Modules named on an axis; of more, some are."""
 
 
@@ -48,7 +48,7 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
     parts = modules(analysis.graph)
     split = branches(analysis.graph, parts)
     names = list(dict.fromkeys([name for found in split for name in found if name != ALONE]))
-    kept = names if len(names) <= MOST_BRANCHES else names[: MOST_BRANCHES - 1]
+    kept = names if len(names) <= MAX_BRANCHES else names[: MAX_BRANCHES - 1]
     rows = [*kept, *(["other"] if len(names) > len(kept) else []), ALONE]
     where = [{name: name if name in rows else "other" for name in found} for found in split]
     with figure(10, 5.6, dark=dark) as drawn:
@@ -180,7 +180,7 @@ FIGURES: dict[CostKind, Callable[..., Figure]] = {
 
 
 def _name_modules(axes: Axes, parts: Sequence[Part]) -> None:
-    every = -(-len(parts) // MOST_NAMES)
+    every = -(-len(parts) // MAX_NAMES)
     named = range(0, len(parts), every)
     name_ticks(axes, list(named), [parts[k].name for k in named])
     axes.set_xlim(-0.6, len(parts) - 0.4)
@@ -189,7 +189,7 @@ def _name_modules(axes: Axes, parts: Sequence[Part]) -> None:
 def _name_steps(axes: Axes, analysis: Analysis) -> None:
     """Name modules where they begin on an axis of calls."""
     parts = modules(analysis.graph)
-    apart = len(analysis.layers) / MOST_NAMES
+    apart = len(analysis.layers) / MAX_NAMES
     places: list[int] = []
     names: list[str] = []
     for part in sorted(parts, key=lambda part: part.nodes[0]):

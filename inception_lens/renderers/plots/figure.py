@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import COLORS, palette_of
 
@@ -67,7 +67,7 @@ def figure(width: float, height: float, *, dark: bool = False) -> Iterator[Figur
 
 def heading(figure: Figure, graph: Graph, what: str) -> None:
     """Say above a figure which network it is of, and what it shows."""
-    sizes = ", ".join(by(given.type.shape) for given in graph.inputs[:3])
+    sizes = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
     figure.suptitle(f"{printable(graph.name)} on {sizes}: {what}", fontsize=10)
 
 

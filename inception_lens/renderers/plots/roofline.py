@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inception_lens.analyses.analysis import Analysis
     from inception_lens.analyses.roofline import Roofline
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Calls that are named: those that take the longest."""
 
 
@@ -64,7 +64,7 @@ def roofline_figure(
                 label=category,
                 zorder=3,
             )
-        slowest = sorted(points, key=lambda point: -point[3])[:MOST_NAMED]
+        slowest = sorted(points, key=lambda point: -point[3])[:MAX_NAMED]
         numbers: dict[tuple[float, float], list[str]] = {}
         for k, (_, intensity, speed, _) in enumerate(slowest, 1):
             numbers.setdefault((intensity, speed), []).append(str(k))

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from inception_lens.analyses.savings.figures import Change
 
 MEASURES = {"params": "parameters", "macs": "MACs"}
-MOST_KINDS = 4
+MAX_KINDS = 4
 """Kinds of saving in one figure, a row each."""
 FEWEST_PLACES = 5
 """Places for modules on an axis, so that a few have no broad bars."""
-MOST_RATIOS = 24
+MAX_RATIOS = 24
 """Modules whose ratio is written above them."""
 
 
@@ -34,7 +34,7 @@ def savings_figure(savings: Savings, *, dark: bool = False) -> Figure:
     Raises:
         ConfigError: the network has none of the savings that were asked for.
     """
-    found = [saving for saving in savings.savings if saving.sites][:MOST_KINDS]
+    found = [saving for saving in savings.savings if saving.sites][:MAX_KINDS]
     if not found:
         asked = ", ".join(kind.name for kind in savings.asked)
         raise ConfigError(f"`{savings.graph.name}` has nothing to draw: it has no site of {asked}")
@@ -108,7 +108,7 @@ def _bars(
     axes.bar([k - 0.2 for k in places], using, width=0.4, color=COLORS["conv"], label=labels[0])
     pale = mix(COLORS["pool"], palette_of(dark).background, 0.75)
     axes.bar([k + 0.2 for k in places], without, width=0.4, color=pale, label=labels[1])
-    if len(modules) <= MOST_RATIOS:
+    if len(modules) <= MAX_RATIOS:
         for k, module in enumerate(modules):
             if (ratio := module.change.ratio(key)) and using[k] != without[k]:
                 axes.annotate(

@@ -5,7 +5,7 @@ from typing import Any
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Shape, by
+from inception_lens.ops import Shape, format_shape
 from inception_lens.ops import window as sliding
 
 Fields = list[tuple[str, Any]]
@@ -73,7 +73,8 @@ def _pool(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
     mode = next((mode for mode in modes if made[mode] == wanted), None)
     if mode is None:
         raise ShapeError(
-            f"makes {' or '.join(by(size) or 'nothing' for size in made.values())} of it, not {by(wanted)}"
+            f"makes {' or '.join(format_shape(size) or 'nothing' for size in made.values())} "
+            f"of it, not {format_shape(wanted)}"
         )
     fields: Fields = [
         ("pool", Word("MAX" if "Max" in op.kind else "AVE")),
@@ -101,7 +102,9 @@ def _adaptive_pool(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
     if op.output_size == (1, 1):
         return "Pooling", [("pooling_param", [*method, ("global_pooling", True)])]
     if any(n % m for n, m in zip(shape[2:], op.output_size, strict=True)):
-        raise ShapeError(f"has windows of one size, which do not part {by(shape[2:])} into {by(op.output_size)}")
+        raise ShapeError(
+            f"has windows of one size, which do not part {format_shape(shape[2:])} into {format_shape(op.output_size)}"
+        )
     kernel = tuple(n // m for n, m in zip(shape[2:], op.output_size, strict=True))
     sizes = [*_sizes("kernel_size", "kernel", kernel), *_sizes("stride", "stride", kernel, 1)]
     return "Pooling", [("pooling_param", [*method, *sizes])]
@@ -169,7 +172,7 @@ def _elementwise(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
         factors: Fields = [("coeff", 1), ("coeff", -1)] if function == "sub" else []
         if operation:
             return "Eltwise", [("eltwise_param", [("operation", Word(operation)), *factors])]
-    raise ShapeError(f"has no layer for `{function}` of {' and '.join(map(by, shapes))}")
+    raise ShapeError(f"has no layer for `{function}` of {' and '.join(map(format_shape, shapes))}")
 
 
 def _dropout(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:

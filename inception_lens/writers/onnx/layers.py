@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inception_lens.errors import FormatError, ShapeError
-from inception_lens.ops import Shape, by
+from inception_lens.ops import Shape, format_shape
 from inception_lens.ops import window as sliding
 from inception_lens.writers.onnx.parts import Parts
 
@@ -89,7 +89,7 @@ def _rounded(steps: Any, made: Shape, pads: list[int], *, counted: bool) -> dict
     if same and starts_inside and fits:
         return {"ceil_mode": 1}
     if counted and any(pads):
-        raise FormatError(f"counts zeros behind the padding that make {by(made)} windows")
+        raise FormatError(f"counts zeros behind the padding that make {format_shape(made)} windows")
     return {"pads": pads[:axes] + [after + more for after, more in zip(pads[axes:], missing, strict=True)]}
 
 

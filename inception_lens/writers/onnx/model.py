@@ -11,7 +11,7 @@ from typing import Any
 
 from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Node, tensor_names
-from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, Shape, TensorType, by
+from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, Shape, TensorType, format_shape
 from inception_lens.readers.onnx.file import TYPES
 from inception_lens.writers.onnx.layers import LAYERS
 from inception_lens.writers.onnx.parts import Parts
@@ -119,7 +119,9 @@ class _Writing:
             raise FormatError(f"the weights lack `{key}`")
         numbers = self.weights[key]
         if tuple(numbers.shape) != tensor.shape:
-            raise FormatError(f"the weights have `{key}` of {by(tuple(numbers.shape))}, not {by(tensor.shape)}")
+            raise FormatError(
+                f"the weights have `{key}` of {format_shape(tuple(numbers.shape))}, not {format_shape(tensor.shape)}"
+            )
         self.dense[name] = self.onnx.numpy_helper.from_array(numbers, name)
 
     def fed(self, name: str, shape: Shape, dtype: str, kind: str) -> Any:

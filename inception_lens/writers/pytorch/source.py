@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from inception_lens import __version__
 from inception_lens.graph import Graph, tensor_names
-from inception_lens.ops import by
+from inception_lens.ops import format_shape
 from inception_lens.writers.pytorch.blocks import Block, Call, Network, blocks, main_part
 from inception_lens.writers.pytorch.forward import Forward, accessor, identifier, is_attribute, tree
 from inception_lens.writers.pytorch.layout import LINE, Code, call, dictionary, literal, statement
@@ -92,7 +92,7 @@ class _File:
 
     def _head(self, body: str) -> str:
         about = printable(f"{self.graph.about.name}: {self.graph.about.description}".rstrip(": "))
-        inputs = ", ".join(f"{by(i.type.shape)} {i.type.dtype}" for i in self.graph.inputs)
+        inputs = ", ".join(f"{format_shape(i.type.shape)} {i.type.dtype}" for i in self.graph.inputs)
         return (
             f'"""{about}.\n\nInput: {inputs}. Written by Inception Lens {__version__}; it needs PyTorch alone.\n"""\n\n'
             + "".join(f"{line}\n" for pattern, line in IMPORTS if re.search(pattern, body))
@@ -262,7 +262,7 @@ class _File:
 
     def _with_shape(self, line: str, name: str) -> str:
         shape = self.network.types[name][0].shape
-        noted = f"{line.rstrip()}  # {by(shape[1:])}\n"
+        noted = f"{line.rstrip()}  # {format_shape(shape[1:])}\n"
         return noted if len(shape) > 1 and len(noted.splitlines()[-1]) <= LINE else line
 
     # Parts

@@ -9,7 +9,7 @@ import msgspec
 
 from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph
-from inception_lens.ops import Shape, by
+from inception_lens.ops import Shape, format_shape
 from inception_lens.readers.tensors import Tensor, Weights
 from inception_lens.writers.pytorch.module_paths import module_paths
 from inception_lens.writers.weights.names import Move, moves
@@ -124,7 +124,7 @@ def _misfit(move: Move, source: Tensor, target: _Target) -> str:
     if [size for size in shape if size != 1] == [size for size in target.shape if size != 1]:
         return ""
     classes = "; --set classes=N makes it fit" if "classifier" in target.key or "ogits" in target.key else ""
-    return f"it is {by(source.shape)}, and `{target.key}` is {by(target.shape)}{classes}"
+    return f"it is {format_shape(source.shape)}, and `{target.key}` is {format_shape(target.shape)}{classes}"
 
 
 def _converted(
