@@ -20,7 +20,7 @@ from inception_lens.writers.onnx.model import to_onnx
 from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_names
 from tests.attack.arena import SEED
-from tests.readers.caffe_models import CaffeLayer, caffemodel
+from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 
 HOSTILE_TEXT = [
     "\0", "\ufeff", "\u202e", "\ud800", "\U0001f600", "\u0301" * 30, "</script>", "%s%n{}", "\x1b[2J", "9" * 400,

@@ -16,7 +16,7 @@ import json, resource, sys
 from inception_lens.errors import InceptionLensError
 from inception_lens.graph import About, Graph, Input, Output, Writer
 from inception_lens.ops import Add, Concat, ReLU, TensorType, Unknown
-from inception_lens.renderers.diagram import diagram
+from inception_lens.renderers.diagrams.diagram import diagram
 from xml.etree import ElementTree
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 for line in sys.stdin:

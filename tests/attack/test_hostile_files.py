@@ -14,7 +14,7 @@ import pytest
 
 from tests.attack.arena import attempts, holds, refused
 from tests.attack.corpus import good, with_members
-from tests.readers.caffe_models import field, varint
+from tests.readers.caffe.caffe_models import field, varint
 
 WHAT = "hostile files"
 MARK = "attack-was-run"

@@ -14,7 +14,7 @@ from tests.attack.arena import ROOT, TRIED, environment, some
 CHAIN = """
 from inception_lens.graph import Input, Output, Writer
 from inception_lens.ops import Concat, Conv2d, ReLU, TensorType
-from inception_lens.writers.onnx_model import to_onnx
+from inception_lens.writers.onnx.model import to_onnx
 import sys
 net = Writer([Input("x", TensorType((1, 16, 32, 32)))])
 x = "x"

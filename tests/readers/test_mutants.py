@@ -18,8 +18,8 @@ import inception_lens as il
 from inception_lens.errors import InceptionLensError
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.onnx.model import to_onnx
-from tests.readers.caffe_models import CaffeLayer, caffemodel
-from tests.readers.caffe_nets import Builder
+from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
+from tests.readers.caffe.caffe_nets import Builder
 
 MUTANTS = 120
 """Of each good file."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.renderers.browser import MISSING, program, started
+from tests.renderers.pages.browser import MISSING, program, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -12,7 +12,7 @@ from inception_lens.graph import Graph, Input, Node, Output, Writer
 from inception_lens.ops import Conv2d, Op, TensorType, Unknown
 from inception_lens.renderers.compare import compare_markdown, compare_table
 from inception_lens.renderers.compare_words import facts
-from tests.analyses.compared import against
+from tests.analyses.compare.compared import against
 
 NAMES = [entry.name for entry in entries()]
 

@@ -3,8 +3,7 @@
 from torch import nn
 
 from inception_lens.ops import Op, TensorType
-from inception_lens.pytorch.build import border
-from inception_lens.pytorch.build import layers
+from inception_lens.pytorch.build import border, layers
 from inception_lens.writers.pytorch.modules import torch_module
 
 

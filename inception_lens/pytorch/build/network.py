@@ -11,8 +11,8 @@ from inception_lens.graph import Graph, Node, tensor_names
 from inception_lens.ops import TensorType
 from inception_lens.pytorch.build.initialisation import initialise
 from inception_lens.pytorch.build.lowering import lower
-from inception_lens.writers.pytorch.module_paths import Path, module_paths
 from inception_lens.writers.pytorch.blocks import main_part, results
+from inception_lens.writers.pytorch.module_paths import Path, module_paths
 
 
 class Step(NamedTuple):

@@ -13,8 +13,8 @@ from inception_lens.ops import Conv2d, TensorType, Unknown
 from inception_lens.renderers.columns import COLUMNS, TRAINING
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.units import count, short, size
-from tests.renderers.browser import opened
 from tests.renderers.models import flat
+from tests.renderers.pages.browser import opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -165,7 +165,7 @@ def test_panels_hold_only_what_stands_in_a_row() -> None:
 
 
 def test_an_unknown_operation_is_drawn() -> None:
-    from tests.renderers.test_dot import named
+    from tests.renderers.diagrams.test_dot import named
 
     drawn = diagram(named("op"), heat="macs", level="layer")
     assert "at least" in drawn.picture.title[1]

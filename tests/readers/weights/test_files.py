@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from inception_lens.errors import FormatError
 from inception_lens.readers.weights.files import READERS, read_weights
-from tests.readers.caffe_models import CaffeLayer, blob, caffemodel, field
+from tests.readers.caffe.caffe_models import CaffeLayer, blob, caffemodel, field
 
 GENERATOR = np.random.default_rng(5)
 LAYERS = [

@@ -20,9 +20,9 @@ from inception_lens.renderers.plots.costs import (
 from inception_lens.renderers.plots.figure import Format, drawn
 from inception_lens.renderers.plots.roofline import roofline_figure
 from inception_lens.renderers.theme import DARK
+from tests.renderers.diagrams.test_dot import HOSTILE, named
 from tests.renderers.figures import numbers, offsets
 from tests.renderers.models import flat, vit
-from tests.renderers.test_dot import HOSTILE, named
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import inception_lens as il
 from inception_lens.analyses.compare.comparison import compare
 from inception_lens.graph import Graph, Node, Output
-from tests.analyses.compared import against, alone, changed, head_changes
+from tests.analyses.compare.compared import against, alone, changed, head_changes
 
 FIVES = [f"inception_{name}/5x5" for name in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")]
 

@@ -10,7 +10,7 @@ from inception_lens.analyses.paper.table1 import TABLE_1, Convention, fits
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.graph import Graph
 from inception_lens.lens import load_with
-from tests.analyses.compared import renamed
+from tests.analyses.compare.compared import renamed
 
 
 def check(model: str = "googlenet", **overrides: str) -> PaperCheck:

@@ -11,7 +11,7 @@ from inception_lens.graph import Graph, Mode, Output
 from inception_lens.ops import Shape, Unknown
 from inception_lens.readers.caffe.prototxt import LARGEST_FILE, Settings, read, read_prototxt, settings
 from inception_lens.readers.caffe.text_format import parse
-from tests.readers.caffe_nets import alexnet, googlenet, nin, vgg16
+from tests.readers.caffe.caffe_nets import alexnet, googlenet, nin, vgg16
 
 
 def net(text: str, inputs: object = None, mode: Mode = "inference", **chosen: object) -> Graph:

@@ -34,7 +34,7 @@ from inception_lens.ops import (
     TensorType,
     Unknown,
 )
-from tests.analyses.compared import against, alone, as_set, changed, check_sums, head_changes, renamed
+from tests.analyses.compare.compared import against, alone, as_set, changed, check_sums, head_changes, renamed
 
 CATALOGUE = {entry.name: entry.config.graph() for entry in entries()}
 WITH_HEADS = {entry.name: entry.config.graph("training") for entry in entries()}

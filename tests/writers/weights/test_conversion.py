@@ -21,7 +21,7 @@ from inception_lens.readers.caffe.prototxt import Settings, read
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.weights.conversion import Placed, place, state_names
-from tests.readers.caffe_models import CaffeLayer, caffemodel
+from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 
 Arrays = dict[str, Any]
 GENERATOR = np.random.default_rng(7)
