@@ -95,7 +95,8 @@ def _names(network: nn.Module, own: Mapping[str, Tensor], given: Mapping[str, Te
 
 def _check_shapes(pairs: Mapping[str, tuple[str, Tensor, Tensor]]) -> None:
     wrong = [
-        f"{name} is {format_shape(tuple(own.shape)) or 'a scalar'} here, {theirs} {format_shape(tuple(given.shape)) or 'a scalar'} there"
+        f"{name} is {format_shape(tuple(own.shape)) or 'a scalar'} here, "
+        f"{theirs} {format_shape(tuple(given.shape)) or 'a scalar'} there"
         for name, (theirs, own, given) in pairs.items()
         if own.shape != given.shape
     ]
