@@ -43,7 +43,7 @@ reports: .venv/core
 	$(BIN)/inception-lens diagram resnet152 --fold -o reports/resnet152-folded.svg
 	$(BIN)/inception-lens compare googlenet googlenet@torchvision -o reports/googlenet-and-torchvision.svg
 	$(BIN)/inception-lens savings googlenet -o reports/savings.svg
-	$(BIN)/inception-lens savings googlenet --sweep inception_3a/5x5_reduce=4..64..4 -o reports/sweep.svg
+	$(BIN)/inception-lens sweep googlenet inception_3a/5x5_reduce=4..64..4 -o reports/sweep.svg
 	$(BIN)/inception-lens plot googlenet --kind modules -o reports/modules.svg
 	$(BIN)/inception-lens plot googlenet --kind cumulative -o reports/cumulative.svg
 	$(BIN)/inception-lens plot googlenet --kind receptive-field -o reports/receptive-field.svg

@@ -40,7 +40,7 @@ def test_a_command_prints_what_is_shown(
 
 
 def test_every_command_that_is_named_exists() -> None:
-    named = set(re.findall(r"inception-lens ([a-z]+)", README))
+    named = set(re.findall(r"inception-lens ([a-z-]+)", README))
     assert named <= set(COMMANDS)
     assert set(COMMANDS) <= named
 

@@ -24,6 +24,8 @@ INTERRUPTED = 130
 COMMANDS = {
     "summary": ("summary", "What each module or layer of a network costs, as a table."),
     "savings": ("savings", "What 1x1 reductions and the family's other tricks save."),
+    "what-if": ("what_if", "A network with the widths of some layers changed."),
+    "sweep": ("sweep", "The cost of a network, or of one branch, over a range of widths."),
     "list": ("listing", "The catalogue: every network by name, with its size."),
     "compare": ("compare", "What differs between two networks, and what it costs."),
     "verify": ("verify", "Second opinions on the counts; --paper, against the paper's Table 1."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from inception_lens.analyses import machines
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.lens import CALLABLE
 from inception_lens.ops import BYTES_PER_ELEMENT
@@ -62,6 +63,13 @@ input_option = click.option(
     metavar="[NAME=]SHAPE[:DTYPE]",
     multiple=True,
     help="Input: 1x3x224x224; 3x224x224 is one image, 224 a square colour one. NAME= where there are several.",
+)
+machine_option = click.option(
+    "--machine",
+    metavar="NAME[:DTYPE]",
+    default=machines.DEFAULT,
+    show_default=True,
+    help=f"The machine of the roofline: {', '.join(machines.MACHINES)}.",
 )
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."

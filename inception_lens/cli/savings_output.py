@@ -1,6 +1,9 @@
-"""How the results of `savings` are written: each renderer where its result is known."""
+"""What `savings`, `what-if` and `sweep` share: proofs by PyTorch, and how each result is written."""
 
-from typing import Literal, cast, get_args
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, cast, get_args
+
+import click
 
 from inception_lens.analyses.savings.branch import BranchSavings
 from inception_lens.analyses.savings.changes import Sweep, WhatIf
@@ -15,20 +18,29 @@ SUFFIXES = {
 }  # fmt: skip
 
 Picture = Literal["svg", "png", "pdf"]
+Command = TypeVar("Command", bound=Callable[..., Any])
 Result = Savings | BranchSavings | WhatIf | Sweep
 
 
-def prove(result: Result, verify: bool, measure: bool, device: str | None) -> Proof:
-    """Ask PyTorch about the networks of a result: their counts, their times.
+def proof_options(command: Command) -> Command:
+    """The options --verify, --measure and --device."""
+    for option in (
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), help="For --measure.  [default: cuda if present]"),
+        click.option("--measure", is_flag=True, help="Build both networks in PyTorch and time them."),
+        click.option("--verify", is_flag=True, help="Recount both networks in PyTorch; exit 1 if a count differs."),
+    ):
+        command = option(command)
+    return command
+
+
+def prove(result: Savings | BranchSavings | WhatIf, verify: bool, measure: bool, device: str | None) -> Proof:
+    """Recount and time the networks of a result in PyTorch.
 
     Raises:
-        ConfigError: the result compares no two networks.
         MissingExtraError: PyTorch is not installed.
     """
     if not verify and not measure:
         return Proof()
-    if isinstance(result, Sweep):
-        raise ConfigError("--verify and --measure take two networks, and a sweep is many: give --what-if for one width")
     require("torch", extra="torch")
     from inception_lens.pytorch.verify import savings as pytorch
 
@@ -52,7 +64,7 @@ def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str 
     if chosen == "table":
         return _table(result, proof, to_terminal)
     if proof != Proof():
-        raise ConfigError(f"--verify and --measure are told as table or json, not {chosen}")
+        raise ConfigError(f"--verify and --measure are written as table or json, not {chosen}")
     if chosen in get_args(Picture):
         return _figure(result, cast("Picture", chosen))
     from inception_lens.renderers import savings_frame
@@ -76,7 +88,7 @@ def _figure(result: Result, form: Picture) -> bytes:
             return drawn(figures.sweep_figure(result), form)
         case WhatIf():
             return drawn(figures.what_if_figure(result), form)
-    raise ConfigError("one branch alone is no figure: sweep its reduction, as --sweep reduce=8..64..8 does")
+    raise ConfigError("one branch has no figure; its reduction over a range has: `sweep` with --reduce 8..64..8")
 
 
 def render_kinds(found: Savings, chosen: str) -> str:

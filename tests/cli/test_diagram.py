@@ -62,17 +62,17 @@ def test_compare_draws_both(tmp_path: Path) -> None:
 
 
 def test_savings_draw_modules_and_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    branch = ["--in", "192", "--out", "96", "--kernel", "5", "--size", "28", "--reduce", "32"]
+    branch = ["--in", "192", "--out", "96", "--kernel", "5", "--size", "28", "--reduce"]
     for name, arguments in {
-        "a.png": ["googlenet"],
-        "b.svg": ["--sweep", "inception_3a/5x5_reduce=8..32..8"],
-        "c.pdf": ["--what-if", "inception_4e/5x5_reduce=16"],
-        "d.svg": [*branch, "--sweep", "reduce=8..64..8"],
+        "a.png": ["savings", "googlenet"],
+        "b.svg": ["sweep", "googlenet", "inception_3a/5x5_reduce=8..32..8"],
+        "c.pdf": ["what-if", "googlenet", "inception_4e/5x5_reduce=16"],
+        "d.svg": ["sweep", *branch, "8..64..8"],
     }.items():
-        assert run(["savings", *arguments, "-o", str(tmp_path / name)]) == 0
+        assert run([*arguments, "-o", str(tmp_path / name)]) == 0
         assert (tmp_path / name).stat().st_size > 1_000
-    assert run(["savings", *branch, "-o", str(tmp_path / "e.svg")]) == 2
-    assert "sweep its reduction" in capsys.readouterr().err
+    assert run(["savings", *branch, "32", "-o", str(tmp_path / "e.svg")]) == 2
+    assert "one branch has no figure" in capsys.readouterr().err
 
 
 def test_heat_by_measured_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

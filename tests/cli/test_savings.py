@@ -71,25 +71,6 @@ def test_kinds(capsys: Capture) -> None:
     assert "aux-heads: " in printed(capsys, "--kind", "all")
 
 
-def test_what_if(capsys: Capture) -> None:
-    change = "inception_4e/5x5_reduce=16"
-    assert record(capsys, "--what-if", change)["totals"]["saved"]["params"] == 59_664
-    assert "-59,664" in printed(capsys, "--what-if", change)
-    both = record(capsys, "--what-if", change, "--what-if", "inception_5b/1x1=128")
-    assert [each["node"] for each in both["changes"]] == ["inception_4e/5x5_reduce", "inception_5b/1x1"]
-
-
-def test_sweeps(capsys: Capture) -> None:
-    given = record(capsys, *ARTICLE, "--sweep", "reduce=8..64..8")
-    assert [point["value"] for point in given["points"]] == list(range(8, 65, 8))
-    assert (given["own"], given["direct"]["params"]) == (32, 460_800)
-    without = [arg for arg in ARTICLE if arg not in ("--reduce", "32")]
-    assert record(capsys, *without, "--sweep", "reduce=8..10")["own"] is None
-    network = record(capsys, "--sweep", "inception_4e/5x5_reduce=16,64")
-    assert [point["value"] for point in network["points"]] == [16, 32, 64]
-    assert len(record(capsys, *ARTICLE, "--sweep", "reduce=8..64")["points"]) == 57
-
-
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".md", ".tex", ".txt"])
 def test_files(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"savings{suffix}"
@@ -100,24 +81,13 @@ def test_files(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--in", "192"], "--out, --kernel, --size, --reduce is not there"),
-        (["googlenet", *ARTICLE], "describe one branch"),
-        ([*ARTICLE, "--what-if", "a=1"], "describe one branch"),
-        (["--in", "0", *ARTICLE[2:]], "--in 0: it is a whole number from 1"),
-        (["--in", "99999999", *ARTICLE[2:]], "no size may be above"),
+        (["--in", "192"], "missing: --out, --kernel, --size, --reduce"),
+        (["googlenet", *ARTICLE], "the options of one branch exclude MODEL"),
+        (["--in", "0", *ARTICLE[2:]], "`in_channels` of the branch is 0: expected 1 to 4,194,304"),
+        (["--in", "99999999", *ARTICLE[2:]], "`in_channels` of the branch is 99999999"),
         ([*ARTICLE[:4], "--kernel", "5.5", *ARTICLE[6:]], "--kernel 5.5"),
         ([*ARTICLE[:-1], "0"], "--size 0"),
-        ([*ARTICLE, "--sweep", "out=1..4"], "it is reduce that is swept"),
-        ([*ARTICLE, "--sweep", "reduce=64..8"], "from A up to B"),
-        ([*ARTICLE, "--sweep", "reduce=1..999999999"], "at most 1,000 steps"),
-        (["--sweep", "reduce"], "--sweep reduce"),
-        (["--sweep", "reduce=8..64"], "`reduce` is no layer of `googlenet`"),
-        (["--what-if", "inception_4e/5x5_reduce"], "it is NODE=N"),
-        (["--what-if", "inception_4e/5x5_reduce=0"], "it is NODE=N"),
-        (["--what-if", "inception_4e/5x5_reduc=8"], "did you mean `inception_4e/5x5_reduce`"),
-        (["--what-if", "inception_3a/pool=8"], "is a MaxPool2d"),
-        (["resnet50", "--what-if", "res1_1/conv3=8"], "the shapes must be equal"),
-        (["--what-if", "a=1", "--sweep", "a=1..2"], "ask one at a time"),
+        ([*ARTICLE[:6], "--reduce", "8..64", *ARTICLE[8:]], "--reduce 8..64: expected a whole number"),
         (["--kind", "reduction"], "did you mean `reductions`"),
         (["--machine", "h20"], "`h20` is no machine"),
         (["googlnet"], "did you mean `googlenet"),

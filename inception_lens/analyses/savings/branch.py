@@ -12,7 +12,8 @@ from inception_lens.errors import ConfigError
 from inception_lens.graph import About, Graph, Input, Output, Writer
 from inception_lens.ops import Conv2d, TensorType, format_shape
 
-LARGEST = 2**22
+MAX_SIZE = 2**22
+"""Of channels, kernels and maps."""
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,15 +75,13 @@ def branch_savings(branch: Branch) -> BranchSavings:
     """Build both ways of a branch and analyse them.
 
     Raises:
-        ConfigError: a size is not a whole number from 1 on, or too large.
+        ConfigError: a size is below 1 or above `MAX_SIZE`; `key` is its field.
     """
     sizes = {
-        "--in": branch.in_channels, "--out": branch.out_channels, "--reduce": branch.reduce,
-        "--kernel": min(branch.kernel), "--size": min(branch.size),
+        "in_channels": (branch.in_channels,), "out_channels": (branch.out_channels,), "kernel": branch.kernel,
+        "reduce": (branch.reduce,), "size": branch.size,
     }  # fmt: skip
-    for option, size in sizes.items():
-        if size < 1:
-            raise ConfigError(f"{option} {size}: it is a whole number from 1")
-    if max(*sizes.values(), *branch.kernel, *branch.size) > LARGEST:
-        raise ConfigError(f"a branch of {format_shape(tuple(sizes.values()))}: no size may be above {LARGEST:,}")
+    for name, size in sizes.items():
+        if not 1 <= min(size) <= max(size) <= MAX_SIZE:
+            raise ConfigError(f"`{name}` of the branch is {format_shape(size)}: expected 1 to {MAX_SIZE:,}", key=name)
     return BranchSavings(branch=branch, direct=analyze(branch.direct()), reduced=analyze(branch.reduced()))

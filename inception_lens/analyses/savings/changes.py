@@ -51,7 +51,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --what-if`."""
+        """The JSON of `what-if`."""
         return as_json(self.to_builtins(), indent)
 
 
@@ -88,7 +88,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --sweep`."""
+        """The JSON of `sweep`."""
         return as_json(self.to_builtins(), indent)
 
 

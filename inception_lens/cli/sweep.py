@@ -1,0 +1,87 @@
+"""`inception-lens sweep`: the cost of a network, or of one branch, over a range of widths."""
+
+import re
+from collections.abc import Sequence
+
+import click
+
+from inception_lens.analyses.savings.changes import Sweep, branch_sweep, network_sweep
+from inception_lens.analyses.savings.proofs import Proof
+from inception_lens.cli import options
+from inception_lens.cli.branch import BranchOptions, branch_options
+from inception_lens.cli.output import write
+from inception_lens.cli.savings_output import SUFFIXES, render
+from inception_lens.errors import ConfigError
+from inception_lens.lens import load_with
+
+MAX_POINTS = 1_000
+"""Widths in one sweep."""
+
+HELP = """Show the cost of MODEL over a range of widths of one layer, or of one branch over widths of its reduction.
+
+\b
+inception-lens sweep googlenet inception_4e/5x5_reduce=8..64..8
+inception-lens sweep googlenet inception_4e/5x5_reduce=16,32,48 -o sweep.svg
+inception-lens sweep --in 192 --out 96 --kernel 5 --size 28 --reduce 8..64..8
+
+KEY is a layer. Its present width is one of the rows, marked.
+"""
+
+
+@click.command("sweep", help=HELP)
+@click.argument("model", type=options.ModelType(), required=False)
+@click.argument("change", metavar="[KEY=FROM..TO..STEP]", required=False)
+@branch_options("One branch: the range of channels of its 1x1 reduction, FROM..TO..STEP.")
+@options.input_option
+@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
+@options.set_option
+@options.format_option(SUFFIXES)
+@options.output_option
+def command(
+    model: str | None,
+    change: str | None,
+    in_channels: int | None,
+    out_channels: int | None,
+    kernel: str | None,
+    size: str | None,
+    reduce: str | None,
+    bias: bool,
+    input_: tuple[str, ...],
+    batch: int | None,
+    settings: tuple[str, ...],
+    format_: str | None,
+    output: str | None,
+) -> None:
+    """Run the command; its help is `HELP`."""
+    chosen = format_ or options.format_of(output, SUFFIXES)
+    sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
+    found: Sweep
+    if sizes.given:
+        if model or input_ or batch or settings:
+            raise ConfigError("the options of one branch exclude MODEL, --input, --batch and --set")
+        branch = sizes.branch(lambda text: _values(text)[0])
+        found = branch_sweep(branch, _values(str(reduce)), None)
+    elif model is None or change is None:
+        raise ConfigError("give MODEL KEY=FROM..TO..STEP, or one branch: --in, --out, --kernel, --size and --reduce")
+    else:
+        layer, _, text = change.rpartition("=")
+        if not layer:
+            raise ConfigError(f"{change}: expected KEY=FROM..TO..STEP, such as inception_4e/5x5_reduce=8..64..8")
+        values = _values(text)
+        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), batch=batch)
+        found = network_sweep(graph, layer, values)
+    write(render(found, Proof(), chosen, output is None), output)
+
+
+def _values(text: str) -> Sequence[int]:
+    """Read `FROM..TO`, `FROM..TO..STEP` or `A,B,C`."""
+    found = re.fullmatch(r"([1-9]\d{0,8})\.\.([1-9]\d{0,8})(?:\.\.([1-9]\d{0,8}))?", text, flags=re.ASCII)
+    if found:
+        values: Sequence[int] = range(int(found[1]), int(found[2]) + 1, int(found[3] or 1))
+    elif re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", text, flags=re.ASCII):
+        values = [int(value) for value in text.split(",")]
+    else:
+        raise ConfigError(f"range {text}: expected FROM..TO, FROM..TO..STEP or A,B,C, such as 8..64..8")
+    if not 1 <= len(values) <= MAX_POINTS:
+        raise ConfigError(f"range {text}: it has {len(values):,} widths; FROM is at most TO, with 1 to {MAX_POINTS:,}")
+    return values

@@ -1,0 +1,66 @@
+"""`inception-lens what-if`: a network with the widths of some layers changed."""
+
+import re
+
+import click
+
+from inception_lens.analyses import machines
+from inception_lens.analyses.savings.changes import what_if
+from inception_lens.cli import options
+from inception_lens.cli.output import write
+from inception_lens.cli.savings_output import SUFFIXES, proof_options, prove, render
+from inception_lens.errors import ConfigError
+from inception_lens.lens import load_with
+
+HELP = """Show what MODEL would cost with other widths: KEY is a layer, VALUE its number of output channels.
+
+\b
+inception-lens what-if googlenet inception_4e/5x5_reduce=16
+inception-lens what-if net.onnx conv1=48 conv2=96
+
+The layers and modules whose cost changes are listed with their cost before and after. An output file that ends in
+.svg, .png or .pdf is a figure.
+"""
+
+
+@click.command("what-if", help=HELP)
+@options.model_argument()
+@click.argument("changes", metavar="KEY=VALUE...", nargs=-1, required=True)
+@options.machine_option
+@proof_options
+@options.input_option
+@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
+@options.set_option
+@options.format_option(SUFFIXES)
+@options.output_option
+def command(
+    model: str,
+    changes: tuple[str, ...],
+    machine: str,
+    verify: bool,
+    measure: bool,
+    device: str | None,
+    input_: tuple[str, ...],
+    batch: int | None,
+    settings: tuple[str, ...],
+    format_: str | None,
+    output: str | None,
+) -> int:
+    """Run the command; its help is `HELP`."""
+    chosen = format_ or options.format_of(output, SUFFIXES)
+    widths = _widths(changes)
+    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), batch=batch)
+    result = what_if(graph, widths, machines.machine(machine))
+    proof = prove(result, verify, measure, device)
+    write(render(result, proof, chosen, output is None), output)
+    return 0 if proof.agrees else 1
+
+
+def _widths(changes: tuple[str, ...]) -> dict[str, int]:
+    widths = {}
+    for change in changes:
+        layer, _, width = change.rpartition("=")
+        if not layer or not re.fullmatch(r"[1-9]\d{0,8}", width, flags=re.ASCII):
+            raise ConfigError(f"{change}: expected LAYER=WIDTH, such as inception_4e/5x5_reduce=16")
+        widths[layer] = int(width)
+    return widths
