@@ -1,4 +1,4 @@
-"""The Analysis of a graph: its layers, totals and modules, as plain values and as the JSON of `summary`."""
+"""The Analysis of a graph: layers, totals and modules, as values and as the JSON of `summary`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.analyses.memory import Memory, memory
 from inception_lens.analyses.modules import Row, grouped, summed, tree
-from inception_lens.analyses.receptive_field import Field, receptive_fields
+from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
 from inception_lens.analyses.records import Group, Layer, Totals
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph
@@ -24,12 +24,13 @@ SCHEMA = "inception-lens/analysis/1"
 
 
 class Analysis(msgspec.Struct, frozen=True, dict=True):
-    """All numbers of a graph: columns with one entry per node, and the rows and sums made of them.
+    """All numbers of a graph: columns with one entry per node, and the rows and sums computed from them.
 
-    Each is computed when it is first asked for.
+    Each property is computed on first access.
     """
 
     graph: Graph
+    """The analysed graph."""
 
     @cached_property
     def costs(self) -> Costs:
@@ -42,7 +43,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         return memory(self.graph)
 
     @cached_property
-    def fields(self) -> tuple[Field | None, ...]:
+    def fields(self) -> tuple[ReceptiveField | None, ...]:
         """Receptive field of every call."""
         return receptive_fields(self.graph)
 
@@ -91,7 +92,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def uncounted(self) -> tuple[Layer, ...]:
-        """Layers whose cost nobody knows."""
+        """Layers whose cost is unknown."""
         return tuple(layer for layer in self.layers if layer.flops is None)
 
     def by_module(self, depth: int = 1) -> tuple[Group, ...]:
@@ -105,9 +106,9 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         return grouped(self.layers, depth)
 
     def tree(self, depth: int | None = 1, sort: Callable[[Group], Any] | None = None) -> tuple[Row, ...]:
-        """The modules as the lines of a tree, `depth` levels of it open; None opens all.
+        """The modules as the lines of a tree with `depth` levels; None shows all levels.
 
-        A module with one part alone stands in the tree as that part. `sort` orders the parts of each module.
+        A module with a single part is shown as that part. `sort` is a key that orders the parts of each module.
 
         Raises:
             GraphError: `depth` is less than 1.
@@ -137,7 +138,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         return summary_fragment(self)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The layers as a table, one row each, with the fields of `Layer` as columns."""
+        """The layers as a DataFrame: one row per layer, with the fields of `Layer` as columns."""
         import pandas
 
         return pandas.DataFrame([msgspec.to_builtins(layer) for layer in self.layers])
@@ -183,7 +184,7 @@ def analyze(graph: Graph) -> Analysis:
 
 
 def head(graph: Graph, schema: str) -> dict[str, Any]:
-    """What JSON about a network begins with: its schema, the model, its inputs."""
+    """The keys that every JSON result about a network starts with: schema, model and inputs."""
     return {
         "schema": schema,
         "model": {

@@ -1,4 +1,4 @@
-"""The catalogue's networks, each with its size."""
+"""The networks of the catalogue with their costs."""
 
 from collections.abc import Iterable
 
@@ -9,25 +9,34 @@ from inception_lens.architectures.entry import Entry, Published
 
 
 class Sized(msgspec.Struct, frozen=True):
-    """One network of the catalogue and what it costs: one image, at its native input."""
+    """One network of the catalogue and its cost for one image of its native size."""
 
     name: str
+    """Name in the catalogue, such as `googlenet@torchvision`."""
     family: str
+    """Name without the dialect."""
     dialect: str
+    """Whose variant it is; empty for the paper's network."""
     source: str
+    """The paper or code that it follows."""
     input: tuple[int, ...]
     """`(C, H, W)`."""
     classes: int
+    """Outputs of the classifier."""
     params: int
+    """Learned elements at inference."""
     macs: int
+    """Multiply-accumulates of the forward pass at inference."""
     params_with_aux: int
-    """With the auxiliary heads; as many as without where the network has none."""
+    """Parameters with the auxiliary heads; equal to `params` for a network without heads."""
     macs_with_aux: int
+    """Multiply-accumulates with the auxiliary heads."""
     published: Published | None
+    """Published accuracy, where there is one."""
 
 
 def sized(entries: Iterable[Entry]) -> list[Sized]:
-    """Build and count each entry, with and without its heads."""
+    """Build and count each entry, with and without its auxiliary heads."""
     rows = []
     for entry in entries:
         config = entry.config

@@ -1,4 +1,4 @@
-"""What each call costs: parameters, multiply-accumulates and FLOPs."""
+"""Costs of each call: parameters, multiply-accumulates and FLOPs."""
 
 from collections.abc import Sequence
 from math import prod
@@ -11,25 +11,27 @@ from inception_lens.ops import Parameter, Shape
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """One entry per node of the graph, in its order; None where nobody knows."""
+    """One entry per node of the graph, in its order; None is unknown."""
 
     params: tuple[int, ...]
-    """Learned numbers; a tensor that several calls share counts at the first."""
+    """Learned elements; a tensor that several calls share counts at the first."""
     params_trainable: tuple[int, ...]
+    """The elements among them that training changes."""
     buffers: tuple[int, ...]
-    """Numbers kept with the model but not learned: the running statistics of batch norms."""
+    """Elements kept with the model but not learned, such as the running statistics of batch norms."""
     macs: tuple[int | None, ...]
-    """Of the forward pass; bias not counted."""
+    """Multiply-accumulates of the forward pass; bias not counted."""
     flops: tuple[int | None, ...]
-    """Of the forward pass: two per MAC, and the rest by each operation's own rule."""
+    """FLOPs of the forward pass: two per MAC, plus each operation's `extra_flops`."""
     backward_macs: tuple[int | None, ...]
-    """Of the gradients by the weights and, where anything before the call learns, by the inputs; empty in inference."""
+    """Multiply-accumulates of the gradients with respect to the weights and, where an earlier call learns, to the
+    inputs; empty in inference mode."""
 
 
 def costs(graph: Graph) -> Costs:
-    """Fold the costs of every call of `graph`."""
+    """Count parameters, MACs and FLOPs of every call of `graph`."""
     shared = bool(graph.frozen) or any(node.parameters for node in graph.nodes)
-    # Columns from the start: a tuple per node would only be work for the garbage collector.
+    # One list per column: a tuple per node would give the garbage collector a tracked object per node.
     all_params: list[int] = []
     all_trainable: list[int] = []
     all_buffers: list[int] = []
@@ -49,15 +51,15 @@ def costs(graph: Graph) -> Costs:
             parameters, kept = op.parameters(*shapes), op.buffers(*shapes)
             if shared:
                 params, trainable, buffers = _first_read(graph, node, parameters, kept, seen)
-            else:  # nearly always: every tensor is its one reader's, and trained
+            else:  # the common case: no tensor is shared or frozen
                 params = trainable = sum([prod(tensor.shape) for tensor in parameters])
                 buffers = sum([prod(tensor.shape) for tensor in kept]) if kept else 0
-        macs, arithmetic = op.macs(shapes, output), op.extra_flops(shapes, output)
+        macs, extra = op.macs(shapes, output), op.extra_flops(shapes, output)
         all_params.append(params)
         all_trainable.append(trainable)
         all_buffers.append(buffers)
         all_macs.append(macs)
-        all_flops.append(None if macs is None or arithmetic is None else 2 * macs + arithmetic)
+        all_flops.append(None if macs is None or extra is None else 2 * macs + extra)
     return Costs(
         tuple(all_params),
         tuple(all_trainable),
@@ -82,7 +84,7 @@ def _backward(graph: Graph, macs: Sequence[int | None]) -> tuple[int | None, ...
 def _first_read(
     graph: Graph, node: Node, parameters: tuple[Parameter, ...], buffers: tuple[Parameter, ...], seen: set[str]
 ) -> tuple[int, int, int]:
-    """Parameters, trainable ones and buffers that no call in `seen` has read; they are added to it."""
+    """Count parameters, trainable parameters and buffers whose names are not in `seen`, and add them to it."""
     params = trainable = buffered = 0
     tensors = (*parameters, *buffers)
     for i, (name, tensor) in enumerate(zip(tensor_names(node, tensors), tensors, strict=True)):

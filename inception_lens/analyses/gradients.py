@@ -1,4 +1,4 @@
-"""Which calls a backward pass reaches: what needs a gradient, and by what."""
+"""Which tensors a backward pass computes gradients of."""
 
 import msgspec
 
@@ -6,18 +6,18 @@ from inception_lens.graph import Graph, output_name, tensor_names
 
 
 class Gradient(msgspec.Struct, frozen=True, gc=False):
-    """What one call needs gradients by."""
+    """The gradients that the backward pass of one call computes."""
 
     inputs: tuple[bool, ...]
-    """For each input: whether anything that it was computed from is trained."""
+    """For each input, whether it is computed from a trained tensor."""
     weights: bool
-    """Whether the tensor that its multiply-accumulates read is trained: its first parameter."""
+    """Whether the first parameter, which the multiply-accumulates read, is trained."""
     output: bool
-    """Whether the output needs one: an input does, or any parameter is trained."""
+    """Whether the output requires a gradient: an input does, or any parameter is trained."""
 
 
 def gradients(graph: Graph) -> tuple[Gradient, ...]:
-    """One entry per node, in the graph's order."""
+    """Find the required gradients of every call; one entry per node, in the graph's order."""
     needs = dict.fromkeys((given.name for given in graph.inputs), False)
     column = []
     for node in graph.nodes:

@@ -1,4 +1,4 @@
-"""Layers grouped into modules by the parts of their names, each exactly the sum of its layers."""
+"""Layers grouped into modules by the path in their names; each module is the exact sum of its layers."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,21 +9,22 @@ from msgspec import UNSET
 from inception_lens.analyses.records import Group, Layer
 
 EVERY_LEVEL = 1_000_000
-"""A depth that no name reaches."""
+"""A depth beyond that of any name."""
 
 
 class Row(msgspec.Struct, frozen=True):
     """One line of a tree of modules."""
 
     level: int
-    """How deep it stands; 0 for what has no module above it."""
+    """Nesting depth; 0 at the top."""
     label: str
-    """The part of its name that the line above does not say."""
+    """The part of the name that is not in the name of the enclosing line."""
     group: Group
+    """The module with its sums."""
 
     @property
     def description(self) -> str:
-        """What the module does, in the labels of its operations; empty where they are many."""
+        """Labels of the module's operations; empty where there are more than three."""
         told = [layer for layer in self.group.layers if layer.category not in ("activation", "shape")]
         told = [layer for layer in told if layer.op != "BatchNorm2d"] or list(self.group.layers)
         labels = [layer.label.removeprefix(f"{self.label} ") for layer in told if layer.label.lower() != self.label]
@@ -31,12 +32,12 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def grouped(layers: Iterable[Layer], depth: int) -> tuple[Group, ...]:
-    """Groups by the first `depth` parts of the layers' names, in the order of execution."""
+    """Group layers by the first `depth` parts of their names, in the order of execution."""
     return tuple([summed(name, members) for name, members in _modules(layers, depth).items()])
 
 
 def tree(layers: Iterable[Layer], depth: int | None, sort: Callable[[Group], Any] | None) -> tuple[Row, ...]:
-    """The modules as the lines of a tree; as `Analysis.tree`."""
+    """The modules as the lines of a tree; see `Analysis.tree`."""
     return tuple(_rows(layers, "", 0, 1, depth or EVERY_LEVEL, sort))
 
 
@@ -50,7 +51,7 @@ def _modules(layers: Iterable[Layer], depth: int) -> dict[str, list[Layer]]:
 def _rows(
     layers: Iterable[Layer], above: str, level: int, part: int, depth: int, sort: Callable[[Group], Any] | None
 ) -> Iterator[Row]:
-    """The rows of layers whose names agree in all but their part number `part` and those behind it."""
+    """The rows of layers whose names agree in all parts before number `part`."""
     groups = grouped(layers, part)
     for group in sorted(groups, key=sort) if sort else groups:
         name, deep, parts = group.name, part, _modules(group.layers, part + 1)
@@ -64,7 +65,7 @@ def _rows(
 
 
 def summed(name: str, layers: Iterable[Layer]) -> Group:
-    """The Group called `name` that holds `layers`."""
+    """Sum `layers` into the group called `name`."""
     layers = tuple(layers)
     last = layers[-1]
     training: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Receptive field, jump and centre of every call's output, through branches too.
+"""Receptive field, jump and centre of every call's output.
 
 The recurrences are those of A. Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks" (Distill,
-2019), sections 2 and 3. Where branches meet, the largest field over the paths counts, axis by axis.
+2019), sections 2 and 3. Where branches meet, the largest receptive field over the paths counts, axis by axis.
 """
 
 import msgspec
@@ -10,30 +10,31 @@ from inception_lens.graph import Graph, output_name
 from inception_lens.ops import Window
 
 
-class Field(msgspec.Struct, frozen=True, gc=False):
-    """What one output position sees of the image, per spatial axis, in input pixels; it may reach beyond the border."""
+class ReceptiveField(msgspec.Struct, frozen=True, gc=False):
+    """The input region that one output position depends on, per spatial axis, in pixels; it may exceed the border."""
 
     size: tuple[int, ...]
+    """Side lengths."""
     jump: tuple[int, ...]
-    """Distance between the fields of neighbouring positions."""
+    """Distance between the receptive fields of neighbouring positions."""
     center: tuple[float, ...]
-    """Of the first position's field; 0.5 is the middle of the first pixel."""
+    """Centre of the first position's receptive field; 0.5 is the middle of the first pixel."""
 
 
-def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
-    """One Field per node; None where positions of the input cannot be told apart in the output."""
-    fields: dict[str, Field | None] = {}
-    apart: set[str] = set()  # what does not depend on the inputs at all
+def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
+    """Compute one receptive field per node; None where the output keeps no spatial positions of the input."""
+    fields: dict[str, ReceptiveField | None] = {}
+    constant: set[str] = set()  # tensors that do not depend on any input: they widen no receptive field
     for given in graph.inputs:
         axes = len(given.type.shape) - 2
-        fields[given.name] = Field((1,) * axes, (1,) * axes, (0.5,) * axes) if axes > 0 else None
+        fields[given.name] = ReceptiveField((1,) * axes, (1,) * axes, (0.5,) * axes) if axes > 0 else None
     types = graph.types
     for node in graph.nodes:
         op, inputs = node.op, node.inputs
-        if len(inputs) != 1 or inputs[0] in apart:
-            inputs = tuple([name for name in inputs if name not in apart])
+        if len(inputs) != 1 or inputs[0] in constant:
+            inputs = tuple([name for name in inputs if name not in constant])
             if not inputs:
-                apart.update([output_name(node.name, i) for i in range(len(types[node.name]))])
+                constant.update([output_name(node.name, i) for i in range(len(types[node.name]))])
         field = fields[inputs[0]] if len(inputs) == 1 else _largest([fields[name] for name in inputs])
         if field is not None:
             shape = types[inputs[0]][0].shape
@@ -49,27 +50,27 @@ def receptive_fields(graph: Graph) -> tuple[Field | None, ...]:
     return tuple([fields[node.name] for node in graph.nodes])
 
 
-def _through(field: Field, window: Window) -> Field:
+def _through(field: ReceptiveField, window: Window) -> ReceptiveField:
     sizes, jumps, centers = [], [], []
     for axis, kernel in enumerate(window.kernel):
         jump, span = field.jump[axis], (kernel - 1) * window.dilation[axis]
         sizes.append(field.size[axis] + span * jump)
         jumps.append(jump * window.stride[axis])
         centers.append(field.center[axis] + (span / 2 - window.padding[axis]) * jump)
-    return Field(tuple(sizes), tuple(jumps), tuple(centers))
+    return ReceptiveField(tuple(sizes), tuple(jumps), tuple(centers))
 
 
-def _largest(fields: list[Field | None]) -> Field | None:
-    """The field of a node that several others meet in: on each axis the largest; unknown where one of them is."""
+def _largest(fields: list[ReceptiveField | None]) -> ReceptiveField | None:
+    """The receptive field of a merge: on each axis the largest of its inputs; unknown where one of them is unknown."""
     known = [field for field in fields if field]
     if not known or len(known) < len(fields):
         return None
     sizes = tuple(map(max, zip(*[field.size for field in known], strict=False)))
-    for field in known:  # nearly always one of them is the largest on every axis
+    for field in known:  # the common case: one of them is the largest on every axis
         if field.size == sizes:
             return field
     best = [next(field for field in known if field.size[axis] == size) for axis, size in enumerate(sizes)]
-    return Field(
+    return ReceptiveField(
         sizes,
         tuple(field.jump[axis] for axis, field in enumerate(best)),
         tuple(field.center[axis] for axis, field in enumerate(best)),

@@ -1,59 +1,92 @@
-"""What an analysis says, as plain records: of a layer, of a module, of the whole network."""
+"""The records of an analysis: one layer, one module, the whole network."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from inception_lens.analyses.receptive_field import Field
+from inception_lens.analyses.receptive_field import ReceptiveField
 from inception_lens.ops import Category, Shape
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One call and all that is known of it. Sizes are elements or bytes; None means that nobody knows."""
+    """One call with its shapes and costs. None means unknown; a column that does not apply is None too."""
 
     name: str
+    """Path of the node, such as `inception_3a/5x5_reduce`."""
     op: str
+    """Kind of the operation, such as `Conv2d`."""
     category: Category
+    """Kind of work, such as `conv`."""
     label: str
+    """Short description, such as `5x5/2`."""
     inputs: tuple[str, ...]
+    """Names of the tensors that it reads."""
     input_shapes: tuple[Shape, ...]
+    """One shape per input, batch first."""
     output_shape: Shape
+    """Shape of the first output, batch first."""
     kernel: tuple[int, ...] | None
+    """Window of a convolution or pool, per spatial axis."""
     stride: tuple[int, ...] | None
+    """Step of that window, per spatial axis."""
     params: int
+    """Learned elements; a tensor that several calls share counts at the first."""
     params_trainable: int
+    """The elements among them that training changes."""
     buffers: int
+    """Elements that are kept but not learned, such as the running statistics of a batch norm."""
     macs: int | None
+    """Multiply-accumulates of the forward pass, bias not counted."""
     flops: int | None
+    """FLOPs of the forward pass: two per MAC, plus bias, norm, activation, pooling and element-wise arithmetic."""
     weight_bytes: int
+    """Size of the parameters in the graph's dtype."""
     activation_bytes: int
+    """Bytes that the outputs allocate; 0 for a view and for an operation in place."""
     live_bytes: int
+    """Bytes of all activations that are alive during the call, inputs and outputs included."""
     receptive_field: int | None
-    """The longer side, in input pixels."""
-    field: Field | None
+    """The longer side of the receptive field, in input pixels."""
+    field: ReceptiveField | None
+    """Receptive field per spatial axis."""
     backward_macs: int | UnsetType | None = UNSET
+    """Multiply-accumulates of the backward pass; present in training mode."""
     saved_activation_bytes: int | UnsetType = UNSET
+    """Bytes kept from this call on for the backward pass; present in training mode."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """A module: exactly the sum of its layers."""
+    """A module: the exact sum of its layers."""
 
     name: str
+    """Path of the module, such as `inception_3a`."""
     layers: tuple[Layer, ...]
+    """Its layers, in the order of execution."""
     params: int
+    """Learned elements."""
     params_trainable: int
+    """The elements among them that training changes."""
     buffers: int
+    """Elements that are kept but not learned."""
     macs: int
+    """Multiply-accumulates of the forward pass."""
     flops: int
+    """FLOPs of the forward pass."""
     weight_bytes: int
+    """Size of the parameters."""
     activation_bytes: int
+    """Bytes that its layers allocate."""
     live_bytes: int
-    """The largest of its layers': memory at one time does not add up."""
+    """The maximum over its layers, since memory at different times does not add up."""
     output_shape: Shape
+    """Shape of its last layer's output."""
     receptive_field: int | None
+    """The largest receptive field of its layers, in input pixels."""
     exact: bool
-    """Whether every layer's cost is known; where not, the sums say at least."""
+    """Whether every layer's cost is known; where it is not, the sums are lower bounds."""
     backward_macs: int | UnsetType = UNSET
+    """Multiply-accumulates of the backward pass; present in training mode."""
     saved_activation_bytes: int | UnsetType = UNSET
+    """Bytes kept for the backward pass; present in training mode."""
 
     @property
     def category(self) -> Category | None:
@@ -64,25 +97,37 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over a whole network; the last five are there in training mode."""
+    """Sums over a whole network; the last five are present in training mode."""
 
     params: int
-    """Declared by the network, shared tensors once."""
+    """Learned elements that the network declares; a shared tensor counts once."""
     params_trainable: int
+    """The elements among them that training changes."""
     params_used: int
-    """Read by this forward pass."""
+    """The elements among `params` that this forward pass reads."""
     buffers: int
+    """Elements that are kept but not learned, such as batch-norm statistics."""
     macs: int
+    """Multiply-accumulates of the forward pass, bias not counted."""
     flops: int
+    """FLOPs of the forward pass: two per MAC, plus each operation's other arithmetic."""
     weight_bytes: int
+    """Size of `params` in the graph's dtype."""
     buffer_bytes: int
+    """Size of `buffers` in the graph's dtype."""
     activation_bytes: int
+    """Sum of all allocated activations."""
     peak_activation_bytes: int
+    """The largest total of activations alive at one time."""
     exact: bool
+    """Whether nothing in the totals is unknown; where something is, MACs and FLOPs are lower bounds."""
     backward_macs: int | UnsetType = UNSET
+    """Multiply-accumulates of the backward pass."""
     gradient_bytes: int | UnsetType = UNSET
+    """One gradient per trainable parameter, in the graph's dtype."""
     optimizer_bytes: int | UnsetType = UNSET
     """State of SGD with momentum: one number per trainable parameter."""
     optimizer_bytes_adam: int | UnsetType = UNSET
-    """State of Adam: two."""
+    """State of Adam: two numbers per trainable parameter."""
     saved_activation_bytes: int | UnsetType = UNSET
+    """Activations that autograd keeps between the forward and the backward pass."""

@@ -1,9 +1,9 @@
-"""The least time that a named machine needs for each call (S. Williams et al., "Roofline", CACM 52(4), 2009).
+"""A lower bound on the time of each call on a named machine (S. Williams et al., "Roofline", CACM 52(4), 2009).
 
-A call takes as long as its arithmetic at the machine's peak, or as its traffic at the memory's speed, whichever is
-longer. It reads its inputs and weights once and writes its outputs once, in the machine's dtype; calls run one after
-the other and nothing is fused or kept in a cache; views take no time. Real kernels take longer: what counts is which
-of two networks is bound by what.
+The bound of a call is the larger of two times: its FLOPs at the machine's peak, and its memory traffic at the machine's
+bandwidth. A call reads its inputs and weights once and writes its outputs once, in the machine's dtype. Calls run
+sequentially, nothing is fused or cached, and views take no time. Real kernels are slower; the bound shows whether a
+network is limited by arithmetic or by memory.
 """
 
 import msgspec
@@ -18,14 +18,15 @@ class Roofline(msgspec.Struct, frozen=True):
     """One entry per node of the graph, in its order."""
 
     machine: Machine
+    """The machine and dtype of the times."""
     bytes: tuple[int, ...]
-    """What the call reads and writes."""
+    """Bytes that the call reads and writes."""
     seconds: tuple[float | None, ...]
-    """None where nobody knows the arithmetic."""
+    """The lower bound; None where the FLOPs are unknown."""
 
 
 def roofline(graph: Graph, costs: Costs, machine: Machine) -> Roofline:
-    """Find the least time for each call of the forward pass."""
+    """Compute the lower bound for each call of the forward pass."""
     moved, seconds = [], []
     size, peak, memory = BYTES_PER_ELEMENT[machine.dtype], machine.flops_per_second, machine.bytes_per_second
     for node, flops in zip(graph.nodes, costs.flops, strict=True):
@@ -41,7 +42,7 @@ def _traffic(graph: Graph, node: Node, size: int) -> int:
     total = sum([_bytes(tensor, size) for tensor in types[node.name]])
     for name in node.inputs if len(node.inputs) < 2 else dict.fromkeys(node.inputs):
         total += _bytes(types[name][0], size)
-    if node.op.category == "embedding":  # it reads the rows that it is asked for
+    if node.op.category == "embedding":  # it reads the selected rows, not the whole table
         return total + _bytes(types[node.name][0], size)
     if node.op.has_weights:
         shapes = graph.input_shapes(node)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inception_lens.analyses.receptive_field import Field, receptive_fields
+from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.graph import Graph, Input, Node, Output
@@ -165,29 +165,29 @@ def test_each_axis_takes_its_largest_branch() -> None:
         Node("join", Concat(), ("tall", "wide")),
     ]
     graph = Graph.of([Input("image", TensorType((1, 1, 40, 40)))], nodes, [Output("join")])
-    assert receptive_fields(graph)[-1] == Field((7, 5), (1, 1), (0.5, 0.5))
+    assert receptive_fields(graph)[-1] == ReceptiveField((7, 5), (1, 1), (0.5, 0.5))
     check(graph)
 
 
-def last(*ops: Op, sides: tuple[int, int] = (64, 64)) -> Field | None:
+def last(*ops: Op, sides: tuple[int, int] = (64, 64)) -> ReceptiveField | None:
     return receptive_fields(chain(ops, sides))[-1]
 
 
 @pytest.mark.parametrize(
     ("op", "field"),
     [
-        (ReLU(), Field((1, 1), (1, 1), (0.5, 0.5))),
-        (Conv2d(1, (3, 3)), Field((3, 3), (1, 1), (1.5, 1.5))),
-        (Conv2d(1, (3, 3), padding=(1, 1)), Field((3, 3), (1, 1), (0.5, 0.5))),
-        (Conv2d(1, (7, 7), (2, 2), (3, 3)), Field((7, 7), (2, 2), (0.5, 0.5))),
-        (Conv2d(1, (3, 5), (2, 1), (0, 2), (2, 1)), Field((5, 5), (2, 1), (2.5, 0.5))),
-        (Conv2d(1, (2, 2), padding=((1, 0), (0, 1))), Field((2, 2), (1, 1), (0.0, 1.0))),
-        (MaxPool2d((3, 3), (2, 2), "same"), Field((3, 3), (2, 2), (1.5, 1.5))),
-        (AdaptiveAvgPool2d(), Field((64, 64), (1, 1), (32.0, 32.0))),
-        (Flatten(), Field((64, 64), (1, 1), (32.0, 32.0))),
+        (ReLU(), ReceptiveField((1, 1), (1, 1), (0.5, 0.5))),
+        (Conv2d(1, (3, 3)), ReceptiveField((3, 3), (1, 1), (1.5, 1.5))),
+        (Conv2d(1, (3, 3), padding=(1, 1)), ReceptiveField((3, 3), (1, 1), (0.5, 0.5))),
+        (Conv2d(1, (7, 7), (2, 2), (3, 3)), ReceptiveField((7, 7), (2, 2), (0.5, 0.5))),
+        (Conv2d(1, (3, 5), (2, 1), (0, 2), (2, 1)), ReceptiveField((5, 5), (2, 1), (2.5, 0.5))),
+        (Conv2d(1, (2, 2), padding=((1, 0), (0, 1))), ReceptiveField((2, 2), (1, 1), (0.0, 1.0))),
+        (MaxPool2d((3, 3), (2, 2), "same"), ReceptiveField((3, 3), (2, 2), (1.5, 1.5))),
+        (AdaptiveAvgPool2d(), ReceptiveField((64, 64), (1, 1), (32.0, 32.0))),
+        (Flatten(), ReceptiveField((64, 64), (1, 1), (32.0, 32.0))),
     ],
 )
-def test_known_fields(op: Op, field: Field) -> None:
+def test_known_fields(op: Op, field: ReceptiveField) -> None:
     assert last(op) == field
 
 
@@ -231,10 +231,10 @@ def test_what_is_no_map_has_no_field(shape: tuple[int, ...]) -> None:
 def test_a_map_may_have_one_axis_or_three() -> None:
     for axes in (1, 3):
         graph = Graph.of([Input("x", TensorType((1, 2, *[9] * axes)))], [Node("r", ReLU(), ("x",))], [Output("r")])
-        assert receptive_fields(graph) == (Field((1,) * axes, (1,) * axes, (0.5,) * axes),)
+        assert receptive_fields(graph) == (ReceptiveField((1,) * axes, (1,) * axes, (0.5,) * axes),)
 
 
-def by_name(graph: Graph) -> dict[str, Field | None]:
+def by_name(graph: Graph) -> dict[str, ReceptiveField | None]:
     return dict(zip([node.name for node in graph.nodes], receptive_fields(graph), strict=True))
 
 

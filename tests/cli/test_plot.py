@@ -41,7 +41,7 @@ def test_a_run_is_drawn_from_its_folder_or_its_file(tmp_path: Path) -> None:
         (["--kind", "memory"], "a figure of a MODEL: name it"),
         (["googlenet", "--kind", "accuracy"], "the whole catalogue: leave out `googlenet`"),
         (["nowhere", "--kind", "training"], "nowhere: No such file or directory"),
-        (["googlenet", "--kind", "roofline", "--machine", "abacus"], "`abacus` is no machine"),
+        (["googlenet", "--kind", "roofline", "--machine", "abacus"], "`abacus` is not a known machine"),
         (["googlenet", "--batch", "0"], "--batch"),
     ],
 )

@@ -89,7 +89,7 @@ def test_files(tmp_path: Path, suffix: str) -> None:
         ([*ARTICLE[:-1], "0"], "--size 0"),
         ([*ARTICLE[:6], "--reduce", "8..64", *ARTICLE[8:]], "--reduce 8..64: expected a whole number"),
         (["--kind", "reduction"], "did you mean `reductions`"),
-        (["--machine", "h20"], "`h20` is no machine"),
+        (["--machine", "h20"], "`h20` is not a known machine"),
         (["googlnet"], "did you mean `googlenet"),
         (["-o", "x.html"], "its suffix names no format"),
         (["--kind", "list", "--format", "csv"], "--kind list is written as table or json"),

@@ -70,7 +70,7 @@ def test_forks_are_equal_in_any_order_of_branches() -> None:
 
 @pytest.mark.parametrize("cells", [4_000_000, 2_000])
 def test_dropped_modules_are_the_ones_that_are_missing(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_align, "MOST_CELLS", cells)
+    monkeypatch.setattr(compare_align, "MAX_CELLS", cells)
     chance = random.Random(0)  # noqa: S311
     widths = [chance.randint(1, 60) for _ in range(60)]
     dropped = {7, 23, 24, 51}
@@ -91,7 +91,7 @@ def test_a_band_is_as_wide_as_the_lengths_differ_by() -> None:
 
 
 def test_many_branches_are_paired_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_align, "MOST_PAIRS", 5)
+    monkeypatch.setattr(compare_align, "MAX_PAIRS", 5)
     comparison = compare(modules([5]), modules([5], kernel_5x5=3))
     assert all(
         a.replace("5x5/", "") == b.replace("5x5_branch_3x3/", "") or "5x5" in a for a, b in comparison.trunk.pairs

@@ -230,7 +230,7 @@ def doubling(depth: int) -> Any:
 def test_functions_without_end_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any, said: str
 ) -> None:
-    monkeypatch.setattr(onnx_model, "MOST_NODES", 2_000)  # fewer than of a real file, to be quick about it
+    monkeypatch.setattr(onnx_model, "MAX_NODES", 2_000)  # fewer than of a real file, to be quick about it
     with pytest.raises(FormatError, match=said):
         read(tmp_path, made)
 

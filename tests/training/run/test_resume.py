@@ -24,7 +24,7 @@ Train = Callable[..., dict[str, Any]]
 
 DRIVER = """
 import os, signal, sys
-from inception_lens.training import checkpoints, loop
+from inception_lens.training import loop
 {patch}
 from inception_lens.cli import run
 sys.exit(run(sys.argv[1:]))
@@ -41,7 +41,7 @@ loop.Learner.step = killed
 """,
     # the third state, half on the disk
     "while saving": f"""
-from inception_lens.training import files
+from inception_lens.training.run import files
 replace = os.replace
 def killed(source, target):
     if "step-00000006" in str(target): {KILL}
