@@ -61,7 +61,11 @@ def test_every_machine_has_a_source_and_a_first_dtype(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("h2000", "`h2000` is not a known machine"), ("k40:bfloat16", "is published in `bfloat16`"), ("", "is not a known machine")],
+    [
+        ("h2000", "`h2000` is not a known machine"),
+        ("k40:bfloat16", "is published in `bfloat16`"),
+        ("", "is not a known machine"),
+    ],
 )
 def test_machines_that_are_not_there(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
