@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from inception_lens.analyses.costs import costs
-from inception_lens.architectures.entry import Entry, Published
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 
 class Sized(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Sized(msgspec.Struct, frozen=True):
     """Parameters with the auxiliary heads; equal to `params` for a network without heads."""
     macs_with_aux: int
     """Multiply-accumulates with the auxiliary heads."""
-    published: Published | None
+    published: PublishedAccuracy | None
     """Published accuracy, where there is one."""
 
 

@@ -1,7 +1,7 @@
 """AlexNet (A. Krizhevsky et al., NIPS 2012), in the single-column forms that its ports have."""
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 ONE_WEIRD_TRICK = """
     conv1  11x11/4p2 64
@@ -48,7 +48,7 @@ ENTRIES = (
         "AlexNet",
         "torchvision",
         TORCHVISION,
-        Published(56.522, 79.066, "torchvision 0.28, AlexNet_Weights"),
+        PublishedAccuracy(56.522, 79.066, "torchvision 0.28, AlexNet_Weights"),
     ),
     Entry("alexnet@paddle", "AlexNet", "PaddlePaddle v2, 2017", PADDLE),
 )

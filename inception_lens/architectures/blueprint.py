@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, following, parse_pool
-from inception_lens.architectures.network import BatchNorm, FinalPool, Network, Rate
+from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, norm_and_activation, parse_pool
+from inception_lens.architectures.network import BatchNormConfig, FinalPool, Network, Rate
 from inception_lens.architectures.notation import Block, Chain, Step, parse_block, parse_chain
 from inception_lens.errors import ConfigError, ShapeError, suggest
 from inception_lens.graph import Mode, Output, Writer
@@ -52,7 +52,7 @@ class Blueprint(Network, frozen=True, kw_only=True):
     aux_at: Annotated[str, Meta(description="the block that the auxiliary head reads")] = ""
     aux_loss_weight: Annotated[float, Meta(ge=0, le=1e6)] = 0.4
     norm: Annotated[Literal["batch", "none"], Meta(description="batch: behind every convolution")] = "batch"
-    batch_norm: BatchNorm = BatchNorm()
+    batch_norm: BatchNormConfig = BatchNormConfig()
     bias: Annotated[bool, Meta(description="of convolutions; linear layers always have one")] = False
     activation: ActivationName = "relu"
     padding: Annotated[
@@ -206,7 +206,7 @@ class _Drawing:
                 return x if step.kind == "to?" and map_size == size else add(name, AdaptiveAvgPool2d(size), x)
             case "fc":
                 x = add(name, Linear(self.width(step)), self.vector(x, f"{name}/flatten"))
-                return following(self.writer, x, name, None, None if step.linear else self.style.activation)
+                return norm_and_activation(self.writer, x, name, None, None if step.linear else self.style.activation)
             case "lrn":
                 return add(name, LocalResponseNorm(), x)
             case "drop":
@@ -221,7 +221,7 @@ class _Drawing:
         bias = self.style.bias or step.bare
         x = self.writer.add(name, Conv2d(width, *self.windowed(x, step), bias=bias), x)
         norm = None if step.bare else self.style.norm
-        return following(self.writer, x, name, norm, None if step.linear else self.style.activation)
+        return norm_and_activation(self.writer, x, name, norm, None if step.linear else self.style.activation)
 
     def windowed(self, x: str, step: Step) -> tuple[tuple[int, int], tuple[int, int], Padding]:
         """Kernel, stride and padding of a step on the map that it meets."""

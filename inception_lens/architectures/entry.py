@@ -5,7 +5,7 @@ import msgspec
 from inception_lens.architectures.network import Network
 
 
-class Published(msgspec.Struct, frozen=True):
+class PublishedAccuracy(msgspec.Struct, frozen=True):
     """Accuracy that others have published, in per cent of the ImageNet validation set, one crop, unless said."""
 
     top1: float | None
@@ -23,7 +23,7 @@ class Entry(msgspec.Struct, frozen=True):
     source: str
     """Where this very table comes from."""
     config: Network
-    published: Published | None = None
+    published: PublishedAccuracy | None = None
 
     @property
     def dialect(self) -> str:

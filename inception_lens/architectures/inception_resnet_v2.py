@@ -1,8 +1,8 @@
 """Inception-ResNet-v2 (C. Szegedy et al., arXiv 1602.07261, Figures 3 and 15 to 19; residuals scaled: section 3.3)."""
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.network import BatchNormConfig
 
 TABLE = """
     Conv2d_1a_3x3   3x3/2V 32
@@ -29,7 +29,7 @@ SLIM = Blueprint(
     head="AvgPool_1a_8x8: avg > Dropout_1b: drop > Logits: fc classes lin",
     aux="AvgPool_1a_5x5: avg 5x5/3V > Conv2d_1b_1x1: 1x1 128 > Conv2d_2a_5x5: all 768 > Logits: fc classes lin",
     aux_at="Block17",
-    batch_norm=BatchNorm(momentum=0.0003, scale=False),
+    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
     padding="same",
     count_padding=False,
     dropout=0.2,
@@ -42,20 +42,20 @@ ENTRIES = (
         "Inception-ResNet-v2",
         "TF-slim",
         SLIM,
-        Published(80.4, 95.3, "tensorflow/models research/slim/README.md"),
+        PublishedAccuracy(80.4, 95.3, "tensorflow/models research/slim/README.md"),
     ),
     Entry(
         "inception_resnet_v2@timm",
         "Inception-ResNet-v2",
         "timm",
-        WITHOUT_HEADS.replace(batch_norm=BatchNorm(), padding="explicit"),
+        WITHOUT_HEADS.replace(batch_norm=BatchNormConfig(), padding="explicit"),
     ),
     Entry(
         "inception_resnet_v2@keras",
         "Inception-ResNet-v2",
         "Keras",
         WITHOUT_HEADS.replace(softmax=True),
-        Published(80.256, 95.252, "keras-team/keras-applications README"),
+        PublishedAccuracy(80.256, 95.252, "keras-team/keras-applications README"),
     ),
     Entry(
         "inception_resnet_v2@paddle",
@@ -65,7 +65,7 @@ ENTRIES = (
             classes=102,
             aux="none",
             aux_at="",
-            batch_norm=BatchNorm(),
+            batch_norm=BatchNormConfig(),
             padding="explicit",
             rounding="ceil_unclipped",
             dropout=0.5,

@@ -4,8 +4,8 @@ Two 3x3 in place of each 5x5, batch norm behind every convolution, and a stem wh
 """
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.network import BatchNormConfig
 
 TABLE = """
     Conv2d_1a_7x7   sep 7x7/2*8 64 bare
@@ -28,7 +28,7 @@ TABLE = """
 SLIM = Blueprint(
     blocks=blocks(TABLE),
     head="AvgPool_1a_7x7: avg/2 > Dropout_1b: drop > Logits/Conv2d_1c_1x1: 1x1 classes bare lin",
-    batch_norm=BatchNorm(momentum=0.0003, scale=False),
+    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
     padding="same",
     count_padding=False,
     dropout=0.2,
@@ -40,7 +40,7 @@ ENTRIES = (
         "Inception V2",
         "TF-slim, separable stem",
         SLIM,
-        Published(73.9, 91.8, "tensorflow/models research/slim/README.md"),
+        PublishedAccuracy(73.9, 91.8, "tensorflow/models research/slim/README.md"),
     ),
     Entry(
         "inception_v2@nonseparable",

@@ -4,8 +4,8 @@
 """
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.network import BatchNormConfig
 
 TABLE = """
   Conv2d_1a_3x3   3x3/2V 32
@@ -36,7 +36,7 @@ SLIM = Blueprint(
     head="AvgPool_1a_8x8: avg/2 > Dropout_1b: drop > Logits/Conv2d_1c_1x1: 1x1V classes bare lin",
     aux=f"{AUX} > Conv2d_2b_1x1: 1x1 classes bare lin",
     aux_at="Mixed_6e",
-    batch_norm=BatchNorm(momentum=0.0003, scale=False),
+    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
     padding="same",
     count_padding=False,
     dropout=0.2,
@@ -44,7 +44,7 @@ SLIM = Blueprint(
 TORCHVISION = SLIM.replace(
     head="avgpool: avg > dropout: drop > fc: fc classes lin",
     aux=f"{AUX.replace('all', '5x5V')} > adaptive_avg: avg > fc: fc classes lin",
-    batch_norm=BatchNorm(),
+    batch_norm=BatchNormConfig(),
     padding="explicit",
     count_padding=True,
     dropout=0.5,
@@ -56,14 +56,14 @@ ENTRIES = (
         "Inception V3",
         "TF-slim",
         SLIM,
-        Published(78.0, 93.9, "tensorflow/models research/slim/README.md"),
+        PublishedAccuracy(78.0, 93.9, "tensorflow/models research/slim/README.md"),
     ),
     Entry(
         "inception_v3@torchvision",
         "Inception V3",
         "torchvision",
         TORCHVISION,
-        Published(77.294, 93.45, "torchvision 0.28, Inception_V3_Weights"),
+        PublishedAccuracy(77.294, 93.45, "torchvision 0.28, Inception_V3_Weights"),
     ),
     Entry(
         "inception_v3@timm",
@@ -76,6 +76,6 @@ ENTRIES = (
         "Inception V3",
         "Keras",
         SLIM.replace(head="avgpool: avg > fc: fc classes lin", aux="none", aux_at="", softmax=True),
-        Published(77.898, 93.72, "keras-team/keras-applications README"),
+        PublishedAccuracy(77.898, 93.72, "keras-team/keras-applications README"),
     ),
 )

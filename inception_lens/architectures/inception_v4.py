@@ -1,8 +1,8 @@
 """Inception V4 (C. Szegedy et al., arXiv 1602.07261, Figures 3 to 9)."""
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.network import BatchNormConfig
 
 _A = "1x1 96 | 1x1 64 > 3x3 96 | 1x1 64 > 3x3 96 > 3x3 96 | avg 3x3 > 1x1 96"
 _B = "1x1 384 | 1x1 192 > 1x7 224 > 7x1 256 | 1x1 192 > 7x1 192 > 1x7 224 > 7x1 224 > 1x7 256 | avg 3x3 > 1x1 128"
@@ -42,7 +42,7 @@ SLIM = Blueprint(
     head=HEAD,
     aux="AvgPool_1a_5x5: avg 5x5/3V > Conv2d_1b_1x1: 1x1 128 > Conv2d_2a: all 768 > Aux_logits: fc classes lin",
     aux_at="Mixed_6h",
-    batch_norm=BatchNorm(momentum=0.0003, scale=False),
+    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
     padding="same",
     count_padding=False,
     dropout=0.2,
@@ -72,7 +72,7 @@ PADDLE = SLIM.replace(
     blocks=PADDLE_BLOCKS,
     aux="none",
     aux_at="",
-    batch_norm=BatchNorm(eps=1e-5),
+    batch_norm=BatchNormConfig(eps=1e-5),
     bias=True,
     padding="explicit",
     rounding="ceil_unclipped",
@@ -85,13 +85,15 @@ ENTRIES = (
         "Inception V4",
         "TF-slim",
         SLIM,
-        Published(80.2, 95.2, "tensorflow/models research/slim/README.md"),
+        PublishedAccuracy(80.2, 95.2, "tensorflow/models research/slim/README.md"),
     ),
     Entry(
         "inception_v4@timm",
         "Inception V4",
         "timm",
-        SLIM.replace(classes=1000, aux="none", aux_at="", batch_norm=BatchNorm(), padding="explicit", dropout=0.0),
+        SLIM.replace(
+            classes=1000, aux="none", aux_at="", batch_norm=BatchNormConfig(), padding="explicit", dropout=0.0
+        ),
     ),
     Entry("inception_v4@paddle", "Inception V4", "PaddlePaddle v2, 2017", PADDLE),
 )

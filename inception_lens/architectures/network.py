@@ -1,4 +1,4 @@
-"""What every configurable network has: classes, width, input; and how a config becomes a Graph."""
+"""The base of every configurable network: its classes, width and input, and how a config becomes a Graph."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from inception_lens.errors import ConfigError, ShapeError
 from inception_lens.graph import About, Graph, Input, Mode, Output, Writer
 from inception_lens.ops import BatchNorm2d, TensorType, format_shape
 
-# A config is data from anywhere: what it asks for is bounded, so that a small file cannot fill the machine.
+# A config may come from an untrusted file: every size has a bound, so that a small file cannot fill the memory.
 Width = Annotated[int, Meta(ge=1, le=65_536, description="channels or units, before the width multiplier")]
 Kernel = Annotated[int, Meta(ge=1, le=255)]
 Stride = Annotated[int, Meta(ge=1, le=64)]
-Side = Annotated[int, Meta(ge=1, le=16_384)]
+ImageSide = Annotated[int, Meta(ge=1, le=16_384)]
 Rate = Annotated[float, Meta(ge=0, lt=1)]
+LossWeight = Annotated[float, Meta(ge=0, le=1e6)]
 FinalPool = Annotated[
     str,
     Meta(
         pattern=r"^(global|[1-9][0-9]{0,2}(x[1-9][0-9]{0,2})?(/[1-9][0-9]?)?)$(?!\n)",
-        description="global, or a kernel and stride such as 7x7/1",
+        description="global, or kernel and stride of an average pool, such as 7x7/1",
     ),
 ]
 
-SEARCHED = 320
-"""How far from an input that a network cannot take the search for one that it can goes."""
+SEARCH_DISTANCE = 320
+"""Pixels: how far from an input that does not fit the error message looks for one that does."""
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ConfigTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every part of a config: a frozen value whose fields are the keys of a TOML table."""
 
 
-class BatchNorm(Table, frozen=True, kw_only=True):
-    """Batch normalisation, used where `norm = "batch"`."""
+class BatchNormConfig(ConfigTable, frozen=True, kw_only=True):
+    """Batch normalisation, used with `norm = "batch"`."""
 
-    eps: Annotated[float, Meta(gt=0, lt=1)] = 1e-3
-    momentum: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    eps: Annotated[float, Meta(gt=0, lt=1, description="added to the variance")] = 1e-3
+    momentum: Annotated[float, Meta(ge=0, le=1, description="weight of a new batch in the running statistics")] = 0.1
     scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns beta alone")] = True
 
     def op(self) -> BatchNorm2d:
@@ -45,13 +46,13 @@ class BatchNorm(Table, frozen=True, kw_only=True):
         return BatchNorm2d(self.eps, self.momentum, self.scale)
 
 
-class Network(Table, frozen=True, kw_only=True):
-    """A configurable network. A subclass adds its own fields and says in `write` what they mean."""
+class Network(ConfigTable, frozen=True, kw_only=True):
+    """A configurable network. A subclass adds its own fields and implements `write`."""
 
     classes: Annotated[int, Meta(ge=1, le=1_000_000, description="outputs of the last layer")] = 1000
     width: Annotated[float, Meta(gt=0, le=64, description="multiplies every width but the classes")] = 1.0
     input: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=4096)], Side, Side],
+        tuple[Annotated[int, Meta(ge=1, le=4096)], ImageSide, ImageSide],
         Meta(description="channels, height and width of one image; in a file also 224 or '3x224x224'"),
     ] = (3, 224, 224)
 
@@ -63,8 +64,8 @@ class Network(Table, frozen=True, kw_only=True):
         """Build the network.
 
         Raises:
-            ConfigError: a value is of the wrong type or out of its bounds, or two values contradict each other.
-            ShapeError: a window does not fit the map that it meets; the message names inputs near by that work.
+            ConfigError: a value has the wrong type or is out of bounds, or two values contradict each other.
+            ShapeError: a window does not fit its input; the message names nearby image sizes that work.
         """
         self.check()
         try:
@@ -73,15 +74,31 @@ class Network(Table, frozen=True, kw_only=True):
             raise ShapeError(f"{error}{self._remedy(mode)}") from None
 
     def check(self) -> None:
-        """Raise a ConfigError where a value is of the wrong type, out of its bounds or contradicts another."""
+        """Check the config's values, each alone and against each other.
+
+        Raises:
+            ConfigError: a value has the wrong type or is out of bounds, or two values contradict each other.
+        """
         try:
             msgspec.convert(msgspec.to_builtins(self), type(self))
         except msgspec.ValidationError as error:
             raise ConfigError(f"{type(self).__name__}: {error}") from None
 
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed; `graph` checks it."""
+        return msgspec.structs.replace(self, **changes)
+
     def scaled(self, channels: int) -> int:
         """A width times the multiplier, rounded half up, at least 1."""
         return max(int(channels * self.width + 0.5), 1)
+
+    def accepts(self, image: tuple[int, int, int], mode: Mode = "inference") -> bool:
+        """Whether every window fits when the input is an image of these channels, height and width."""
+        try:
+            self._build(image, mode, 1)
+        except ShapeError:
+            return False
+        return True
 
     def _build(self, image: tuple[int, int, int], mode: Mode, batch: int, about: About | None = None) -> Graph:
         writer = Writer([Input("input", TensorType((batch, *image)))])
@@ -89,33 +106,25 @@ class Network(Table, frozen=True, kw_only=True):
         return writer.graph(outputs, mode, about)
 
     def _remedy(self, mode: Mode) -> str:
-        """Say which square inputs work, where any does near by: not every size above the smallest need."""
+        """The end of a ShapeError's message: the nearest square inputs that work.
+
+        A size may fail although a smaller one works, so that both directions are searched size by size.
+        """
         channels, *sides = self.input
         side = min(sides)
         smaller, larger = (
-            next((n for n in sizes if self._takes((channels, n, n), mode)), None)
-            for sizes in (range(side - 1, max(side - SEARCHED, 1) - 1, -1), self._above(side, mode))
+            next((n for n in sizes if self.accepts((channels, n, n), mode)), None)
+            for sizes in (range(side - 1, max(side - SEARCH_DISTANCE, 1) - 1, -1), self._larger_sides(side, mode))
         )
         found = [format_shape((channels, n, n)) for n in (smaller, larger) if n]
         if not found:
             return ""
-        if smaller is None and side <= SEARCHED:
+        if smaller is None and side <= SEARCH_DISTANCE:
             return f"; the smallest square input that works is {found[0]}"
         return f"; square inputs near it that work: {', '.join(found)}"
 
-    def _above(self, side: int, mode: Mode) -> range:
-        """The sizes above `side` that are worth a try: none where none of a few of them works."""
-        some = range(side + SEARCHED, side, -SEARCHED // 16)
-        works = any(self._takes((self.input[0], n, n), mode) for n in some)
-        return range(side + 1, side + SEARCHED + 1) if works else range(0)
-
-    def _takes(self, image: tuple[int, int, int], mode: Mode) -> bool:
-        try:
-            self._build(image, mode, 1)
-        except ShapeError:
-            return False
-        return True
-
-    def replace(self, **changes: object) -> Self:
-        """A copy with some fields changed; `graph` checks it."""
-        return msgspec.structs.replace(self, **changes)
+    def _larger_sides(self, side: int, mode: Mode) -> range:
+        """The sizes above `side` to try; empty where a sample of 16 of them fails, which saves hundreds of builds."""
+        sample = range(side + SEARCH_DISTANCE, side, -SEARCH_DISTANCE // 16)
+        works = any(self.accepts((self.input[0], n, n), mode) for n in sample)
+        return range(side + 1, side + SEARCH_DISTANCE + 1) if works else range(0)

@@ -4,7 +4,7 @@
 """
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 IMAGENET = """
     conv1       11x11/4V 96
@@ -49,13 +49,13 @@ ENTRIES = (
         "Network in Network",
         "Caffe model zoo, ImageNet",
         NIN,
-        Published(59.36, None, "gist mavenlin/d802a5849de39225bcc6"),
+        PublishedAccuracy(59.36, None, "gist mavenlin/d802a5849de39225bcc6"),
     ),
     Entry(
         "nin@cifar10",
         "Network in Network",
         "Caffe model zoo, CIFAR-10",
         NIN.replace(classes=10, input=(3, 32, 32), blocks=blocks(CIFAR10), head="pool3: avg"),
-        Published(89.6, None, "gist mavenlin/e56253735ef32c3c296d: of CIFAR-10's test set"),
+        PublishedAccuracy(89.6, None, "gist mavenlin/e56253735ef32c3c296d: of CIFAR-10's test set"),
     ),
 )

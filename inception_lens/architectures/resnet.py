@@ -4,8 +4,8 @@ torchvision halves the map in a bottleneck's 3x3 (ResNet v1.5), PaddlePaddle v2 
 """
 
 from inception_lens.architectures.blueprint import Blueprint
-from inception_lens.architectures.entry import Entry, Published
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.network import BatchNormConfig
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -37,7 +37,7 @@ def resnet(depth: int) -> Blueprint:
     return Blueprint(
         blocks=_table(depth, BLOCKS_PER_STAGE[depth], stride_in_3x3=True, pool="max 3x3/2p1"),
         head="pool2: avg > out: fc classes lin",
-        batch_norm=BatchNorm(eps=1e-5),
+        batch_norm=BatchNormConfig(eps=1e-5),
     )
 
 
@@ -59,7 +59,7 @@ ENTRIES = tuple(
             f"ResNet-{depth}",
             "torchvision",
             resnet(depth),
-            Published(*TOP[depth], f"torchvision, ResNet{depth}_Weights.IMAGENET1K_V1"),
+            PublishedAccuracy(*TOP[depth], f"torchvision, ResNet{depth}_Weights.IMAGENET1K_V1"),
         ),
         Entry(f"resnet{depth}@paddle", f"ResNet-{depth}", "PaddlePaddle v2, 2017", _paddle(depth)),
     )

@@ -1,7 +1,7 @@
 """VGG (K. Simonyan and A. Zisserman, arXiv 1409.1556, Table 1, columns B, D and E)."""
 
 from inception_lens.architectures.blueprint import Blueprint
-from inception_lens.architectures.entry import Entry, Published
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 STAGE_WIDTHS = (64, 128, 256, 512, 512)
 CONVOLUTIONS_PER_STAGE = {13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -39,7 +39,7 @@ ENTRIES = tuple(
             f"VGG-{depth}",
             "torchvision",
             vgg(depth),
-            Published(*TOP[depth], f"torchvision 0.28, VGG{depth}_Weights"),
+            PublishedAccuracy(*TOP[depth], f"torchvision 0.28, VGG{depth}_Weights"),
         ),
         Entry(f"vgg{depth}@paddle", f"VGG-{depth}", "PaddlePaddle v2, 2017", _paddle(depth)),
     )

@@ -1,8 +1,8 @@
 """Xception (F. Chollet, "Deep Learning with Depthwise Separable Convolutions", arXiv 1610.02357, Figure 5)."""
 
 from inception_lens.architectures.blueprint import Blueprint, blocks
-from inception_lens.architectures.entry import Entry, Published
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.network import BatchNormConfig
 
 TABLE = """
     block1_conv1  3x3/2V 32
@@ -34,7 +34,7 @@ PADDLE = KERAS.replace(
     input=(3, 224, 224),
     classes=102,
     blocks={**KERAS.blocks, "block1_conv1": "3x3/2 32", "block1_conv2": "3x3 64"},
-    batch_norm=BatchNorm(eps=1e-5),
+    batch_norm=BatchNormConfig(eps=1e-5),
     bias=True,
     padding="explicit",
     rounding="ceil_unclipped",
@@ -42,6 +42,12 @@ PADDLE = KERAS.replace(
 )
 
 ENTRIES = (
-    Entry("xception", "Xception", "Keras", KERAS, Published(79.006, 94.452, "keras-team/keras-applications README")),
+    Entry(
+        "xception",
+        "Xception",
+        "Keras",
+        KERAS,
+        PublishedAccuracy(79.006, 94.452, "keras-team/keras-applications README"),
+    ),
     Entry("xception@paddle", "Xception", "PaddlePaddle v2, 2017", PADDLE),
 )

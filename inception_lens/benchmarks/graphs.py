@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from inception_lens.architectures.blocks import ConvStyle, Inception, inception
+from inception_lens.architectures.blocks import ConvStyle, InceptionWidths, inception
 from inception_lens.architectures.catalogue import find
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import BatchNorm2d, TensorType
 
-MODULE = Inception(conv_1x1=64, reduce_3x3=96, conv_3x3=128, reduce_5x5=16, conv_5x5=32, pool_proj=32)
+MODULE = InceptionWidths(conv_1x1=64, reduce_3x3=96, conv_3x3=128, reduce_5x5=16, conv_5x5=32, pool_proj=32)
 LENGTHS = (10, 100, 1_000, 10_000)
 
 

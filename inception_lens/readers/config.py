@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from inception_lens.architectures import catalogue
-from inception_lens.architectures.network import Network, Table
+from inception_lens.architectures.network import ConfigTable, Network
 from inception_lens.errors import ConfigError, UnknownModelError, suggest
 
 LARGEST_FILE = 1_000_000
@@ -23,7 +23,7 @@ LARGEST_FILE = 1_000_000
 
 DEFAULT_BASE = "googlenet"
 
-TableType = TypeVar("TableType", bound=Table)
+TableType = TypeVar("TableType", bound=ConfigTable)
 
 
 def read_config(path: str) -> tuple[Network, str]:
@@ -106,7 +106,7 @@ def _nested(config: Network, path: list[str], value: Any) -> dict[str, Any]:
 
 
 def _columns(rows: Mapping[str, Any]) -> list[str]:
-    return [name for row in rows.values() if isinstance(row, Table) for name in row.__struct_encode_fields__]
+    return [name for row in rows.values() if isinstance(row, ConfigTable) for name in row.__struct_encode_fields__]
 
 
 def overlay(base: TableType, changes: Mapping[str, Any], where: str = "", *, lax: bool = False) -> TableType:
@@ -126,7 +126,7 @@ def overlay(base: TableType, changes: Mapping[str, Any], where: str = "", *, lax
             raise ConfigError(f"`{path}` is no key{suggest(key, known)}", key=path)
         field = fields[key]
         old = getattr(base, field.name)
-        if isinstance(old, Table):
+        if isinstance(old, ConfigTable):
             updates[field.name] = overlay(old, _mapping(value, path), f"{path}.", lax=lax)
         elif isinstance(old, dict):
             updates[field.name] = _overlay_rows(old, _mapping(value, path), f"{path}.", lax=lax)
@@ -148,9 +148,9 @@ def _overlay_rows(rows: Mapping[str, Any], changes: Mapping[str, Any], where: st
             if name not in rows:
                 raise ConfigError(f"`{path}` is not in the base{suggest(name, rows)}", key=path)
             del changed[name]
-        elif name in rows and isinstance(rows[name], Table):
+        elif name in rows and isinstance(rows[name], ConfigTable):
             changed[name] = overlay(rows[name], _mapping(value, path), f"{path}.", lax=lax)
-        elif issubclass(row_type, Table) and set(_mapping(value, path)) != set(row_type.__struct_encode_fields__):
+        elif issubclass(row_type, ConfigTable) and set(_mapping(value, path)) != set(row_type.__struct_encode_fields__):
             needed = ", ".join(row_type.__struct_encode_fields__)
             raise ConfigError(
                 f"`{path}` is not in the base{suggest(name, rows)}; a new one needs exactly {needed}", key=path

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta
 
-from inception_lens.architectures.network import Table
+from inception_lens.architectures.network import ConfigTable
 from inception_lens.errors import ConfigError
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -13,7 +13,7 @@ Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Whole = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
-class Part(Table, frozen=True, kw_only=True):
+class Part(ConfigTable, frozen=True, kw_only=True):
     """Base of the tables of a recipe."""
 
     def replace(self, **changes: object) -> Self:

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from inception_lens.architectures.blocks import ACTIVATIONS
-from inception_lens.architectures.googlenet import LRN, AuxHead, GoogLeNet, Module, Stem
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.googlenet import LRN, AuxHead, GoogLeNet, InceptionModule, Stem
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.errors import ConfigError, GraphError, ShapeError
 from inception_lens.graph import Graph
 from inception_lens.ops import (
@@ -69,9 +69,9 @@ class _Reading:
             last_pool=pools[-1].kernel_size[0] if several_stages else 3,
             norm="batch" if norm else "lrn" if self._first(LocalResponseNorm) else "none",
             lrn=self._lrn(stem),
-            batch_norm=BatchNorm(eps=norm.eps, momentum=norm.momentum or 0.0, scale=norm.scale)
+            batch_norm=BatchNormConfig(eps=norm.eps, momentum=norm.momentum or 0.0, scale=norm.scale)
             if norm
-            else BatchNorm(),
+            else BatchNormConfig(),
             bias=first.bias,
             **self._activation(),
             final_pool=self._final_pool(),
@@ -111,14 +111,14 @@ class _Reading:
         names = (name for name in self.nodes if re.fullmatch(rf"{module}/5x5(_branch_\d+x\d+)?", name))
         return next(names, f"{module}/5x5")
 
-    def _module(self, module: str) -> Module:
+    def _module(self, module: str) -> InceptionModule:
         columns: dict[str, Any] = {"5x5": self._width(self._five(module))}
         for column in ("1x1", "3x3"):
             columns[column] = self._width(f"{module}/{column}")
         for column in ("3x3_reduce", "5x5_reduce", "pool_proj"):
             name = f"{module}/{column}"
             columns[column] = self._width(name) if name in self.nodes else "none"
-        return msgspec.convert(columns, Module)
+        return msgspec.convert(columns, InceptionModule)
 
     def _lrn(self, stem: Stem) -> LRN:
         op = self._first(LocalResponseNorm)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from inception_lens.architectures.catalogue import find
-from inception_lens.architectures.network import Network, Table
+from inception_lens.architectures.network import ConfigTable, Network
 
 LEGENDS = {
     "blocks": (
@@ -32,7 +32,7 @@ def to_toml(config: Network, base: str) -> str:
     tables = []
     for field in msgspec.structs.fields(config):
         value = getattr(config, field.name)
-        if isinstance(value, Table | dict):
+        if isinstance(value, ConfigTable | dict):
             tables.append((field, value))
         else:
             document.add(field.encode_name, _commented(msgspec.to_builtins(value), field.type))
@@ -40,7 +40,7 @@ def to_toml(config: Network, base: str) -> str:
         table = tomlkit.table()
         for line in LEGENDS.get(field.encode_name, ()):
             table.add(tomlkit.comment(line))
-        if isinstance(value, Table):
+        if isinstance(value, ConfigTable):
             for inner in msgspec.structs.fields(value):
                 given = msgspec.to_builtins(getattr(value, inner.name))
                 table.add(inner.encode_name, _commented(given, inner.type))

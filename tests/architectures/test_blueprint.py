@@ -9,7 +9,7 @@ import pytest
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.architectures.blueprint import Blueprint, blocks
 from inception_lens.architectures.catalogue import find
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.errors import ConfigError, GraphError, ShapeError
 from inception_lens.graph import Graph
 from inception_lens.ops import (
@@ -139,7 +139,9 @@ def test_what_follows_a_step_where_the_network_has_batch_norm(step: str, behind:
 
 
 def test_norm_and_activation_are_those_of_the_config() -> None:
-    graph = drawn("1x1 8", norm="batch", activation="tanh", batch_norm=BatchNorm(eps=0.5, momentum=0.25, scale=False))
+    graph = drawn(
+        "1x1 8", norm="batch", activation="tanh", batch_norm=BatchNormConfig(eps=0.5, momentum=0.25, scale=False)
+    )
     assert op(graph, "a/bn") == BatchNorm2d(0.5, 0.25, False)
     assert op(graph, "a/tanh") == Tanh()
     assert names(drawn("1x1 8", activation="none"))[0:2] == ["a", "out/flatten"]

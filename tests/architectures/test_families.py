@@ -285,7 +285,7 @@ def refusal(name: str, side: int, mode: Mode = "inference") -> Refusal:
 
 
 def takes(name: str, side: int, mode: Mode = "inference") -> bool:
-    return find(name).config._takes((find(name).config.input[0], side, side), mode)
+    return find(name).config.accepts((find(name).config.input[0], side, side), mode)
 
 
 BUILDS_AT_8 = {

@@ -9,10 +9,10 @@ from inception_lens.architectures.googlenet import (
     LRN,
     PAPER,
     GoogLeNet,
-    Module,
+    InceptionModule,
     Stem,
 )
-from inception_lens.architectures.network import BatchNorm, Network
+from inception_lens.architectures.network import BatchNormConfig, Network
 from inception_lens.errors import ConfigError, ShapeError
 from inception_lens.ops import AdaptiveAvgPool2d, AvgPool2d, Softmax
 
@@ -106,7 +106,7 @@ def test_naive_module_has_no_1x1_before_its_kernels_and_passes_the_pool_on() -> 
 
 def test_one_reduction_can_be_left_out_by_its_column_or_by_its_branch() -> None:
     row = PAPER.modules["inception_3a"]
-    without = Module(
+    without = InceptionModule(
         conv_1x1=row.conv_1x1, reduce_3x3=row.reduce_3x3, conv_3x3=row.conv_3x3,
         reduce_5x5="none", conv_5x5=row.conv_5x5, pool_proj=row.pool_proj,
     )  # fmt: skip
@@ -153,7 +153,7 @@ def test_where_the_activation_stands() -> None:
 
 def test_batch_norm_without_scale_learns_half() -> None:
     with_scale = PAPER.replace(norm="batch", bias=False)
-    without = with_scale.replace(batch_norm=BatchNorm(scale=False))
+    without = with_scale.replace(batch_norm=BatchNormConfig(scale=False))
     assert totals(with_scale)[0] - totals(without)[0] == 7_280
 
 
@@ -198,9 +198,12 @@ def test_heads_can_stand_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (PAPER.replace(kernel_5x5=4), "`kernel_5x5` is 4: a kernel that keeps its map's size is odd, 3 or 5"),
+        (PAPER.replace(kernel_5x5=4), "`kernel_5x5` is 4: only an odd kernel keeps its input's size: 3 or 5"),
         (PAPER.replace(stem=Stem(kernel=2)), "`stem.kernel` is 2"),
-        (PAPER.replace(aux=("inception_4z",)), "there is no such module (did you mean `inception_4"),
+        (
+            PAPER.replace(aux=("inception_4z",)),
+            "which is not a module (did you mean `inception_4",
+        ),
         (PAPER.replace(aux=("inception_4a", "inception_4a")), "names a module twice"),
         (PAPER.replace(classes=0), "classes"),
         (PAPER.replace(classes="many"), "classes"),

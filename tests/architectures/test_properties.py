@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from inception_lens.analyses.analysis import Analysis, analyze
-from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, GoogLeNet, Module, Stem
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, GoogLeNet, InceptionModule, Stem
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.graph import Graph, Mode
 from inception_lens.readers.config import configure
 from inception_lens.writers.config import googlenet_config
@@ -17,7 +17,7 @@ from inception_lens.writers.toml import to_toml
 widths = st.integers(1, 40)
 reductions = st.one_of(widths, st.just("none"))
 modules = st.builds(
-    Module,
+    InceptionModule,
     conv_1x1=widths,
     reduce_3x3=reductions,
     conv_3x3=widths,
@@ -61,7 +61,7 @@ def configs(draw: st.DrawFn) -> GoogLeNet:
         last_pool=draw(st.integers(2, 3)) if len({name[10] for name in chosen}) > 1 else 3,
         norm=norm,
         lrn=LRN(size=draw(st.integers(1, 7)), position=draw(st.sampled_from(positions))) if norm == "lrn" else LRN(),
-        batch_norm=BatchNorm(eps=1e-5, scale=draw(st.booleans())) if norm == "batch" else BatchNorm(),
+        batch_norm=BatchNormConfig(eps=1e-5, scale=draw(st.booleans())) if norm == "batch" else BatchNormConfig(),
         bias=draw(st.booleans()),
         activation=activation,
         activation_at=draw(st.sampled_from(places)) if activation != "none" else "conv",
@@ -75,7 +75,7 @@ def configs(draw: st.DrawFn) -> GoogLeNet:
 
 def build(config: GoogLeNet, mode: Mode = "training", batch: int = 1) -> Graph:
     """The graph of a config, where its windows fit."""
-    assume(config._takes(config.input, mode))  # `graph` would search for an input that does
+    assume(config.accepts(config.input, mode))  # `graph` would search for an input that does
     return config.graph(mode, batch)
 
 

@@ -124,7 +124,7 @@ def test_what_a_user_did_wrong_is_one_line(capsys: Capture, arguments: list[str]
     ("settings", "said"),
     [
         (["inception_3a/1x1=0"], "`modules.inception_3a.1x1` is '0'"),
-        (["aux=inception_9z"], "a head on `inception_9z`, but there is no such module"),
+        (["aux=inception_9z"], "`inception_9z`, which is not a module"),
         (["kernel_5x5=4"], "3 or 5"),
         (["stem.kernel=2"], "1 or 3"),
     ],

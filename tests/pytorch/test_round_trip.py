@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inception_lens.architectures.catalogue import names
 from inception_lens.architectures.googlenet import PAPER, AuxHead, GoogLeNet
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.lens import build, load
@@ -46,7 +46,7 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "rounding": st.sampled_from(["floor", "trunc", "ceil", "ceil_unclipped", "same"]),
         "last_pool": st.integers(2, 3),
         "norm": st.sampled_from(["lrn", "batch", "none"]),
-        "batch_norm": st.builds(BatchNorm, scale=st.booleans()),
+        "batch_norm": st.builds(BatchNormConfig, scale=st.booleans()),
         "bias": st.booleans(),
         "activation": st.sampled_from(["relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "none"]),
         "activation_at": st.sampled_from(["conv", "concat"]),

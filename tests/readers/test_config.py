@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inception_lens.architectures.googlenet import ENTRIES, PAPER, GoogLeNet, Module
+from inception_lens.architectures.googlenet import ENTRIES, PAPER, GoogLeNet, InceptionModule
 from inception_lens.errors import ConfigError
 from inception_lens.readers.config import LARGEST_FILE, configure, override, read_config
 
@@ -144,7 +144,7 @@ def test_a_value_of_the_wrong_kind_or_size_names_its_key_and_line(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('aux = ["inception_3a", "inception_9z"]', "`inception_9z`, but there is no such module"),
+        ('aux = ["inception_3a", "inception_9z"]', "`inception_9z`, which is not a module"),
         ('aux = ["inception_4a", "inception_4a"]', "twice"),
         ("kernel_5x5 = 4", "3 or 5"),
         ("[stem]\nkernel = 2", "1 or 3"),
@@ -253,5 +253,5 @@ def test_configure_leaves_what_it_is_given_alone() -> None:
     changed = configure(given)
     assert given == {"base": "googlenet", "modules": {"inception_3a": {"1x1": 8}}}
     assert isinstance(changed, GoogLeNet)
-    assert isinstance(changed.modules["inception_3a"], Module)
+    assert isinstance(changed.modules["inception_3a"], InceptionModule)
     assert PAPER.modules["inception_3a"].conv_1x1 == 64

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from inception_lens.architectures.catalogue import entries
-from inception_lens.architectures.googlenet import LRN, AuxHead, GoogLeNet, Module, Stem
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.googlenet import LRN, AuxHead, GoogLeNet, InceptionModule, Stem
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.readers.schema import config_schema
 
 ENTRIES = {entry.name: entry for entry in entries()}
@@ -41,13 +41,13 @@ def test_every_reference_is_to_a_definition_in_the_schema_itself() -> None:
 
 def test_every_table_of_googlenet_has_all_its_keys() -> None:
     definitions = config_schema()["$defs"]
-    for table in (GoogLeNet, Stem, Module, LRN, BatchNorm, AuxHead):
+    for table in (GoogLeNet, Stem, InceptionModule, LRN, BatchNormConfig, AuxHead):
         keys = {field.encode_name for field in msgspec.structs.fields(table)}
         assert keys == set(definitions[table.__name__]["properties"]) - {"base"}
 
 
 def test_a_typo_is_no_key() -> None:
-    for name in ("GoogLeNet", "Stem", "Module"):
+    for name in ("GoogLeNet", "Stem", "InceptionModule"):
         assert config_schema()["$defs"][name]["additionalProperties"] is False
 
 

@@ -9,7 +9,7 @@ import pytest
 from inception_lens.architectures.blocks import ACTIVATIONS
 from inception_lens.architectures.catalogue import entries
 from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, GoogLeNet, Stem
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.readers.config import override, read_config
 from inception_lens.writers.toml import to_toml
 
@@ -37,7 +37,7 @@ def test_every_network_of_the_catalogue_loads_back_equal(tmp_path: Path, name: s
         PAPER.replace(classes=7, width=0.1, input=(1, 32, 48)),
         PAPER.replace(aux=(), reduce=(), dropout=0.0, bias=False),
         PAPER.replace(lrn=LRN(size=3, alpha=1e-05, beta=0.5, k=2.0, position="after_pool")),
-        PAPER.replace(norm="batch", batch_norm=BatchNorm(eps=1e-12, momentum=0.0, scale=False)),
+        PAPER.replace(norm="batch", batch_norm=BatchNormConfig(eps=1e-12, momentum=0.0, scale=False)),
         PAPER.replace(stem=Stem(kind="conv-conv-pool", conv2_reduce="none"), aux_head=AuxHead(pool="adaptive")),
         PAPER.replace(activation="none", final_pool="7x7/7", classifier="conv", softmax=False),
         override(PAPER, {"pool_proj": "none", "inception_3a/5x5_reduce": "none"}),

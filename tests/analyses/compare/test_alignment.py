@@ -10,7 +10,7 @@ from inception_lens.analyses.compare import structure as compare_structure
 from inception_lens.analyses.compare.alignment import align
 from inception_lens.analyses.compare.comparison import compare
 from inception_lens.analyses.compare.structure import Fork, Kinds, Leaf, Structure, leaves
-from inception_lens.architectures.blocks import ConvStyle, Inception, inception
+from inception_lens.architectures.blocks import ConvStyle, InceptionWidths, inception
 from inception_lens.architectures.catalogue import entries, find
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import BatchNorm2d, Conv2d, TensorType
@@ -27,7 +27,9 @@ def modules(widths: Sequence[int], style: ConvStyle | None = None, kernel_5x5: i
     """Inception modules, each with its own width of the 1x1 branch."""
     writer, x = Writer([Input("x", TensorType((1, 16, 8, 8)))]), "x"
     for i, width in enumerate(widths):
-        x = inception(writer, x, f"m{i}", Inception(width, 6, 8, 4, 8, 4), style or ConvStyle(), kernel_5x5, "ceil")
+        x = inception(
+            writer, x, f"m{i}", InceptionWidths(width, 6, 8, 4, 8, 4), style or ConvStyle(), kernel_5x5, "ceil"
+        )
     return writer.graph([Output(x)])
 
 

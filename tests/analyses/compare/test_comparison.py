@@ -12,8 +12,8 @@ import inception_lens as il
 from inception_lens.analyses.compare.attributes import Difference
 from inception_lens.analyses.compare.comparison import compare
 from inception_lens.architectures.catalogue import entries
-from inception_lens.architectures.googlenet import PAPER, AuxHead, GoogLeNet, Module, Stem
-from inception_lens.architectures.network import BatchNorm
+from inception_lens.architectures.googlenet import PAPER, AuxHead, GoogLeNet, InceptionModule, Stem
+from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.errors import InceptionLensError
 from inception_lens.graph import Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import (
@@ -97,7 +97,7 @@ configs = st.builds(
     modules=st.dictionaries(
         st.sampled_from(sorted(PAPER.modules)),
         st.builds(
-            Module,
+            InceptionModule,
             conv_1x1=widths, reduce_3x3=reductions, conv_3x3=widths, reduce_5x5=reductions, conv_5x5=widths,
             pool_proj=reductions,
         ),
@@ -109,7 +109,7 @@ configs = st.builds(
     rounding=st.sampled_from(["ceil", "floor", "same"]),
     last_pool=st.sampled_from([2, 3]),
     norm=st.sampled_from(["lrn", "batch", "none"]),
-    batch_norm=st.builds(BatchNorm, scale=st.booleans()),
+    batch_norm=st.builds(BatchNormConfig, scale=st.booleans()),
     bias=st.booleans(),
     activation=st.sampled_from(["relu", "gelu", "none"]),
     activation_at=st.sampled_from(["conv", "before_norm", "concat"]),
