@@ -9,7 +9,7 @@ import msgspec
 
 from inception_lens.benchmarks.works import ANALYSIS, WORKS
 from inception_lens.errors import FormatError
-from inception_lens.readers.files import NOT_JSON, one_line, read_bytes, shown
+from inception_lens.readers.files import JSON_ERRORS, display_path, one_line, read_bytes
 
 LARGEST = 4_000_000
 """Bytes of a run; one of everything takes fifty thousand."""
@@ -94,5 +94,5 @@ def read_bench(path: str) -> Bench:
     data = read_bytes(path, LARGEST, "run of a benchmark")
     try:
         return msgspec.json.decode(data, type=Bench)
-    except NOT_JSON as error:
-        raise FormatError(f"{shown(path)}: no run of `inception-lens bench`: {one_line(error)}") from None
+    except JSON_ERRORS as error:
+        raise FormatError(f"{display_path(path)}: no run of `inception-lens bench`: {one_line(error)}") from None

@@ -11,7 +11,7 @@ from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with
-from inception_lens.readers.files import NOT_JSON
+from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.renderers.diagrams.diagram import diagram
 from inception_lens.renderers.diagrams.dot import DIRECTIONS, Direction, Style
 from inception_lens.renderers.diagrams.heat import MEASURES, Heat
@@ -103,7 +103,7 @@ def _heat(asked: str | None) -> tuple[Heat | Mapping[str, float | None] | None, 
     try:
         with open(asked, "rb") as file:
             profile = msgspec.json.decode(file.read(MAX_BYTES), type=_Profile)
-    except (OSError, *NOT_JSON) as error:
+    except (OSError, *JSON_ERRORS) as error:
         told = getattr(error, "strerror", None) or error
         raise ConfigError(f"--heat {asked}: it is no .json of `inception-lens profile`: {told}") from None
     return {layer.name: 1000 * layer.forward.median for layer in profile.layers}, f"ms on {profile.device}"

@@ -18,7 +18,7 @@ from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with, savings_with
-from inception_lens.readers.files import NOT_JSON
+from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.renderers.plots.costs import FIGURES
 from inception_lens.renderers.plots.figure import Format, accuracy_figure, drawn
 from inception_lens.renderers.plots.roofline import roofline_figure
@@ -96,5 +96,5 @@ def _epochs(run: str) -> list[dict[str, Any]]:
             return [msgspec.json.decode(line, type=dict[str, Any]) for line in file if line.strip()]
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except NOT_JSON as error:
+    except JSON_ERRORS as error:
         raise ConfigError(f"{path}: a line is no JSON object: {error}") from None

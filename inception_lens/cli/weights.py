@@ -10,7 +10,7 @@ from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with
-from inception_lens.readers.tensors import Weights
+from inception_lens.readers.tensors import WeightFile
 from inception_lens.readers.weights.files import read_weights
 
 
@@ -48,7 +48,7 @@ def command(
     return 1 if report.unset else 0
 
 
-def _listed(weights: Weights, format_: str) -> str:
+def _listed(weights: WeightFile, format_: str) -> str:
     from inception_lens.renderers.weights import weights_csv, weights_table
 
     if format_ == "json":

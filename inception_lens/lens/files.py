@@ -20,9 +20,9 @@ def _read_onnx(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, m
 
 
 def _read_prototxt(path: str, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode) -> Graph:
-    from inception_lens.readers.caffe.prototxt import read_prototxt, settings
+    from inception_lens.readers.caffe.prototxt import net_state, read_prototxt
 
-    return read_prototxt(path, shapes_of(inputs), mode, settings(overrides))
+    return read_prototxt(path, shapes_of(inputs), mode, net_state(overrides))
 
 
 Reader = Callable[[str, Mapping[str, Any], Inputs | None, Mode], Graph]

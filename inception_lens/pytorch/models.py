@@ -23,7 +23,7 @@ from inception_lens.errors import ConfigError, InceptionLensError, TraceError, U
 from inception_lens.graph import About, Graph, Mode
 from inception_lens.pytorch.trace.trace import Inputs, source_line, trace
 from inception_lens.pytorch.trace.values import tensors_in
-from inception_lens.readers.files import archive
+from inception_lens.readers.files import open_zip
 
 
 class Ready(NamedTuple):
@@ -185,7 +185,7 @@ def _from_file(path: str) -> ModuleType:
 def _exported(path: str) -> torch.export.ExportedProgram:
     if not os.path.exists(path):
         raise UnknownModelError(f"`{path}`: there is no such file")
-    with archive(path, "archive of torch.export"):
+    with open_zip(path, "archive of torch.export"):
         pass
     log = logging.getLogger("torch.export")
     log.disabled = True  # before it raises one error, it logs the traceback of another

@@ -18,7 +18,7 @@ from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import ConfigTable, Network
 from inception_lens.errors import ConfigError, UnknownModelError, suggest
 
-LARGEST_FILE = 1_000_000
+MAX_FILE_SIZE = 1_000_000
 """Bytes; a config of every field takes three thousand."""
 
 DEFAULT_BASE = "googlenet"
@@ -38,7 +38,7 @@ def read_config(path: str) -> tuple[Network, str]:
         config.check()
         return config, str(given.get("base", DEFAULT_BASE))
     except ConfigError as error:
-        raise placed(error, path, text) from None
+        raise with_location(error, path, text) from None
 
 
 def read_toml(path: str) -> tuple[dict[str, Any], str]:
@@ -55,7 +55,7 @@ def read_toml(path: str) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{path}: no valid TOML: {reason}") from None
 
 
-def placed(error: ConfigError, path: str, text: str) -> ConfigError:
+def with_location(error: ConfigError, path: str, text: str) -> ConfigError:
     """The error with the file and, where it is known, the line that it comes from."""
     line = _line_of(error.key, text)
     return ConfigError(f"{path}{f':{line}' if line else ''}: {error}", key=error.key)
@@ -213,9 +213,9 @@ def _read_text(path: str) -> str:
         if not os.path.isfile(path) and not stat.S_ISDIR(os.stat(path).st_mode):  # a pipe would be waited for
             raise ConfigError(f"{path}: it is no regular file")
         with open(path, encoding="utf-8-sig") as file:
-            text = file.read(LARGEST_FILE + 1)
-        if len(text) > LARGEST_FILE:
-            raise ConfigError(f"{path}: more than {LARGEST_FILE:,} characters are no config")
+            text = file.read(MAX_FILE_SIZE + 1)
+        if len(text) > MAX_FILE_SIZE:
+            raise ConfigError(f"{path}: more than {MAX_FILE_SIZE:,} characters are no config")
         return text
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None

@@ -12,14 +12,14 @@ import msgspec
 
 from inception_lens.errors import FormatError
 
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError)
+JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError)
 """What decoding raises for bytes that are no JSON of the type asked for, or no text at all."""
 
-LARGEST_DIRECTORY = 16_000_000
+MAX_DIRECTORY_SIZE = 16_000_000
 """Bytes of a ZIP archive's directory, which is read whole; a hundred thousand tensors take ten million."""
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """The path as an error can print it."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
@@ -35,18 +35,18 @@ def read_bytes(path: str, largest: int, kind: str) -> bytes:
     Raises:
         FormatError: it cannot be read, is no regular file, is empty, or is larger than any of its kind.
     """
-    check(path, kind, largest)
+    check_file(path, kind, largest)
     try:
         with open(path, "rb") as file:
             data = file.read(largest + 1)
     except OSError as error:
-        raise FormatError(f"{shown(path)}: {error.strerror or error}") from None
+        raise FormatError(f"{display_path(path)}: {error.strerror or error}") from None
     if len(data) > largest:  # it grew
-        raise FormatError(f"{shown(path)}: more than {largest:,} bytes are no {kind}")
+        raise FormatError(f"{display_path(path)}: more than {largest:,} bytes are no {kind}")
     return data
 
 
-def check(path: str, kind: str, largest: int | None = None) -> int:
+def check_file(path: str, kind: str, largest: int | None = None) -> int:
     """Size in bytes of a regular file that is not empty, and not larger than `largest`.
 
     Raises:
@@ -55,18 +55,18 @@ def check(path: str, kind: str, largest: int | None = None) -> int:
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise FormatError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from None
+        raise FormatError(f"{display_path(path)}: {getattr(error, 'strerror', None) or error}") from None
     if not stat.S_ISREG(found.st_mode):
         what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise FormatError(f"{shown(path)}: it is {what}, not a {kind}")
+        raise FormatError(f"{display_path(path)}: it is {what}, not a {kind}")
     if not found.st_size:
-        raise FormatError(f"{shown(path)}: it is empty, and no {kind}")
+        raise FormatError(f"{display_path(path)}: it is empty, and no {kind}")
     if largest is not None and found.st_size > largest:
-        raise FormatError(f"{shown(path)}: {found.st_size:,} bytes are no {kind}, which has at most {largest:,}")
+        raise FormatError(f"{display_path(path)}: {found.st_size:,} bytes are no {kind}, which has at most {largest:,}")
     return found.st_size
 
 
-BROKEN = (
+ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, OverflowError, NotImplementedError,
     RuntimeError,
 )  # fmt: skip
@@ -74,19 +74,19 @@ BROKEN = (
 
 
 @contextmanager
-def archive(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
+def open_zip(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
     """Open a ZIP archive whose directory is of a bounded size.
 
     Raises:
         FormatError: it is no whole archive, here or while it is read.
     """
-    check(path, kind)
+    check_file(path, kind)
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as opened:
             yield opened
-    except BROKEN as error:
-        raise FormatError(f"{shown(path)}: no whole {kind}: {str(error)[:100]}") from None
+    except ZIP_ERRORS as error:
+        raise FormatError(f"{display_path(path)}: no whole {kind}: {str(error)[:100]}") from None
 
 
 def _check_directory(path: str) -> None:
@@ -101,5 +101,5 @@ def _check_directory(path: str) -> None:
     at = tail.rfind(b"PK\6\6")  # of ZIP64, where the other says 0xFFFFFFFF
     if at >= 0 and len(tail) >= at + 56:
         sizes = [*struct.unpack_from("<Q", tail, at + 40)]
-    if sizes and max(sizes) > LARGEST_DIRECTORY:
-        raise FormatError(f"{shown(path)}: a directory of {max(sizes):,} bytes: at most {LARGEST_DIRECTORY:,}")
+    if sizes and max(sizes) > MAX_DIRECTORY_SIZE:
+        raise FormatError(f"{display_path(path)}: a directory of {max(sizes):,} bytes, at most {MAX_DIRECTORY_SIZE:,}")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-class Names(set[str]):
+class UniqueNames(set[str]):
     """The names that are taken."""
 
     def __init__(self, taken: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ MAX_PARTS = 200_000
 """Of a whole file at its outermost level: layers, or a graph and a few words about it."""
 
 
-class Field(NamedTuple):
+class WireField(NamedTuple):
     """One field: its number, its kind of encoding, and the bytes of its value."""
 
     number: int
@@ -26,7 +26,7 @@ class Field(NamedTuple):
     """Of a varint; 0 for others."""
 
 
-def fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator[Field]:
+def fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator[WireField]:
     """The fields of the message between two places.
 
     Raises:
@@ -49,10 +49,10 @@ def fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator
             raise FormatError(f"no protocol buffer: an encoding {kind} at byte {begin:,}")
         if at > end or not number:
             raise FormatError(f"it is cut off, or no protocol buffer: field {number} at byte {begin:,} leads out of it")
-        yield Field(number, kind, begin, at, value)
+        yield WireField(number, kind, begin, at, value)
 
 
-def parts(data: memoryview) -> Iterator[Field]:
+def parts(data: memoryview) -> Iterator[WireField]:
     """The fields of a whole file.
 
     Raises:
@@ -75,7 +75,7 @@ def _varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
     raise FormatError(f"it is cut off, or no protocol buffer: a number at byte {at:,} has no end")
 
 
-def text(data: memoryview, field: Field) -> str:
+def text(data: memoryview, field: WireField) -> str:
     """The text of a field; bytes that are none are written out.
 
     Raises:
@@ -86,7 +86,7 @@ def text(data: memoryview, field: Field) -> str:
     return bytes(data[field.start : field.end]).decode(errors="backslashreplace")
 
 
-def integers(data: memoryview, field: Field) -> list[int]:
+def integers(data: memoryview, field: WireField) -> list[int]:
     """The whole numbers of one field, packed or by itself, as signed ones.
 
     Raises:

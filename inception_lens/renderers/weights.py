@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from inception_lens.ops import format_shape
-from inception_lens.readers.tensors import Tensor, Weights
+from inception_lens.readers.tensors import WeightFile, WeightTensor
 from inception_lens.renderers.escape import csv_cell, printable
 from inception_lens.renderers.units import count, size
 from inception_lens.writers.weights.conversion import Placed
@@ -11,7 +11,7 @@ from inception_lens.writers.weights.conversion import Placed
 UNKNOWN = "?"
 
 
-def weights_table(weights: Weights) -> str:
+def weights_table(weights: WeightFile) -> str:
     """A line per tensor, and their sum; a size that nobody knows is `?`, and a sum that leaves it out says `>=`."""
     rows = [
         (printable(t.name), format_shape(t.shape) or "1", t.dtype, _size(t), printable(t.note)) for t in weights.tensors
@@ -24,7 +24,7 @@ def weights_table(weights: Weights) -> str:
     return "\n".join([f"{printable(weights.path)}: {weights.format}", "", *lines, "", total]) + "\n"
 
 
-def weights_csv(weights: Weights) -> str:
+def weights_csv(weights: WeightFile) -> str:
     """A row per tensor, with exact integers."""
     rows = [
         ",".join(
@@ -47,7 +47,7 @@ def placed_text(report: Placed) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _size(tensor: Tensor) -> str:
+def _size(tensor: WeightTensor) -> str:
     return UNKNOWN if tensor.bytes is None else count(tensor.bytes)
 
 

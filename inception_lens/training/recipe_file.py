@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from inception_lens.errors import ConfigError
-from inception_lens.readers.config import overlay, placed, read_toml
+from inception_lens.readers.config import overlay, read_toml, with_location
 from inception_lens.training.recipe import Recipe
 
 
@@ -20,7 +20,7 @@ def read_recipe(path: str) -> Recipe:
     try:
         return changed(Recipe(), given)
     except ConfigError as error:
-        raise placed(error, path, text) from None
+        raise with_location(error, path, text) from None
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any], *, lax: bool = False) -> Recipe:

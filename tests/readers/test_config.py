@@ -6,7 +6,7 @@ import pytest
 
 from inception_lens.architectures.googlenet import ENTRIES, PAPER, GoogLeNet, InceptionModule
 from inception_lens.errors import ConfigError
-from inception_lens.readers.config import LARGEST_FILE, configure, override, read_config
+from inception_lens.readers.config import MAX_FILE_SIZE, configure, override, read_config
 
 DIALECTS = {entry.dialect: (entry.config, entry.source) for entry in ENTRIES}
 
@@ -164,8 +164,8 @@ def test_values_that_contradict_each_other_are_refused_with_the_remedy(tmp_path:
         ("\0" * 1000, "no valid TOML"),
         (bytes(range(256)), "no UTF-8 text"),
         (b"\xff\xfe\x00", "no UTF-8 text"),
-        (b"# " + b"a" * LARGEST_FILE, f"{LARGEST_FILE:,}"),
-        (b"\0" * 2_000_000, f"{LARGEST_FILE:,}"),
+        (b"# " + b"a" * MAX_FILE_SIZE, f"{MAX_FILE_SIZE:,}"),
+        (b"\0" * 2_000_000, f"{MAX_FILE_SIZE:,}"),
     ],
     ids=["half", "twice", "bracket", "deep", "nul", "binary", "utf-16", "large", "2 MB"],
 )

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from inception_lens.errors import FormatError, require
 from inception_lens.readers import wire_format as wire
 from inception_lens.readers.caffe.layers import V0_TYPES
-from inception_lens.readers.files import one_line, shown
-from inception_lens.readers.tensors import NUMPY, Layer, Tensor, Weights, array, checked, mapped
+from inception_lens.readers.files import display_path, one_line
+from inception_lens.readers.tensors import (
+    NUMPY_DTYPES,
+    WeightFile,
+    WeightLayer,
+    WeightTensor,
+    check_shape,
+    map_file,
+    to_array,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,28 +65,28 @@ class Blob(NamedTuple):
     pieces: tuple[tuple[int, int], ...]
 
 
-def read_caffemodel(path: str) -> Weights:
+def read_caffemodel(path: str) -> WeightFile:
     """List a .caffemodel; the tensors of a layer are called `<layer>.0`, `<layer>.1`.
 
     Raises:
         FormatError: it is none, or its numbers do not fill its shapes.
     """
-    data = mapped(path, "caffemodel")
+    data = map_file(path, "caffemodel")
     try:
         layers, blobs = _net(data)
     except FormatError as error:
-        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
+        raise FormatError(f"{display_path(path)}: {one_line(error)}") from None
     if not blobs:
-        raise FormatError(f"{shown(path)}: no layer in it has numbers: it is no caffemodel")
+        raise FormatError(f"{display_path(path)}: no layer in it has numbers: it is no caffemodel")
     tensors = tuple(
-        Tensor(name, blob.shape, blob.dtype, sum(end - start for start, end in blob.pieces))
+        WeightTensor(name, blob.shape, blob.dtype, sum(end - start for start, end in blob.pieces))
         for name, blob in blobs.items()
     )
-    return Weights(path, "caffemodel", tensors, lambda tensor: _numbers(data, blobs[tensor.name]), tuple(layers))
+    return WeightFile(path, "caffemodel", tensors, lambda tensor: _numbers(data, blobs[tensor.name]), tuple(layers))
 
 
-def _net(data: memoryview) -> tuple[list[Layer], dict[str, Blob]]:
-    layers: list[Layer] = []
+def _net(data: memoryview) -> tuple[list[WeightLayer], dict[str, Blob]]:
+    layers: list[WeightLayer] = []
     blobs: dict[str, Blob] = {}
     for field in wire.parts(data):
         if field.number not in (NET_V1_LAYERS, NET_LAYERS) or field.kind != wire.BYTES:
@@ -97,7 +105,7 @@ def _net(data: memoryview) -> tuple[list[Layer], dict[str, Blob]]:
     return layers, blobs
 
 
-def _layer(data: memoryview, whole: wire.Field) -> tuple[Layer, list[Blob]]:
+def _layer(data: memoryview, whole: wire.WireField) -> tuple[WeightLayer, list[Blob]]:
     spelling = CURRENT if whole.number == NET_LAYERS else V1
     fields = list(_of_layer(data, whole, spelling))
     if spelling is V1 and (inner := next((f for f in fields if f.number == V1_INNER and f.kind == wire.BYTES), None)):
@@ -107,12 +115,14 @@ def _layer(data: memoryview, whole: wire.Field) -> tuple[Layer, list[Blob]]:
     return _described(data, fields, spelling)
 
 
-def _of_layer(data: memoryview, whole: wire.Field, spelling: Spelling) -> Iterable[wire.Field]:
+def _of_layer(data: memoryview, whole: wire.WireField, spelling: Spelling) -> Iterable[wire.WireField]:
     wanted = {*spelling, V1_INNER} if spelling is V1 else set(spelling)
     return (field for field in wire.fields(data, whole.start, whole.end) if field.number in wanted)
 
 
-def _described(data: memoryview, fields: Iterable[wire.Field], spelling: Spelling) -> tuple[Layer, list[Blob]]:
+def _described(
+    data: memoryview, fields: Iterable[wire.WireField], spelling: Spelling
+) -> tuple[WeightLayer, list[Blob]]:
     name = kind = ""
     bottoms, tops, blobs = [], [], []
     for field in fields:
@@ -130,10 +140,10 @@ def _described(data: memoryview, fields: Iterable[wire.Field], spelling: Spellin
                 bottoms.append(written)
             elif field.number == spelling.top:
                 tops.append(written)
-    return Layer(name, kind, tuple(bottoms), tuple(tops), ()), blobs
+    return WeightLayer(name, kind, tuple(bottoms), tuple(tops), ()), blobs
 
 
-def _blob(data: memoryview, whole: wire.Field, layer: str) -> Blob:
+def _blob(data: memoryview, whole: wire.WireField, layer: str) -> Blob:
     legacy: dict[int, int] = {}
     shape: list[int] | None = None
     pieces: dict[int, list[tuple[int, int]]] = {}
@@ -157,9 +167,9 @@ def _blob(data: memoryview, whole: wire.Field, layer: str) -> Blob:
     number = next(iter(pieces), DATA)
     dtype = {DATA: "float32", DOUBLE_DATA: "float64", RAW_DATA: RAW_TYPES[raw]}[number]
     sizes = tuple(legacy.get(i, 0) for i in LEGACY_SIZES) if shape is None else tuple(shape)
-    blob = Blob(checked(layer, sizes), dtype, tuple(pieces.get(number, ())))
+    blob = Blob(check_shape(layer, sizes), dtype, tuple(pieces.get(number, ())))
     stored = sum(end - start for start, end in blob.pieces)
-    needed = prod(sizes) * (4 if dtype == "uint32" else int(NUMPY[dtype][-1]))
+    needed = prod(sizes) * (4 if dtype == "uint32" else int(NUMPY_DTYPES[dtype][-1]))
     if stored != needed:
         raise FormatError(
             f"`{layer}` has a tensor of {'x'.join(map(str, sizes))}, which needs {needed:,} bytes and has {stored:,}"
@@ -169,9 +179,9 @@ def _blob(data: memoryview, whole: wire.Field, layer: str) -> Blob:
 
 def _numbers(data: memoryview, blob: Blob) -> np.ndarray[Any, Any]:
     if len(blob.pieces) == 1:
-        return array(data[slice(*blob.pieces[0])], blob.dtype, blob.shape)
+        return to_array(data[slice(*blob.pieces[0])], blob.dtype, blob.shape)
     numpy = require("numpy", extra="weights")
-    joined = numpy.empty(prod(blob.shape), NUMPY[blob.dtype])
+    joined = numpy.empty(prod(blob.shape), NUMPY_DTYPES[blob.dtype])
     flat, at = joined.view("u1"), 0
     for start, end in blob.pieces:
         flat[at : at + end - start] = numpy.frombuffer(data[start:end], "u1")

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape
-from inception_lens.readers.caffe.layers import Layer
-from inception_lens.readers.caffe.text_format import Message
+from inception_lens.readers.caffe.layers import CaffeLayer
+from inception_lens.readers.caffe.text_format import TextMessage
 
 DATA_LAYERS = {
     "AnnotatedData", "Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "VideoData", "WindowData",
 }  # fmt: skip
 
 
-class Source(NamedTuple):
+class CaffeInput(NamedTuple):
     """A blob that comes from outside, and its shape where the file tells it."""
 
     blob: str
@@ -23,12 +23,12 @@ class Source(NamedTuple):
     line: int
 
 
-def is_source(layer: Layer) -> bool:
+def is_source(layer: CaffeLayer) -> bool:
     """Whether the layer only brings data in: one of Caffe's data layers, or one of a user's that reads nothing."""
     return layer.type in DATA_LAYERS or (not layer.bottoms and bool(layer.tops) and layer.type != "Parameter")
 
 
-def sources(net: Message, layers: list[Layer]) -> list[Source]:
+def net_inputs(net: TextMessage, layers: list[CaffeLayer]) -> list[CaffeInput]:
     """Everything that comes from outside, in the order of the file.
 
     Raises:
@@ -40,11 +40,11 @@ def sources(net: Message, layers: list[Layer]) -> list[Source]:
             shapes = _shapes(layer)
             for i, top in enumerate(layer.tops):
                 shape = shapes[i] if i < len(shapes) else shapes[0] if len(shapes) == 1 and _repeats(layer) else None
-                found.append(Source(top, shape, f"`{layer.name}` ({layer.type})", layer.line))
+                found.append(CaffeInput(top, shape, f"`{layer.name}` ({layer.type})", layer.line))
     return found
 
 
-def _declared(net: Message) -> list[Source]:
+def _declared(net: TextMessage) -> list[CaffeInput]:
     """`input` with `input_shape`, or with four of `input_dim` each."""
     names = net.texts("input")
     shapes = [tuple(shape.integers("dim", 1)) for shape in net.messages("input_shape")]
@@ -55,14 +55,14 @@ def _declared(net: Message) -> list[Source]:
         shapes = [tuple(sizes[i : i + 4]) for i in range(0, len(sizes), 4)]
     if len(shapes) not in (0, len(names)):
         raise FormatError(f"{len(names)} `input` need as many of `input_shape`, not {len(shapes)}")
-    return [Source(name, shapes[i] if shapes else None, f"`{name}`", 1) for i, name in enumerate(names)]
+    return [CaffeInput(name, shapes[i] if shapes else None, f"`{name}`", 1) for i, name in enumerate(names)]
 
 
-def _repeats(layer: Layer) -> bool:
+def _repeats(layer: CaffeLayer) -> bool:
     return layer.type in ("Input", "DummyData")
 
 
-def _shapes(layer: Layer) -> list[Shape]:
+def _shapes(layer: CaffeLayer) -> list[Shape]:
     if layer.type == "Input":
         return [tuple(shape.integers("dim", 1)) for shape in layer.parameters("input_param").messages("shape")]
     if layer.type == "DummyData":
@@ -77,7 +77,7 @@ def _shapes(layer: Layer) -> list[Shape]:
     return _images(layer)
 
 
-def _images(layer: Layer) -> list[Shape]:
+def _images(layer: CaffeLayer) -> list[Shape]:
     """An image of `crop_size`, or of the size that it is brought to; colour unless the layer says grey."""
     transform, images = layer.parameters("transform_param"), layer.parameters("image_data_param")
     known = (transform, images, layer.parameters("data_param"), layer.parameters("window_data_param"))
@@ -91,7 +91,7 @@ def _images(layer: Layer) -> list[Shape]:
     return [(1, 1 if grey else 3, height, width), (1,)]  # and the label
 
 
-def settle(found: list[Source], given: Mapping[str, Shape] | Shape | None) -> dict[str, Shape]:
+def input_shapes(found: list[CaffeInput], given: Mapping[str, Shape] | Shape | None) -> dict[str, Shape]:
     """Shapes of the sources, one sample at once, with those that a caller gives instead.
 
     A shape alone is the first source's. A caller may leave the batch out.
@@ -116,7 +116,7 @@ def settle(found: list[Source], given: Mapping[str, Shape] | Shape | None) -> di
     return shapes
 
 
-def unknown_shape(source: Source) -> FormatError:
+def unknown_shape(source: CaffeInput) -> FormatError:
     """The error for a source that is read and whose shape nobody told."""
     return FormatError(
         f"{source.layer} does not say how large `{source.blob}` is: give it, such as --input {source.blob}=1x3x224x224",

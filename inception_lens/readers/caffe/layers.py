@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Mode
-from inception_lens.readers.caffe.text_format import Field, Message
+from inception_lens.readers.caffe.text_format import TextField, TextMessage
 
 PHASES = ("TRAIN", "TEST")
 
@@ -43,17 +43,17 @@ V0_MESSAGES = (
 """V0 keeps all of a layer's fields in one place; nothing is lost by giving each of these messages all of them."""
 
 
-class Layer(NamedTuple):
+class CaffeLayer(NamedTuple):
     """One layer, its type in the current spelling."""
 
     name: str
     type: str
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
-    fields: Message
+    fields: TextMessage
     line: int
 
-    def parameters(self, name: str) -> Message:
+    def parameters(self, name: str) -> TextMessage:
         """The message of that name, such as `convolution_param`; an error names the layer."""
         found = self.fields.message(name)
         found.name = f"`{self.name}` ({self.type})"
@@ -65,19 +65,19 @@ class Layer(NamedTuple):
             return v1
         return [each.number("lr_mult", 1.0) for each in self.shared()]
 
-    def shared(self) -> list[Message]:
+    def shared(self) -> list[TextMessage]:
         """What is said of each of its tensors, in the current spelling."""
-        return [field.value for field in self.fields.all("param") if isinstance(field.value, Message)]
+        return [field.value for field in self.fields.all("param") if isinstance(field.value, TextMessage)]
 
     def shared_names(self) -> list[str]:
         """The names by which its tensors are shared with other layers, where they are given."""
         return [
-            field.value.text("name") if isinstance(field.value, Message) else field.value
+            field.value.text("name") if isinstance(field.value, TextMessage) else field.value
             for field in self.fields.all("param")
         ]
 
 
-def layers_of(net: Message, mode: Mode, stages: Collection[str] = (), level: int = 0) -> list[Layer]:
+def layers_of(net: TextMessage, mode: Mode, stages: Collection[str] = (), level: int = 0) -> list[CaffeLayer]:
     """The layers that are in at a phase, a level and stages, those that the net's own `state` names among them.
 
     Raises:
@@ -94,7 +94,7 @@ def layers_of(net: Message, mode: Mode, stages: Collection[str] = (), level: int
     return _without_padding_layers(kept)
 
 
-def stages_of(net: Message) -> set[str]:
+def stages_of(net: TextMessage) -> set[str]:
     """The stages that the rules of its layers ask for."""
     rules = [
         rule
@@ -105,22 +105,22 @@ def stages_of(net: Message) -> set[str]:
     return {stage for rule in rules for stage in rule.texts("stage")}
 
 
-def _hint(net: Message) -> str:
+def _hint(net: TextMessage) -> str:
     names = {field.name for field in net.fields}
     if names & {"base_lr", "net", "train_net", "solver_mode"}:
         return "; this is a solver's file, and its `net` names the net's"
     return suggest("layer", names)
 
 
-def _layer(message: Message) -> Layer:
+def _layer(message: TextMessage) -> CaffeLayer:
     type_ = message.text("type")
     name = message.text("name", type_)
     if not type_:
         raise FormatError(f"the layer `{name}` has no `type`", line=message.line)
-    return Layer(name, type_, tuple(message.texts("bottom")), tuple(message.texts("top")), message, message.line)
+    return CaffeLayer(name, type_, tuple(message.texts("bottom")), tuple(message.texts("top")), message, message.line)
 
 
-def _old_layer(message: Message) -> Layer:
+def _old_layer(message: TextMessage) -> CaffeLayer:
     inner = message.messages("layer")
     types = V0_TYPES if inner else V1_TYPES
     fields = inner[0] if inner else message
@@ -132,14 +132,14 @@ def _old_layer(message: Message) -> Layer:
         raise FormatError(f"`{name}`: `{written}` is no type{suggest(written, types)}", line=message.line)
     if inner:
         renamed = [field._replace(name=V0_FIELDS.get(field.name, field.name)) for field in fields.fields]
-        nested = [Field(each, Message(each, fields.line, renamed), fields.line) for each in V0_MESSAGES]
+        nested = [TextField(each, TextMessage(each, fields.line, renamed), fields.line) for each in V0_MESSAGES]
         rules = [field for field in message.fields if field.name in ("include", "exclude")]
-        fields = Message("layer", fields.line, [*renamed, *nested, *rules])
+        fields = TextMessage("layer", fields.line, [*renamed, *nested, *rules])
     bottoms, tops = tuple(message.texts("bottom")), tuple(message.texts("top"))
-    return Layer(name, types[written], bottoms, tops, fields, message.line)
+    return CaffeLayer(name, types[written], bottoms, tops, fields, message.line)
 
 
-def _is_in(layer: Message, phase: str, stages: Collection[str], level: int) -> bool:
+def _is_in(layer: TextMessage, phase: str, stages: Collection[str], level: int) -> bool:
     """Whether Caffe's `Net::FilterNet` keeps the layer: any of its `include` rules is met, or no `exclude` rule."""
     include, exclude = layer.messages("include"), layer.messages("exclude")
     if include and exclude:
@@ -149,7 +149,7 @@ def _is_in(layer: Message, phase: str, stages: Collection[str], level: int) -> b
     return not any(_meets(rule, phase, stages, level) for rule in exclude)
 
 
-def _meets(rule: Message, phase: str, stages: Collection[str], level: int) -> bool:
+def _meets(rule: TextMessage, phase: str, stages: Collection[str], level: int) -> bool:
     if "phase" in rule and rule.choice("phase", PHASES) != phase:
         return False
     lowest, highest = rule.integer("min_level", level, -(2**31)), rule.integer("max_level", level, -(2**31))
@@ -157,7 +157,7 @@ def _meets(rule: Message, phase: str, stages: Collection[str], level: int) -> bo
     return lowest <= level <= highest and wanted <= set(stages) and not unwanted & set(stages)
 
 
-def _without_padding_layers(layers: list[Layer]) -> list[Layer]:
+def _without_padding_layers(layers: list[CaffeLayer]) -> list[CaffeLayer]:
     """V0 pads in a layer of its own; its number goes to the convolutions and pools that read it."""
     padding = {layer.tops[0]: layer for layer in layers if layer.type == "padding" and layer.tops and layer.bottoms}
     if not padding:
@@ -172,11 +172,11 @@ def _without_padding_layers(layers: list[Layer]) -> list[Layer]:
             continue
         pad = source.fields.all("pad")
         fields = [
-            Field(field.name, Message(field.name, field.line, [*field.value.fields, *pad]), field.line)
-            if isinstance(field.value, Message) and field.name in ("convolution_param", "pooling_param")
+            TextField(field.name, TextMessage(field.name, field.line, [*field.value.fields, *pad]), field.line)
+            if isinstance(field.value, TextMessage) and field.name in ("convolution_param", "pooling_param")
             else field
             for field in layer.fields.fields
         ]
         bottoms = (source.bottoms[0], *layer.bottoms[1:])
-        kept.append(layer._replace(bottoms=bottoms, fields=Message("layer", layer.line, fields)))
+        kept.append(layer._replace(bottoms=bottoms, fields=TextMessage("layer", layer.line, fields)))
     return kept

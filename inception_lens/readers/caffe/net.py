@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Input, Node, Writer, output_name
 from inception_lens.ops import Op, Shape, TensorType, Unknown
-from inception_lens.readers.caffe.inputs import Source, unknown_shape
-from inception_lens.readers.caffe.layers import Layer
-from inception_lens.readers.names import Names
+from inception_lens.readers.caffe.inputs import CaffeInput, unknown_shape
+from inception_lens.readers.caffe.layers import CaffeLayer
+from inception_lens.readers.names import UniqueNames
 
-NOBODY_KNOWS = TensorType(())
+UNKNOWN_TYPE = TensorType(())
 """Stands for a blob whose shape no rule tells; what reads it is an Unknown too."""
 
 
-class Net:
+class CaffeGraphBuilder:
     """What each blob's name means at a point of the file: layers in place give the same name a new meaning."""
 
-    def __init__(self, sources: Sequence[Source], shapes: Mapping[str, Shape], read: set[str]) -> None:
+    def __init__(self, sources: Sequence[CaffeInput], shapes: Mapping[str, Shape], read: set[str]) -> None:
         """Begin with the `sources` that are `read`; the others, such as labels, are left out."""
         missing = [source for source in sources if source.blob in read and source.blob not in shapes]
         if missing:
@@ -27,13 +27,13 @@ class Net:
         self.blobs = {blob: blob for blob in used}
         self.mysteries: set[str] = set()
         """Nodes and outputs of them whose shape nobody knows."""
-        self.affine: dict[Layer, Layer] = {}
+        self.affine: dict[CaffeLayer, CaffeLayer] = {}
         """Scale and Bias layers that belong to the batch norm before them."""
         self.frozen: set[str] = set()
         self.was_read: set[str] = set()
-        self.names = Names(used)
+        self.names = UniqueNames(used)
 
-    def bottom(self, layer: Layer, i: int = 0) -> str:
+    def bottom(self, layer: CaffeLayer, i: int = 0) -> str:
         """The node that makes the layer's bottom number `i`.
 
         Raises:
@@ -51,7 +51,7 @@ class Net:
         """Shape of a node's output."""
         return self.writer.shape(node)
 
-    def add(self, layer: Layer, op: Op, *inputs: str, suffix: str = "", owner: Layer | None = None) -> str:
+    def add(self, layer: CaffeLayer, op: Op, *inputs: str, suffix: str = "", owner: CaffeLayer | None = None) -> str:
         """Write a node for the layer, called as it is or `<its name>/<suffix>`, and return its name.
 
         What is said of the layer's tensors, that they are shared or do not learn, is looked up in `owner`, or in the
@@ -65,7 +65,7 @@ class Net:
         self.was_read.update(inputs)
         return name
 
-    def tensors(self, layer: Layer, node: str, op: Op, inputs: Sequence[str]) -> tuple[str, ...]:
+    def tensors(self, layer: CaffeLayer, node: str, op: Op, inputs: Sequence[str]) -> tuple[str, ...]:
         """Names of the tensors that a node shares with others; none where all are its own."""
         roles = [tensor.role for tensor in op.parameters(*map(self.shape, inputs))]
         own = [f"{node}.{role}" for role in roles]
@@ -76,27 +76,27 @@ class Net:
             return ()
         return (*names, *[f"{node}.{tensor.role}" for tensor in op.buffers(*map(self.shape, inputs))])
 
-    def chain(self, layer: Layer, x: str, steps: Sequence[tuple[str, Op]]) -> str:
+    def chain(self, layer: CaffeLayer, x: str, steps: Sequence[tuple[str, Op]]) -> str:
         """Write operations one behind the other, the last of them under the layer's own name."""
         for i, (suffix, op) in enumerate(steps, 1):
             x = self.add(layer, op, x, suffix="" if i == len(steps) else suffix)
         return x
 
-    def unknown(self, layer: Layer, shapes: Sequence[Shape] = ()) -> tuple[str, ...]:
+    def unknown(self, layer: CaffeLayer, shapes: Sequence[Shape] = ()) -> tuple[str, ...]:
         """Write an Unknown, its outputs of `shapes` where they are known all the same; in place, of the bottom's."""
         inputs = tuple(self.bottom(layer, i) for i in range(len(layer.bottoms)))
         declared = tuple(TensorType(shape) for shape in shapes)
         told = bool(declared)
         if not told and layer.tops == layer.bottoms and not self.mysteries & set(inputs):
             declared, told = tuple(TensorType(self.shape(node)) for node in inputs), True
-        declared = declared or (NOBODY_KNOWS,) * max(len(layer.tops), 1)
+        declared = declared or (UNKNOWN_TYPE,) * max(len(layer.tops), 1)
         name = self.add(layer, Unknown(layer.type, declared), *inputs)
         outputs = tuple(output_name(name, i) for i in range(len(declared)))
         if not told:
             self.mysteries.update(outputs)
         return outputs
 
-    def bind(self, layer: Layer, nodes: Sequence[str]) -> None:
+    def bind(self, layer: CaffeLayer, nodes: Sequence[str]) -> None:
         """Let the layer's tops mean these nodes.
 
         Raises:
@@ -107,7 +107,7 @@ class Net:
         self.blobs.update(zip(layer.tops, nodes, strict=False))
 
 
-def axis_of(layer: Layer, written: int, rank: int, *, most: int = 0) -> int:
+def axis_of(layer: CaffeLayer, written: int, rank: int, *, most: int = 0) -> int:
     """An axis counted from the front; `most` more than the last is allowed.
 
     Raises:

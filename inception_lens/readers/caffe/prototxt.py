@@ -9,15 +9,15 @@ import msgspec
 from inception_lens.errors import ConfigError, FormatError, GraphError
 from inception_lens.graph import About, Graph, Mode, Output
 from inception_lens.ops import Shape
-from inception_lens.readers.caffe.inputs import is_source, settle, sources
-from inception_lens.readers.caffe.layers import Layer, layers_of, stages_of
-from inception_lens.readers.caffe.net import Net
-from inception_lens.readers.caffe.text_format import Message, parse
+from inception_lens.readers.caffe.inputs import input_shapes, is_source, net_inputs
+from inception_lens.readers.caffe.layers import CaffeLayer, layers_of, stages_of
+from inception_lens.readers.caffe.net import CaffeGraphBuilder
+from inception_lens.readers.caffe.text_format import TextMessage, parse
 from inception_lens.readers.caffe.unweighted import PLAIN
 from inception_lens.readers.caffe.weighted import WEIGHTED
-from inception_lens.readers.files import one_line, read_bytes, shown
+from inception_lens.readers.files import display_path, one_line, read_bytes
 
-LARGEST_FILE = 8_000_000
+MAX_FILE_SIZE = 8_000_000
 """Bytes; the prototxt of a ResNet-152 takes a hundred thousand."""
 
 HANDLERS = {**PLAIN, **WEIGHTED}
@@ -25,14 +25,14 @@ IGNORED = {"Accuracy", "HDF5Output", "Silence", "DetectionEvaluate"}
 """Layers that measure or swallow: no part of the network."""
 
 
-class Settings(NamedTuple):
+class NetState(NamedTuple):
     """What a caller chooses of a file that holds several nets."""
 
     stages: tuple[str, ...] = ()
     level: int = 0
 
 
-def settings(given: Mapping[str, object]) -> Settings:
+def net_state(given: Mapping[str, object]) -> NetState:
     """Read `stage=a,b` and `level=N`.
 
     Raises:
@@ -45,14 +45,14 @@ def settings(given: Mapping[str, object]) -> Settings:
         level = int(str(given.get("level", 0)))
     except ValueError:
         raise ConfigError(f"`level` is {given['level']!r}: a whole number") from None
-    return Settings(tuple(filter(None, str(given.get("stage", "")).split(","))), level)
+    return NetState(tuple(filter(None, str(given.get("stage", "")).split(","))), level)
 
 
 def read_prototxt(
     path: str,
     inputs: Mapping[str, Shape] | Shape | None = None,
     mode: Mode = "inference",
-    chosen: Settings = Settings(),  # noqa: B008  (frozen)
+    chosen: NetState = NetState(),  # noqa: B008  (frozen)
 ) -> Graph:
     """Read a file; `inference` is Caffe's phase TEST, `training` TRAIN.
 
@@ -64,28 +64,30 @@ def read_prototxt(
             reaches it; with the line.
     """
     try:
-        text = read_bytes(path, LARGEST_FILE, "Caffe prototxt").decode("utf-8-sig")
+        text = read_bytes(path, MAX_FILE_SIZE, "Caffe prototxt").decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(f"{shown(path)}: no text, and no prototxt: {error.reason} at byte {error.start}") from None
+        raise FormatError(
+            f"{display_path(path)}: not a prototxt in UTF-8: {error.reason} at byte {error.start}"
+        ) from None
     try:
-        graph = read(parse(text), inputs, mode, chosen)
+        graph = read_net(parse(text), inputs, mode, chosen)
     except (FormatError, GraphError) as error:
         line = getattr(error, "line", 0)
-        raise FormatError(f"{shown(path)}{f':{line}' if line else ''}: {one_line(error)}", line=line) from None
-    return msgspec.structs.replace(graph, about=About(graph.name, shown(path), "prototxt"))
+        raise FormatError(f"{display_path(path)}{f':{line}' if line else ''}: {one_line(error)}", line=line) from None
+    return msgspec.structs.replace(graph, about=About(graph.name, display_path(path), "prototxt"))
 
 
-def read(net: Message, inputs: Mapping[str, Shape] | Shape | None, mode: Mode, chosen: Settings) -> Graph:
+def read_net(net: TextMessage, inputs: Mapping[str, Shape] | Shape | None, mode: Mode, chosen: NetState) -> Graph:
     """Make a graph of a net's fields; as `read_prototxt`."""
     layers = layers_of(net, mode, chosen.stages, chosen.level)
-    found = sources(net, layers)
+    found = net_inputs(net, layers)
     body = [layer for layer in layers if not is_source(layer)]
     if not found or not any(layer.tops for layer in body):
         stages = stages_of(net) - set(chosen.stages)
         hint = f"; its layers ask for a stage, such as --set stage={min(stages)}" if stages else ""
         raise FormatError(f"no input or no layer is left in this phase{hint}")
     sought = {blob for layer in body if not _measures(layer) for blob in layer.bottoms}
-    reading = Net(found, settle(found, inputs), sought)
+    reading = CaffeGraphBuilder(found, input_shapes(found, inputs), sought)
     reading.affine = _affine(body)
     outputs: dict[str, float] = {}
     for layer in body:
@@ -96,11 +98,11 @@ def read(net: Message, inputs: Mapping[str, Shape] | Shape | None, mode: Mode, c
     return _graph(reading, net.text("name") or "net", outputs, mode)
 
 
-def _measures(layer: Layer) -> bool:
+def _measures(layer: CaffeLayer) -> bool:
     return layer.type in IGNORED or layer.type.endswith(("Loss", "LossLayer")) or layer.type == "SoftmaxWithLoss"
 
 
-def _write(net: Net, layer: Layer, outputs: dict[str, float]) -> None:
+def _write(net: CaffeGraphBuilder, layer: CaffeLayer, outputs: dict[str, float]) -> None:
     weights = layer.fields.numbers("loss_weight")
     if _measures(layer):
         if layer.type not in IGNORED:
@@ -111,10 +113,10 @@ def _write(net: Net, layer: Layer, outputs: dict[str, float]) -> None:
                     outputs[node] = outputs.get(node, 0.0) + weight
         return
     handler = HANDLERS.get(layer.type)
-    read = {net.bottom(layer, i) for i in range(len(layer.bottoms))}
+    read_net = {net.bottom(layer, i) for i in range(len(layer.bottoms))}
     if layer in net.affine.values():
         nodes: tuple[str, ...] = (net.bottom(layer),)
-    elif handler is None or read & net.mysteries:
+    elif handler is None or read_net & net.mysteries:
         nodes = net.unknown(layer)
     else:
         nodes = handler(net, layer)
@@ -124,10 +126,10 @@ def _write(net: Net, layer: Layer, outputs: dict[str, float]) -> None:
             outputs[node] = weight
 
 
-def _affine(layers: list[Layer]) -> dict[Layer, Layer]:
+def _affine(layers: list[CaffeLayer]) -> dict[CaffeLayer, CaffeLayer]:
     """Batch norms, each with the Scale or Bias layer that alone reads it: PyTorch has both in one."""
-    maker: dict[str, Layer] = {}
-    readers: Counter[Layer] = Counter()
+    maker: dict[str, CaffeLayer] = {}
+    readers: Counter[CaffeLayer] = Counter()
     pairs = []
     for layer in layers:
         for blob in layer.bottoms:
@@ -143,14 +145,14 @@ def _affine(layers: list[Layer]) -> dict[Layer, Layer]:
     return {before: after for before, after in pairs if readers[before] == 1}
 
 
-def _graph(net: Net, name: str, outputs: dict[str, float], mode: Mode) -> Graph:
+def _graph(net: CaffeGraphBuilder, name: str, outputs: dict[str, float], mode: Mode) -> Graph:
     given = [Output(node, weight) for node, weight in outputs.items()]
     ends = _unread(net, outputs)
     graph = net.writer.graph([*given, *map(Output, ends)], mode, About(name, "", "prototxt"))
     return msgspec.structs.replace(graph, frozen=frozenset(net.frozen)) if net.frozen else graph
 
 
-def _unread(net: Net, outputs: Collection[str]) -> list[str]:
+def _unread(net: CaffeGraphBuilder, outputs: Collection[str]) -> list[str]:
     """Blobs that nobody reads in the end, in the order in which they were made."""
     made = dict.fromkeys(node for node in net.blobs.values() if node not in net.given)
     return [node for node in made if node not in net.was_read and node not in outputs]

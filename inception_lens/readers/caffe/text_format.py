@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from inception_lens.errors import FormatError, suggest
 
-DEEPEST = 32
+MAX_DEPTH = 32
 """Messages inside each other; Caffe's have four."""
 MAX_FIELDS = 100_000
 
@@ -28,30 +28,30 @@ ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
-class Field(NamedTuple):
+class TextField(NamedTuple):
     """One field as it is written: a message, or the text of a scalar."""
 
     name: str
-    value: "Message | str"
+    value: "TextMessage | str"
     line: int
     quoted: bool = False
 
 
-class Message:
+class TextMessage:
     """The fields between two braces, in their order; the questions ask for one that is of a kind."""
 
-    def __init__(self, name: str = "", line: int = 1, fields: list[Field] | None = None) -> None:
+    def __init__(self, name: str = "", line: int = 1, fields: list[TextField] | None = None) -> None:
         self.name, self.line = name, line
-        self.fields: list[Field] = fields if fields is not None else []
+        self.fields: list[TextField] = fields if fields is not None else []
 
     def __contains__(self, name: str) -> bool:
         return any(field.name == name for field in self.fields)
 
-    def all(self, name: str) -> list[Field]:
+    def all(self, name: str) -> list[TextField]:
         """Every field of that name."""
         return [field for field in self.fields if field.name == name]
 
-    def messages(self, name: str) -> list["Message"]:
+    def messages(self, name: str) -> list["TextMessage"]:
         """Every message of that name.
 
         Raises:
@@ -59,16 +59,18 @@ class Message:
         """
         found = []
         for field in self.all(name):
-            if not isinstance(field.value, Message):
+            if not isinstance(field.value, TextMessage):
                 raise FormatError(f"`{name}` is {_shown(field.value)}: it holds fields, in braces", line=field.line)
             found.append(field.value)
         return found
 
-    def message(self, name: str) -> "Message":
+    def message(self, name: str) -> "TextMessage":
         """The message of that name, several of them as one, and an empty one where there is none."""
         found = self.messages(name)
         line = found[0].line if found else self.line
-        return found[0] if len(found) == 1 else Message(name, line, [field for each in found for field in each.fields])
+        return (
+            found[0] if len(found) == 1 else TextMessage(name, line, [field for each in found for field in each.fields])
+        )
 
     def integers(self, name: str, least: int = 0, most: int = 2**31 - 1) -> list[int]:
         """Every whole number of that name.
@@ -170,7 +172,7 @@ class Message:
         return value
 
 
-def parse(text: str) -> Message:
+def parse(text: str) -> TextMessage:
     """Read a text.
 
     Raises:
@@ -217,9 +219,9 @@ class _Parser:
         seen = _shown(self.text[at : at + 20].split("\n")[0]) if at < len(self.text) else "the end of the file"
         return FormatError(f"column {column}: {message}, at {seen}", line=self.line)
 
-    def document(self) -> Message:
-        root = Message("the net")
-        stack: list[tuple[Message, str]] = [(root, "")]
+    def document(self) -> TextMessage:
+        root = TextMessage("the net")
+        stack: list[tuple[TextMessage, str]] = [(root, "")]
         fields = 0
         while True:
             token, (message, closing) = self.token, stack[-1]
@@ -234,8 +236,8 @@ class _Parser:
                 self.next()
             elif token.kind == "word" or token.text == "[":
                 fields += 1
-                if fields > MAX_FIELDS or len(stack) > DEEPEST:
-                    limit = f"{MAX_FIELDS:,} fields" if fields > MAX_FIELDS else f"{DEEPEST} messages in each other"
+                if fields > MAX_FIELDS or len(stack) > MAX_DEPTH:
+                    limit = f"{MAX_FIELDS:,} fields" if fields > MAX_FIELDS else f"{MAX_DEPTH} messages in each other"
                     raise self.wrong(token.at, f"more than {limit}")
                 if opened := self.field(message):
                     stack.append(opened)
@@ -243,7 +245,7 @@ class _Parser:
                 expected = f"a field's name or `{closing}`" if closing else "a field's name"
                 raise self.wrong(token.at, f"expected {expected}")
 
-    def field(self, message: Message) -> tuple[Message, str] | None:
+    def field(self, message: TextMessage) -> tuple[TextMessage, str] | None:
         """Read a field into `message`; the message that it opens, and what closes it."""
         name, line = self.token.text, self.line
         if name == "[":
@@ -271,23 +273,23 @@ class _Parser:
             self.scalar(message, name, line)
         return None
 
-    def opened(self, message: Message, name: str, line: int) -> tuple[Message, str]:
+    def opened(self, message: TextMessage, name: str, line: int) -> tuple[TextMessage, str]:
         closing = "}" if self.token.text == "{" else ">"
         self.next()
-        inner = Message(name, line)
-        message.fields.append(Field(name, inner, line))
+        inner = TextMessage(name, line)
+        message.fields.append(TextField(name, inner, line))
         return inner, closing
 
-    def scalar(self, message: Message, name: str, line: int) -> None:
+    def scalar(self, message: TextMessage, name: str, line: int) -> None:
         token = self.token
         if token.kind == "string":
             parts = []
             while self.token.kind == "string":
                 parts.append(_unescaped(self.token.text[1:-1]))
                 self.next()
-            message.fields.append(Field(name, "".join(parts), line, quoted=True))
+            message.fields.append(TextField(name, "".join(parts), line, quoted=True))
         elif token.kind in ("word", "number"):
-            message.fields.append(Field(name, token.text, line))
+            message.fields.append(TextField(name, token.text, line))
             self.next()
         else:
             raise self.wrong(token.at, f"expected a value for `{name}`")
@@ -306,7 +308,7 @@ def _unescaped(text: str) -> str:
     return ESCAPE.sub(plain, text)
 
 
-def _whole(text: "Message | str") -> int | None:
+def _whole(text: "TextMessage | str") -> int | None:
     if not isinstance(text, str) or len(text) > 24:
         return None
     if re.fullmatch(r"[-+]?(0[xX][0-9a-fA-F]+|[1-9][0-9]*|0)", text):
@@ -314,7 +316,7 @@ def _whole(text: "Message | str") -> int | None:
     return int(text, 8) if re.fullmatch(r"[-+]?0[0-7]+", text) else None
 
 
-def _shown(value: "Message | str") -> str:
-    if isinstance(value, Message):
+def _shown(value: "TextMessage | str") -> str:
+    if isinstance(value, TextMessage):
         return "a message in braces"
     return repr(value) if len(value) <= 40 else f"{value[:37]!r}..."

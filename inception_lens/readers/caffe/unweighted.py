@@ -28,12 +28,12 @@ from inception_lens.ops import (
     TensorType,
     Upsample,
 )
-from inception_lens.readers.caffe.layers import Layer
-from inception_lens.readers.caffe.net import Net, axis_of
-from inception_lens.readers.caffe.weighted import Handler
+from inception_lens.readers.caffe.layers import CaffeLayer
+from inception_lens.readers.caffe.net import CaffeGraphBuilder, axis_of
+from inception_lens.readers.caffe.weighted import CaffeHandler
 
 
-def activation(net: Net, layer: Layer) -> tuple[str, ...]:
+def activation(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """One function of each element, in place where the top is the bottom."""
     x, inplace = net.bottom(layer), layer.tops == layer.bottoms
     slope = layer.parameters("relu_param").number("negative_slope", 0.0)
@@ -64,7 +64,7 @@ def activation(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, op, x),)
 
 
-def power(net: Net, layer: Layer) -> tuple[str, ...]:
+def power(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """(shift + scale x) ^ power, base ^ (shift + scale x) or its logarithm: as many operations as are not idle."""
     found, x = layer.parameters(f"{layer.type.lower()}_param"), net.bottom(layer)
     steps: list[tuple[str, Op]] = []
@@ -81,7 +81,7 @@ def power(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.chain(layer, x, steps),)
 
 
-def dropout(net: Net, layer: Layer) -> tuple[str, ...]:
+def dropout(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Dropout."""
     ratio = layer.parameters("dropout_param").number("dropout_ratio", 0.5)
     if not 0 <= ratio < 1:
@@ -89,7 +89,7 @@ def dropout(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Dropout(ratio), net.bottom(layer)),)
 
 
-def softmax(net: Net, layer: Layer) -> tuple[str, ...]:
+def softmax(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Softmax along one axis."""
     x = net.bottom(layer)
     rank = len(net.shape(x))
@@ -97,7 +97,7 @@ def softmax(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Softmax(-1 if axis == rank - 1 else axis), x),)
 
 
-def concat(net: Net, layer: Layer) -> tuple[str, ...]:
+def concat(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Concatenation."""
     found, inputs = layer.parameters("concat_param"), _bottoms(net, layer)
     rank = len(net.shape(inputs[0]))
@@ -105,11 +105,11 @@ def concat(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Concat(axis), *inputs),)
 
 
-def _bottoms(net: Net, layer: Layer) -> list[str]:
+def _bottoms(net: CaffeGraphBuilder, layer: CaffeLayer) -> list[str]:
     return [net.bottom(layer, i) for i in range(max(len(layer.bottoms), 1))]
 
 
-def eltwise(net: Net, layer: Layer) -> tuple[str, ...]:
+def eltwise(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """A sum, with coefficients where there are any, a product or a maximum of blobs of one shape."""
     found, inputs = layer.parameters("eltwise_param"), _bottoms(net, layer)
     operation = found.choice("operation", ("PROD", "SUM", "MAX")) if "operation" in found else "SUM"
@@ -129,13 +129,13 @@ def eltwise(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Add(factors[-1]), *inputs),)
 
 
-def axpy(net: Net, layer: Layer) -> tuple[str, ...]:
+def axpy(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """SENet's Axpy: a factor per channel times a blob, and another added."""
     product = net.add(layer, Elementwise("mul"), net.bottom(layer, 1), net.bottom(layer), suffix="product")
     return (net.add(layer, Add(), product, net.bottom(layer, 2)),)
 
 
-def slices(net: Net, layer: Layer) -> tuple[str, ...]:
+def slices(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Parts of a blob along an axis, at the points that are given or of one size."""
     found, x = layer.parameters("slice_param"), net.bottom(layer)
     shape = net.shape(x)
@@ -151,7 +151,7 @@ def slices(net: Net, layer: Layer) -> tuple[str, ...]:
     return tuple(net.add(layer, Slice(axis, ends[i], ends[i + 1]), x, suffix=str(i)) for i in range(parts))
 
 
-def reshape(net: Net, layer: Layer) -> tuple[str, ...]:
+def reshape(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Another shape, some of its sizes kept (0) or worked out (-1)."""
     found, x = layer.parameters("reshape_param"), net.bottom(layer)
     shape, wanted = net.shape(x), found.message("shape").integers("dim", -1)
@@ -168,7 +168,7 @@ def reshape(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, whole, x),)
 
 
-def flatten(net: Net, layer: Layer) -> tuple[str, ...]:
+def flatten(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Axes as one."""
     found, x = layer.parameters("flatten_param"), net.bottom(layer)
     rank = len(net.shape(x))
@@ -176,7 +176,7 @@ def flatten(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Flatten(start, -1 if end == rank - 1 else end), x),)
 
 
-def permute(net: Net, layer: Layer) -> tuple[str, ...]:
+def permute(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Axes in another order; those that are not named follow in theirs."""
     x = net.bottom(layer)
     order = layer.parameters("permute_param").integers("order", 0, 31)
@@ -184,7 +184,7 @@ def permute(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Permute((*order, *rest)), x),)
 
 
-def crop(net: Net, layer: Layer) -> tuple[str, ...]:
+def crop(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """The part of the first blob that is as large as the second, from an offset on, along the axes from `axis`."""
     found, x = layer.parameters("crop_param"), net.bottom(layer)
     shape, model = net.shape(x), net.shape(net.bottom(layer, 1))
@@ -200,7 +200,7 @@ def crop(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.chain(layer, x, steps),)
 
 
-def reduction(net: Net, layer: Layer) -> tuple[str, ...]:
+def reduction(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """A sum or mean over the axes from `axis` on."""
     found, x = layer.parameters("reduction_param"), net.bottom(layer)
     rank = len(net.shape(x))
@@ -215,7 +215,7 @@ def reduction(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.chain(layer, x, steps),)
 
 
-def argmax(net: Net, layer: Layer) -> tuple[str, ...]:
+def argmax(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Places of the largest elements: a comparison for each element."""
     found, x = layer.parameters("argmax_param"), net.bottom(layer)
     shape, top, both = net.shape(x), found.integer("top_k", 1, 1), found.flag("out_max_val", False)
@@ -226,7 +226,7 @@ def argmax(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Declared("ArgMax", (TensorType(tuple(made)),), flops_beside=top * prod(shape)), x),)
 
 
-def tile(net: Net, layer: Layer) -> tuple[str, ...]:
+def tile(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Copies of a blob side by side."""
     found, x = layer.parameters("tile_param"), net.bottom(layer)
     shape = list(net.shape(x))
@@ -234,7 +234,7 @@ def tile(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Declared("Tile", (TensorType(tuple(shape)),)), x),)
 
 
-def interp(net: Net, layer: Layer) -> tuple[str, ...]:
+def interp(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """DeepLab's Interp: a map brought to another size, bilinear."""
     found, x = layer.parameters("interp_param"), net.bottom(layer)
     shape = net.shape(x)
@@ -249,7 +249,7 @@ def interp(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Upsample(size, "bilinear"), x),)
 
 
-def shuffle(net: Net, layer: Layer) -> tuple[str, ...]:
+def shuffle(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """ShuffleNet's shuffle of channels: two axes exchanged."""
     x = net.bottom(layer)
     channels, *sides = net.shape(x)[1:] or (1,)
@@ -261,12 +261,12 @@ def shuffle(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.chain(layer, x, [("parted", parted), ("exchanged", Permute(order)), ("joined", back)]),)
 
 
-def same(net: Net, layer: Layer) -> tuple[str, ...]:
+def same(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Split: the same blob under several names."""
     return (net.bottom(layer),) * max(len(layer.tops), 1)
 
 
-PLAIN: dict[str, Handler] = {
+PLAIN: dict[str, CaffeHandler] = {
     **dict.fromkeys(
         ("AbsVal", "BNLL", "Clip", "ELU", "PReLU", "ReLU", "ReLU6", "Sigmoid", "Swish", "TanH", "Threshold"), activation
     ),

@@ -34,17 +34,19 @@ from inception_lens.ops import (
     Stored,
     TensorType,
 )
-from inception_lens.readers.caffe.layers import Layer
-from inception_lens.readers.caffe.net import Net, axis_of
-from inception_lens.readers.caffe.text_format import Message
+from inception_lens.readers.caffe.layers import CaffeLayer
+from inception_lens.readers.caffe.net import CaffeGraphBuilder, axis_of
+from inception_lens.readers.caffe.text_format import TextMessage
 
-Handler = Callable[[Net, Layer], tuple[str, ...]]
+CaffeHandler = Callable[[CaffeGraphBuilder, CaffeLayer], tuple[str, ...]]
 """Writes a layer's nodes and returns those that its tops mean."""
 
 LARGEST_WINDOW = 2**20
 
 
-def _sizes(message: Message, name: str, axes: int, default: int | None, short: str, least: int = 0) -> tuple[int, ...]:
+def _sizes(
+    message: TextMessage, name: str, axes: int, default: int | None, short: str, least: int = 0
+) -> tuple[int, ...]:
     """One number per axis: `kernel_size` once or once per axis, or `kernel_h` and `kernel_w`."""
     if axes == 2 and f"{short}_h" in message:
         return tuple(message.integer(f"{short}_{side}", default, least, LARGEST_WINDOW) for side in "hw")
@@ -56,7 +58,7 @@ def _sizes(message: Message, name: str, axes: int, default: int | None, short: s
     return (message.integer(name, default, least, LARGEST_WINDOW),) * axes
 
 
-def convolution(net: Net, layer: Layer) -> tuple[str, ...]:
+def convolution(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Convolution and Deconvolution; several bottoms are convolved by the same weights."""
     transposed = layer.type == "Deconvolution"
     found = layer.parameters("convolution_param")
@@ -82,14 +84,14 @@ def convolution(net: Net, layer: Layer) -> tuple[str, ...]:
     return tuple(nodes)
 
 
-def _channels(net: Net, x: str, layer: Layer) -> int:
+def _channels(net: CaffeGraphBuilder, x: str, layer: CaffeLayer) -> int:
     shape = net.shape(x)
     if len(shape) < 2:
         raise FormatError(f"`{layer.name}` ({layer.type}) needs a blob with channels")
     return shape[1]
 
 
-def pooling(net: Net, layer: Layer) -> tuple[str, ...]:
+def pooling(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Max and average pools; the last window counts where it is not full, and Caffe clips it where there is padding."""
     found, x = layer.parameters("pooling_param"), net.bottom(layer)
     method = found.choice("pool", ("MAX", "AVE", "STOCHASTIC"))
@@ -115,7 +117,7 @@ def pooling(net: Net, layer: Layer) -> tuple[str, ...]:
     return (name, f"{name}:1") if len(layer.tops) == 2 else (name,)
 
 
-def inner_product(net: Net, layer: Layer) -> tuple[str, ...]:
+def inner_product(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """A linear layer; the axes from `axis` are one vector."""
     found, x = layer.parameters("inner_product_param"), net.bottom(layer)
     rank = len(net.shape(x))
@@ -125,7 +127,7 @@ def inner_product(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Linear(found.integer("num_output", None, 1), found.flag("bias_term", True)), x),)
 
 
-def local_response_norm(net: Net, layer: Layer) -> tuple[str, ...]:
+def local_response_norm(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Across channels one node; within a channel the square, mean and power that Caffe's own layer is made of."""
     found, x = layer.parameters("lrn_param"), net.bottom(layer)
     size = found.integer("local_size", 5, 1, LARGEST_WINDOW)
@@ -142,7 +144,7 @@ def local_response_norm(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Elementwise("mul"), x, factor),)
 
 
-def batch_norm(net: Net, layer: Layer) -> tuple[str, ...]:
+def batch_norm(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Batch norm, with the scale and shift of the Scale layer behind it, which Caffe keeps apart."""
     found, x = layer.parameters("batch_norm_param"), net.bottom(layer)
     own = layer.type == "BN" or found.flag("scale_bias", False)
@@ -156,15 +158,15 @@ def batch_norm(net: Net, layer: Layer) -> tuple[str, ...]:
         scale=own or (after is not None and after.type == "Scale"),
         shift=own or (after is not None and (after.type == "Bias" or has_bias(after))),
     )
-    return (net.add(layer, op, x, owner=after or layer._replace(fields=Message())),)
+    return (net.add(layer, op, x, owner=after or layer._replace(fields=TextMessage())),)
 
 
-def has_bias(scale: Layer) -> bool:
+def has_bias(scale: CaffeLayer) -> bool:
     """Whether a Scale layer adds a bias."""
     return scale.parameters("scale_param").flag("bias_term", False)
 
 
-def scale(net: Net, layer: Layer) -> tuple[str, ...]:
+def scale(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """A product or a sum with a learned tensor, or with a second bottom, along some axes."""
     is_scale = layer.type == "Scale"
     found, x = layer.parameters("scale_param" if is_scale else "bias_param"), net.bottom(layer)
@@ -192,7 +194,7 @@ def scale(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Elementwise("add"), product, net.add(layer, Stored(learned), suffix="bias")),)
 
 
-def mean_variance_norm(net: Net, layer: Layer) -> tuple[str, ...]:
+def mean_variance_norm(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """MVN: mean and variance of each channel, or of each sample, of this very input."""
     found, x = layer.parameters("mvn_param"), net.bottom(layer)
     across, eps, shape = found.flag("across_channels", False), found.number("eps", 1e-9), net.shape(x)
@@ -202,7 +204,7 @@ def mean_variance_norm(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Elementwise("sub"), x, mean),)
 
 
-def normalize(net: Net, layer: Layer) -> tuple[str, ...]:
+def normalize(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """SSD's Normalize: division by the Euclidean norm of each position or sample, and a learned scale."""
     found, x = layer.parameters("norm_param"), net.bottom(layer)
     shape = net.shape(x)
@@ -214,7 +216,7 @@ def normalize(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Elementwise("mul"), unit, learned),)
 
 
-def embed(net: Net, layer: Layer) -> tuple[str, ...]:
+def embed(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """A table that is looked up, and a bias."""
     found, x = layer.parameters("embed_param"), net.bottom(layer)
     width, bias = found.integer("num_output", None, 1), found.flag("bias_term", True)
@@ -223,7 +225,7 @@ def embed(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Elementwise("add"), x, net.add(layer, Stored((width,)), suffix="bias")),) if bias else (x,)
 
 
-def recurrent(net: Net, layer: Layer) -> tuple[str, ...]:
+def recurrent(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """LSTM and RNN over (T, N, ...); Caffe's have one bias where PyTorch's have two, and an RNN a layer of outputs."""
     found, x = layer.parameters("recurrent_param"), net.bottom(layer)
     hidden, shape = found.integer("num_output", None, 1), net.shape(x)
@@ -247,13 +249,13 @@ def recurrent(net: Net, layer: Layer) -> tuple[str, ...]:
     return (net.add(layer, Declared(layer.type, (output,), steps * macs, steps * flops), *inputs, *weights),)
 
 
-def parameter(net: Net, layer: Layer) -> tuple[str, ...]:
+def parameter(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """A learned tensor by itself."""
     shape = tuple(layer.parameters("parameter_param").message("shape").integers("dim", 1))
     return (net.add(layer, Stored(shape)),)
 
 
-def roi_pooling(net: Net, layer: Layer) -> tuple[str, ...]:
+def roi_pooling(net: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Pools of regions: how many elements each region has is known only when it runs, the output's shape before."""
     found = layer.parameters("roi_pooling_param")
     maps, regions = net.shape(net.bottom(layer)), net.shape(net.bottom(layer, 1))
@@ -261,7 +263,7 @@ def roi_pooling(net: Net, layer: Layer) -> tuple[str, ...]:
     return net.unknown(layer, [(regions[0], maps[1], *size)] if len(maps) == 4 and regions else [])
 
 
-WEIGHTED: dict[str, Handler] = {
+WEIGHTED: dict[str, CaffeHandler] = {
     "BN": batch_norm,
     "BatchNorm": batch_norm,
     "Bias": scale,

@@ -6,13 +6,13 @@ one, their place is not even read.
 
 from inception_lens.errors import FormatError
 from inception_lens.readers import wire_format as wire
-from inception_lens.readers.tensors import Tensor, checked
+from inception_lens.readers.tensors import WeightTensor, check_shape
 
 MODEL_GRAPH, GRAPH_INITIALISER = 7, 5
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW, TENSOR_LOCATION = 1, 2, 8, 9, 14
 TENSOR_NUMBERS = {4: "float32", 5: "int32", 6: "text", 7: "int64", 10: "float64", 11: "uint64"}
 
-TYPES = {
+ONNX_DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "text", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
     17: "float8_e4m3fn", 18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "uint4", 22: "int4",
@@ -20,41 +20,41 @@ TYPES = {
 }  # fmt: skip
 """Numbers of `TensorProto.DataType`."""
 
-BITS = {
+ONNX_BITS = {
     "float32": 32, "uint8": 8, "int8": 8, "uint16": 16, "int16": 16, "int32": 32, "int64": 64, "bool": 8, "float16": 16,
     "float64": 64, "uint32": 32, "uint64": 64, "complex64": 64, "complex128": 128, "bfloat16": 16, "float8_e4m3fn": 8,
     "float8_e4m3fnuz": 8, "float8_e5m2": 8, "float8_e5m2fnuz": 8, "uint4": 4, "int4": 4, "float4_e2m1fn": 4,
     "float8_e8m0fnu": 8, "uint2": 2, "int2": 2,
 }  # fmt: skip
 
-Place = tuple[int, int] | None
+DataRange = tuple[int, int] | None
 """Where raw numbers begin and end; None where there are none."""
 
 
-def initialisers(data: memoryview) -> dict[str, tuple[Tensor, Place]]:
+def list_initializers(data: memoryview) -> dict[str, tuple[WeightTensor, DataRange]]:
     """The initialisers of a model's graph by name, and where their raw numbers lie.
 
     Raises:
         FormatError: it is no protocol buffer.
     """
-    found: dict[str, tuple[Tensor, Place]] = {}
+    found: dict[str, tuple[WeightTensor, DataRange]] = {}
     for graph in wire.parts(data):
         if graph.number == MODEL_GRAPH and graph.kind == wire.BYTES:
             for field in wire.fields(data, graph.start, graph.end):
                 if field.number == GRAPH_INITIALISER and field.kind == wire.BYTES:
-                    tensor, place = described(data, field)
+                    tensor, place = read_tensor_proto(data, field)
                     found[tensor.name] = tensor, place
     return found
 
 
-def described(data: memoryview, whole: wire.Field) -> tuple[Tensor, Place]:
+def read_tensor_proto(data: memoryview, whole: wire.WireField) -> tuple[WeightTensor, DataRange]:
     """One TensorProto: name, shape and dtype, and where its raw numbers lie.
 
     Raises:
         FormatError: it is none.
     """
     name, dims, kind = "", [], 0
-    place: Place = None
+    place: DataRange = None
     external = False
     for field in wire.fields(data, whole.start, whole.end):
         if field.number == TENSOR_DIMS:
@@ -67,14 +67,14 @@ def described(data: memoryview, whole: wire.Field) -> tuple[Tensor, Place]:
             place = field.start, field.end
         elif field.number == TENSOR_LOCATION:
             external = bool(field.value)
-    shape, dtype = checked(name[:80], tuple(dims)), TYPES.get(kind, f"type {kind}")
+    shape, dtype = check_shape(name[:80], tuple(dims)), ONNX_DTYPES.get(kind, f"type {kind}")
     if len(shape) > 64:
         raise FormatError(f"`{name[:80]}` has {len(shape)} axes")
-    tensor = Tensor(name, shape, dtype)
-    size = -(-tensor.elements * BITS[dtype] // 8) if dtype in BITS else None
+    tensor = WeightTensor(name, shape, dtype)
+    size = -(-tensor.elements * ONNX_BITS[dtype] // 8) if dtype in ONNX_BITS else None
     if external:
-        return Tensor(name, shape, dtype, size, "its numbers lie in another file, which is not read"), None
-    return Tensor(name, shape, dtype, size), place
+        return WeightTensor(name, shape, dtype, size, "its numbers lie in another file, which is not read"), None
+    return WeightTensor(name, shape, dtype, size), place
 
 
 LARGEST_KEPT = 16_384
@@ -93,7 +93,7 @@ _MODEL: dict[int, object] = {7: _GRAPH, 25: {7: _NODE}}
 TENSOR_EXTERNAL = 13
 
 
-def without_numbers(data: memoryview) -> bytes:
+def strip_tensor_data(data: memoryview) -> bytes:
     """The model with every large tensor emptied, and without the places of tensors in other files.
 
     Raises:
@@ -125,7 +125,7 @@ class _Stripping:
             at = field.end
         return parts
 
-    def drops(self, field: wire.Field) -> bool:
+    def drops(self, field: wire.WireField) -> bool:
         """Whether a part of a tensor is left out."""
         numbers = field.number == TENSOR_RAW or field.number in TENSOR_NUMBERS
         return field.number == TENSOR_EXTERNAL or (numbers and field.end - field.start > LARGEST_KEPT)

@@ -34,12 +34,12 @@ from inception_lens.ops import (
     TensorType,
     format_shape,
 )
-from inception_lens.readers.onnx.run import Run
-from inception_lens.readers.onnx.values import Call, Pending, Value
-from inception_lens.readers.onnx.windows import Handler, number, weighted
+from inception_lens.readers.onnx.run import OnnxGraphBuilder
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall
+from inception_lens.readers.onnx.windows import OnnxHandler, decimal, weighted
 
 
-def gemm(run: Run, call: Call) -> list[Value]:
+def gemm(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """A matrix product and a sum: a linear layer where the second matrix is a weight."""
     a, b = call.given(0), call.given(1)
     transposed = bool(call.attributes.get("transB", 0))
@@ -52,7 +52,7 @@ def gemm(run: Run, call: Call) -> list[Value]:
     if plain and b.is_weight and simple:
         if a.shape[-1] != features:
             raise FormatError(f"weights of {format_shape(b.shape)} do not fit an input of {format_shape(a.shape)}")
-        weights: list[tuple[Value, Shape]] = [(b, (out, features))]
+        weights: list[tuple[OnnxValue, Shape]] = [(b, (out, features))]
         if bias is not None:
             weights.append((bias, (out,)))
         return [weighted(run, call, Linear(out, bias is not None), a, weights)]
@@ -67,7 +67,7 @@ def gemm(run: Run, call: Call) -> list[Value]:
     return [run.add(f"{call.name}/add", Elementwise("add"), made.node, run.tensor(bias))] if bias else [made]
 
 
-def matmul(run: Run, call: Call) -> list[Value]:
+def matmul(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """A matrix product; with a matrix of weights a linear layer, which a sum with a vector behind it gives a bias."""
     a, b = call.given(0), call.given(1)
     if not (b.is_weight and len(b.shape) == 2 and a.shape) or a.is_weight:
@@ -76,8 +76,8 @@ def matmul(run: Run, call: Call) -> list[Value]:
     if a.shape[-1] != features:
         raise FormatError(f"weights of {format_shape(b.shape)} do not fit an input of {format_shape(a.shape)}")
 
-    def write(bias: Value | None = None, name: str = "") -> str:
-        weights: list[tuple[Value, Shape]] = [(b, (out, features))]
+    def write(bias: OnnxValue | None = None, name: str = "") -> str:
+        weights: list[tuple[OnnxValue, Shape]] = [(b, (out, features))]
         if bias is not None:
             weights.append((bias, (out,)))
         whole = call._replace(name=name) if call.name == f"{name}/product" else call
@@ -86,7 +86,7 @@ def matmul(run: Run, call: Call) -> list[Value]:
     if call.used[0] != 1:
         return [run.value(write())]
     kind = TensorType((*a.shape[:-1], out), a.dtype)
-    return [Value(kind, pending=Pending("linear", once(write), run.tensor(a), write))]
+    return [OnnxValue(kind, pending=PendingCall("linear", once(write), run.tensor(a), write))]
 
 
 def once(write: Callable[[], str]) -> Callable[[], str]:
@@ -101,7 +101,7 @@ def once(write: Callable[[], str]) -> Callable[[], str]:
     return written
 
 
-def batch_norm(run: Run, call: Call) -> list[Value]:
+def batch_norm(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """BatchNormalization; a scale or shift that is a Constant of the graph was not learned."""
     x = call.given(0)
     tensors = [call.given(i) for i in range(1, 5)]
@@ -111,8 +111,8 @@ def batch_norm(run: Run, call: Call) -> list[Value]:
         )
     scale, shift = (each.is_weight and not each.constant for each in tensors[:2])
     op = (BatchNorm1d, BatchNorm1d, BatchNorm2d, BatchNorm3d)[len(x.shape) - 2](
-        eps=number(call.attributes.get("epsilon", 1e-5)),
-        momentum=round(1 - number(call.attributes.get("momentum", 0.9)), 6),
+        eps=decimal(call.attributes.get("epsilon", 1e-5)),
+        momentum=round(1 - decimal(call.attributes.get("momentum", 0.9)), 6),
         scale=scale,
         shift=shift,
     )
@@ -120,14 +120,14 @@ def batch_norm(run: Run, call: Call) -> list[Value]:
     return [weighted(run, call, op, x, [(each, each.shape) for each in (*own, *tensors[2:])])]
 
 
-def layer_norm(run: Run, call: Call) -> list[Value]:
+def layer_norm(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """LayerNormalization and RMSNormalization over the axes from `axis` on."""
     x = call.given(0)
     rank, rms = len(x.shape), call.op != "LayerNormalization"
     axis = int(call.attributes.get("axis", -1))
     over = x.shape[axis if axis < 0 else axis - rank :]
     weights = [(call.given(i), over) for i in (1, 2) if call.has(i)]
-    eps = number(call.attributes.get("epsilon", 1e-5))
+    eps = decimal(call.attributes.get("epsilon", 1e-5))
     scale, shift = call.has(1), call.has(2)
     learned = all(value.is_weight and value.shape == over for value, _ in weights)
     op = RMSNorm(over, eps, scale) if rms else LayerNorm(over, eps, scale, shift)
@@ -140,10 +140,10 @@ def layer_norm(run: Run, call: Call) -> list[Value]:
     return [made]
 
 
-def channel_norm(run: Run, call: Call) -> list[Value]:
+def channel_norm(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """InstanceNormalization and GroupNormalization, with a scale and a shift for each channel."""
     x, scale, shift = (call.given(i) for i in range(3))
-    eps = number(call.attributes.get("epsilon", 1e-5))
+    eps = decimal(call.attributes.get("epsilon", 1e-5))
     groups = int(call.attributes.get("num_groups", 1))
     affine = scale.is_weight and shift.is_weight and not scale.constant and scale.shape == x.shape[1:2]
     op: Op = GroupNorm(groups, eps, affine) if call.op.startswith("Group") else InstanceNorm(eps, affine)
@@ -152,17 +152,17 @@ def channel_norm(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, op, run.tensor(x))]
 
 
-def local_response_norm(run: Run, call: Call) -> list[Value]:
+def local_response_norm(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """LRN."""
     names = (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
-    alpha, beta, bias = (number(call.attributes.get(name, default)) for name, default in names)
+    alpha, beta, bias = (decimal(call.attributes.get(name, default)) for name, default in names)
     op = LocalResponseNorm(int(call.attributes.get("size", 0)), alpha, beta, bias)
     if op.size < 1:
         raise FormatError(f"a size of {op.size}")
     return [run.add(call.name, op, run.tensor(call.given(0)))]
 
 
-def lp_norm(run: Run, call: Call) -> list[Value]:
+def lp_norm(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """LpNormalization: division by the norm of an axis."""
     x = call.given(0)
     axis = int(call.attributes.get("axis", -1)) % max(len(x.shape), 1)
@@ -170,7 +170,7 @@ def lp_norm(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Elementwise("div"), run.tensor(x), norm.node)]
 
 
-def embedding(run: Run, call: Call, table: Value, indices: Value) -> list[Value]:
+def embedding(run: OnnxGraphBuilder, call: OnnxCall, table: OnnxValue, indices: OnnxValue) -> list[OnnxValue]:
     """Gather from a matrix of weights."""
     rows, width = table.shape
     op = Embedding(rows, width, table.dtype)
@@ -180,7 +180,7 @@ def embedding(run: Run, call: Call, table: Value, indices: Value) -> list[Value]
     return [run.add(call.name, Declared("Embedding", (made,)), run.tensor(indices), run.tensor(table))]
 
 
-def recurrent(run: Run, call: Call) -> list[Value]:
+def recurrent(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """LSTM, GRU and RNN of one layer; ONNX keeps the directions apart on an axis of their own."""
     x, kernel = call.given(0), call.given(1)
     direction = call.attributes.get("direction", "forward")
@@ -211,7 +211,7 @@ def recurrent(run: Run, call: Call) -> list[Value]:
     return [sequence, *run.outputs(first, 1 + len(op.states))[1:]]
 
 
-def attention(run: Run, call: Call) -> list[Value]:
+def attention(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Attention of four axes, and of three with the number of heads; a cache of keys and values is not known."""
     if call.has(4) or call.has(5) or len(call.outputs) > 1:
         return run.unknown(call)
@@ -235,7 +235,7 @@ def attention(run: Run, call: Call) -> list[Value]:
     return [made]
 
 
-def einsum(run: Run, call: Call) -> list[Value]:
+def einsum(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Einsum: a multiply-accumulate for each combination of all its letters, for every tensor behind the first."""
     values = [call.given(i) for i in range(len(call.inputs))]
     equation = str(call.attributes.get("equation", "")).replace(" ", "")
@@ -257,7 +257,7 @@ def einsum(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Declared("einsum", (made,), macs), *map(run.tensor, values))]
 
 
-def dequantize(run: Run, call: Call) -> list[Value]:
+def dequantize(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """A stored weight becomes the weight that it stands for; an activation is scaled and shifted."""
     x = call.given(0)
     target = call.given(1).dtype if call.op == "DequantizeLinear" else "int8"
@@ -270,7 +270,7 @@ def dequantize(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Declared(call.op, types, flops_beside=2 * x.type.elements), run.tensor(x))]
 
 
-LAYERS: dict[str, Handler] = {
+LAYERS: dict[str, OnnxHandler] = {
     "Attention": attention,
     "BatchNormalization": batch_norm,
     "DequantizeLinear": dequantize,

@@ -6,13 +6,13 @@ from math import prod
 
 from inception_lens.ops import Declared, Select, TensorType
 from inception_lens.readers.onnx.layers import embedding
-from inception_lens.readers.onnx.run import Run
+from inception_lens.readers.onnx.run import OnnxGraphBuilder
 from inception_lens.readers.onnx.shapes import axis_of
-from inception_lens.readers.onnx.values import Call, Value
-from inception_lens.readers.onnx.windows import Handler
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
+from inception_lens.readers.onnx.windows import OnnxHandler
 
 
-def gather(run: Run, call: Call) -> list[Value]:
+def gather(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Gather: a look-up in a matrix of weights, one place of an axis, or places that are copied."""
     x, indices = call.given(0), call.given(1)
     axis = axis_of(int(call.attributes.get("axis", 0)), len(x.shape))
@@ -25,7 +25,7 @@ def gather(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Declared("gather", (made,)), *read)]
 
 
-def laid_out(run: Run, call: Call) -> list[Value]:
+def laid_out(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Operators whose output's type follows from their inputs' and that do no arithmetic on floating-point numbers."""
     x = call.given(0)
     second = call.given(1) if call.has(1) else None
@@ -51,7 +51,7 @@ def laid_out(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Declared(call.op, (TensorType(made, x.dtype),), flops_beside=flops), *read)]
 
 
-def top_k(run: Run, call: Call) -> list[Value]:
+def top_k(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """TopK: the largest elements and their places."""
     x, k = call.given(0), call.ints("k", 1)
     axis = axis_of(int(call.attributes.get("axis", -1)), len(x.shape))
@@ -62,7 +62,7 @@ def top_k(run: Run, call: Call) -> list[Value]:
     return run.outputs(run.add(call.name, Declared("TopK", types), run.tensor(x)), len(call.outputs))
 
 
-def one_hot(run: Run, call: Call) -> list[Value]:
+def one_hot(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """OneHot of a depth that is known."""
     indices, depth = call.given(0), call.ints("depth", 1)
     if depth is None:
@@ -73,7 +73,7 @@ def one_hot(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Declared("OneHot", (made,)), run.tensor(indices))]
 
 
-def made_anew(run: Run, call: Call) -> list[Value]:
+def made_anew(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """ConstantOfShape, Range and random tensors of a size that is known: made when the model runs, and read by it."""
     sizes = call.attributes.get("shape") or (call.ints("", 0) if call.op == "ConstantOfShape" else None)
     like = call.inputs[0] if call.op.endswith("Like") and call.inputs else None
@@ -82,12 +82,12 @@ def made_anew(run: Run, call: Call) -> list[Value]:
     if sizes is None:
         return run.unknown(call)
     value = call.attributes.get("value")
-    dtype = value.dtype if isinstance(value, Value) else "float32"
+    dtype = value.dtype if isinstance(value, OnnxValue) else "float32"
     made = TensorType(tuple(int(size) for size in sizes), dtype)
     return [run.add(call.name, Declared(call.op, (made,)))]
 
 
-LOOKUPS: dict[str, Handler] = {
+LOOKUPS: dict[str, OnnxHandler] = {
     **dict.fromkeys(
         (
             "CumSum", "EyeLike", "GatherElements", "GatherND", "Hardmax", "ReverseSequence", "Scatter",

@@ -21,8 +21,8 @@ import msgspec
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, format_shape
-from inception_lens.readers.files import one_line, shown
-from inception_lens.readers.onnx.file import without_numbers
+from inception_lens.readers.files import display_path, one_line
+from inception_lens.readers.onnx.file import strip_tensor_data
 from inception_lens.readers.onnx.layers import LAYERS
 from inception_lens.readers.onnx.lookups import LOOKUPS
 from inception_lens.readers.onnx.protos import (
@@ -33,12 +33,21 @@ from inception_lens.readers.onnx.protos import (
     sparse_tensor,
     stored_tensor,
 )
-from inception_lens.readers.onnx.run import MAX_NODES, NOBODY_KNOWS, Run, checked, copies, kinds, tidy, uses
+from inception_lens.readers.onnx.run import (
+    MAX_NODES,
+    UNKNOWN_TYPE,
+    OnnxGraphBuilder,
+    at_node,
+    copied_initializers,
+    count_reads,
+    node_paths,
+    tensor_roles,
+)
 from inception_lens.readers.onnx.shapes import SHAPES
 from inception_lens.readers.onnx.unweighted import PLAIN
-from inception_lens.readers.onnx.values import INPLACE, Call, Value, fold, onnx_dtype
+from inception_lens.readers.onnx.values import INPLACE_KEY, OnnxCall, OnnxValue, fold, onnx_dtype
 from inception_lens.readers.onnx.windows import WINDOWS
-from inception_lens.readers.tensors import mapped
+from inception_lens.readers.tensors import map_file
 
 HANDLERS = {**WINDOWS, **LAYERS, **PLAIN, **SHAPES, **LOOKUPS}
 DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -48,10 +57,10 @@ LARGEST_MODEL = 2**40
 UNREAD = ("Loop", "Scan", "If", "SequenceMap")
 
 
-class Scope(NamedTuple):
+class OnnxScope(NamedTuple):
     """The names of one graph or function body, and those around it."""
 
-    values: dict[str, Value]
+    values: dict[str, OnnxValue]
     used: Counter[str]
     declared: Mapping[str, TensorType]
     attributes: Mapping[str, Any]
@@ -61,11 +70,11 @@ class Scope(NamedTuple):
     depth: int
 
 
-Given = Mapping[str, Any]
+InputShapes = Mapping[str, Any]
 """Shapes of inputs by name, or anything that has a `shape` and a `dtype`."""
 
 
-def read_onnx(path: str, inputs: Given | Shape | None = None, mode: Mode = "inference") -> Graph:
+def read_onnx(path: str, inputs: InputShapes | Shape | None = None, mode: Mode = "inference") -> Graph:
     """Read a model; a first axis without a size is a batch of 1, and all other free sizes must be given in `inputs`.
 
     Raises:
@@ -73,17 +82,17 @@ def read_onnx(path: str, inputs: Given | Shape | None = None, mode: Mode = "infe
         MissingExtraError: the package `onnx` is not installed.
     """
     onnx = require("onnx", extra="onnx")
-    data = mapped(path, "ONNX model")
+    data = map_file(path, "ONNX model")
     try:
-        model = onnx.ModelProto.FromString(without_numbers(data))
+        model = onnx.ModelProto.FromString(strip_tensor_data(data))
         if not model.HasField("graph") or not model.graph.node:
             raise FormatError("no ONNX model: it has no graph")
         _check_texts(model)
-        return _Reading(model, shown(path)).graph(inputs, mode)
+        return _Reading(model, display_path(path)).graph(inputs, mode)
     except (FormatError, GraphError) as error:
-        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
+        raise FormatError(f"{display_path(path)}: {one_line(error)}") from None
     except (require("google.protobuf.message", extra="onnx").DecodeError, UnicodeDecodeError):
-        raise FormatError(f"{shown(path)}: no ONNX model: its parts are not what they should be") from None
+        raise FormatError(f"{display_path(path)}: no ONNX model: its parts are not what they should be") from None
 
 
 def _check_texts(message: Any) -> None:
@@ -104,35 +113,35 @@ class _Reading:
         self.functions = {(each.domain, each.name): each for each in model.functions}
         self.calls = 0
 
-    def graph(self, inputs: Given | Shape | None, mode: Mode) -> Graph:
+    def graph(self, inputs: InputShapes | Shape | None, mode: Mode) -> Graph:
         graph = self.model.graph
         stored = {each.name: stored_tensor(each) for each in graph.initializer}
         stored |= {each.values.name: sparse_tensor(each) for each in graph.sparse_initializer}
-        for name, source in copies(graph).items():
+        for name, source in copied_initializers(graph).items():
             stored[name] = msgspec.structs.replace(stored[name], weight=source)
-        used, told = uses(graph), kinds(graph)
+        used, told = count_reads(graph), tensor_roles(graph)
         for each in graph.input:  # weights that wait to be given: the structure of a model alone
             if each.name in told and each.name not in stored and (kind := declared_type(each)):
-                stored[each.name] = Value(kind, weight=each.name)
+                stored[each.name] = OnnxValue(kind, weight=each.name)
         free = [each for each in graph.input if each.name not in stored]
         given = _settle(free, inputs)
-        run = Run([Input(each.name, given[each.name]) for each in free if each.name in used], told)
+        run = OnnxGraphBuilder([Input(each.name, given[each.name]) for each in free if each.name in used], told)
         values = {**stored, **{each.name: run.value(each.name) for each in free if each.name in used}}
         declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := declared_type(each))}
         opset = self.opsets.get("ai.onnx", 1)
-        self.nodes(run, graph.node, Scope(values, used, declared, {}, opset, "", 0))
+        self.nodes(run, graph.node, OnnxScope(values, used, declared, {}, opset, "", 0))
         outputs = [Output(self.output(run, values, each.name)) for each in graph.output]
         name = graph.name or "model"
         made = run.writer.graph(dict.fromkeys(outputs), mode, About(name, self.path, "onnx"))
         return msgspec.structs.replace(made, dtype=common_dtype(stored.values()))
 
     @staticmethod
-    def output(run: Run, values: Mapping[str, Value], name: str) -> str:
+    def output(run: OnnxGraphBuilder, values: Mapping[str, OnnxValue], name: str) -> str:
         if name not in values:
             raise FormatError(f"its output `{name}` is made by nobody")
         return run.tensor(values[name])
 
-    def nodes(self, run: Run, nodes: Any, scope: Scope) -> None:
+    def nodes(self, run: OnnxGraphBuilder, nodes: Any, scope: OnnxScope) -> None:
         for node in nodes:
             self.calls += 1
             if self.calls > MAX_NODES:
@@ -141,20 +150,20 @@ class _Reading:
             try:
                 made = self.run(run, node, call, scope)
             except (FormatError, GraphError) as error:
-                raise error if getattr(error, "told", False) else _told(checked(error, call)) from None
+                raise error if getattr(error, "told", False) else _told(at_node(error, call)) from None
             except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-                raise _told(checked(FormatError(f"its attributes make no sense: {str(error)[:80]}"), call)) from None
+                raise _told(at_node(FormatError(f"its attributes make no sense: {str(error)[:80]}"), call)) from None
             scope.values.update(
                 {name: value for name, value in zip(call.outputs, made, strict=False) if name},
             )
 
-    def call(self, run: Run, node: Any, scope: Scope) -> Call:
+    def call(self, run: OnnxGraphBuilder, node: Any, scope: OnnxScope) -> OnnxCall:
         for name in node.input:
             if name and name not in scope.values:
                 raise FormatError(f"`{node.name or node.op_type}` reads `{name}`, which nobody makes before it")
         domain = node.domain or "ai.onnx"
-        module, whole = (scope.prefix + each for each in tidy(node))
-        return Call(
+        module, whole = (scope.prefix + each for each in node_paths(node))
+        return OnnxCall(
             node.op_type,
             whole if module in run.names else module,
             tuple(scope.values[each] if each else None for each in node.input),
@@ -163,10 +172,10 @@ class _Reading:
             tuple(scope.declared.get(each) for each in node.output),
             scope.opset if domain == "ai.onnx" else 1,
             tuple(scope.used[each] for each in node.output),
-            any(told.key == INPLACE and told.value == "true" for told in node.metadata_props),
+            any(told.key == INPLACE_KEY and told.value == "true" for told in node.metadata_props),
         )
 
-    def run(self, run: Run, node: Any, call: Call, scope: Scope) -> list[Value]:
+    def run(self, run: OnnxGraphBuilder, node: Any, call: OnnxCall, scope: OnnxScope) -> list[OnnxValue]:
         if (node.domain, node.op_type) in self.functions:
             return self.function(run, self.functions[node.domain, node.op_type], call, scope)
         if call.op == "Constant" and node.domain in DOMAINS:
@@ -183,31 +192,33 @@ class _Reading:
         made = handler(run, call)
         for i in range(len(made), len(call.outputs)):  # statistics that a norm returns beside its output
             if call.used[i]:
-                declared = (call.declared[i] or NOBODY_KNOWS,)
+                declared = (call.declared[i] or UNKNOWN_TYPE,)
                 made.append(run.add(f"{call.name}/output_{i}", Unknown(call.op, declared), run.tensor(made[0])))
         return made
 
-    def inside(self, run: Run, graph: Any, call: Call, scope: Scope) -> list[Value]:
+    def inside(self, run: OnnxGraphBuilder, graph: Any, call: OnnxCall, scope: OnnxScope) -> list[OnnxValue]:
         """A branch, which reads what stands around it."""
         deeper = self.deeper(scope)
         values = scope.values | {each.name: stored_tensor(each) for each in graph.initializer}
-        inner = scope._replace(values=values, used=uses(graph) + scope.used, prefix=f"{call.name}/", depth=deeper)
+        inner = scope._replace(
+            values=values, used=count_reads(graph) + scope.used, prefix=f"{call.name}/", depth=deeper
+        )
         self.nodes(run, graph.node, inner)
         return [values[each.name] for each in graph.output if each.name in values]
 
-    def function(self, run: Run, function: Any, call: Call, scope: Scope) -> list[Value]:
+    def function(self, run: OnnxGraphBuilder, function: Any, call: OnnxCall, scope: OnnxScope) -> list[OnnxValue]:
         """A function of the model, written out under the name of its call."""
         deeper = self.deeper(scope)
         values = {name: value for name, value in zip(function.input, call.inputs, strict=False) if value is not None}
         defaults = {each.name: attribute_value(each, {}) for each in function.attribute_proto}
         used = Counter(name for node in function.node for name in node.input) + Counter(function.output)
         opset = next((each.version for each in function.opset_import if each.domain in ("", "ai.onnx")), scope.opset)
-        inner = Scope(values, used, {}, {**defaults, **call.attributes}, opset, f"{call.name}/", deeper)
+        inner = OnnxScope(values, used, {}, {**defaults, **call.attributes}, opset, f"{call.name}/", deeper)
         self.nodes(run, function.node, inner)
         return [values[name] for name in function.output if name in values]
 
     @staticmethod
-    def deeper(scope: Scope) -> int:
+    def deeper(scope: OnnxScope) -> int:
         if scope.depth >= DEEPEST:
             raise FormatError(f"more than {DEEPEST} functions or branches in each other")
         return scope.depth + 1
@@ -218,7 +229,7 @@ def _told(error: FormatError) -> FormatError:
     return error
 
 
-def _settle(free: list[Any], inputs: Given | Shape | None) -> dict[str, TensorType]:
+def _settle(free: list[Any], inputs: InputShapes | Shape | None) -> dict[str, TensorType]:
     """Types of the inputs, those that a caller gives first."""
     names = [each.name for each in free]
     if inputs is not None and not isinstance(inputs, Mapping):

@@ -8,12 +8,12 @@ from typing import Any
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType, format_shape
-from inception_lens.readers.onnx.file import BITS, TYPES
-from inception_lens.readers.onnx.values import Call, Value, known, onnx_dtype
-from inception_lens.readers.tensors import LARGEST
+from inception_lens.readers.onnx.file import ONNX_BITS, ONNX_DTYPES
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, known_value, onnx_dtype
+from inception_lens.readers.tensors import MAX_ELEMENTS
 
 
-def common_dtype(weights: Iterable[Value]) -> str:
+def common_dtype(weights: Iterable[OnnxValue]) -> str:
     """The dtype of most of the weights' numbers."""
     counts: Counter[str] = Counter()
     for value in weights:
@@ -27,19 +27,19 @@ def _sizes(tensor: Any) -> Shape:
     elements = 1
     for size in sizes:
         elements *= size
-        if size < 0 or elements > LARGEST:
+        if size < 0 or elements > MAX_ELEMENTS:
             raise FormatError(f"`{tensor.name}` has a shape that no tensor has: {format_shape(sizes)[:80]}")
     return sizes
 
 
-def stored_tensor(tensor: Any, *, constant: bool = False, name: str = "") -> Value:
+def stored_tensor(tensor: Any, *, constant: bool = False, name: str = "") -> OnnxValue:
     """An initialiser; its numbers too where they are few and are there."""
     kind = TensorType(_sizes(tensor), onnx_dtype(tensor.data_type))
-    return Value(kind, weight=tensor.name or name, constant=constant, numbers=_numbers(tensor, kind))
+    return OnnxValue(kind, weight=tensor.name or name, constant=constant, numbers=_numbers(tensor, kind))
 
 
 def _numbers(tensor: Any, kind: TensorType) -> Any:
-    bits = BITS.get(TYPES[tensor.data_type], 0)
+    bits = ONNX_BITS.get(ONNX_DTYPES[tensor.data_type], 0)
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     typed = sum(map(len, fields))
     whole = len(tensor.raw_data) * 8 == kind.elements * bits if tensor.raw_data else typed == kind.elements
@@ -50,23 +50,23 @@ def _numbers(tensor: Any, kind: TensorType) -> Any:
     return numpy_helper.to_array(tensor)
 
 
-def sparse_tensor(tensor: Any) -> Value:
+def sparse_tensor(tensor: Any) -> OnnxValue:
     """A sparse initialiser, as the tensor that it stands for."""
     kind = TensorType(_sizes(tensor), onnx_dtype(tensor.values.data_type))
-    return Value(kind, weight=tensor.values.name)
+    return OnnxValue(kind, weight=tensor.values.name)
 
 
-def constant(call: Call, name: str) -> Value:
+def constant(call: OnnxCall, name: str) -> OnnxValue:
     """A Constant, by whichever attribute it is told."""
     import numpy as np
 
     for key, dtype in (("value_float", "f4"), ("value_int", "i8"), ("value_floats", "f4"), ("value_ints", "i8")):
         if key in call.attributes:
-            return known(np.array(call.attributes[key], dtype))
+            return known_value(np.array(call.attributes[key], dtype))
     value = call.attributes.get("value", call.attributes.get("sparse_value"))
-    if not isinstance(value, Value):
+    if not isinstance(value, OnnxValue):
         raise FormatError("a Constant of no tensor")
-    return Value(value.type, weight=name, constant=True, numbers=value.numbers)
+    return OnnxValue(value.type, weight=name, constant=True, numbers=value.numbers)
 
 
 def attribute_value(attribute: Any, outer: Mapping[str, Any]) -> Any:
@@ -98,8 +98,8 @@ def attribute_value(attribute: Any, outer: Mapping[str, Any]) -> Any:
 def declared_type(info: Any) -> TensorType | None:
     """The type that the file declares for a tensor, where it tells all of it."""
     kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or not kind.HasField("shape") or kind.elem_type not in TYPES:
+    if not info.type.HasField("tensor_type") or not kind.HasField("shape") or kind.elem_type not in ONNX_DTYPES:
         return None
     sizes = tuple(dim.dim_value for dim in kind.shape.dim)
-    told = all(dim.HasField("dim_value") and 0 <= dim.dim_value <= LARGEST for dim in kind.shape.dim)
+    told = all(dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_ELEMENTS for dim in kind.shape.dim)
     return TensorType(sizes, onnx_dtype(kind.elem_type)) if told else None

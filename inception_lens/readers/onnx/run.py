@@ -12,22 +12,22 @@ from inception_lens.errors import FormatError, GraphError
 from inception_lens.graph import Input, Node, Writer, output_name
 from inception_lens.ops import Op, Shape, Stored, TensorType, Unknown
 from inception_lens.ops.special import Role
-from inception_lens.readers.names import Names
-from inception_lens.readers.onnx.values import Call, Value
+from inception_lens.readers.names import UniqueNames
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 
-NOBODY_KNOWS = TensorType(())
+UNKNOWN_TYPE = TensorType(())
 """Stands for the type of a tensor that nobody can tell; what reads it is an Unknown too."""
 MAX_NODES = 50_000
 
 
-class Run:
+class OnnxGraphBuilder:
     """The graph that is written, and what is shared by everything in the model."""
 
-    def __init__(self, inputs: Sequence[Input], kinds: Mapping[str, Role]) -> None:
+    def __init__(self, inputs: Sequence[Input], tensor_roles: Mapping[str, Role]) -> None:
         """Begin with the inputs; `kinds` is what the exporter says of its tensors, where it does."""
-        self.kinds = kinds
+        self.kinds = tensor_roles
         self.writer = Writer(inputs)
-        self.names = Names(given.name for given in inputs)
+        self.names = UniqueNames(given.name for given in inputs)
         self.stored: dict[tuple[str, Shape], str] = {}
         self.shapes: dict[str, Shape] = {}
         """Of each initialiser as its first reader reads it: another reading of it counts nothing again."""
@@ -38,7 +38,7 @@ class Run:
         name = re.sub(r":(?=\d+$)", "_", name) or "node"
         return self.names.take(name)
 
-    def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> Value:
+    def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> OnnxValue:
         """Write a node and return its first output.
 
         Raises:
@@ -55,15 +55,15 @@ class Run:
         self.writer.write(Node(name, op, inputs, parameters))
         return self.value(name)
 
-    def value(self, node: str) -> Value:
+    def value(self, node: str) -> OnnxValue:
         """The value that is a node's output or an input."""
-        return Value(self.writer.tensor_type(node), node=node)
+        return OnnxValue(self.writer.tensor_type(node), node=node)
 
-    def outputs(self, value: Value, count: int) -> list[Value]:
+    def outputs(self, value: OnnxValue, count: int) -> list[OnnxValue]:
         """The first `count` outputs of the node that makes `value`."""
         return [value, *(self.value(output_name(value.node, i)) for i in range(1, count))]
 
-    def tensor(self, value: Value) -> str:
+    def tensor(self, value: OnnxValue) -> str:
         """The node of a value: a weight or a constant that is read as a tensor becomes one of its own."""
         if value.node:
             return value.node
@@ -83,11 +83,11 @@ class Run:
         return str(made.node)
 
     @staticmethod
-    def is_node(value: Value, node: str) -> bool:
+    def is_node(value: OnnxValue, node: str) -> bool:
         """Whether the value is what that node makes."""
         return value.node == node and not value.pending
 
-    def role(self, value: Value) -> Role:
+    def role(self, value: OnnxValue) -> Role:
         """Whether a tensor that is no layer's weight is a parameter all the same, and whether it counts here.
 
         Where the exporter says what it is, that is it. Else it is one where it is an initialiser of several
@@ -101,31 +101,33 @@ class Run:
         first = self.shapes.setdefault(value.weight, value.shape) == value.shape
         return (told or "parameter") if first else "constant"
 
-    def shared(self, value: Value, shape: Shape) -> bool:
+    def shared(self, value: OnnxValue, shape: Shape) -> bool:
         """Whether a layer may have the weight in `shape` as its own, which an earlier reader did not see in another."""
         return value.is_weight and self.shapes.setdefault(value.weight, shape) == shape
 
-    def unknown(self, call: Call, shapes: Sequence[TensorType] = ()) -> list[Value]:
+    def unknown(self, call: OnnxCall, shapes: Sequence[TensorType] = ()) -> list[OnnxValue]:
         """Write an Unknown, its outputs as the rule or else the file tells them."""
-        declared = [*shapes] or [each or NOBODY_KNOWS for each in call.declared] or [NOBODY_KNOWS]
+        declared = [*shapes] or [each or UNKNOWN_TYPE for each in call.declared] or [UNKNOWN_TYPE]
         told = [bool(shapes) or each is not None for each in call.declared or (None,)]
         inputs = [self.tensor(value) for value in call.inputs if value is not None and self.readable(value)]
         first = self.add(call.name, Unknown(call.op, tuple(declared)), *inputs)
         made = self.outputs(first, len(declared))
-        return [value if is_told else Value(None, node=value.node) for value, is_told in zip(made, told, strict=False)]
+        return [
+            value if is_told else OnnxValue(None, node=value.node) for value, is_told in zip(made, told, strict=False)
+        ]
 
     @staticmethod
-    def readable(value: Value) -> bool:
+    def readable(value: OnnxValue) -> bool:
         """Whether an operation that nobody knows reads the value as a tensor, and not as a number or an index."""
         return bool(value.node) or value.pending is not None or (value.is_weight and not value.constant)
 
 
-def _is_mask(value: Value) -> bool:
+def _is_mask(value: OnnxValue) -> bool:
     numbers = value.numbers
     return numbers is not None and bool(((numbers == 0) | (numbers <= -1e4)).all())
 
 
-def kinds(graph: Any) -> dict[str, Role]:
+def tensor_roles(graph: Any) -> dict[str, Role]:
     """What PyTorch's exporter says of tensors: parameters and buffers by name, and what it worked out beforehand.
 
     That is learned where a weight, a bias, an embedding or a token is among what it was worked out of.
@@ -141,7 +143,7 @@ def kinds(graph: Any) -> dict[str, Role]:
     return found
 
 
-def copies(graph: Any) -> dict[str, str]:
+def copied_initializers(graph: Any) -> dict[str, str]:
     """Initialisers that the exporter made of another one alone, such as its transpose, by name: the same numbers."""
     sizes = {each.name: prod(each.dims) for each in graph.initializer}
     found = {}
@@ -154,7 +156,7 @@ def copies(graph: Any) -> dict[str, str]:
     return found
 
 
-def uses(graph: Any) -> Counter[str]:
+def count_reads(graph: Any) -> Counter[str]:
     """How often each tensor of a graph is read, by calls, by the graphs inside them, and as an output."""
     counts: Counter[str] = Counter(output.name for output in graph.output)
     todo = [graph]
@@ -167,7 +169,7 @@ def uses(graph: Any) -> Counter[str]:
     return counts
 
 
-def tidy(node: Any) -> tuple[str, str]:
+def node_paths(node: Any) -> tuple[str, str]:
     """A node's name as a path, of its module alone and whole; PyTorch's exporters tell it, in the name or beside it."""
     scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
     found = [part for part in re.findall(r"'([^']*)'", scopes) if part]
@@ -183,6 +185,6 @@ def tidy(node: Any) -> tuple[str, str]:
     return (module if module and re.fullmatch(rf"{re.escape(node.op_type)}(_\d+)?", last) else whole), whole
 
 
-def checked(error: GraphError | FormatError, call: Call) -> FormatError:
+def at_node(error: GraphError | FormatError, call: OnnxCall) -> FormatError:
     """The error with the node's name and operation before it."""
     return FormatError(f"`{call.name}` ({call.op}): {error}")

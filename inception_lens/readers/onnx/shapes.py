@@ -22,9 +22,9 @@ from inception_lens.ops import (
     broadcast,
     format_shape,
 )
-from inception_lens.readers.onnx.run import Run
-from inception_lens.readers.onnx.values import Call, Value, known
-from inception_lens.readers.onnx.windows import Handler, number
+from inception_lens.readers.onnx.run import OnnxGraphBuilder
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, known_value
+from inception_lens.readers.onnx.windows import OnnxHandler, decimal
 
 
 def axis_of(axis: int, rank: int) -> int:
@@ -38,7 +38,7 @@ def axis_of(axis: int, rank: int) -> int:
     return axis % max(rank, 1)
 
 
-def reshaped(run: Run, call: Call, x: Value, shape: Shape) -> list[Value]:
+def reshaped(run: OnnxGraphBuilder, call: OnnxCall, x: OnnxValue, shape: Shape) -> list[OnnxValue]:
     """The same numbers in another shape; a weight stays a weight."""
     if x.type is not None and prod(shape) != x.type.elements:
         raise FormatError(f"{format_shape(x.shape)} does not become {format_shape(shape)}")
@@ -52,7 +52,7 @@ def reshaped(run: Run, call: Call, x: Value, shape: Shape) -> list[Value]:
     return [run.add(call.name, Reshape((-1, *shape[1:]) if batch_first else shape), run.tensor(x))]
 
 
-def reshape(run: Run, call: Call) -> list[Value]:
+def reshape(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Reshape to a shape that is known: 0 keeps an axis, -1 is worked out."""
     x, wanted = call.given(0), call.ints("shape", 1)
     assert x.type is not None
@@ -66,7 +66,7 @@ def reshape(run: Run, call: Call) -> list[Value]:
     return reshaped(run, call, x, tuple(x.type.elements // rest if size == -1 else size for size in sizes))
 
 
-def flatten(run: Run, call: Call) -> list[Value]:
+def flatten(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Flatten to a matrix."""
     x = call.given(0)
     axis = int(call.attributes.get("axis", 1))
@@ -74,7 +74,7 @@ def flatten(run: Run, call: Call) -> list[Value]:
     return reshaped(run, call, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
 
 
-def squeeze(run: Run, call: Call) -> list[Value]:
+def squeeze(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Squeeze: axes of 1 are gone."""
     x, axes = call.given(0), call.ints("axes", 1, ())
     if axes is None:
@@ -83,7 +83,7 @@ def squeeze(run: Run, call: Call) -> list[Value]:
     return reshaped(run, call, x, tuple(size for i, size in enumerate(x.shape) if i not in gone))
 
 
-def unsqueeze(run: Run, call: Call) -> list[Value]:
+def unsqueeze(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Unsqueeze: new axes of 1."""
     x, axes = call.given(0), call.ints("axes", 1)
     if axes is None:
@@ -93,7 +93,7 @@ def unsqueeze(run: Run, call: Call) -> list[Value]:
     return reshaped(run, call, x, tuple(1 if i in new else next(old) for i in range(rank)))
 
 
-def transpose(run: Run, call: Call) -> list[Value]:
+def transpose(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Transpose; a weight's other reading is a weight."""
     x = call.given(0)
     order = tuple(call.attributes.get("perm") or range(len(x.shape))[::-1])
@@ -105,14 +105,14 @@ def transpose(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Permute(order), run.tensor(x))]
 
 
-def concat(run: Run, call: Call) -> list[Value]:
+def concat(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Concat."""
     values = [value for value in call.inputs if value is not None]
     axis = axis_of(int(call.attributes.get("axis", 1)), len(values[0].shape) if values else 0)
     return [run.add(call.name, Concat(axis), *map(run.tensor, values))]
 
 
-def split(run: Run, call: Call) -> list[Value]:
+def split(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Split: a view for each part, of the sizes that are given or of equal ones."""
     x = call.given(0)
     axis = axis_of(int(call.attributes.get("axis", 0)), len(x.shape))
@@ -130,7 +130,7 @@ def split(run: Run, call: Call) -> list[Value]:
     return made
 
 
-def slices(run: Run, call: Call) -> list[Value]:
+def slices(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Slice, an axis at a time; where its places are not known, what the file declares."""
     x = call.given(0)
     starts, ends = call.ints("starts", 1), call.ints("ends", 2)
@@ -154,7 +154,7 @@ def slices(run: Run, call: Call) -> list[Value]:
     return [made]
 
 
-def shape(run: Run, call: Call) -> list[Value]:
+def shape(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Shape and Size, which are known."""
     import numpy as np
 
@@ -162,12 +162,12 @@ def shape(run: Run, call: Call) -> list[Value]:
     if x.type is None:
         return run.unknown(call)
     if call.op == "Size":
-        return [known(np.array(x.type.elements, "int64"))]
+        return [known_value(np.array(x.type.elements, "int64"))]
     first, last, _ = slice(call.attributes.get("start", 0), call.attributes.get("end")).indices(len(x.shape))
-    return [known(np.array(x.shape[first : max(first, last)], "int64"))]
+    return [known_value(np.array(x.shape[first : max(first, last)], "int64"))]
 
 
-def expand(run: Run, call: Call) -> list[Value]:
+def expand(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Expand to a shape that is known."""
     x, wanted = call.given(0), call.ints("shape", 1)
     if wanted is None:
@@ -176,7 +176,7 @@ def expand(run: Run, call: Call) -> list[Value]:
     return [x] if made == x.shape else [run.add(call.name, Expand(made), run.tensor(x))]
 
 
-def pad(run: Run, call: Call) -> list[Value]:
+def pad(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Pad, of all axes or of those that are named."""
     x, pads = call.given(0), call.ints("pads", 1)
     rank = len(x.shape)
@@ -193,7 +193,7 @@ def pad(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Pad(tuple(sides), str(mode or "constant"), float(value)), run.tensor(x))]
 
 
-def resize(run: Run, call: Call) -> list[Value]:
+def resize(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Resize and Upsample of the spatial axes, by factors or to sizes."""
     x = call.given(0)
     rank = len(x.shape)
@@ -204,7 +204,7 @@ def resize(run: Run, call: Call) -> list[Value]:
         found = call.attributes.get("scales", None if scales is None else scales.reshape(-1).tolist())
         if not found or len(found) != rank:
             return run.unknown(call)
-        target = [int(size * number(factor)) for size, factor in zip(x.shape, found, strict=True)]
+        target = [int(size * decimal(factor)) for size, factor in zip(x.shape, found, strict=True)]
     if rank not in (3, 4, 5) or len(target) != rank or tuple(target[:2]) != x.shape[:2]:
         return run.unknown(call)
     mode = str(call.attributes.get("mode", "nearest"))
@@ -218,7 +218,7 @@ def resize(run: Run, call: Call) -> list[Value]:
     ]
 
 
-def depth_to_space(run: Run, call: Call) -> list[Value]:
+def depth_to_space(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """DepthToSpace and SpaceToDepth: blocks of the map and channels change places."""
     x = call.given(0)
     block = int(call.attributes.get("blocksize", 1))
@@ -237,7 +237,7 @@ def depth_to_space(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Reshape(back), turned.node)]
 
 
-SHAPES: dict[str, Handler] = {
+SHAPES: dict[str, OnnxHandler] = {
     **dict.fromkeys(("Shape", "Size"), shape),
     **dict.fromkeys(("Resize", "Upsample"), resize),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), depth_to_space),

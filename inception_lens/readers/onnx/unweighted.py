@@ -34,10 +34,10 @@ from inception_lens.ops import (
     broadcast,
 )
 from inception_lens.readers.onnx.layers import once
-from inception_lens.readers.onnx.run import Run
+from inception_lens.readers.onnx.run import OnnxGraphBuilder
 from inception_lens.readers.onnx.shapes import axis_of
-from inception_lens.readers.onnx.values import Call, Pending, Value, onnx_dtype
-from inception_lens.readers.onnx.windows import Handler, number
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, onnx_dtype
+from inception_lens.readers.onnx.windows import OnnxHandler, decimal
 
 ACTIVATIONS: dict[str, Op] = {
     "Relu": ReLU(), "Sigmoid": Sigmoid(), "Tanh": Tanh(), "Softplus": Softplus(), "Mish": Mish(),
@@ -71,14 +71,14 @@ REDUCTIONS: dict[str, tuple[str, str, str]] = {
 """What is done to each element, the reduction, and what is done to the result."""
 
 
-def activation(run: Run, call: Call) -> list[Value]:
+def activation(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """One function of each element."""
     x, fields = call.given(0), call.attributes
     match call.op:
         case "LeakyRelu":
-            op: Op = LeakyReLU(negative_slope=number(fields.get("alpha", 0.01)))
+            op: Op = LeakyReLU(negative_slope=decimal(fields.get("alpha", 0.01)))
         case "Elu":
-            op = ELU(alpha=number(fields.get("alpha", 1.0)))
+            op = ELU(alpha=decimal(fields.get("alpha", 1.0)))
         case "HardSigmoid":
             usual = abs(fields.get("alpha", 0.2) - 1 / 6) < 1e-4
             op = Hardsigmoid() if usual else Elementwise("hardsigmoid")
@@ -86,28 +86,32 @@ def activation(run: Run, call: Call) -> list[Value]:
             op = ACTIVATIONS[call.op]
     if call.op == "Sigmoid" and call.used[0] == 1 and not call.inplace:
         base = run.tensor(x)
-        return [Value(x.type, pending=Pending("sigmoid", once(lambda: run.add(call.name, op, base).node), base, None))]
+        return [
+            OnnxValue(
+                x.type, pending=PendingCall("sigmoid", once(lambda: run.add(call.name, op, base).node), base, None)
+            )
+        ]
     return [run.add(call.name, _in_place(op, call), run.tensor(x))]
 
 
-def _in_place(op: Op, call: Call) -> Op:
+def _in_place(op: Op, call: OnnxCall) -> Op:
     return msgspec.structs.replace(op, inplace=True) if call.inplace and hasattr(op, "inplace") else op
 
 
-def clip(run: Run, call: Call) -> list[Value]:
+def clip(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Clip, whose bounds are attributes or inputs."""
     x = call.given(0)
     low, high = (
-        number(call.attributes[name]) if name in call.attributes else call.given(i).scalar if call.has(i) else None
+        decimal(call.attributes[name]) if name in call.attributes else call.given(i).scalar if call.has(i) else None
         for i, name in enumerate(("min", "max"), 1)
     )
     op: Op = (
-        Elementwise("clamp") if low is None or high is None else Hardtanh(min_val=number(low), max_val=number(high))
+        Elementwise("clamp") if low is None or high is None else Hardtanh(min_val=decimal(low), max_val=decimal(high))
     )
     return [run.add(call.name, op, run.tensor(x))]
 
 
-def prelu(run: Run, call: Call) -> list[Value]:
+def prelu(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """PRelu with learned slopes."""
     x, slope = call.given(0), call.given(1)
     assert slope.type is not None
@@ -116,7 +120,7 @@ def prelu(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Elementwise("prelu"), run.tensor(x), run.tensor(slope))]
 
 
-def elementwise(run: Run, call: Call) -> list[Value]:
+def elementwise(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """A function of several tensors; a single number that is known is part of the function and no tensor."""
     values = [value for value in call.inputs if value is not None]
     if not values:
@@ -136,8 +140,8 @@ def elementwise(run: Run, call: Call) -> list[Value]:
         factor = next(value.scalar for value in values if value.scalar is not None)
         base = run.tensor(read[0])
         write = once(lambda: run.add(call.name, Elementwise("mul"), base).node)
-        return [Value(read[0].type, pending=Pending("scaled", write, base, factor))]
-    made: Value = read[0]
+        return [OnnxValue(read[0].type, pending=PendingCall("scaled", write, base, factor))]
+    made: OnnxValue = read[0]
     nodes = [run.tensor(value) for value in read]
     for i, node in enumerate(nodes[1:] or [""], 1):
         last = i >= len(nodes) - 1
@@ -147,7 +151,7 @@ def elementwise(run: Run, call: Call) -> list[Value]:
     return [made]
 
 
-def _residual(run: Run, call: Call, values: list[Value]) -> Value | None:
+def _residual(run: OnnxGraphBuilder, call: OnnxCall, values: list[OnnxValue]) -> OnnxValue | None:
     """A sum that is more than its elements: a linear layer's bias, or branches of one shape, the last one scaled."""
     if len(values) == 2:
         for layer, bias in (values, values[::-1]):
@@ -158,11 +162,11 @@ def _residual(run: Run, call: Call, values: list[Value]) -> Value | None:
         return None
     last = values[-1].pending
     if last and last.kind == "scaled" and last.detail is not None:
-        return run.add(call.name, Add(number(last.detail)), *map(run.tensor, values[:-1]), last.base)
+        return run.add(call.name, Add(decimal(last.detail)), *map(run.tensor, values[:-1]), last.base)
     return run.add(call.name, Add(), *map(run.tensor, values))
 
 
-def where(run: Run, call: Call) -> list[Value]:
+def where(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Where."""
     values = [call.given(i) for i in range(3)]
     shape = broadcast(*[value.shape for value in values])
@@ -172,7 +176,7 @@ def where(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Elementwise("where", values[1].dtype), *map(run.tensor, read))]
 
 
-def cast(run: Run, call: Call) -> list[Value]:
+def cast(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Cast and CastLike; to the dtype that it has already it is nothing, and a weight stays a weight."""
     x = call.given(0)
     dtype = call.given(1).dtype if call.op == "CastLike" else onnx_dtype(int(call.attributes.get("to", 1)))
@@ -183,21 +187,21 @@ def cast(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Elementwise("cast", dtype), run.tensor(x))]
 
 
-def same(run: Run, call: Call) -> list[Value]:
+def same(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Identity."""
     return [call.given(0)]
 
 
-def dropout(run: Run, call: Call) -> list[Value]:
+def dropout(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Dropout, which does nothing when a model is used, with its mask where that is asked for."""
     ratio = call.attributes.get("ratio", call.given(1).scalar if call.has(1) else 0.5)
-    made = run.add(call.name, Dropout(number(ratio if ratio is not None else 0.5)), run.tensor(call.given(0)))
+    made = run.add(call.name, Dropout(decimal(ratio if ratio is not None else 0.5)), run.tensor(call.given(0)))
     if len(call.outputs) < 2:
         return [made]
     return [made, run.add(f"{call.name}/mask", Declared("mask", (TensorType(made.shape, "bool"),)), made.node)]
 
 
-def softmax(run: Run, call: Call) -> list[Value]:
+def softmax(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Softmax along an axis; before version 13 over all axes from it on."""
     x = call.given(0)
     rank, log = len(x.shape), call.op == "LogSoftmax"
@@ -210,7 +214,7 @@ def softmax(run: Run, call: Call) -> list[Value]:
     return [run.add(f"{call.name}/back", Reshape(x.shape), made.node)]
 
 
-def reduction(run: Run, call: Call) -> list[Value]:
+def reduction(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """A reduction over axes that are attributes or an input; all of them where none are named."""
     x = call.given(0)
     rank = len(x.shape)
@@ -228,7 +232,7 @@ def reduction(run: Run, call: Call) -> list[Value]:
     return [run.add(f"{call.name}/{after}", Elementwise(after), made.node)] if after else [made]
 
 
-def arg(run: Run, call: Call) -> list[Value]:
+def arg(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """ArgMax and ArgMin."""
     x = call.given(0)
     axis = axis_of(int(call.attributes.get("axis", 0)), len(x.shape))
@@ -236,7 +240,7 @@ def arg(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, Reduce(call.op.lower(), (axis,), keep, "int64"), run.tensor(x))]
 
 
-PLAIN: dict[str, Handler] = {
+PLAIN: dict[str, OnnxHandler] = {
     **dict.fromkeys((*ACTIVATIONS, "LeakyRelu", "Elu", "HardSigmoid"), activation),
     **dict.fromkeys((*ELEMENTWISE, *LOGICAL), elementwise),
     **dict.fromkeys(REDUCTIONS, reduction),

@@ -11,7 +11,7 @@ import msgspec
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType, broadcast
-from inception_lens.readers.onnx.file import TYPES
+from inception_lens.readers.onnx.file import ONNX_DTYPES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_KNOWN = 100_000
 """Elements of a tensor whose numbers are worked out while reading; shapes and indices have fewer."""
 
-INPLACE = "inception_lens.inplace"
+INPLACE_KEY = "inception_lens.inplace"
 """What a node's metadata say of an operation done in place, which ONNX knows nothing of."""
 
 STAND_INS = {
@@ -29,7 +29,7 @@ STAND_INS = {
 """dtypes that PyTorch has not, and those that stand for them."""
 
 
-class Value(msgspec.Struct, frozen=True, eq=False):
+class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     """A tensor: of a node, of the model's weights, known by its numbers, or of several of these."""
 
     type: TensorType | None
@@ -40,7 +40,7 @@ class Value(msgspec.Struct, frozen=True, eq=False):
     constant: bool = False
     """Whether a weight is a constant of the graph, and not one of the model's initialisers."""
     numbers: np.ndarray[Any, Any] | None = None
-    pending: Pending | None = None
+    pending: PendingCall | None = None
     """A call that is written when it is read, unless its reader makes one call of both."""
 
     @property
@@ -71,7 +71,7 @@ class Value(msgspec.Struct, frozen=True, eq=False):
         return float(self.numbers.reshape(-1)[0]) if self.numbers is not None and self.numbers.size == 1 else None
 
 
-class Pending(NamedTuple):
+class PendingCall(NamedTuple):
     """A call not yet written."""
 
     kind: str
@@ -81,12 +81,12 @@ class Pending(NamedTuple):
     detail: Any
 
 
-class Call(NamedTuple):
+class OnnxCall(NamedTuple):
     """A node of the model, its inputs resolved."""
 
     op: str
     name: str
-    inputs: tuple[Value | None, ...]
+    inputs: tuple[OnnxValue | None, ...]
     attributes: dict[str, Any]
     outputs: tuple[str, ...]
     declared: tuple[TensorType | None, ...]
@@ -97,7 +97,7 @@ class Call(NamedTuple):
     inplace: bool = False
     """Whether this project's own export says that it is done in place."""
 
-    def given(self, i: int) -> Value:
+    def given(self, i: int) -> OnnxValue:
         """Input number `i`.
 
         Raises:
@@ -123,9 +123,9 @@ class Call(NamedTuple):
         return None if default is None else list(default)
 
 
-def known(numbers: Any) -> Value:
+def known_value(numbers: Any) -> OnnxValue:
     """A value whose numbers are known."""
-    return Value(TensorType(tuple(numbers.shape), dtype_of(numbers)), numbers=numbers)
+    return OnnxValue(TensorType(tuple(numbers.shape), dtype_of(numbers)), numbers=numbers)
 
 
 def dtype_of(numbers: Any) -> str:
@@ -140,9 +140,9 @@ def onnx_dtype(number: int) -> str:
     Raises:
         FormatError: there is no such type.
     """
-    if number not in TYPES:
+    if number not in ONNX_DTYPES:
         raise FormatError(f"a tensor of type {number}, which there is not")
-    return STAND_INS.get(TYPES[number], TYPES[number])
+    return STAND_INS.get(ONNX_DTYPES[number], ONNX_DTYPES[number])
 
 
 def _axis(value: Any, rank: int) -> int:
@@ -150,16 +150,16 @@ def _axis(value: Any, rank: int) -> int:
     return axis + rank if axis < 0 else axis
 
 
-def _gather(call: Call, np: Any, data: Any, indices: Any) -> Any:
+def _gather(call: OnnxCall, np: Any, data: Any, indices: Any) -> Any:
     axis = _axis(call.attributes.get("axis", 0), data.ndim)
     return np.take(data, indices.astype("int64"), axis=axis, mode="raise")
 
 
-def _concat(call: Call, np: Any, *parts: Any) -> Any:
+def _concat(call: OnnxCall, np: Any, *parts: Any) -> Any:
     return np.concatenate(parts, axis=call.attributes.get("axis", 0))
 
 
-def _slice(call: Call, np: Any, data: Any, *_more: Any) -> Any:
+def _slice(call: OnnxCall, np: Any, data: Any, *_more: Any) -> Any:
     starts, ends = call.ints("starts", 1) or [], call.ints("ends", 2) or []
     axes = call.ints("axes", 3, range(len(starts))) or []
     steps = call.ints("steps", 4, [1] * len(starts)) or []
@@ -169,48 +169,48 @@ def _slice(call: Call, np: Any, data: Any, *_more: Any) -> Any:
     return data[tuple(cut)]
 
 
-def _unsqueeze(call: Call, np: Any, data: Any, *_more: Any) -> Any:
+def _unsqueeze(call: OnnxCall, np: Any, data: Any, *_more: Any) -> Any:
     axes = call.ints("axes", 1) or []
     return np.expand_dims(data, tuple(_axis(axis, data.ndim + len(axes)) for axis in axes))
 
 
-def _squeeze(call: Call, np: Any, data: Any, *_more: Any) -> Any:
+def _squeeze(call: OnnxCall, np: Any, data: Any, *_more: Any) -> Any:
     axes = call.ints("axes", 1)
     return np.squeeze(data, tuple(axes) if axes else None)
 
 
-def _cast(call: Call, np: Any, data: Any) -> Any:
-    kind = TYPES.get(call.attributes.get("to", 1), "float32")
+def _cast(call: OnnxCall, np: Any, data: Any) -> Any:
+    kind = ONNX_DTYPES.get(call.attributes.get("to", 1), "float32")
     return data.astype({"bfloat16": "float32"}.get(kind, kind))
 
 
-def _reshape(call: Call, np: Any, data: Any, *_more: Any) -> Any:
+def _reshape(call: OnnxCall, np: Any, data: Any, *_more: Any) -> Any:
     shape = call.ints("shape", 1) or []
     return data.reshape([data.shape[i] if size == 0 and i < data.ndim else size for i, size in enumerate(shape)])
 
 
-def _expand(call: Call, np: Any, data: Any, shape: Any) -> Any:
+def _expand(call: OnnxCall, np: Any, data: Any, shape: Any) -> Any:
     sizes = broadcast(data.shape, tuple(int(size) for size in shape.reshape(-1)))
     _small(prod(sizes))
     return np.broadcast_to(data, sizes)
 
 
-def _range(call: Call, np: Any, start: Any, limit: Any, delta: Any) -> Any:
+def _range(call: OnnxCall, np: Any, start: Any, limit: Any, delta: Any) -> Any:
     first, last, step = (each.reshape(-1)[0] for each in (start, limit, delta))
     _small(int(max((last - first) / step, 0)))
     return np.arange(first, last, step, dtype=start.dtype)
 
 
-def _constant_of_shape(call: Call, np: Any, shape: Any) -> Any:
+def _constant_of_shape(call: OnnxCall, np: Any, shape: Any) -> Any:
     sizes = tuple(int(size) for size in shape.reshape(-1))
     _small(prod(sizes) if min(sizes, default=0) >= 0 else MAX_KNOWN + 1)
     value = call.attributes.get("value")
-    numbers = value.numbers if isinstance(value, Value) else None
+    numbers = value.numbers if isinstance(value, OnnxValue) else None
     return np.full(sizes, numbers.reshape(-1)[0] if numbers is not None else np.float32(0))
 
 
 def _reduce(function: str) -> Callable[..., Any]:
-    def fold(call: Call, np: Any, data: Any, *_more: Any) -> Any:
+    def fold(call: OnnxCall, np: Any, data: Any, *_more: Any) -> Any:
         axes = call.ints("axes", 1)
         return getattr(np, function)(
             data, axis=tuple(axes) if axes else None, keepdims=bool(call.attributes.get("keepdims", 1))
@@ -219,7 +219,7 @@ def _reduce(function: str) -> Callable[..., Any]:
     return fold
 
 
-def _divide(call: Call, np: Any, a: Any, b: Any) -> Any:
+def _divide(call: OnnxCall, np: Any, a: Any, b: Any) -> Any:
     if a.dtype.kind in "iu":
         return np.trunc(a / np.where(b == 0, 1, b)).astype(a.dtype)
     return a / b
@@ -233,15 +233,15 @@ def _numpy(name: str) -> Callable[..., Any]:
     return lambda call, np, *inputs: getattr(np, name)(*inputs)
 
 
-def _power(call: Call, np: Any, a: Any, b: Any) -> Any:
+def _power(call: OnnxCall, np: Any, a: Any, b: Any) -> Any:
     return np.power(a.astype("float64"), b).astype(a.dtype)
 
 
-def _transpose(call: Call, np: Any, data: Any) -> Any:
+def _transpose(call: OnnxCall, np: Any, data: Any) -> Any:
     return np.transpose(data, call.attributes.get("perm"))
 
 
-def _tile(call: Call, np: Any, data: Any, repeats: Any) -> Any:
+def _tile(call: OnnxCall, np: Any, data: Any, repeats: Any) -> Any:
     _small(data.size * prod(int(each) for each in repeats.reshape(-1)))
     return np.tile(data, repeats)
 
@@ -267,7 +267,7 @@ def _small(elements: int) -> None:
         raise OverflowError
 
 
-def fold(call: Call) -> Value | None:
+def fold(call: OnnxCall) -> OnnxValue | None:
     """The numbers that a call makes of known ones; None where they are not all known, or are learned, or too many."""
     inputs = [value for value in call.inputs if value is not None]
     if call.op not in FOLDS or not inputs or any(value.numbers is None or value.is_learned for value in inputs):
@@ -285,4 +285,4 @@ def fold(call: Call) -> Value | None:
         return None
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise FormatError(f"it cannot be worked out: {str(error)[:100]}") from None
-    return known(made) if made.size <= MAX_KNOWN else None
+    return known_value(made) if made.size <= MAX_KNOWN else None

@@ -34,22 +34,22 @@ from inception_lens.ops import (
     format_shape,
 )
 from inception_lens.ops import window as sliding
-from inception_lens.readers.onnx.run import Run
-from inception_lens.readers.onnx.values import Call, Value
+from inception_lens.readers.onnx.run import OnnxGraphBuilder
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 
-Handler = Callable[[Run, Call], list[Value]]
+OnnxHandler = Callable[[OnnxGraphBuilder, OnnxCall], list[OnnxValue]]
 """Writes the nodes of one call and returns its outputs."""
 LARGEST_WINDOW = 2**20
 
 
-def number(value: Any) -> float:
+def decimal(value: Any) -> float:
     """A number as people wrote it: ONNX keeps it in 32 bits, so that 0.1 is read as 0.10000000149."""
     import numpy as np
 
     return float(str(np.float32(value)))
 
 
-def window(call: Call, axes: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def window_attributes(call: OnnxCall, axes: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Strides, dilations and kernel of a call.
 
     Raises:
@@ -62,7 +62,9 @@ def window(call: Call, axes: int) -> tuple[tuple[int, ...], tuple[int, ...], tup
     return found[0], found[1], found[2]
 
 
-def padding(call: Call, shape: Shape, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Any:
+def window_padding(
+    call: OnnxCall, shape: Shape, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> Any:
     """The padding of a call: `same`, or a number or a pair for each axis.
 
     Raises:
@@ -82,27 +84,27 @@ def padding(call: Call, shape: Shape, kernel: Sequence[int], strides: Sequence[i
     return tuple([a if a == b else (a, b) for a, b in zip(pads[:axes], pads[axes:], strict=True)])
 
 
-def _spatial(value: Value, op: str) -> int:
+def _spatial(value: OnnxValue, op: str) -> int:
     axes = len(value.shape) - 2
     if not 1 <= axes <= 3:
         raise FormatError(f"{op} of a tensor of {format_shape(value.shape)}: 1 to 3 axes behind the channels")
     return axes
 
 
-def convolution(run: Run, call: Call) -> list[Value]:
+def convolution(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Conv and ConvTranspose; a kernel that the model computes itself is no weight, and its products count as well."""
     x, kernel = call.given(0), call.given(1)
     axes, transposed = _spatial(x, call.op), call.op == "ConvTranspose"
     if len(kernel.shape) != axes + 2:
         raise FormatError(f"a kernel of {format_shape(kernel.shape)} for a map of {format_shape(x.shape)}")
     groups = int(call.attributes.get("group", 1))
-    strides, dilations, _ = window(call, axes)
+    strides, dilations, _ = window_attributes(call, axes)
     sizes = kernel.shape[2:]
     fields: dict[str, Any] = {
         "out_channels": kernel.shape[1] * groups if transposed else kernel.shape[0],
         "kernel_size": sizes,
         "stride": strides,
-        "padding": padding(call, x.shape, sizes, strides, dilations),
+        "padding": window_padding(call, x.shape, sizes, strides, dilations),
         "dilation": dilations,
         "groups": groups,
         "bias": call.has(2),
@@ -114,13 +116,13 @@ def convolution(run: Run, call: Call) -> list[Value]:
     needed = op.parameters(x.shape)[0].shape if x.shape[1] % max(groups, 1) == 0 else ()
     if needed != kernel.shape:
         raise FormatError(f"weights of {format_shape(kernel.shape)} do not fit an input of {format_shape(x.shape)}")
-    weights: list[tuple[Value, Shape]] = [(kernel, kernel.shape)]
+    weights: list[tuple[OnnxValue, Shape]] = [(kernel, kernel.shape)]
     if call.has(2):
         weights.append((call.given(2), (fields["out_channels"],)))
     return [weighted(run, call, op, x, weights)]
 
 
-def _transposed(call: Call, shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
+def _transposed(call: OnnxCall, shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
     """The padding and output padding of a ConvTranspose, which may be told by the size of its output."""
     extra = tuple(call.attributes.get("output_padding") or ())
     wanted = call.attributes.get("output_shape")
@@ -138,7 +140,9 @@ def _transposed(call: Call, shape: Shape, fields: dict[str, Any]) -> dict[str, A
     return {"padding": tuple([a if a == b else (a, b) for a, b in pads]), "output_padding": extra}
 
 
-def weighted(run: Run, call: Call, op: Op, x: Value, weights: Sequence[tuple[Value, Shape]]) -> Value:
+def weighted(
+    run: OnnxGraphBuilder, call: OnnxCall, op: Op, x: OnnxValue, weights: Sequence[tuple[OnnxValue, Shape]]
+) -> OnnxValue:
     """A layer whose tensors are the model's weights, each with the shape in which the layer has it.
 
     Where one is computed by the model, or was read in another shape before, the layer's work is written without
@@ -155,13 +159,13 @@ def weighted(run: Run, call: Call, op: Op, x: Value, weights: Sequence[tuple[Val
     return run.add(call.name, Declared(op.kind, types, macs, beside), *inputs)
 
 
-def pool(run: Run, call: Call) -> list[Value]:
+def pool(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """MaxPool and AveragePool."""
     x = call.given(0)
     axes = _spatial(x, call.op)
-    strides, dilations, kernel = window(call, axes)
+    strides, dilations, kernel = window_attributes(call, axes)
     rounding: Rounding = "ceil" if call.attributes.get("ceil_mode", 0) else "floor"
-    fields = (kernel, strides, padding(call, x.shape, kernel, strides, dilations), rounding)
+    fields = (kernel, strides, window_padding(call, x.shape, kernel, strides, dilations), rounding)
     if call.op == "MaxPool":
         spread = dilations if set(dilations) != {1} else ()
         several = len(call.outputs) > 1
@@ -176,7 +180,7 @@ def pool(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, (AvgPool1d, AvgPool2d, AvgPool3d)[axes - 1](*fields, counted), run.tensor(x))]
 
 
-def global_pool(run: Run, call: Call) -> list[Value]:
+def global_pool(run: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """GlobalAveragePool and GlobalMaxPool."""
     x = call.given(0)
     axes, average = _spatial(x, call.op), call.op == "GlobalAveragePool"
@@ -191,7 +195,7 @@ def global_pool(run: Run, call: Call) -> list[Value]:
     return [run.add(call.name, (averages if average else maxima)[axes - 1]((1,) * axes), run.tensor(x))]
 
 
-WINDOWS: dict[str, Handler] = {
+WINDOWS: dict[str, OnnxHandler] = {
     "AveragePool": pool,
     "Conv": convolution,
     "ConvTranspose": convolution,

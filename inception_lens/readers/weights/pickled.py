@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.files import archive, check, one_line, shown
-from inception_lens.readers.tensors import Tensor, Weights, array, checked, mapped
+from inception_lens.readers.files import check_file, display_path, one_line, open_zip
+from inception_lens.readers.tensors import WeightFile, WeightTensor, check_shape, map_file, to_array
 
 LARGEST_PICKLE = 32_000_000
 """Bytes; a state dict of ten thousand tensors takes two million."""
@@ -68,7 +68,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> D
     if not isinstance(storage, Storage) or not all(type(each) is int for each in (offset, *shape, *stride)):
         raise pickle.UnpicklingError("a tensor that is none")
     named = next((each.name.rpartition(".")[2] for each in rest if isinstance(each, _Name)), storage.dtype)
-    return Description(storage, offset, checked("a tensor", shape), stride, named)
+    return Description(storage, offset, check_shape("a tensor", shape), stride, named)
 
 
 def _size(sizes: Any = ()) -> tuple[Any, ...]:
@@ -127,42 +127,42 @@ class _Reader(pickle._Unpickler):
     del dispatch[pickle.BYTEARRAY8[0]]  # which takes its memory before it reads
 
 
-def read_pickled(path: str) -> Weights:
+def read_pickled(path: str) -> WeightFile:
     """List the tensors of a `.pth`, by the keys that lead to them, joined by dots.
 
     Raises:
         FormatError: it is no file of PyTorch's, or would run something else than the making of tensors.
     """
-    check(path, "file of torch.save")
+    check_file(path, "file of torch.save")
     with open(path, "rb") as file:
         legacy = file.read(len(LEGACY)) == LEGACY
     if legacy:
         return _legacy(path)
-    with archive(path, "archive of torch.save") as opened:
+    with open_zip(path, "archive of torch.save") as opened:
         folder, found = _unpickled(opened, path)
 
-    def numbers(tensor: Tensor) -> Any:
+    def numbers(tensor: WeightTensor) -> Any:
         storage = found[tensor.name].storage
         size = SIZES[storage.dtype] * storage.elements
-        with archive(path, "archive of torch.save") as opened:
+        with open_zip(path, "archive of torch.save") as opened:
             name = f"{folder}data/{storage.key}"
             if name not in opened.namelist() or opened.getinfo(name).file_size != size:
-                raise FormatError(f"{shown(path)}: the numbers of `{tensor.name}` are not in the archive")
+                raise FormatError(f"{display_path(path)}: the numbers of `{tensor.name}` are not in the archive")
             with opened.open(name) as member:
                 return _view(memoryview(member.read(size)), found[tensor.name], path)
 
-    return Weights(path, "pytorch", _listed(found), numbers)
+    return WeightFile(path, "pytorch", _listed(found), numbers)
 
 
-def _listed(found: Mapping[str, Description]) -> tuple[Tensor, ...]:
-    tensors = (Tensor(name, each.shape, each.dtype) for name, each in found.items())
-    return tuple(Tensor(t.name, t.shape, t.dtype, SIZES.get(t.dtype, 1) * t.elements) for t in tensors)
+def _listed(found: Mapping[str, Description]) -> tuple[WeightTensor, ...]:
+    tensors = (WeightTensor(name, each.shape, each.dtype) for name, each in found.items())
+    return tuple(WeightTensor(t.name, t.shape, t.dtype, SIZES.get(t.dtype, 1) * t.elements) for t in tensors)
 
 
 def _unpickled(opened: zipfile.ZipFile, path: str) -> tuple[str, dict[str, Description]]:
     pickles = [info for info in opened.infolist() if info.filename.endswith("data.pkl")]
     if len(pickles) != 1 or pickles[0].file_size > LARGEST_PICKLE:
-        raise FormatError(f"{shown(path)}: no archive of torch.save: no data.pkl of at most {LARGEST_PICKLE:,} bytes")
+        raise FormatError(f"{display_path(path)}: it has no data.pkl of at most {LARGEST_PICKLE:,} bytes")
     with opened.open(pickles[0]) as member:
         data = member.read(LARGEST_PICKLE)
     return pickles[0].filename.removesuffix("data.pkl"), _tensors(_load(io.BytesIO(data), path), path)
@@ -172,9 +172,9 @@ def _load(stream: BinaryIO, path: str) -> Any:
     try:
         return _Reader(stream).load()
     except (pickle.UnpicklingError, FormatError) as error:
-        raise FormatError(f"{shown(path)}: its pickle: {one_line(error)}") from None
+        raise FormatError(f"{display_path(path)}: its pickle: {one_line(error)}") from None
     except Exception as error:  # a broken pickle raises anything at all
-        raise FormatError(f"{shown(path)}: its pickle cannot be read: {type(error).__name__}") from None
+        raise FormatError(f"{display_path(path)}: its pickle cannot be read: {type(error).__name__}") from None
 
 
 def _tensors(loaded: Any, path: str) -> dict[str, Description]:
@@ -182,9 +182,9 @@ def _tensors(loaded: Any, path: str) -> dict[str, Description]:
     try:
         _collect(loaded, "", found, set(), 0)
     except FormatError as error:
-        raise FormatError(f"{shown(path)}: {one_line(error)}") from None
+        raise FormatError(f"{display_path(path)}: {one_line(error)}") from None
     if not found:
-        raise FormatError(f"{shown(path)}: it holds no tensors by name")
+        raise FormatError(f"{display_path(path)}: it holds no tensors by name")
     return found
 
 
@@ -203,9 +203,9 @@ def _collect(value: Any, name: str, found: dict[str, Description], seen: set[int
             _collect(each, path[:LONGEST_NAME], found, seen, depth + 1)
 
 
-def _legacy(path: str) -> Weights:
+def _legacy(path: str) -> WeightFile:
     """A file of PyTorch before 1.6: five pickles, the fourth the tensors, and the numbers of each storage behind."""
-    data = mapped(path, "file of torch.save")
+    data = map_file(path, "file of torch.save")
     stream = io.BytesIO(data[: LARGEST_PICKLE // 4])
     loaded = [_load(stream, path) for _ in range(5)]
     found, at = _tensors(loaded[3], path), stream.tell()
@@ -219,24 +219,24 @@ def _legacy(path: str) -> Weights:
         places[storage.key] = at + 8
         at += 8 + count * SIZES[storage.dtype]
 
-    def numbers(tensor: Tensor) -> Any:
+    def numbers(tensor: WeightTensor) -> Any:
         storage = found[tensor.name].storage
         if storage.key not in places:
-            raise FormatError(f"{shown(path)}: the numbers of `{tensor.name}` are not where they should be")
+            raise FormatError(f"{display_path(path)}: the numbers of `{tensor.name}` are not where they should be")
         begin = places[storage.key]
         return _view(data[begin : begin + SIZES[storage.dtype] * storage.elements], found[tensor.name], path)
 
-    return Weights(path, "pytorch, before 1.6", _listed(found), numbers)
+    return WeightFile(path, "pytorch, before 1.6", _listed(found), numbers)
 
 
 def _view(data: memoryview, found: Description, path: str) -> Any:
     """The tensor's part of its storage's numbers."""
     last = found.offset + sum((n - 1) * step for n, step in zip(found.shape, found.stride, strict=True))
     if min(found.shape, default=1) and not (0 <= found.offset <= last < found.storage.elements):
-        raise FormatError(f"{shown(path)}: a tensor leads out of its numbers")
+        raise FormatError(f"{display_path(path)}: a tensor leads out of its numbers")
     if min(found.stride, default=0) < 0:
-        raise FormatError(f"{shown(path)}: a tensor with a negative stride")
-    flat = array(data, found.storage.dtype, (found.storage.elements,))
+        raise FormatError(f"{display_path(path)}: a tensor with a negative stride")
+    flat = to_array(data, found.storage.dtype, (found.storage.elements,))
     from numpy.lib.stride_tricks import as_strided
 
     strides = [step * flat.itemsize for step in found.stride]

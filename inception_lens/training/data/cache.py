@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from inception_lens.errors import DataError
-from inception_lens.readers.files import NOT_JSON
+from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.training.data.dataset import Broken, Dataset, Listing, Progress, statistics
 from inception_lens.training.run.files import flush_folder, remove_folder
 
@@ -197,7 +197,7 @@ def _told(listing: Listing, images: Tensor, whole: Sequence[int], broken: list[t
 def _about(place: Path) -> About | None:
     try:
         return msgspec.json.decode((place / ABOUT).read_bytes(), type=About)
-    except (OSError, *NOT_JSON):
+    except (OSError, *JSON_ERRORS):
         return None
 
 

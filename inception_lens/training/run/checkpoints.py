@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from inception_lens.errors import CheckpointError, OutputError, TrainingError
-from inception_lens.readers.files import NOT_JSON
+from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.training.run.files import write_whole
 
 NAME = re.compile(r"(step|best)-(\d{8,})-([0-9a-f]{32})\.safetensors")
@@ -139,7 +139,7 @@ def read(path: Path) -> State:
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         return State(load(data), msgspec.json.decode(header["__metadata__"]["about"], type=Position))
-    except (SafetensorError, ValueError, KeyError, TypeError, *NOT_JSON) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, *JSON_ERRORS) as error:
         raise CheckpointError(f"{path}: it is no state of a run: {error}") from None
 
 

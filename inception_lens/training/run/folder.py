@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from inception_lens.errors import ConfigError, OutputError, TrainingError
-from inception_lens.readers.files import NOT_JSON
+from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.training.data.dataset import Dataset
 from inception_lens.training.evaluation import Evaluation
 from inception_lens.training.recipe import Recipe
@@ -120,7 +120,7 @@ class RunFolder:
         records = []
         if (self.path / METRICS).exists():
             for line in (self.path / METRICS).read_bytes().splitlines():
-                with suppress(*NOT_JSON):
+                with suppress(*JSON_ERRORS):
                     records.append(msgspec.json.decode(line, type=Epoch))
         return records
 
@@ -172,7 +172,7 @@ class RunFolder:
     def _read(self, name: str, kind: type[Kept]) -> Kept:
         try:
             return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
-        except (OSError, *NOT_JSON) as error:
+        except (OSError, *JSON_ERRORS) as error:
             raise TrainingError(f"{self.path / name}: {getattr(error, 'strerror', None) or error}") from None
 
 

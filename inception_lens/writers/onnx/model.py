@@ -12,7 +12,7 @@ from typing import Any
 from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Node, tensor_names
 from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, Shape, TensorType, format_shape
-from inception_lens.readers.onnx.file import TYPES
+from inception_lens.readers.onnx.file import ONNX_DTYPES
 from inception_lens.writers.onnx.layers import LAYERS
 from inception_lens.writers.onnx.parts import Parts
 from inception_lens.writers.onnx.unweighted import PLAIN
@@ -27,7 +27,7 @@ LARGEST = 2**31 - 2**20
 NODES = {**LAYERS, **PLAIN}
 """By the operation's class; what is not here, ONNX has no operator for, or the graph does not say all of it."""
 
-NUMBERS = {name: number for number, name in TYPES.items()}
+NUMBERS = {name: number for number, name in ONNX_DTYPES.items()}
 
 Arrays = Mapping[str, Any]
 """NumPy arrays by the names of `build(graph).state_dict()`."""

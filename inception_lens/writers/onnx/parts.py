@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from inception_lens.graph import Graph, Node, output_name
 from inception_lens.ops import Shape
-from inception_lens.readers.onnx.values import INPLACE
+from inception_lens.readers.onnx.values import INPLACE_KEY
 
 
 class Files(Protocol):
@@ -48,7 +48,7 @@ class Parts:
         proto = self.files.onnx.helper.make_node(kind, list(inputs), made, name, **given)
         if not suffix and getattr(self.op, "inplace", False):
             entry = proto.metadata_props.add()
-            entry.key, entry.value = INPLACE, "true"
+            entry.key, entry.value = INPLACE_KEY, "true"
         self.protos.append(proto)
         return name
 

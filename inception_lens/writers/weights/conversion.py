@@ -10,7 +10,7 @@ import msgspec
 from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph
 from inception_lens.ops import Shape, format_shape
-from inception_lens.readers.tensors import Tensor, Weights
+from inception_lens.readers.tensors import WeightFile, WeightTensor
 from inception_lens.writers.pytorch.module_paths import module_paths
 from inception_lens.writers.weights.names import Move, moves
 
@@ -58,7 +58,7 @@ def state_names(graph: Graph) -> dict[tuple[str, str], _Target]:
     return targets
 
 
-def place(weights: Weights, graph: Graph) -> tuple[bytes, Placed]:
+def place(weights: WeightFile, graph: Graph) -> tuple[bytes, Placed]:
     """Bring the tensors of a file into a network's names: the bytes of a safetensors file, and what became of each.
 
     Raises:
@@ -71,7 +71,7 @@ def place(weights: Weights, graph: Graph) -> tuple[bytes, Placed]:
     return data, report
 
 
-def arrays_for(weights: Weights, graph: Graph) -> tuple[dict[str, np.ndarray[Any, Any]], Placed]:
+def arrays_for(weights: WeightFile, graph: Graph) -> tuple[dict[str, np.ndarray[Any, Any]], Placed]:
     """The tensors of a file by a network's names, and what became of each; as `place`."""
     require("numpy", extra="weights")
     targets, tensors = state_names(graph), {tensor.name: tensor for tensor in weights.tensors}
@@ -115,7 +115,7 @@ def _order(move: Move, axes: int) -> tuple[int, ...]:
     return {"hwio": (3, 2, 0, 1), "hwim": (2, 3, 0, 1)}.get(move.axes, ()) if axes == 4 else ()
 
 
-def _misfit(move: Move, source: Tensor, target: _Target) -> str:
+def _misfit(move: Move, source: WeightTensor, target: _Target) -> str:
     """Why the numbers cannot stand there; axes of 1 do not matter, and a depthwise kernel's channels are one axis."""
     order = _order(move, len(source.shape))
     shape = tuple(source.shape[axis] for axis in order) if order else source.shape
@@ -128,7 +128,7 @@ def _misfit(move: Move, source: Tensor, target: _Target) -> str:
 
 
 def _converted(
-    weights: Weights, move: Move, tensors: Mapping[str, Tensor], target: _Target, dtype: str
+    weights: WeightFile, move: Move, tensors: Mapping[str, WeightTensor], target: _Target, dtype: str
 ) -> np.ndarray[Any, Any]:
     import numpy as np
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from inception_lens.graph import Graph
-from inception_lens.readers.tensors import Weights
+from inception_lens.readers.tensors import WeightFile
 
 
 class Move(NamedTuple):
@@ -20,7 +20,7 @@ class Move(NamedTuple):
     """The tensor that holds a number which it is divided by."""
 
 
-def moves(weights: Weights, graph: Graph, keys: Mapping[str, tuple[str, str]]) -> list[Move]:
+def moves(weights: WeightFile, graph: Graph, keys: Mapping[str, tuple[str, str]]) -> list[Move]:
     """What each tensor is meant for, as far as its name tells; `keys` are the network's own names."""
     if weights.layers:
         return caffe_moves(weights, graph)
@@ -29,7 +29,7 @@ def moves(weights: Weights, graph: Graph, keys: Mapping[str, tuple[str, str]]) -
     return same_moves(weights, keys)
 
 
-def same_moves(weights: Weights, keys: Mapping[str, tuple[str, str]]) -> list[Move]:
+def same_moves(weights: WeightFile, keys: Mapping[str, tuple[str, str]]) -> list[Move]:
     """Tensors that are called as the network's are, behind a beginning that most of them share or without one."""
     names = [tensor.name for tensor in weights.tensors]
     beginnings = ["", *(f"{part}." for part in ("state_dict", "model", "module", "state_dict.module"))]
@@ -37,7 +37,7 @@ def same_moves(weights: Weights, keys: Mapping[str, tuple[str, str]]) -> list[Mo
     return [Move(name, *keys[name.removeprefix(start)]) for name in names if name.removeprefix(start) in keys]
 
 
-def caffe_moves(weights: Weights, graph: Graph) -> list[Move]:
+def caffe_moves(weights: WeightFile, graph: Graph) -> list[Move]:
     """Layers by their names; those of the catalogue's GoogLeNet are Caffe's, but for the heads."""
     nodes = {node.name: node for node in graph.nodes}
     found: list[Move] = []
@@ -81,7 +81,7 @@ _OF_PAPER = {"1x1": 0, "3x3": 1, "5x5": 2, "poo": 3}
 _STEM = {"conv1/7x7_s2": "Conv2d_1a_7x7", "conv2/3x3_reduce": "Conv2d_2b_1x1", "conv2/3x3": "Conv2d_2c_3x3"}
 
 
-def slim_moves(weights: Weights, graph: Graph) -> list[Move]:
+def slim_moves(weights: WeightFile, graph: Graph) -> list[Move]:
     """TF-slim's variables, whose layers are called by a digit and a letter in the order in which they run.
 
     A branch has the same layers there and here. The letters have gaps, and kernels are not always those of the name

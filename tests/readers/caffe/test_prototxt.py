@@ -9,13 +9,13 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph, Mode, Output
 from inception_lens.ops import Shape, Unknown
-from inception_lens.readers.caffe.prototxt import LARGEST_FILE, Settings, read, read_prototxt, settings
+from inception_lens.readers.caffe.prototxt import MAX_FILE_SIZE, NetState, net_state, read_net, read_prototxt
 from inception_lens.readers.caffe.text_format import parse
 from tests.readers.caffe.caffe_nets import alexnet, googlenet, nin, vgg16
 
 
 def net(text: str, inputs: object = None, mode: Mode = "inference", **chosen: object) -> Graph:
-    return read(parse(text), inputs, mode, settings(chosen))  # type: ignore[arg-type]
+    return read_net(parse(text), inputs, mode, net_state(chosen))  # type: ignore[arg-type]
 
 
 def after(layer: str, shape: str = "1x8x12x10", *more: str) -> Graph:
@@ -137,10 +137,10 @@ def test_a_net_in_stages_says_which_to_ask_for() -> None:
 
 
 def test_settings_are_stages_and_a_level() -> None:
-    assert settings({"stage": "a,b", "level": "3"}) == Settings(("a", "b"), 3)
+    assert net_state({"stage": "a,b", "level": "3"}) == NetState(("a", "b"), 3)
     for wrong in ({"classes": 10}, {"level": "x"}):
         with pytest.raises(ConfigError):
-            settings(wrong)
+            net_state(wrong)
 
 
 @pytest.mark.parametrize(
@@ -384,8 +384,8 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.prototxt"
     for data, said in (
         (b"", "it is empty"),
-        (bytes(range(128, 256)), "no text, and no prototxt"),
-        (b"#" * (LARGEST_FILE + 1), f"at most {LARGEST_FILE:,}"),
+        (bytes(range(128, 256)), "not a prototxt in UTF-8"),
+        (b"#" * (MAX_FILE_SIZE + 1), f"at most {MAX_FILE_SIZE:,}"),
     ):
         path.write_bytes(data)
         with pytest.raises(FormatError, match=said):

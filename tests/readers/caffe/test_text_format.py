@@ -5,12 +5,12 @@ import re
 import pytest
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.caffe.text_format import DEEPEST, MAX_FIELDS, Message, parse
+from inception_lens.readers.caffe.text_format import MAX_DEPTH, MAX_FIELDS, TextMessage, parse
 
 
-def plain(message: Message) -> list[tuple[str, object]]:
+def plain(message: TextMessage) -> list[tuple[str, object]]:
     return [
-        (field.name, plain(field.value) if isinstance(field.value, Message) else field.value)
+        (field.name, plain(field.value) if isinstance(field.value, TextMessage) else field.value)
         for field in message.fields
     ]
 
@@ -55,8 +55,8 @@ def test_fields_know_their_lines() -> None:
         ('a: "never\nclosed"', 1, "column 4: no token"),
         ("a: [1, {b: 2}]", 1, "write a message of a list as a field of its own"),
         ("[a b", 1, "expected the name of an extension"),
-        ("m {" * (DEEPEST + 1), 1, f"more than {DEEPEST} messages in each other"),
-        ("m <" * 100_000, 1, f"more than {DEEPEST} messages in each other"),
+        ("m {" * (MAX_DEPTH + 1), 1, f"more than {MAX_DEPTH} messages in each other"),
+        ("m <" * 100_000, 1, f"more than {MAX_DEPTH} messages in each other"),
         ("a:1 " * (MAX_FIELDS + 1), 1, f"more than {MAX_FIELDS:,} fields"),
     ],
     ids=lambda value: str(value)[:20],

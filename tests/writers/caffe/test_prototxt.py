@@ -10,7 +10,7 @@ from inception_lens.architectures.catalogue import entries
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import ELU, GELU, AvgPool2d, BatchNorm2d, Conv2d, LeakyReLU, Linear, Op, ReLU, TensorType
-from inception_lens.readers.caffe.prototxt import Settings, read
+from inception_lens.readers.caffe.prototxt import NetState, read_net
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from tests.writers.plain import plain
@@ -36,7 +36,7 @@ NOT_IN_CAFFE = {
 
 
 def read_back(graph: Graph) -> Graph:
-    return read(parse(to_prototxt(graph)), None, graph.mode, Settings())
+    return read_net(parse(to_prototxt(graph)), None, graph.mode, NetState())
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_IN_CAFFE])

@@ -17,7 +17,7 @@ from inception_lens.architectures.catalogue import find
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Mode
-from inception_lens.readers.caffe.prototxt import Settings, read
+from inception_lens.readers.caffe.prototxt import NetState, read_net
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.weights.conversion import Placed, place, state_names
@@ -96,7 +96,7 @@ layer { name: "scale_conv" type: "Scale" bottom: "conv" top: "conv" scale_param 
 def test_caffe_s_statistics_are_divided_by_their_factor_and_the_scale_joins_its_norm(
     tmp_path: Path, factor: float
 ) -> None:
-    graph = read(parse(BATCH_NORM), None, "inference", Settings())
+    graph = read_net(parse(BATCH_NORM), None, "inference", NetState())
     mean, var, gamma, beta, kernel = random((4,)), random((4,)), random((4,)), random((4,)), random((4, 3, 1, 1))
     layers = [
         CaffeLayer("conv", "Convolution", [kernel], "data", "conv"),
@@ -237,7 +237,7 @@ def test_shared_tensors_are_written_under_each_name(tmp_path: Path) -> None:
         f'param {{ name: "b" }} inner_product_param {{ num_output: 4 }} }}'
         for x, name in ("ab", "bc")
     )
-    graph = read(parse(text), None, "inference", Settings())
+    graph = read_net(parse(text), None, "inference", NetState())
     assert [target.key for target in state_names(graph).values()] == ["b.weight", "b.bias", "c.weight", "c.bias"]
 
 
