@@ -105,7 +105,7 @@ def render_kinds(found: Savings, chosen: str) -> str:
             **{direction: len(saving.sites) if (saving := found.of(kind.name, direction)) else 0
                for direction in kind.finders()},
         }
-        for kind in found.asked
+        for kind in found.requested
     ]  # fmt: skip
     if chosen == "json":
         return as_json({"schema": "inception-lens/savings-kinds/1", "model": found.graph.name, "kinds": counts}) + "\n"

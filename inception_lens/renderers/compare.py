@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from inception_lens.analyses.compare.records import Comparison, Head, Part, Shift, Side
+from inception_lens.analyses.compare.records import ComparedNetwork, Comparison, Head, PartComparison, Shift
 from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.compare_values import number
@@ -93,7 +93,7 @@ def _pixels(distance: float) -> str:
     return f"{abs(distance):g} pixel{'' if abs(distance) == 1 else 's'}"
 
 
-def _title(side: Side) -> str:
+def _title(side: ComparedNetwork) -> str:
     about = side.graph.about.description
     name = printable(f"{side.name}: {about}" if about else side.name)
     return f"{name} (input {', '.join(format_shape(given.type.shape) for given in side.graph.inputs)})"
@@ -108,13 +108,13 @@ def _same(comparison: Comparison) -> list[str]:
     return [f"no difference in what they compute: {least}{count(a.macs)} MACs in both; {params}"]
 
 
-def _names(a: Side, b: Side) -> tuple[str, str]:
+def _names(a: ComparedNetwork, b: ComparedNetwork) -> tuple[str, str]:
     """What the two are called, told apart where they are called the same."""
     marks = (" (A)", " (B)") if a.name == b.name else ("", "")
     return printable(a.name) + marks[0], printable(b.name) + marks[1]
 
 
-def _sums(a: Side, b: Side) -> list[list[str]]:
+def _sums(a: ComparedNetwork, b: ComparedNetwork) -> list[list[str]]:
     """Both networks' totals, and their difference."""
     rows = [
         [name, count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}"]
@@ -159,9 +159,9 @@ def _pipes(told: Sequence[Fact], sums: list[list[str]]) -> str:
     return str(tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
-def _joined(heads: Sequence[Head]) -> Part:
+def _joined(heads: Sequence[Head]) -> PartComparison:
     """All heads as one part, so that what holds for each is told once."""
-    return Part(
+    return PartComparison(
         tuple([pair for head in heads for pair in head.pairs]),
         tuple([name for head in heads for name in head.only_a]),
         tuple([name for head in heads for name in head.only_b]),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference, idle
-from inception_lens.analyses.compare.records import Change, Part
+from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference, changes_no_value
+from inception_lens.analyses.compare.records import Change, PartComparison
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import format_shape
 from inception_lens.renderers.compare_values import (
@@ -61,7 +61,7 @@ class _Item(msgspec.Struct, frozen=True):
     node_b: Node | None
 
 
-def facts(part: Part, a: Graph, b: Graph) -> list[Fact]:
+def facts(part: PartComparison, a: Graph, b: Graph) -> list[Fact]:
     """All statements on a part, the most costly first, what changes nothing on this input last."""
     nodes_a, nodes_b = ({node.name: node for node in graph.nodes} for graph in (a, b))
     found = [*_changed(part, nodes_a, nodes_b)]
@@ -75,12 +75,12 @@ def _name(change: Change) -> str:
     return (change.b if change.a is None else change.a) or ""
 
 
-def _changed(part: Part, a: Mapping[str, Node], b: Mapping[str, Node]) -> Iterator[Fact]:
+def _changed(part: PartComparison, a: Mapping[str, Node], b: Mapping[str, Node]) -> Iterator[Fact]:
     """Differences of pairs: those of one attribute and equal values in one statement."""
     groups: dict[tuple[str, str], dict[tuple[str, str, bool], list[_Item]]] = {}
     for change in part.changes:
         node_a, node_b = a.get(change.a or ""), b.get(change.b or "")
-        if node_a and node_b and idle(node_a.op) and change.alike_here:
+        if node_a and node_b and changes_no_value(node_a.op) and change.equivalent:
             continue
         if change.unused or change.kind == "changed" or not (node_a or node_b):
             for each in _worth_telling(change):
@@ -88,7 +88,7 @@ def _changed(part: Part, a: Mapping[str, Node], b: Mapping[str, Node]) -> Iterat
                 if each.attribute == "op" and node_a and node_b:
                     each = msgspec.structs.replace(each, a=described(node_a.op), b=described(node_b.op))
                 values = (str(each.a is None), "") if change.unused else (str(each.a), str(each.b))
-                groups.setdefault((kind, each.attribute), {}).setdefault((*values, change.alike_here), []).append(
+                groups.setdefault((kind, each.attribute), {}).setdefault((*values, change.equivalent), []).append(
                     _Item(change, each, node_a, node_b)
                 )
     for (kind, _), by_values in groups.items():
@@ -117,7 +117,7 @@ def _keep_size(kernel: Difference, padding: Difference) -> bool:
     return all(tuple(pads) == tuple([side // 2 for side in kernels]) for kernels, pads in sides)
 
 
-def _fact(kind: str, items: Sequence[_Item], part: Part, *, same: bool) -> Fact:
+def _fact(kind: str, items: Sequence[_Item], part: PartComparison, *, same: bool) -> Fact:
     changes = [item.change for item in items]
     first = items[0].difference
     words = _sentence(kind, items, part) if same else _summary(kind, first.attribute, len(items))
@@ -127,7 +127,7 @@ def _fact(kind: str, items: Sequence[_Item], part: Part, *, same: bool) -> Fact:
         sum([item.difference.params for item in items]),
         sum([item.difference.macs for item in items]),
         unknown=any(change.macs is None for change in changes),
-        alike=all(change.alike_here or change.unused for change in changes),
+        alike=all(change.equivalent or change.unused for change in changes),
         lost="bias" if first.attribute == "bias" and first.a else "",
         gained="bias" if first.attribute == "bias" and first.b else "",
     )
@@ -138,7 +138,7 @@ def _summary(kind: str, attribute: str, n: int) -> str:
     return f"{number(n)} {plural(kind)} have other {what.get(attribute, plural(attribute))}"
 
 
-def _sentence(kind: str, items: Sequence[_Item], part: Part) -> str:
+def _sentence(kind: str, items: Sequence[_Item], part: PartComparison) -> str:
     first, n = items[0].difference, len(items)
     attribute = first.attribute
     a, b = shown(attribute, first.a), shown(attribute, first.b)
@@ -222,7 +222,7 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
     """Calls that one network alone has: runs of them that are alike in one statement."""
     runs: dict[tuple[str, ...], list[list[Change]]] = {}
     for run in _runs(changes, nodes):
-        if all(idle(nodes[_name(change)].op) for change in run):
+        if all(changes_no_value(nodes[_name(change)].op) for change in run):
             continue
         ops = sorted([nodes[_name(change)].op for change in run], key=lambda op: op.category in LIGHT)
         what = tuple(map(described, ops))
@@ -241,7 +241,7 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
             sum(change.params for change in members),
             sum(change.macs or 0 for change in members),
             unknown=any(change.macs is None for change in members),
-            alike=all(change.alike_here for change in members),
+            alike=all(change.equivalent for change in members),
             lost=described(first.op) if is_norm and kind == "removed" else "",
             gained=described(first.op) if is_norm and kind == "added" else "",
         )

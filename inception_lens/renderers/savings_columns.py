@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from inception_lens.analyses.savings.figures import INTEGERS, Change, Figures, module_of
-from inception_lens.analyses.savings.kinds import Direction
+from inception_lens.analyses.savings.figures import INTEGERS, CostChange, CostFigures, module_of
+from inception_lens.analyses.savings.kinds import SavingDirection
 from inception_lens.analyses.savings.network import Saving, SiteChange
 from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING, UNKNOWN
@@ -29,7 +29,7 @@ class SavingRow(NamedTuple):
     level: int
     label: str
     what: str
-    change: Change
+    change: CostChange
 
 
 class SavingColumn(NamedTuple):
@@ -92,12 +92,12 @@ def saving_columns(saving: Saving) -> list[SavingColumn]:
     return [column for column in columns if column.key != "what" or saving.kind.places]
 
 
-def other_word(direction: Direction) -> str:
+def other_word(direction: SavingDirection) -> str:
     """What the network is called that it is compared with."""
     return "without" if direction == "saved" else "with it"
 
 
-def sides(change: Change, direction: Direction) -> tuple[Figures, Figures]:
+def sides(change: CostChange, direction: SavingDirection) -> tuple[CostFigures, CostFigures]:
     """The network as it is, and the other one."""
     return (change.using, change.without) if direction == "saved" else (change.without, change.using)
 
@@ -112,7 +112,7 @@ def exact_cells(row: SavingRow) -> dict[str, object]:
     return cells
 
 
-def costs_differ(change: Change) -> bool:
+def costs_differ(change: CostChange) -> bool:
     """Whether parameters or MACs differ, and not memory or time alone."""
     return bool(change.saved("params") or change.saved("macs"))
 
@@ -124,7 +124,7 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}"
 
 
-def _side(key: str, show: Callable[[Any], str], direction: Direction, side: int) -> Callable[[SavingRow], str]:
+def _side(key: str, show: Callable[[Any], str], direction: SavingDirection, side: int) -> Callable[[SavingRow], str]:
     def text(row: SavingRow) -> str:
         figures = sides(row.change, direction)[side]
         value = getattr(figures, key)
@@ -139,7 +139,7 @@ def _ratio(key: str) -> Callable[[SavingRow], str]:
     return lambda row: times(row.change.ratio(key))
 
 
-def _output(direction: Direction) -> SavingColumn:
+def _output(direction: SavingDirection) -> SavingColumn:
     def text(row: SavingRow) -> str:
         shapes = [figures.output_shape for figures in sides(row.change, direction)]
         own, other = (format_shape(shape[1:]) if isinstance(shape, tuple) else "" for shape in shapes)

@@ -5,7 +5,7 @@ import textwrap
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.savings.branch import Branch, BranchSavings
 from inception_lens.analyses.savings.changes import Sweep, WhatIf
-from inception_lens.analyses.savings.kinds import Direction
+from inception_lens.analyses.savings.kinds import SavingDirection
 from inception_lens.analyses.savings.network import Saving, Savings
 from inception_lens.ops import format_shape
 from inception_lens.renderers.columns import NOTHING
@@ -29,7 +29,7 @@ FIRST_DROPPED = (
 )  # fmt: skip
 """What a table goes without, in this order, until it fits its width."""
 
-DIRECTIONS: tuple[Direction, ...] = ("saved", "possible")
+DIRECTIONS: tuple[SavingDirection, ...] = ("saved", "possible")
 
 CONVENTION = "1 MAC = one multiply-add, bias not counted; times = without over with; MB = 10^6 bytes"
 
@@ -62,7 +62,7 @@ def _saving(saving: Saving, machine: Machine, width: int, color: bool, unicode: 
     drawn = fitting(drawn, FIRST_DROPPED, width)
     verb = "has" if saving.direction == "saved" else "could have"
     title = f"{saving.kind.name}: {saving.kind.title}; {saving.network.graph.name} {verb} {len(saving.sites)}"
-    left = [f"left alone: {each.name}: {each.reason}" for each in saving.left_alone]
+    left = [f"left alone: {each.name}: {each.reason}" for each in saving.skipped]
     return [
         *textwrap.wrap(printable(title), width),
         "",
@@ -134,7 +134,7 @@ def _fewer(ratio: float) -> str:
 
 def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
     """Write what a change would cost: a row for each module and layer that would cost something else."""
-    asked = ", ".join(f"{each.node} {count(each.now)} > {count(each.then)}" for each in given.widths)
+    requested = ", ".join(f"{each.node} {count(each.now)} > {count(each.then)}" for each in given.widths)
     rows = []
     for module in [module for module in given.modules if costs_differ(module.change)]:
         rows.append(("", module.name, module.change))
@@ -158,7 +158,7 @@ def what_if_table(given: WhatIf, *, width: int = 100, color: bool = False, unico
         f"{size(totals.using.peak_activation_bytes)}; time {duration(totals.without.seconds)}, would be "
         f"{duration(totals.using.seconds)} on {given.machine.title}"
     )
-    lines = [*heading(given.graph, width), *textwrap.wrap(printable(f"what if: {asked}"), width), ""]
+    lines = [*heading(given.graph, width), *textwrap.wrap(printable(f"what if: {requested}"), width), ""]
     lines += [*draw(drawn, width, color, unicode), "", *textwrap.wrap(note, width)]
     return _characters("\n".join(lines) + "\n", unicode)
 
@@ -204,15 +204,15 @@ def sweep_table(given: Sweep, *, width: int = 100, color: bool = False, unicode:
 def kinds_table(given: Savings, *, width: int = 100, color: bool = False, unicode: bool = True) -> str:
     """Write the kinds of saving, and in how many places the network has each or could have it."""
     columns: dict[str, list[str]] = {"has": [], "could have": []}
-    for kind in given.asked:
+    for kind in given.requested:
         for cells, direction in zip(columns.values(), DIRECTIONS, strict=True):
             saving = given.of(kind.name, direction)
             cells.append(count(len(saving.sites)) if saving and saving.sites else NOTHING)
     drawn = [
-        Drawn("kind", [kind.name for kind in given.asked]),
+        Drawn("kind", [kind.name for kind in given.requested]),
         *[Drawn(title, cells, justify="right") for title, cells in columns.items()],
-        Drawn("what", [kind.title for kind in given.asked], folds_to=24),
-        Drawn("source", [kind.source for kind in given.asked], key="source"),
+        Drawn("what", [kind.title for kind in given.requested], folds_to=24),
+        Drawn("source", [kind.source for kind in given.requested], key="source"),
     ]
     lines = [*heading(given.graph, width), "", *draw(fitting(drawn, ("source",), width), width, color, unicode)]
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ import msgspec
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Linear
-from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import BatchNorm, Convolution, Structure
 
 Weighted = Convolution | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d | Linear
@@ -22,19 +22,19 @@ def with_folded_batch_norms(graph: Graph) -> Graph:
 def folded_batch_norms(graph: Graph) -> Plan:
     """The sites of `with_folded_batch_norms`."""
     structure = Structure(graph)
-    sites, left_alone = [], []
+    sites, skipped = [], []
     for norm in graph.nodes:
         if not isinstance(norm.op, BatchNorm):
             continue
         layer = structure.nodes.get(norm.inputs[0])
         if layer is None or not isinstance(layer.op, Weighted):
-            left_alone.append(LeftAlone(norm.name, "what it reads is no convolution or linear layer"))
+            skipped.append(SkippedSite(norm.name, "what it reads is no convolution or linear layer"))
         elif structure.only_reader(layer) is None:
-            left_alone.append(LeftAlone(norm.name, f"something else reads `{layer.name}` as well"))
+            skipped.append(SkippedSite(norm.name, f"something else reads `{layer.name}` as well"))
         elif not structure.shared.isdisjoint((layer.name, norm.name)):
-            left_alone.append(LeftAlone(norm.name, f"`{layer.name}` or its norm shares its tensors with another call"))
+            skipped.append(SkippedSite(norm.name, f"`{layer.name}` or its norm shares its tensors with another call"))
         elif not norm.op.track:
-            left_alone.append(LeftAlone(norm.name, "it keeps no statistics, so that it never stands still"))
+            skipped.append(SkippedSite(norm.name, "it keeps no statistics, so that it never stands still"))
         else:
             new = Node(
                 layer.name,
@@ -51,7 +51,7 @@ def folded_batch_norms(graph: Graph) -> Plan:
                     ((norm.name, layer.name),),
                 )
             )
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _bias(norm: Node) -> str:

@@ -9,7 +9,7 @@ from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import LocalResponseNorm, Padding, format_shape
 from inception_lens.ops.window import explicit_padding
-from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, dense, fresh
 
 Sizes = tuple[int, ...]
@@ -70,7 +70,7 @@ def _threes(kernel: Sizes) -> Sizes:
 def _split(graph: Graph, kernels_for: Callable[[Sizes], Kernels | None]) -> Plan:
     """A site for each 2-d convolution that `kernels_for` names two kernels for."""
     structure = Structure(graph)
-    sites, left_alone = [], []
+    sites, skipped = [], []
     for node in graph.nodes:
         op = node.op
         if not isinstance(op, Convolution) or op.dimensions != 2 or not dense(op):
@@ -80,11 +80,11 @@ def _split(graph: Graph, kernels_for: Callable[[Sizes], Kernels | None]) -> Plan
             continue
         pair = _pair(structure, node, kernels)
         if isinstance(pair, str):
-            left_alone.append(LeftAlone(node.name, pair))
+            skipped.append(SkippedSite(node.name, pair))
             continue
         what = f"{format_shape(op.kernel_size)} as {format_shape(kernels[0])}, {format_shape(kernels[1])}"
         sites.append(Site(node.name, what, (node.name,), ((node.name, pair),), ((node.name, pair[-1].name),)))
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...] | str:
@@ -142,7 +142,7 @@ def _shared_out(padding: Padding, kernels: Kernels) -> tuple[Padding, Padding]:
 def _merged(graph: Graph, together: Callable[[Sizes, Sizes], bool]) -> Plan:
     """A site for each two dense 2-d convolutions behind each other whose kernels go `together`."""
     structure = Structure(graph)
-    sites, left_alone, taken = [], [], set()
+    sites, skipped, taken = [], [], set()
     for node in graph.nodes:
         op, second = node.op, structure.behind(node)
         if node.name in taken or second is None or not isinstance(op, Convolution) or op.dimensions != 2:
@@ -153,7 +153,7 @@ def _merged(graph: Graph, together: Callable[[Sizes, Sizes], bool]) -> Plan:
             continue
         whole = _whole(structure, node, second)
         if isinstance(whole, str):
-            left_alone.append(LeftAlone(node.name, whole))
+            skipped.append(SkippedSite(node.name, whole))
             continue
         taken.add(second.name)
         assert isinstance(whole.op, Convolution)
@@ -163,7 +163,7 @@ def _merged(graph: Graph, together: Callable[[Sizes, Sizes], bool]) -> Plan:
         )
         names = (node.name, *[each.name for each in structure.followers(node)], second.name)
         sites.append(Site(second.name, what, names, ((second.name, (whole,)),)))
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _whole(structure: Structure, node: Node, second: Node) -> Node | str:

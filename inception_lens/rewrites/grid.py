@@ -5,7 +5,7 @@ import msgspec
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Op, format_shape
-from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, fresh, is_join
 
 
@@ -30,7 +30,7 @@ def without_strided_branches(graph: Graph) -> Graph:
 def pooled_modules(graph: Graph) -> Plan:
     """The sites of `with_strided_branches`."""
     structure = Structure(graph)
-    sites, left_alone = [], []
+    sites, skipped = [], []
     for join in graph.nodes:
         pool = structure.behind(join) if is_join(join) else None
         if pool is None or pool.op.category != "pool" or max(_stride(pool.op)) < 2:
@@ -40,7 +40,7 @@ def pooled_modules(graph: Graph) -> Plan:
         found = [_strided(structure, name, pool) for name in join.inputs]
         reasons = [each for each in found if isinstance(each, str)]
         if reasons:
-            left_alone.append(LeftAlone(pool.name, reasons[0]))
+            skipped.append(SkippedSite(pool.name, reasons[0]))
             continue
         ends = [each for each in found if isinstance(each, Node)]
         sites.append(
@@ -52,7 +52,7 @@ def pooled_modules(graph: Graph) -> Plan:
                 ((pool.name, pool.inputs[0]),),
             )
         )
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
@@ -83,7 +83,7 @@ def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
 def strided_modules(graph: Graph) -> Plan:
     """The sites of `without_strided_branches`."""
     structure = Structure(graph)
-    sites, left_alone = [], []
+    sites, skipped = [], []
     for join in graph.nodes:
         ends = [_window(structure, name) for name in join.inputs] if is_join(join) else []
         found = [node for node in ends if node is not None and max(_stride(node.op)) > 1]
@@ -97,7 +97,7 @@ def strided_modules(graph: Graph) -> Plan:
         if len(pools) > 1:
             reasons.append("several branches are pools")
         if reasons:
-            left_alone.append(LeftAlone(join.name, reasons[0]))
+            skipped.append(SkippedSite(join.name, reasons[0]))
             continue
         pool = pools[0]
         name = fresh(structure, f"{join.name}/{pool.name.rpartition('/')[2]}")
@@ -113,7 +113,7 @@ def strided_modules(graph: Graph) -> Plan:
                 ((join.name, name),),
             )
         )
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:

@@ -15,7 +15,7 @@ from inception_lens.ops import (
     Reshape,
     format_shape,
 )
-from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, follows, fresh, pointwise
 
 GLOBAL = {1: AdaptiveAvgPool1d, 2: AdaptiveAvgPool2d, 3: AdaptiveAvgPool3d}
@@ -123,7 +123,7 @@ def pooled_heads(graph: Graph) -> Plan:
     """The sites of `without_global_pooling`."""
     structure = Structure(graph)
     sites: list[Site] = []
-    left_alone: list[LeftAlone] = []
+    skipped: list[SkippedSite] = []
     for pool in graph.nodes:
         if pool.op.category != "pool" or not pool.inputs:
             continue
@@ -134,8 +134,8 @@ def pooled_heads(graph: Graph) -> Plan:
         if behind[-1].name in structure.outputs:
             sites.append(_whole_map(structure, pool, behind[1:]))
         else:
-            left_alone.append(LeftAlone(pool.name, "what follows it is more than a head"))
-    return Plan(tuple(sites), tuple(left_alone))
+            skipped.append(SkippedSite(pool.name, "what follows it is more than a head"))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _whole_map(structure: Structure, pool: Node, behind: list[Node]) -> Site:

@@ -36,7 +36,7 @@ class Site(NamedTuple):
         return frozenset(self.nodes).union(node.name for _, nodes in self.replaced for node in nodes)
 
 
-class LeftAlone(NamedTuple):
+class SkippedSite(NamedTuple):
     """A place that looks like a site of the rewrite, and why it is none."""
 
     name: str
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
     """Every site of one rewrite in one graph; no node is replaced by two of them."""
 
     sites: tuple[Site, ...]
-    left_alone: tuple[LeftAlone, ...] = ()
+    skipped: tuple[SkippedSite, ...] = ()
     matched: Mapping[str, str] = NOTHING
     """Convolutions, each with the tensor whose channels it has to match when these change: a residual connection."""
     outputs: tuple[Output, ...] = ()

@@ -8,7 +8,7 @@ import msgspec
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import format_shape
-from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, depthwise, follows, pointwise
 
 
@@ -45,14 +45,14 @@ def naive_modules(graph: Graph) -> Plan:
     projections = [site for node in graph.nodes for site in _pool_projection(structure, node)]
     return Plan(
         tuple(sorted([*inside, *projections], key=lambda site: structure.positions[site.name])),
-        found.left_alone,
+        found.skipped,
         structure.residuals(),
     )
 
 
 def _reductions(structure: Structure) -> Plan:
     sites: list[Site] = []
-    left_alone: list[LeftAlone] = []
+    skipped: list[SkippedSite] = []
     for node in structure.graph.nodes:
         if not _reduces(structure, node):
             continue
@@ -63,7 +63,7 @@ def _reductions(structure: Structure) -> Plan:
         moved = [_reading_the_map(structure, node, conv) for conv in convolutions]
         reasons = [each for each in moved if isinstance(each, str)]
         if reasons:
-            left_alone.append(LeftAlone(node.name, reasons[0]))
+            skipped.append(SkippedSite(node.name, reasons[0]))
             continue
         read, made = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
         widths = "+".join(str(structure.shape(conv.name)[1]) for conv in convolutions)
@@ -78,7 +78,7 @@ def _reductions(structure: Structure) -> Plan:
                 channels=(read, made),
             )
         )
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def _reduces(structure: Structure, node: Node) -> bool:

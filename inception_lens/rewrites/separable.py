@@ -4,7 +4,7 @@ import msgspec
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import format_shape
-from inception_lens.rewrites.plan import LeftAlone, Plan, Site, rewritten
+from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, dense, depthwise, fresh, pointwise
 
 
@@ -27,13 +27,13 @@ def without_separable(graph: Graph) -> Graph:
 def dense_kernels(graph: Graph) -> Plan:
     """The sites of `with_separable`."""
     structure = Structure(graph)
-    sites, left_alone = [], []
+    sites, skipped = [], []
     for node in graph.nodes:
         op = node.op
         if not isinstance(op, Convolution) or not dense(op):
             continue
         if node.name in structure.shared:
-            left_alone.append(LeftAlone(node.name, "it shares its weights with another call"))
+            skipped.append(SkippedSite(node.name, "it shares its weights with another call"))
             continue
         channels, ones = structure.shape(node.inputs[0])[1], (1,) * op.dimensions
         replace = msgspec.structs.replace
@@ -50,30 +50,30 @@ def dense_kernels(graph: Graph) -> Plan:
         what = f"{format_shape(op.kernel_size)} as depthwise, 1x1"
         pair = (first, second)
         sites.append(Site(node.name, what, (node.name,), ((node.name, pair),), ((node.name, second.name),)))
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))
 
 
 def separable_kernels(graph: Graph) -> Plan:
     """The sites of `without_separable`."""
     structure = Structure(graph)
-    sites, left_alone = [], []
+    sites, skipped = [], []
     for node in graph.nodes:
         op = node.op
         if not isinstance(op, Convolution) or not depthwise(op, structure.shape(node.inputs[0])[1]):
             continue
         second = structure.behind(node)
         if second is None or not isinstance(second.op, Convolution) or not pointwise(second.op):
-            left_alone.append(LeftAlone(node.name, "no 1x1 convolution alone reads it"))
+            skipped.append(SkippedSite(node.name, "no 1x1 convolution alone reads it"))
             continue
         if second.op.groups > 1 or max(second.op.stride) > 1:
-            left_alone.append(LeftAlone(node.name, f"`{second.name}` is grouped or has a stride"))
+            skipped.append(SkippedSite(node.name, f"`{second.name}` is grouped or has a stride"))
             continue
         if not structure.shared.isdisjoint((node.name, second.name)):
-            left_alone.append(LeftAlone(node.name, "it shares its weights with another call"))
+            skipped.append(SkippedSite(node.name, "it shares its weights with another call"))
             continue
         whole = msgspec.structs.replace(op, out_channels=second.op.out_channels, groups=1, bias=second.op.bias)
         new = msgspec.structs.replace(second, op=whole, inputs=node.inputs)
         names = (node.name, *[each.name for each in structure.followers(node)], second.name)
         what = f"depthwise {format_shape(op.kernel_size)}, 1x1 for {format_shape(op.kernel_size)}"
         sites.append(Site(second.name, what, names, ((second.name, (new,)),)))
-    return Plan(tuple(sites), tuple(left_alone))
+    return Plan(tuple(sites), tuple(skipped))

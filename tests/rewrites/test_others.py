@@ -86,7 +86,7 @@ def test_the_stem_of_v2_becomes_the_plain_one_of_its_dialect() -> None:
 def test_a_depthwise_kernel_that_no_1x1_follows_is_left_alone() -> None:
     given = graph(("d", Conv2d(8, (3, 3), groups=8), "x"), ("k", Conv2d(4, (3, 3)), "d"))
     assert without_separable(given) is given
-    assert [left.name for left in separable_kernels(given).left_alone] == ["d"]
+    assert [left.name for left in separable_kernels(given).skipped] == ["d"]
 
 
 # --- batch norm
@@ -113,7 +113,7 @@ def test_norms_that_cannot_be_folded() -> None:
               ("s", Sigmoid(), "c"), outputs="m s")
     )  # fmt: skip
     assert not plan.sites
-    assert [left.name for left in plan.left_alone] == ["n", "m"]
+    assert [left.name for left in plan.skipped] == ["n", "m"]
 
 
 def test_named_tensors_stay_named() -> None:
@@ -211,7 +211,7 @@ def test_a_mean_that_scales_a_map_is_no_head() -> None:  # squeeze and excitatio
         ("m", Elementwise("mul"), "x s"),
     )  # fmt: skip
     assert without_global_pooling(given) is given
-    assert [left.name for left in pooled_heads(given).left_alone] == ["p"]
+    assert [left.name for left in pooled_heads(given).skipped] == ["p"]
 
 
 # --- widths

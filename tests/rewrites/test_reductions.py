@@ -114,8 +114,8 @@ def test_groups_are_kept_where_they_divide_and_left_alone_where_not() -> None:
     assert il.analyze(new).totals.params == 32 * (64 // 4) * 9 + 32
     odd = graph(("q", Conv2d(9, (1, 1)), "x"), ("k", Conv2d(6, (3, 3), groups=3), "q"))
     plan = reductions(odd)
-    assert (plan.sites, [left.name for left in plan.left_alone]) == ((), ["q"])
-    assert "3 groups must divide the 64 input" in plan.left_alone[0].reason
+    assert (plan.sites, [left.name for left in plan.skipped]) == ((), ["q"])
+    assert "3 groups must divide the 64 input" in plan.skipped[0].reason
     assert without_reductions(odd) is odd
 
 
@@ -183,7 +183,7 @@ def test_shared_weights_are_left_alone() -> None:
     )
     plan = reductions(given)
     assert not plan.sites
-    assert plan.left_alone[0].reason == "`k` shares its weights with another call"
+    assert plan.skipped[0].reason == "`k` shares its weights with another call"
 
 
 def test_a_dead_end_that_was_there_before_stays() -> None:

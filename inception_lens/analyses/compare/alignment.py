@@ -1,8 +1,8 @@
-"""Which calls of two networks stand for each other: by structure, whatever they are called.
+"""Alignment of two networks: pairs of corresponding calls, by structure and not by name.
 
-Series are aligned so that what the pairs have in common is most (S. Needleman and C. Wunsch, "A general method
-applicable to the search for similarities", 1970, without a cost for gaps), forks as wholes first and then branch by
-branch. The search keeps to a band about the diagonal, so that it takes time in proportion to the length.
+Two series are aligned so that the similarity of the pairs is greatest (S. Needleman and C. Wunsch, "A general method
+applicable to the search for similarities", 1970, without a gap cost). Forks are aligned as single items first and then
+branch by branch. The search is restricted to a band around the diagonal, so that its time is linear in the length.
 """
 
 from __future__ import annotations
@@ -11,43 +11,43 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from inception_lens.analyses.compare.structure import Bag, Fork, Kinds, Leaf, Series, leaves
+from inception_lens.analyses.compare.structure import Bag, Fork, KindTable, Leaf, Series, leaves
 
 SLACK = 64
-"""How far a series may run ahead of the other, beyond what their lengths differ by."""
+"""Half the width of the band, in addition to the difference of the lengths."""
 MAX_CELLS = 4_000_000
-"""Of one search; what needs more is searched in a band of the width that this allows."""
+"""Table cells of one search; longer series are searched in a narrower band."""
 MAX_PAIRS = 10_000
-"""Of branches of two forks that are tried with each other."""
-NEAR = 4
-"""How many steps of an alignment a call may have moved by."""
+"""Pairs of branches of two forks whose similarity is computed; beyond it branches are paired in order."""
+MAX_MOVE = 4
+"""Largest number of alignment steps by which a call can have moved."""
 MOVABLE = ("norm", "activation", "pool", "dropout", "shape")
 
-Step = tuple[Leaf | Fork | None, Leaf | Fork | None]
+AlignmentStep = tuple[Leaf | Fork | None, Leaf | Fork | None]
 
 
 class Alignment(msgspec.Struct, frozen=True):
-    """Pairs of places in the two graphs."""
+    """Pairs of node indices of two graphs."""
 
     pairs: dict[int, int]
-    """By the place in the first."""
+    """Index in the second graph, by the index in the first."""
     moved: frozenset[int]
-    """Places in the first graph of calls that stand elsewhere in the second."""
+    """Indices in the first graph of the calls that are at another position in the second."""
 
     def mirrored(self) -> Alignment:
-        """The same, seen from the second graph."""
+        """The same alignment from the second graph to the first."""
         return Alignment({b: a for a, b in self.pairs.items()}, frozenset(self.pairs[a] for a in self.moved))
 
 
-def align(a: Series, b: Series, kinds: Kinds) -> Alignment:
-    """Align two series whose kinds are those of `kinds`."""
+def align(a: Series, b: Series, kinds: KindTable) -> Alignment:
+    """Align two series whose kinds are numbered by `kinds`."""
     aligner = _Aligner(kinds)
     aligner.series(a, b)
     return Alignment(aligner.pairs, frozenset(aligner.moved))
 
 
-class _Row(msgspec.Struct, frozen=True, gc=False):
-    """Numbers from the place `first` on, and nothing beside them."""
+class _ScoreRow(msgspec.Struct, frozen=True, gc=False):
+    """One row of the table, stored only inside the band: scores from column `first` on, 0 elsewhere."""
 
     first: int
     numbers: list[int]
@@ -57,7 +57,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
         return self.numbers[k] if 0 <= k < len(self.numbers) else 0
 
     def cut(self, first: int, last: int) -> list[int]:
-        """The numbers at the places from `first` to the one before `last`."""
+        """The scores of the columns from `first` up to, not including, `last`."""
         skip = first - self.first
         inner = self.numbers[max(skip, 0) : max(last - self.first, 0)]
         before = [0] * min(max(-skip, 0), last - first)
@@ -65,11 +65,11 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Aligner:
-    def __init__(self, kinds: Kinds) -> None:
+    def __init__(self, kinds: KindTable) -> None:
         self.kinds = kinds
         self.pairs: dict[int, int] = {}
         self.paired: set[int] = set()
-        """Places in the second graph that have their partner."""
+        """Indices in the second graph that have a partner."""
         self.moved: set[int] = set()
         self._common: dict[tuple[int, int], int] = {}
 
@@ -94,7 +94,7 @@ class _Aligner:
         self._find_moved(steps)
 
     def _leaf_by_leaf(self, a: list[Leaf | Fork], b: list[Leaf | Fork]) -> None:
-        """A fork against what is none: its calls in the order of execution."""
+        """Align a fork with items that are not a fork, call by call in the order of execution."""
         for left, right in self._steps(tuple(leaves(a)), tuple(leaves(b))):
             if left is not None and right is not None:
                 self._pair(left, right)
@@ -110,7 +110,7 @@ class _Aligner:
                 self._pair(a.join, b.join)
 
     def _branches(self, a: Sequence[Series], b: Sequence[Series]) -> Iterator[tuple[Series, Series]]:
-        """Equal branches first, wherever they stand; then those that have most in common."""
+        """Pair equal branches first, at any position; then the others by decreasing similarity."""
         rest_a: list[int] = []
         equal: dict[tuple[int, ...], list[int]] = {}
         for j, branch in enumerate(b):
@@ -133,8 +133,8 @@ class _Aligner:
                 del bags_a[i], bags_b[j]
                 yield a[i], b[j]
 
-    def _steps(self, a: Series, b: Series) -> Iterator[Step]:
-        """The best alignment: pairs and gaps in order."""
+    def _steps(self, a: Series, b: Series) -> Iterator[AlignmentStep]:
+        """The best alignment as pairs and gaps, in order; equal items at both ends are paired without a search."""
         start, end_a, end_b = 0, len(a), len(b)
         while start < min(end_a, end_b) and a[start].kind == b[start].kind:
             start += 1
@@ -144,7 +144,7 @@ class _Aligner:
         yield from self._search(a[start:end_a], b[start:end_b])
         yield from zip(a[end_a:], b[end_b:], strict=True)
 
-    def _search(self, a: Series, b: Series) -> Iterator[Step]:
+    def _search(self, a: Series, b: Series) -> Iterator[AlignmentStep]:
         n, m = len(a), len(b)
         best = self._table(a, b)
         i = j = 0
@@ -163,11 +163,11 @@ class _Aligner:
         yield from ((item, None) for item in a[i:])
         yield from ((None, item) for item in b[j:])
 
-    def _table(self, a: Series, b: Series) -> list[_Row]:
-        """Most that what stands from place i of `a` and place j of `b` on can have in common, by i."""
+    def _table(self, a: Series, b: Series) -> list[_ScoreRow]:
+        """Row i, column j: the greatest similarity of the items of `a` from i on and of `b` from j on."""
         n, m = len(a), len(b)
         kinds_b = [item.kind for item in b]
-        best = [_Row(0, [])]
+        best = [_ScoreRow(0, [])]
         for i in range(n - 1, -1, -1):
             kind, (first, last) = a[i].kind, _band(i, n, m)
             below = best[-1].cut(first, last + 1)
@@ -185,7 +185,7 @@ class _Aligner:
                     if common > most:
                         most = common
                 row[k] = right = most
-            best.append(_Row(first, row))
+            best.append(_ScoreRow(first, row))
         best.reverse()
         return best
 
@@ -198,8 +198,8 @@ class _Aligner:
             self._common[a, b] = common
         return common
 
-    def _find_moved(self, steps: list[Step]) -> None:
-        """Pair what one side lacks with what the other lacks near by, where it is the same operation."""
+    def _find_moved(self, steps: list[AlignmentStep]) -> None:
+        """Pair an unpaired call of one side with a nearby unpaired call of the other side, if they are equal."""
         lacking = [
             (at, left if left is not None else right, left is not None)
             for at, (left, right) in enumerate(steps)
@@ -209,9 +209,9 @@ class _Aligner:
         for k, (at, item, from_a) in enumerate(lacking):
             if not isinstance(item, Leaf) or k in taken or kinds.groups[item.kind] not in MOVABLE:
                 continue
-            for other in range(k + 1, min(k + 1 + NEAR, len(lacking))):
+            for other in range(k + 1, min(k + 1 + MAX_MOVE, len(lacking))):
                 there, found, also_a = lacking[other]
-                if there - at > NEAR or also_a == from_a or not isinstance(found, Leaf) or other in taken:
+                if there - at > MAX_MOVE or also_a == from_a or not isinstance(found, Leaf) or other in taken:
                     continue
                 if any(isinstance(each, Fork) for step in steps[at:there] for each in step):
                     break
@@ -225,7 +225,7 @@ class _Aligner:
 
 
 def _unforked(item: Leaf | Fork, other: Leaf | Fork, gap: list[Leaf | Fork]) -> Leaf | Fork:
-    """A fork that stands for a single call does so by the call that its branches meet in; they go to the gap before."""
+    """Replace a fork that is paired with a single call by its join; its branches go to the gap before it."""
     if not isinstance(item, Fork) or isinstance(other, Fork) or item.join is None:
         return item
     gap.append(Fork(item.branches, None, item.kind))
@@ -233,12 +233,12 @@ def _unforked(item: Leaf | Fork, other: Leaf | Fork, gap: list[Leaf | Fork]) -> 
 
 
 def _band(i: int, n: int, m: int) -> tuple[int, int]:
-    """First place, and the one behind the last, of the second series that place i of the first is tried with."""
-    before, behind = min(m - n, 0) - SLACK, max(m - n, 0) + SLACK
-    if n * (behind - before) > MAX_CELLS and n * m > MAX_CELLS:
+    """The band of row i: its first column, and the one after its last."""
+    low, high = min(m - n, 0) - SLACK, max(m - n, 0) + SLACK
+    if n * (high - low) > MAX_CELLS and n * m > MAX_CELLS:
         i, half = i * m // n, MAX_CELLS // (2 * n) + 1
-        before, behind = -half, half
-    return max(i + before, 0), min(i + behind + 1, m)
+        low, high = -half, half
+    return max(i + low, 0), min(i + high + 1, m)
 
 
 def _overlap(a: Bag, b: Bag) -> int:

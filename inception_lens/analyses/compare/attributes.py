@@ -1,4 +1,4 @@
-"""In what two calls that stand for each other differ, one attribute at a time."""
+"""Differences of two paired calls, one attribute at a time."""
 
 from __future__ import annotations
 
@@ -11,36 +11,43 @@ from inception_lens.ops import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Flatten, Li
 from inception_lens.ops.window import explicit_padding
 
 FIRST = ("op", "kernel", "out_channels", "out_features", "groups", "stride", "dilation", "scale")
-"""Attributes that a difference in cost is put down to before others, in this order."""
+"""Attributes in the order in which a difference in cost is attributed to them."""
 CONSEQUENCES = ("in_channels", "output_shape")
-"""What follows from differences elsewhere, or from the other attributes."""
+"""Attributes that follow from other differences."""
 
 
 class Difference(msgspec.Struct, frozen=True, gc=False):
-    """One attribute in which two calls differ, and its values; None where there is none."""
+    """An attribute that differs between two calls."""
 
     attribute: str
+    """Its name, such as `kernel` or `out_channels`."""
     a: Any
+    """Value in the first network; None if it has none."""
     b: Any
+    """Value in the second network; None if it has none."""
     params: int = 0
-    """What it changes in the parameters of the call, B less A; the differences of a call add up to the call's."""
+    """Its share of the change in learned elements; the shares of a call add up to the call's change."""
     macs: int = 0
+    """Its share of the change in multiply-accumulates."""
 
     def mirrored(self) -> Difference:
-        """The same, seen from the other call."""
+        """The same difference from B to A."""
         return Difference(self.attribute, self.b, self.a, -self.params, -self.macs)
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """One call, without its name."""
+class ComparedCall(msgspec.Struct, frozen=True, gc=False):
+    """One call without its name."""
 
     op: Op
+    """The operation."""
     inputs: tuple[Shape, ...]
+    """Shapes of the inputs, batch first."""
     output: Shape
+    """Shape of the first output, batch first."""
 
 
-def differences(a: Call, b: Call) -> tuple[Difference, ...]:
-    """All attributes in which two calls differ, those that explain most first; consequences of others last."""
+def differences(a: ComparedCall, b: ComparedCall) -> tuple[Difference, ...]:
+    """The attributes that differ, the most telling first and consequences of others last."""
     values_a, values_b = _values(a), _values(b)
     found = []
     if type(a.op) is not type(b.op) or a.op.kind != b.op.kind:
@@ -50,7 +57,7 @@ def differences(a: Call, b: Call) -> tuple[Difference, ...]:
                 values["out_channels"] = values.pop("out_features")
         shared = values_a.keys() & values_b.keys()
         values_a, values_b = ({key: values[key] for key in shared} for values in (values_a, values_b))
-    if None in (values_a.get("rounding"), values_b.get("rounding")):  # the strides differ, which is told
+    if None in (values_a.get("rounding"), values_b.get("rounding")):  # the difference in stride is reported
         values_a, values_b = ({**values, "rounding": None} for values in (values_a, values_b))
     for key in sorted(values_a, key=_importance):
         if values_a[key] != values_b[key]:
@@ -64,11 +71,11 @@ def differences(a: Call, b: Call) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def alike_here(a: Call, b: Call) -> bool:
-    """Whether the two, though written otherwise, compute the same on the input that the networks were given.
+def equivalent(a: ComparedCall, b: ComparedCall) -> bool:
+    """Whether two different calls compute the same values on the given input shapes.
 
-    So do an average over the whole map and a global average pool, pools whose windows are the same, and a linear layer
-    and a convolution over the whole map.
+    Examples: an average pool over the whole map and a global average pool, pools with the same windows, and a linear
+    layer and a convolution over the whole map.
     """
     if not a.inputs or not b.inputs or a.output[:2] != b.output[:2] or a.inputs[0][:2] != b.inputs[0][:2]:
         return False
@@ -86,7 +93,7 @@ def alike_here(a: Call, b: Call) -> bool:
     differ = {key for key in values_a if values_a[key] != values_b[key]}
     if differ <= {"rounding"}:
         return bool(differ)
-    if isinstance(a.op, MaxPool2d):  # what lies behind the map is never the largest
+    if isinstance(a.op, MaxPool2d):  # padding after the map never holds the maximum
         return differ <= {"rounding", "padding"} and [p[0] for p in pads(a.op, a.inputs[0])] == [
             p[0] for p in pads(b.op, b.inputs[0])
         ]
@@ -97,19 +104,19 @@ def _importance(attribute: str) -> tuple[int, str]:
     return (FIRST.index(attribute) if attribute in FIRST else len(FIRST), attribute)
 
 
-def idle(op: Op) -> bool:
-    """Whether the call's presence changes no number: it only looks at its input in another shape."""
+def changes_no_value(op: Op) -> bool:
+    """Whether the operation only reshapes its input, so that its presence changes no value."""
     return isinstance(op, Flatten)
 
 
-def _covers(call: Call) -> bool:
+def _covers(call: ComparedCall) -> bool:
     """Whether one window is the whole map."""
     window = call.op.window(call.inputs[0], call.output)
     return window is not None and window.kernel == call.inputs[0][2:] and not any(window.padding)
 
 
-def _features(call: Call) -> int:
-    """Features that one output of a convolution or linear layer can read: channels, or the elements of a vector."""
+def _features(call: ComparedCall) -> int:
+    """Number of features that one output of a convolution or linear layer reads."""
     shape = call.inputs[0]
     if call.op.category != "conv":
         return shape[-1]
@@ -123,8 +130,8 @@ def _size(sides: Shape) -> int:
     return size
 
 
-def _values(call: Call) -> dict[str, Any]:
-    """The attributes of a call; what says the same on every input is written the same."""
+def _values(call: ComparedCall) -> dict[str, Any]:
+    """The attributes of a call in a normal form: attributes with the same effect have the same value."""
     op = without_inplace(call.op)
     hidden = ("inplace", "declared", "source_kind")
     values = {field: getattr(op, field) for field in op.__struct_fields__ if field not in hidden}
@@ -136,14 +143,14 @@ def _values(call: Call) -> dict[str, Any]:
         values["dilation"] = _dilation(op)
         rounding = "same" if values["padding"] == "same" else values.pop("rounding", "floor")
         values["padding"] = tuple(
-            [before if before == behind else (before, behind) for before, behind in pads(op, call.inputs[0])]
+            [before if before == after else (before, after) for before, after in pads(op, call.inputs[0])]
         )
         values["rounding"] = None if set(values["stride"]) == {1} else rounding  # where every window is full
     return values
 
 
 def pads(op: Any, shape: Shape) -> tuple[tuple[int, int], ...]:
-    """The padding of a convolution or pool on an input of `shape`, before and behind, on each axis."""
+    """Padding of a convolution or pool on an input of `shape`: before and after, per axis."""
     axes = len(op.kernel_size)
     return explicit_padding(shape[2:], op.kernel_size, op.stride, op.padding or (0,) * axes, _dilation(op))
 

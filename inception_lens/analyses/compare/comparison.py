@@ -1,4 +1,4 @@
-"""Two networks beside each other: what differs, call by call, and what it costs."""
+"""Comparison of two networks: the differences, call by call, and their costs."""
 
 from __future__ import annotations
 
@@ -9,29 +9,38 @@ from itertools import zip_longest
 import msgspec
 
 from inception_lens.analyses.compare.attributes import Difference
-from inception_lens.analyses.compare.parts import LIGHT, Comparer, Network
-from inception_lens.analyses.compare.records import Change, Comparison, Head, Kind, Part, Shift, Side
+from inception_lens.analyses.compare.parts import LIGHT, Comparer, CountedGraph
+from inception_lens.analyses.compare.records import (
+    Change,
+    ChangeKind,
+    ComparedNetwork,
+    Comparison,
+    Head,
+    PartComparison,
+    Shift,
+)
 from inception_lens.analyses.receptive_field import receptive_fields
 from inception_lens.graph import Graph, Output
 
-WITHOUT_LOSS = ("pytorch", "onnx")
-"""Sources that say nothing of a loss: it stands outside of the model."""
+SOURCES_WITHOUT_LOSS = ("pytorch", "onnx")
+"""Sources whose models do not contain the loss, so that loss weights are unknown."""
 
 
 def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Comparison:
-    """Compare two networks by their structure; what their calls and tensors are called makes no difference.
+    """Compare two networks by their structure; names of calls and tensors make no difference.
 
-    A graph in training mode has a head for each output behind the first: what the first does not need. `heads` are
-    the same two networks in training mode, for graphs at inference, which have none. The deltas of `changes` add up to
-    the difference of the two networks' totals, without their heads; those of the heads to what the heads cost.
+    In training mode each output after the first has an auxiliary head: the calls that the first output does not need.
+    Graphs at inference have no heads; `heads` are the same two networks in training mode. The deltas of `changes` add
+    up to the difference of the two networks' totals without their heads, and the deltas of the heads to the difference
+    of the heads' costs.
     """
-    network_a, network_b = Network.of(a), Network.of(b)
+    network_a, network_b = CountedGraph.of(a), CountedGraph.of(b)
     trunk_a, heads_a = _parts(network_a)
     trunk_b, heads_b = _parts(network_b)
     comparer = Comparer(network_a, trunk_a, network_b, trunk_b)
     trunk = comparer.part(_outside(a, b))
     if heads:
-        training_a, training_b = (Network.of(graph) for graph in heads)
+        training_a, training_b = (CountedGraph.of(graph) for graph in heads)
         heads_a, heads_b = _parts(training_a)[1], _parts(training_b)[1]
     else:
         training_a, training_b = network_a, network_b
@@ -47,14 +56,14 @@ def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Com
 
 
 Heads = dict[int, list[int]]
-"""Places of the calls of each head, by its place among the outputs."""
+"""Indices of the calls of each head, by the index of its output."""
 
 
 def _inputs(a: Graph, b: Graph) -> Iterator[tuple[str, str]]:
     return ((x.name, y.name) for x, y in zip(a.inputs, b.inputs, strict=False))
 
 
-def _parts(network: Network) -> tuple[list[int], Heads]:
+def _parts(network: CountedGraph) -> tuple[list[int], Heads]:
     graph = network.graph
     if graph.mode == "inference" or len(graph.outputs) == 1:
         return list(range(len(graph.nodes))), {}
@@ -68,8 +77,8 @@ def _parts(network: Network) -> tuple[list[int], Heads]:
     return [i for i in range(len(graph.nodes)) if i not in others], {k: own for k, own in heads.items() if own}
 
 
-def _needed(network: Network, output: Output, known: set[int]) -> set[int]:
-    """Places of the calls that an output is computed from, those in `known` and what they need left out."""
+def _needed(network: CountedGraph, output: Output, known: set[int]) -> set[int]:
+    """Indices of the calls that an output is computed from, except those in `known` and their own inputs."""
     found: set[int] = set()
     names = [output.node]
     while names:
@@ -81,11 +90,11 @@ def _needed(network: Network, output: Output, known: set[int]) -> set[int]:
     return found
 
 
-def _side(network: Network, trunk: Sequence[int], heads: int) -> Side:
+def _side(network: CountedGraph, trunk: Sequence[int], heads: int) -> ComparedNetwork:
     costs, graph = network.costs, network.graph
     unused = sum(tensor.elements for tensor in graph.unused)
     macs = [costs.macs[i] for i in trunk]
-    return Side(
+    return ComparedNetwork(
         graph=graph,
         params=sum([costs.params[i] for i in trunk]) + unused,
         macs=sum(filter(None, macs)),
@@ -95,7 +104,7 @@ def _side(network: Network, trunk: Sequence[int], heads: int) -> Side:
 
 
 def _outside(a: Graph, b: Graph) -> Iterator[Change]:
-    """What differs beside the calls: the inputs, the mode and dtype, and tensors that no call reads."""
+    """Differences outside of the calls: inputs, mode, dtype, and tensors that no call reads."""
     for k in range(max(len(a.inputs), len(b.inputs))):
         given_a, given_b = (graph.inputs[k] if k < len(graph.inputs) else None for graph in (a, b))
         what = []
@@ -125,12 +134,12 @@ def _unlike(attribute: str, a: object, b: object) -> list[Difference]:
 
 
 def _change(a: str | None, b: str | None, *what: Difference) -> Change:
-    kind: Kind = "added" if a is None else "removed" if b is None else "changed"
+    kind: ChangeKind = "added" if a is None else "removed" if b is None else "changed"
     return Change(kind=kind, a=a, b=b, what=what, params=0, macs=0)
 
 
 def _outputs(comparer: Comparer, heads_a: Heads, heads_b: Heads) -> Iterator[Change]:
-    """Pairs of calls of which the two networks hand out the results at other places, or only one does."""
+    """Pairs of calls that are outputs at different positions, or outputs of one network only."""
     places: tuple[dict[object, list[int]], ...] = ({}, {})
     sides = ((comparer.a, comparer.sources_a, heads_a), (comparer.b, comparer.sources_b, heads_b))
     for found, (network, sources, heads) in zip(places, sides, strict=True):
@@ -138,7 +147,7 @@ def _outputs(comparer: Comparer, heads_a: Heads, heads_b: Heads) -> Iterator[Cha
             if k not in heads:
                 found.setdefault(sources.source(output.node), []).append(k)
     in_a, in_b = places
-    if None in in_a or None in in_b:  # it ends in a call without a partner, which is told
+    if None in in_a or None in in_b:  # an output comes from a call without a partner, which is reported already
         return
     for source in dict.fromkeys((*in_a, *in_b)):
         if isinstance(source, tuple) and in_a.get(source) != in_b.get(source):
@@ -151,21 +160,21 @@ def _tuple(places: list[int] | None) -> tuple[int, ...] | None:
     return None if places is None else tuple(places)
 
 
-def _with(part: Part, more: Iterable[Change]) -> Part:
-    """The part, with further differences of its pairs."""
+def _with(part: PartComparison, more: Iterable[Change]) -> PartComparison:
+    """The part with further changes merged into those of the same pairs."""
     more = list(more)
     if not more:
         return part
     changes = {(change.a, change.b): change for change in part.changes}
     for change in more:
         found = changes.get((change.a, change.b))
-        both = msgspec.structs.replace(found, what=(*found.what, *change.what), alike_here=False) if found else change
+        both = msgspec.structs.replace(found, what=(*found.what, *change.what), equivalent=False) if found else change
         changes[change.a, change.b] = both
     return msgspec.structs.replace(part, changes=tuple(changes.values()))
 
 
 def _shifts(comparer: Comparer) -> Iterator[Shift]:
-    """How far each pair looks from where its partner does, where both look at equal steps."""
+    """Distance between the receptive fields of each pair, for pairs with equal jumps."""
     a, b = comparer.a, comparer.b
     fields_a, fields_b = receptive_fields(a.graph), receptive_fields(b.graph)
     known: dict[object, tuple[float, ...]] = {}
@@ -183,14 +192,14 @@ def _shifts(comparer: Comparer) -> Iterator[Shift]:
             yield Shift(node_a.name, node_b.name, pixels, starts)
 
 
-def _heads(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[str, str]) -> Iterator[Head]:
+def _heads(a: CountedGraph, heads_a: Heads, b: CountedGraph, heads_b: Heads, trunk: dict[str, str]) -> Iterator[Head]:
     for k, m in _matched(a, heads_a, b, heads_b, trunk):
         comparer = Comparer(a, heads_a.get(k, []), b, heads_b.get(m, []))
         output_a, output_b = (x.graph.outputs[n] if n else None for x, n in ((a, k), (b, m)))
         part = comparer.part()
         if output_a and output_b:
             what = []
-            if not {a.graph.about.source, b.graph.about.source} & set(WITHOUT_LOSS):
+            if not {a.graph.about.source, b.graph.about.source} & set(SOURCES_WITHOUT_LOSS):
                 what += _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
             what += _unlike("output", (k,), (m,))
             reads_a, reads_b = _attached(a, heads_a[k]), _attached(b, heads_b[m])
@@ -208,8 +217,10 @@ def _heads(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[s
         )
 
 
-def _matched(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict[str, str]) -> list[tuple[int, int]]:
-    """Heads on partners stand for each other, the others in order; 0 for none."""
+def _matched(
+    a: CountedGraph, heads_a: Heads, b: CountedGraph, heads_b: Heads, trunk: dict[str, str]
+) -> list[tuple[int, int]]:
+    """Pair the heads attached to paired calls, then the others in order; 0 stands for a missing head."""
     rest_a, rest_b = list(heads_a), list(heads_b)
     matched = []
     for k in list(rest_a):
@@ -224,8 +235,8 @@ def _matched(a: Network, heads_a: Heads, b: Network, heads_b: Heads, trunk: dict
     return sorted(matched, key=lambda pair: (pair[0] or len(a.graph.outputs), pair[1]))
 
 
-def _attached(network: Network, head: Sequence[int]) -> list[str]:
-    """The calls outside that the head reads, activations and norms behind them aside."""
+def _attached(network: CountedGraph, head: Sequence[int]) -> list[str]:
+    """The calls outside of the head that it reads, skipping the norms and activations that finish them."""
     graph, inside = network.graph, set(head)
     found = []
     for i in head:

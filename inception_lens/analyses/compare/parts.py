@@ -1,4 +1,4 @@
-"""Two parts of networks beside each other: their calls in pairs, and what changes from the one to the other."""
+"""Comparison of two parts of networks: paired calls, and the changes from one part to the other."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Any
 import msgspec
 
 from inception_lens.analyses.compare.alignment import Alignment, align
-from inception_lens.analyses.compare.attributes import CONSEQUENCES, Call, Difference, alike_here, differences, idle
-from inception_lens.analyses.compare.records import Change, Part
-from inception_lens.analyses.compare.structure import Fork, Kinds, Structure, leaves, producers
+from inception_lens.analyses.compare.attributes import (
+    CONSEQUENCES,
+    ComparedCall,
+    Difference,
+    changes_no_value,
+    differences,
+    equivalent,
+)
+from inception_lens.analyses.compare.records import Change, PartComparison
+from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, leaves, producers
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Concat, Op
@@ -20,17 +27,19 @@ LIGHT = ("norm", "activation", "dropout", "shape")
 """What may stand between two calls without making them read of another."""
 
 
-class Network(msgspec.Struct, frozen=True):
-    """A graph with what every part of a comparison asks it for."""
+class CountedGraph(msgspec.Struct, frozen=True):
+    """A graph with its costs and lookups, shared by all parts of a comparison."""
 
     graph: Graph
+    """The network."""
     costs: Costs
+    """Costs of its calls."""
     place: dict[str, int]
     nested: frozenset[str]
-    """Concatenations that nothing reads but another along the same axis: they could as well be parts of it."""
+    """Concatenations whose only reader is a concatenation along the same axis; they are merged into it."""
 
     @classmethod
-    def of(cls, graph: Graph) -> Network:
+    def of(cls, graph: Graph) -> CountedGraph:
         """Count and index a graph."""
         return cls(graph, costs(graph), {node.name: i for i, node in enumerate(graph.nodes)}, _nested(graph))
 
@@ -38,10 +47,10 @@ class Network(msgspec.Struct, frozen=True):
         """The place of the call that makes a tensor; None for an input of the network."""
         return self.place.get(name if name in self.place else name.partition(":")[0])
 
-    def call(self, i: int) -> Call:
-        """The call at a place, without its name."""
+    def call(self, i: int) -> ComparedCall:
+        """The call at index `i`, without its name."""
         node = self.graph.nodes[i]
-        return Call(node.op, self.graph.input_shapes(node), self.graph.types[node.name][0].shape)
+        return ComparedCall(node.op, self.graph.input_shapes(node), self.graph.types[node.name][0].shape)
 
 
 def _nested(graph: Graph) -> frozenset[str]:
@@ -52,20 +61,22 @@ def _nested(graph: Graph) -> frozenset[str]:
 
 
 class Pairing(msgspec.Struct, frozen=True):
-    """Which calls of two parts stand for each other."""
+    """The alignment of two parts."""
 
     alignment: Alignment
+    """Pairs of node indices."""
     kinds_a: dict[int, int]
-    """By place: equal for equal calls, in both."""
+    """Number of each call's kind, by index in the first graph; equal calls of both graphs have equal numbers."""
     kinds_b: dict[int, int]
+    """The same for the second graph."""
     in_branches: frozenset[int]
-    """Places in the first graph of the calls that are not passed by every path."""
+    """Indices in the first graph of the calls that are in a branch of a fork."""
 
 
-def pair(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -> Pairing:
-    """Align two parts; which of them is called the first makes no difference."""
-    kinds = Kinds()
-    left, right = Structure(a.graph, part_a, kinds, a.nested), Structure(b.graph, part_b, kinds, b.nested)
+def pair(a: CountedGraph, part_a: Sequence[int], b: CountedGraph, part_b: Sequence[int]) -> Pairing:
+    """Align two parts; swapping them gives the mirrored result."""
+    kinds = KindTable()
+    left, right = ForkTree(a.graph, part_a, kinds, a.nested), ForkTree(b.graph, part_b, kinds, b.nested)
     if _order(a, part_a) <= _order(b, part_b):
         alignment = align(left.series, right.series, kinds)
     else:
@@ -76,8 +87,10 @@ def pair(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -
     return Pairing(alignment, left.kind_of, right.kind_of, in_branches)
 
 
-def _pair_nested(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int], pairs: dict[int, int]) -> None:
-    """Add the concatenations inside of others that join the same calls in both."""
+def _pair_nested(
+    a: CountedGraph, part_a: Sequence[int], b: CountedGraph, part_b: Sequence[int], pairs: dict[int, int]
+) -> None:
+    """Pair the nested concatenations that join paired calls."""
     if not a.nested or not b.nested:
         return
     joins: dict[tuple[int | None, ...], list[int]] = {}
@@ -93,17 +106,17 @@ def _pair_nested(a: Network, part_a: Sequence[int], b: Network, part_b: Sequence
                 pairs[i] = found.pop(0)
 
 
-def _order(network: Network, part: Sequence[int]) -> tuple[int, bytes]:
-    """Something to put two parts in order by, whatever their calls are called: equal for equal parts only."""
+def _order(network: CountedGraph, part: Sequence[int]) -> tuple[int, bytes]:
+    """A sort key of a part that does not depend on names; equal only for equal parts."""
     place = {network.graph.nodes[i].name: at for at, i in enumerate(part)}
     nodes = [network.graph.nodes[i] for i in part]
     return len(part), msgspec.json.encode([(node.op.kind, node.op, producers(node, place)) for node in nodes])
 
 
 class Comparer:
-    """Makes the changes of two parts from their pairing."""
+    """Derives the changes between two parts from their alignment."""
 
-    def __init__(self, a: Network, part_a: Sequence[int], b: Network, part_b: Sequence[int]) -> None:
+    def __init__(self, a: CountedGraph, part_a: Sequence[int], b: CountedGraph, part_b: Sequence[int]) -> None:
         self.a, self.b, self.part_a, self.part_b = a, b, part_a, part_b
         self.pairing = pair(a, part_a, b, part_b)
         self.pairs, self.moved = self.pairing.alignment.pairs, self.pairing.alignment.moved
@@ -111,11 +124,11 @@ class Comparer:
         self.sources_a = _Sources(a, part_a, {i: i for i in self.pairs if i not in self.moved})
         self.sources_b = _Sources(b, part_b, {j: i for j, i in self.partner.items() if i not in self.moved})
 
-    def part(self, extra: Iterable[Change] = ()) -> Part:
-        """The Part, with further changes in front of those of the calls."""
+    def part(self, extra: Iterable[Change] = ()) -> PartComparison:
+        """The comparison, with `extra` changes before those of the calls."""
         names_a, names_b = self.a.graph.nodes, self.b.graph.nodes
         ordered = sorted(self.pairs.items())
-        return Part(
+        return PartComparison(
             pairs=tuple([(names_a[i].name, names_b[j].name) for i, j in ordered]),
             only_a=tuple([names_a[i].name for i in self.part_a if i not in self.pairs]),
             only_b=tuple([names_b[j].name for j in self.part_b if j not in self.partner]),
@@ -124,7 +137,7 @@ class Comparer:
         )
 
     def _changes(self) -> Iterator[Change]:
-        """In the order of execution of A; what B has more, behind what stands before it there."""
+        """Changes in the order of execution of A; an added call comes after the pair that precedes it in B."""
         added: dict[int, list[int]] = {}
         before = -1
         for j in self.part_b:
@@ -148,9 +161,9 @@ class Comparer:
         macs_a, macs_b = a.costs.macs[i], b.costs.macs[j]
         macs = None if macs_a is None or macs_b is None else macs_b - macs_a
         what = () if same else differences(a.call(i), b.call(j))
-        alike = not same and alike_here(a.call(i), b.call(j))
+        alike = not same and equivalent(a.call(i), b.call(j))
         if not (params or macs) and all(each.attribute in CONSEQUENCES for each in what):
-            what = ()  # what reaches it differs, and is told where that begins
+            what = ()  # only its inputs differ, and that is reported where it begins
         context = tuple(self._context(i, j))
         if params and not what:
             context += (Difference("params", a.costs.params[i], b.costs.params[j]),)
@@ -160,14 +173,14 @@ class Comparer:
             kind="changed",
             a=a.graph.nodes[i].name,
             b=b.graph.nodes[j].name,
-            what=_shared_out((*what, *context), a, i, b, j, params, macs),
+            what=_attributed((*what, *context), a, i, b, j, params, macs),
             params=params,
             macs=macs,
-            alike_here=idle(a.graph.nodes[i].op) or (alike and not context),
+            equivalent=changes_no_value(a.graph.nodes[i].op) or (alike and not context),
         )
 
     def _context(self, i: int, j: int) -> Iterator[Difference]:
-        """What differs though the operation need not: where it stands, what it reads, what is trained of it."""
+        """Differences outside of the operation: its position, its inputs, and whether it is trained."""
         a, b = self.a, self.b
         node_a, node_b = a.graph.nodes[i], b.graph.nodes[j]
         if i in self.moved:
@@ -189,19 +202,19 @@ class Comparer:
 
 
 class _Sources:
-    """What the calls of a part read, as the pair that it belongs to, through what has no partner."""
+    """The inputs of the calls of a part as pairs, looking through unpaired calls that only finish or reshape."""
 
-    def __init__(self, network: Network, part: Sequence[int], pairs: dict[int, int]) -> None:
+    def __init__(self, network: CountedGraph, part: Sequence[int], pairs: dict[int, int]) -> None:
         self.network, self.pairs = network, pairs
         self.inputs = {given.name: f"input {k}" for k, given in enumerate(network.graph.inputs)}
         self._known: dict[str, object] = {}
 
     def of(self, node: Node) -> list[object]:
-        """One entry per input: the pair and which of its outputs, or None where it cannot be told."""
+        """One entry per input: the pair and its output, or None where it is ambiguous."""
         return [source for name in node.inputs for source in self._parts(name, node.op)]
 
     def _parts(self, name: str, reader: Op) -> list[object]:
-        """A concatenation without a partner, inside another, is as good as its own parts."""
+        """Sources of one input; an unpaired concatenation nested in another is replaced by its inputs."""
         i = self.network.find(name)
         if i is not None and i not in self.pairs and isinstance(reader, Concat):
             node = self.network.graph.nodes[i]
@@ -233,8 +246,8 @@ class _Sources:
         return found
 
 
-def _alone(network: Network, i: int) -> Change:
-    """A call that only B has."""
+def _alone(network: CountedGraph, i: int) -> Change:
+    """The change that adds a call of B."""
     node = network.graph.nodes[i]
     return Change(
         kind="added",
@@ -243,14 +256,14 @@ def _alone(network: Network, i: int) -> Change:
         what=(Difference("op", None, node.op.kind, network.costs.params[i], network.costs.macs[i] or 0),),
         params=network.costs.params[i],
         macs=network.costs.macs[i],
-        alike_here=idle(node.op) or node.name in network.nested,
+        equivalent=changes_no_value(node.op) or node.name in network.nested,
     )
 
 
-def _shared_out(
-    what: Sequence[Difference], a: Network, i: int, b: Network, j: int, params: int, macs: int | None
+def _attributed(
+    what: Sequence[Difference], a: CountedGraph, i: int, b: CountedGraph, j: int, params: int, macs: int | None
 ) -> tuple[Difference, ...]:
-    """The differences with their parts of the cost: a bias its own, the first of the others the rest."""
+    """Attribute the change in cost: a bias gets its own elements, the first other difference the rest."""
     shares: dict[str, Any] = {"bias": _bias(b.call(j)) - _bias(a.call(i))} if len(what) > 1 else {}
     biases = sum([shares[each.attribute] for each in what if each.attribute in shares])
     main = next((each for each in what if each.attribute not in shares), what[0])
@@ -264,7 +277,7 @@ def _shared_out(
     )
 
 
-def _bias(call: Call) -> int:
+def _bias(call: ComparedCall) -> int:
     op: Op = call.op
     parameters = op.parameters(*call.inputs) if op.has_weights else ()
     return sum([tensor.elements for tensor in parameters if tensor.role == "bias"])

@@ -1,4 +1,4 @@
-"""What a comparison says: pairs of calls, what differs in each and what it costs, and the JSON of `compare`."""
+"""The records of a comparison: pairs of calls, their differences and costs, and the JSON of `compare`."""
 
 from __future__ import annotations
 
@@ -9,35 +9,40 @@ import msgspec
 from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference
 from inception_lens.graph import Graph
 
-Kind = Literal["changed", "added", "removed"]
+ChangeKind = Literal["changed", "added", "removed"]
+"""Whether a call is in both networks, in the second only or in the first only."""
 
-MIRRORED: dict[Kind, Kind] = {"changed": "changed", "added": "removed", "removed": "added"}
+MIRRORED: dict[ChangeKind, ChangeKind] = {"changed": "changed", "added": "removed", "removed": "added"}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One pair of calls that differ, or one call that has no partner. Deltas are B less A."""
+    """A pair of calls that differ, or a call without a partner. Deltas are B minus A."""
 
-    kind: Kind
+    kind: ChangeKind
+    """Whether the call changed, was added or was removed."""
     a: str | None
-    """The call's name in the first network; None for one that it lacks."""
+    """Name of the call in the first network; None if it has no such call."""
     b: str | None
+    """Name of the call in the second network; None if it has no such call."""
     what: tuple[Difference, ...]
+    """The attributes that differ, the most telling first."""
     params: int
+    """Difference in learned elements."""
     macs: int | None
-    """None where nobody knows the one or the other."""
-    alike_here: bool = False
-    """Whether it changes no number that the network computes on this input, as an average pool over the whole map in
-    place of a global one."""
+    """Difference in multiply-accumulates; None where either is unknown."""
+    equivalent: bool = False
+    """Whether both compute the same values on this input, such as an average pool over the whole map and a global
+    average pool."""
     unused: bool = False
-    """Whether it is a tensor that the network declares and no call reads; its name stands for a call's."""
+    """Whether it is a tensor that the network declares and no call reads; the name is the tensor's."""
 
     @property
     def is_consequence(self) -> bool:
-        """Whether the calls themselves are the same, and only what reaches them differs."""
+        """Whether the calls are the same and only their inputs differ."""
         return self.kind == "changed" and all(each.attribute in CONSEQUENCES for each in self.what)
 
     def mirrored(self) -> Change:
-        """The same, seen from the other network."""
+        """The same change from B to A."""
         return msgspec.structs.replace(
             self,
             kind=MIRRORED[self.kind],
@@ -50,87 +55,100 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Shift(msgspec.Struct, frozen=True, gc=False):
-    """A pair of calls that look at other places of the image: how far B's fields lie from A's, per axis, in pixels."""
+    """A pair of calls whose receptive fields have different centres."""
 
     a: str
+    """Name of the call in the first network."""
     b: str
+    """Name of the call in the second network."""
     pixels: tuple[float, ...]
+    """Centre in B minus centre in A, per spatial axis, in input pixels."""
     starts: bool
-    """Whether the shift is not yet that of what the calls read."""
+    """Whether the shift begins here: none of the inputs has the same shift."""
 
 
-class Part(msgspec.Struct, frozen=True):
-    """Two parts of networks that stand for each other: the networks without their heads, or a head of each."""
+class PartComparison(msgspec.Struct, frozen=True):
+    """A comparison of two parts: the networks without their heads, or one head of each."""
 
     pairs: tuple[tuple[str, str], ...]
-    """Names of the calls that stand for each other, in the order of execution of A."""
+    """Names of the paired calls, in the order of execution of A."""
     only_a: tuple[str, ...]
-    """Calls without a partner, in the order of execution."""
+    """Calls of A without a partner, in the order of execution."""
     only_b: tuple[str, ...]
+    """Calls of B without a partner, in the order of execution."""
     changes: tuple[Change, ...]
+    """The pairs that differ and the calls without a partner."""
     in_branches: frozenset[str] = frozenset()
-    """Calls of A that lie in the branches of a fork."""
+    """Calls of A that are in a branch of a fork."""
 
     @property
     def params(self) -> int:
-        """The sum of the changes."""
+        """Sum of the changes in learned elements."""
         return sum([change.params for change in self.changes])
 
     @property
     def macs(self) -> int:
-        """The sum of the changes, as far as they are known."""
+        """Sum of the known changes in multiply-accumulates."""
         return sum([change.macs or 0 for change in self.changes])
 
 
-class Head(Part, frozen=True):
+class Head(PartComparison, frozen=True):
     """An auxiliary head of each network, or of one."""
 
     a: str | None = None
-    """The call whose result is the head's output."""
+    """Name of the call that computes the head's output in A; None if A has no such head."""
     b: str | None = None
+    """The same in B."""
 
 
-class Side(msgspec.Struct, frozen=True):
-    """One of the two networks, and what it costs, without its heads."""
+class ComparedNetwork(msgspec.Struct, frozen=True):
+    """One of the two networks and its cost without auxiliary heads."""
 
     graph: Graph
+    """The network."""
     params: int
+    """Learned elements."""
     macs: int
+    """Multiply-accumulates of the forward pass."""
     exact: bool
-    """Whether every call's cost is known; where not, `macs` says at least."""
+    """Whether every call's cost is known; where it is not, `macs` is a lower bound."""
     heads: int
+    """Number of auxiliary heads."""
 
     @property
     def name(self) -> str:
-        """What people call the network."""
+        """Name of the network."""
         return self.graph.name
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two networks beside each other. Every delta is B less A."""
+    """The comparison of two networks. Every delta is B minus A."""
 
-    a: Side
-    b: Side
-    trunk: Part
+    a: ComparedNetwork
+    """The first network."""
+    b: ComparedNetwork
+    """The second network."""
+    trunk: PartComparison
     """The networks without their auxiliary heads."""
     heads: tuple[Head, ...]
+    """The auxiliary heads, paired where both networks have them."""
     shifts: tuple[Shift, ...]
-    """Every pair that looks at other places of the image."""
+    """Every pair whose receptive fields have different centres."""
     training: tuple[Graph, Graph]
-    """The graphs that the heads are in."""
+    """The graphs that contain the heads."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What differs in the networks without their heads; the deltas add up to the difference of the totals."""
+        """The differences without the auxiliary heads; their deltas add up to the difference of the totals."""
         return self.trunk.changes
 
     @property
     def differs(self) -> bool:
-        """Whether the networks differ without their heads.
+        """Whether the networks, without their heads, compute something different on this input.
 
-        Two ways to write what computes the same on this input do not count, nor do tensors that no call reads.
+        Equivalent calls and tensors that no call reads do not count.
         """
-        return not all(change.alike_here or change.unused for change in self.changes)
+        return not all(change.equivalent or change.unused for change in self.changes)
 
     def to_json(self, indent: int = 2) -> str:
         """The JSON of `compare --format json`: exact integers."""
@@ -164,5 +182,5 @@ def _change(change: Change) -> dict[str, Any]:
         "what": [{"attribute": each.attribute, "a": each.a, "b": each.b} for each in change.what],
         "params": change.params,
         "macs": change.macs,
-        "alike_here": change.alike_here,
+        "equivalent": change.equivalent,
     }

@@ -1,8 +1,8 @@
-"""The structure of a network without its names: series of calls, and forks into branches that meet again.
+"""The structure of a network without its names: a tree of series of calls and of forks whose branches join again.
 
-A call that every path from the input to the output passes stands alone in its series. What lies between two such calls
-is a fork, whose branches are series of their own; a fork of one branch and a shortcut is a plain series, so that a
-residual network is aligned as the chain that it adds to. Linear in the number of calls and in how deep forks nest.
+A call on every path from the input to the output is an item of the series. The calls between two such calls are a fork,
+whose branches are series of their own. A fork of one branch and a shortcut is a plain series, so that a residual
+network is aligned by its main chain. The time is linear in the number of calls and in the nesting depth of forks.
 """
 
 from __future__ import annotations
@@ -17,51 +17,53 @@ import msgspec
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Op, Shape
 
-DEEPEST = 40
-"""How deep forks may nest; below it, calls stand in the order of execution."""
+MAX_DEPTH = 40
+"""Nesting depth of forks beyond which calls are kept in the order of execution."""
 
 _WEIGHTS = {"weights": 8, "pool": 6, "merge": 4, "unknown": 4, "shape": 1}
-"""How much two calls that are alike say about where they stand; the others, norms and activations, have 2."""
+"""How strongly two equal calls indicate equal positions; norms, activations and the rest weigh 2."""
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
     """One call."""
 
     node: int
-    """Its place in the graph."""
+    """Index of the node in the graph."""
     kind: int
-    """Equal for calls of the same operation on the same shapes."""
+    """Number of its kind; equal for calls of the same operation on the same shapes."""
 
 
 class Fork(msgspec.Struct, frozen=True, gc=False):
-    """Branches that read one tensor, and the call that they meet in."""
+    """Branches that read the same tensor, and the call that joins them."""
 
     branches: tuple[Series, ...]
+    """The branches, in the order of execution."""
     join: Leaf | None
-    """None where the network ends, or a branch of it."""
+    """None at the end of the network or of a branch."""
     kind: int
-    """Equal for forks of the same branches, in whatever order."""
+    """Number of its kind; equal for forks of the same branches in any order."""
 
 
 Series = tuple[Leaf | Fork, ...]
+"""Items in the order of execution; each is on every path through the series."""
 
 Bag = dict[object, int]
-"""What two parts of networks can have in common, and how much each says."""
+"""Features of a part of a network with their weights; the overlap of two bags is their similarity."""
 
 
-class Kinds:
-    """Numbers for what is equal, in both graphs of a comparison, and what each kind can have in common with others."""
+class KindTable:
+    """Numbers the kinds of calls and forks of both graphs of a comparison, and holds the features of each kind."""
 
     def __init__(self) -> None:
         self._numbers: dict[object, int] = {}
         self._plain: dict[Op, Op] = {}
         self.bags: list[Bag] = []
         self.groups: list[str] = []
-        """What a call of the kind can stand for: another of the same group, and nothing else; a fork has its join's."""
+        """By kind: only kinds of the same group can be paired; a fork has the group of its join."""
         self.operations: list[Op | None] = []
 
     def leaf(self, op: Op, inputs: tuple[Shape, ...], output: Shape, side: int) -> int:
-        """The kind of a call; `side` is the longest side of the network's input."""
+        """Number the kind of a call; `side` is the longest side of the network's input."""
         key = (op, inputs, output)
         number = self._numbers.get(key)
         if number is None:
@@ -74,7 +76,7 @@ class Kinds:
         return number
 
     def fork(self, branches: Sequence[Series], join: Leaf | None) -> int:
-        """The kind of a fork."""
+        """Number the kind of a fork."""
         key = (tuple(sorted(tuple([item.kind for item in branch]) for branch in branches)), join and join.kind)
         number = self._numbers.get(key)
         if number is None:
@@ -84,7 +86,7 @@ class Kinds:
         return number
 
     def bag(self, items: Iterable[Leaf | Fork]) -> Bag:
-        """What all of `items` together can have in common with others."""
+        """The features of all `items` together."""
         bag: Counter[object] = Counter()
         for item in items:
             bag.update(self.bags[item.kind])
@@ -99,7 +101,7 @@ class Kinds:
 
 
 def without_inplace(op: Op) -> Op:
-    """The operation as one that writes elsewhere: where it writes is no difference between networks."""
+    """The operation with `inplace` cleared: where a result is written is not a difference between networks."""
     return msgspec.structs.replace(op, inplace=False) if getattr(op, "inplace", False) else op
 
 
@@ -116,15 +118,17 @@ def _bag(op: Op, group: str, inputs: tuple[Shape, ...], output: Shape, side: int
     channels = output[1] if len(output) > 1 else None
     look = (window.kernel, window.stride) if window else None
     keys = (group, op.kind, (group, "channels", channels), (group, "scale", scale), op)
-    # A branch is known by its kernels more than by its widths, which a narrower network has all changed.
+    # Kernels weigh more than widths: a narrower variant of a network changes all widths.
     return {**dict.fromkeys(keys, weight), (group, "look", look): 2 * weight, (op, inputs, output): weight}
 
 
-class Structure:
-    """One graph, or a part of it, as a tree of series and forks."""
+class ForkTree:
+    """A graph, or a part of it, as a tree of series and forks."""
 
-    def __init__(self, graph: Graph, part: Sequence[int], kinds: Kinds, nested: frozenset[str] = frozenset()) -> None:
-        """Take the calls at the places `part` of `graph`, in order; those of `nested` are as good as what they read."""
+    def __init__(
+        self, graph: Graph, part: Sequence[int], kinds: KindTable, nested: frozenset[str] = frozenset()
+    ) -> None:
+        """Build the tree of the calls at the indices `part`; calls in `nested` are replaced by their inputs."""
         self.graph, self.kinds = graph, kinds
         side = max([max(given.type.shape[2:], default=1) for given in graph.inputs], default=1)
         place = {graph.nodes[i].name: i for i in part}
@@ -134,7 +138,7 @@ class Structure:
         self._readers: dict[int, list[int]] = {i: [] for i in part}
         for i in part:
             reads = producers(graph.nodes[i], place)
-            if nested:  # earlier ones have been looked through already
+            if nested:  # nested calls that come earlier are resolved already
                 inner = [self._reads[j] if j is not None and graph.nodes[j].name in nested else [j] for j in reads]
                 reads = [j for several in inner for j in several]
             self._reads[i] = reads
@@ -155,8 +159,8 @@ class Structure:
         return self.kinds.leaf(node.op, graph.input_shapes(node), graph.types[node.name][0].shape, side)
 
     def _series(self, part: list[int], depth: int) -> Series:
-        """The calls of `part`, which read nothing of each other but through one another, as a series."""
-        if len(part) <= 1 or depth > DEEPEST:
+        """The calls of `part`, which exchange tensors with the rest only at its ends, as a series."""
+        if len(part) <= 1 or depth > MAX_DEPTH:
             return tuple([self._leaves[i] for i in part])
         items: list[Leaf | Fork] = []
         between: list[int] = []
@@ -167,14 +171,15 @@ class Structure:
                 between = []
             else:
                 between.append(i)
-        if not passed and len(self._branches(between)) == 1:  # nothing to take apart: as they are executed
+        if not passed and len(self._branches(between)) == 1:  # cannot be decomposed: keep the order of execution
             return tuple([self._leaves[i] for i in between])
         return (*items, *self._fork(between, None, depth))
 
     def _passed(self, part: list[int]) -> set[int]:
-        """The calls that every path through `part` passes.
+        """The calls on every path through `part`.
 
-        In an order of execution they are those that no earlier tensor is read behind.
+        In a topological order these are the calls after which no tensor of an earlier call is read: `reach` is the
+        last reader of everything before the current call.
         """
         place = {i: at for at, i in enumerate(part)}
         end = len(part)
@@ -187,14 +192,14 @@ class Structure:
         return passed
 
     def _fork(self, between: list[int], join: Leaf | None, depth: int) -> Iterable[Leaf | Fork]:
-        """What lies before `join`, and that call itself: a fork, or a series where there is but one branch."""
+        """The calls between the previous item and `join`, and `join`: a fork, or a series if there is one branch."""
         branches = [self._series(branch, depth + 1) for branch in self._branches(between)]
         if len(branches) > 1:
             return (Fork(tuple(branches), join, self.kinds.fork(branches, join)),)
         return (*(branches[0] if branches else ()), *((join,) if join else ()))
 
     def _branches(self, between: list[int]) -> list[list[int]]:
-        """The calls as sets that read nothing of one another."""
+        """The connected components of the calls, by union-find."""
         parent = {i: i for i in between}
 
         def root(i: int) -> int:
@@ -213,12 +218,12 @@ class Structure:
 
 
 def producers(node: Node, place: dict[str, int]) -> list[int | None]:
-    """Places of the calls that `node` reads; None for what `place` does not hold."""
+    """Indices of the calls that `node` reads; None for tensors from outside of `place`."""
     return [place.get(name if name in place else name.partition(":")[0]) for name in node.inputs]
 
 
 def leaves(items: Iterable[Any]) -> list[Leaf]:
-    """All calls of a series, in the order of execution."""
+    """Every call of a series, in the order of execution."""
     found: list[Leaf] = []
     for item in items:
         if isinstance(item, Fork):

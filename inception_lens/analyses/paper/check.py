@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from inception_lens.analyses.compare.parts import Network
+from inception_lens.analyses.compare.parts import CountedGraph
 from inception_lens.analyses.paper.article import Described, Statement, statements
 from inception_lens.analyses.paper.conventions import PaperRow, Table, figures, partners, table_1
 from inception_lens.architectures.catalogue import find
@@ -62,7 +62,7 @@ def check_paper(graph: Graph, training: Graph) -> PaperCheck:
     """
     config = find("googlenet").config
     paper = config.graph()
-    network, reference = Network.of(graph), Network.of(paper)
+    network, reference = CountedGraph.of(graph), CountedGraph.of(paper)
     partner = partners(network, reference)
     nodes = {paper.nodes[i].name: graph.nodes[j] for j, i in partner.items()}
     described = Described(graph, nodes, training)

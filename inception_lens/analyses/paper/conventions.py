@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.analyses.compare.attributes import Call, differences
-from inception_lens.analyses.compare.parts import Network, pair
+from inception_lens.analyses.compare.attributes import ComparedCall, differences
+from inception_lens.analyses.compare.parts import CountedGraph, pair
 from inception_lens.analyses.paper.explanations import Layout, explanation
 from inception_lens.analyses.paper.table1 import TABLE_1, Convention, PrintedRow, fits, patch_of, size_of
 from inception_lens.graph import Graph
@@ -78,7 +78,7 @@ def table_1(graph: Graph, paper: Graph) -> Table:
     Rows are found by aligning `graph` with `paper`, whatever its calls are named. A figure is known not to be
     reproduced where `paper` does not reproduce it either and the row has as many weights, and MACs, as there.
     """
-    network, reference = Network.of(graph), Network.of(paper)
+    network, reference = CountedGraph.of(graph), CountedGraph.of(paper)
     partner = partners(network, reference)
     calls = _rows_of(network, reference, partner)
     own = {row.module: [i for i, node in enumerate(paper.nodes) if _module(node.name) == row.module] for row in TABLE_1}
@@ -91,13 +91,13 @@ def _module(name: str) -> str:
     return name.partition("/")[0]
 
 
-def partners(network: Network, paper: Network) -> dict[int, int]:
+def partners(network: CountedGraph, paper: CountedGraph) -> dict[int, int]:
     """Places of the paper's calls by those of the network's that stand for them."""
     everything = [range(len(each.graph.nodes)) for each in (paper, network)]
     return {j: i for i, j in pair(paper, everything[0], network, everything[1]).alignment.pairs.items()}
 
 
-def _rows_of(network: Network, paper: Network, partner: Mapping[int, int]) -> Mapping[str, list[int]]:
+def _rows_of(network: CountedGraph, paper: CountedGraph, partner: Mapping[int, int]) -> Mapping[str, list[int]]:
     """Places of the network's calls by the row that they belong to: their partner's, or that of the call before."""
     rows: dict[str, list[int]] = {row.module: [] for row in TABLE_1}
     module = TABLE_1[0].module
@@ -116,7 +116,7 @@ class Figures(msgspec.Struct, frozen=True):
     macs: int
 
 
-def figures(network: Network, calls: Sequence[int]) -> Figures:
+def figures(network: CountedGraph, calls: Sequence[int]) -> Figures:
     """The sums over some calls; the table knows no other parameters than these."""
     weights = biases = macs = 0
     for i in calls:
@@ -131,10 +131,10 @@ def figures(network: Network, calls: Sequence[int]) -> Figures:
 
 def _row(
     row: PrintedRow,
-    network: Network,
+    network: CountedGraph,
     calls: Sequence[int],
-    pairs: Mapping[int, Call],
-    paper: Network,
+    pairs: Mapping[int, ComparedCall],
+    paper: CountedGraph,
     own: Sequence[int],
 ) -> PaperRow:
     found, printed = figures(network, calls), figures(paper, own)
@@ -161,7 +161,7 @@ def _row(
     return PaperRow(row, names, output, params, ops, unlike)
 
 
-def _layout(row: PrintedRow, paper: Network, own: Sequence[int]) -> Layout:
+def _layout(row: PrintedRow, paper: CountedGraph, own: Sequence[int]) -> Layout:
     calls = [paper.call(i) for i in own]
     convolutions = [call for call in calls if call.op.category == "conv"]
     return Layout(
@@ -173,7 +173,7 @@ def _layout(row: PrintedRow, paper: Network, own: Sequence[int]) -> Layout:
     )
 
 
-def _layers(network: Network, calls: Sequence[int], pairs: Mapping[int, Call]) -> Iterator[str]:
+def _layers(network: CountedGraph, calls: Sequence[int], pairs: Mapping[int, ComparedCall]) -> Iterator[str]:
     """The layers whose kernel or width is not that of the paper's network, by name."""
     for i in calls:
         call = network.call(i)
@@ -192,7 +192,7 @@ def _layers(network: Network, calls: Sequence[int], pairs: Mapping[int, Call]) -
 
 def _unlike(
     row: PrintedRow,
-    network: Network,
+    network: CountedGraph,
     calls: Sequence[int],
     output: tuple[int, ...] | None,
     found: Figures,

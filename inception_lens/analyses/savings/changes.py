@@ -10,7 +10,7 @@ import msgspec
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.machines import Machine
 from inception_lens.analyses.savings.branch import Branch, branch_savings
-from inception_lens.analyses.savings.figures import Change, Counted, Figures
+from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted
 from inception_lens.analyses.savings.network import NONE, ModuleChange, as_json, head
 from inception_lens.graph import Graph
 from inception_lens.rewrites.plan import Plan, rewritten
@@ -38,7 +38,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     """The calls that cost something else."""
     modules: tuple[ModuleChange, ...]
     """The modules that do."""
-    total: Change
+    total: CostChange
 
     def to_builtins(self) -> dict[str, Any]:
         """For JSON; a saving below zero is a cost."""
@@ -93,7 +93,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf:
-    """Change the widths of some layers and count both networks.
+    """CostChange the widths of some layers and count both networks.
 
     Raises:
         GraphError: there is no such layer, or what follows it cannot take the new width.
@@ -108,15 +108,15 @@ def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf
         widths=tuple([WidthChange(name, width_of(nodes[name]) or 0, width) for name, width in widths.items()]),
         layers=_differing({name: old.of([name]) for name in nodes}, {name: new.of([name]) for name in nodes}),
         modules=_differing(old.modules(), new.modules()),
-        total=Change(using=new.total(), without=old.total()),
+        total=CostChange(using=new.total(), without=old.total()),
     )
 
 
-def _differing(old: Mapping[str, Figures], new: Mapping[str, Figures]) -> tuple[ModuleChange, ...]:
+def _differing(old: Mapping[str, CostFigures], new: Mapping[str, CostFigures]) -> tuple[ModuleChange, ...]:
     names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
     return tuple(
         [
-            ModuleChange(name=name, change=Change(using=new.get(name, NONE), without=old.get(name, NONE)))
+            ModuleChange(name=name, change=CostChange(using=new.get(name, NONE), without=old.get(name, NONE)))
             for name in names
         ]
     )

@@ -15,7 +15,7 @@ from inception_lens.graph import Graph
 from inception_lens.ops import Shape
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class CostFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Costs of some calls; sums leave out what nobody knows, and `exact` says so."""
 
     params: int
@@ -37,11 +37,11 @@ INTEGERS = ("params", "buffers", "macs", "flops", "activation_bytes", "peak_acti
 RATIOS = ("params", "macs", "flops", "activation_bytes", "peak_activation_bytes", "seconds")
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "with"}):
+class CostChange(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "with"}):
     """The figures of one place with a saving and without it."""
 
-    using: Figures
-    without: Figures
+    using: CostFigures
+    without: CostFigures
 
     def saved(self, key: str) -> Any:
         """How much less of `key` there is with the saving."""
@@ -70,10 +70,10 @@ class Counted:
         self.roofline: Roofline = roofline(graph, self.analysis.costs, machine)
         self.position = {node.name: i for i, node in enumerate(graph.nodes)}
 
-    def total(self) -> Figures:
+    def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""
         totals = self.analysis.totals
-        return Figures(
+        return CostFigures(
             params=totals.params,
             buffers=totals.buffers,
             macs=totals.macs,
@@ -88,11 +88,11 @@ class Counted:
         """Those of the names that this graph has, in the order of execution."""
         return tuple(sorted([name for name in names if name in self.position], key=self.position.__getitem__))
 
-    def of(self, names: Iterable[str]) -> Figures:
+    def of(self, names: Iterable[str]) -> CostFigures:
         """The calls of these names; those that this graph does not have are nothing."""
         return self._sum([self.position[name] for name in names if name in self.position])
 
-    def modules(self) -> dict[str, Figures]:
+    def modules(self) -> dict[str, CostFigures]:
         """The groups of `Analysis.by_module(1)`."""
         groups: dict[str, list[int]] = {}
         for name, i in self.position.items():
@@ -105,10 +105,10 @@ class Counted:
             for name, calls in groups.items()
         }
 
-    def _sum(self, calls: list[int]) -> Figures:
+    def _sum(self, calls: list[int]) -> CostFigures:
         costs, memory = self.analysis.costs, self.analysis.memory
         flops = [costs.flops[i] for i in calls]
-        return Figures(
+        return CostFigures(
             params=sum([costs.params[i] for i in calls]),
             buffers=sum([costs.buffers[i] for i in calls]),
             macs=sum([costs.macs[i] or 0 for i in calls]),

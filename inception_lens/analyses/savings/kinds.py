@@ -15,11 +15,11 @@ from inception_lens.rewrites.plan import Plan
 from inception_lens.rewrites.reductions import naive_modules, reductions
 from inception_lens.rewrites.separable import dense_kernels, separable_kernels
 
-Direction = Literal["saved", "possible"]
+SavingDirection = Literal["saved", "possible"]
 """Whether the network has the saving, and is compared with what it were without; or lacks it, and could have it."""
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+class SavingKind(msgspec.Struct, frozen=True, kw_only=True):
     """One way of saving."""
 
     name: str
@@ -38,72 +38,72 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     places: bool = True
     """Whether tables tell its places one by one, and not their modules alone."""
 
-    def finders(self) -> dict[Direction, Callable[[Graph], Plan]]:
+    def finders(self) -> dict[SavingDirection, Callable[[Graph], Plan]]:
         """The rewrites' plans by direction."""
-        found: dict[Direction, Callable[[Graph], Plan] | None] = {"saved": self.without, "possible": self.using}
+        found: dict[SavingDirection, Callable[[Graph], Plan] | None] = {"saved": self.without, "possible": self.using}
         return {direction: find for direction, find in found.items() if find}
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(
+        SavingKind(
             name="reductions",
             title="1x1 reductions in front of larger kernels",
             source="arXiv 1409.4842, section 4",
             without=reductions,
         ),
-        Kind(
+        SavingKind(
             name="naive",
             title="1x1 reductions in modules and behind their pools, without which the concatenations grow",
             source="arXiv 1409.4842, Figure 2",
             without=naive_modules,
             places=False,
         ),
-        Kind(
+        SavingKind(
             name="3x3-pairs",
             title="two 3x3 in place of a 5x5",
             source="arXiv 1512.00567, section 3.1",
             without=pairs_of_3x3,
             using=five_by_five,
         ),
-        Kind(
+        SavingKind(
             name="asymmetric",
             title="1xn and nx1 in place of nxn",
             source="arXiv 1512.00567, section 3.2",
             without=asymmetric_pairs,
             using=square_kernels,
         ),
-        Kind(
+        SavingKind(
             name="grid",
             title="a stride inside a module in place of a pool behind it",
-            source="arXiv 1512.00567, section 5, Figures 9 and 10",
+            source="arXiv 1512.00567, section 5, CostFigures 9 and 10",
             without=strided_modules,
             figures=("macs", "activation_bytes", "seconds"),
             using=pooled_modules,
         ),
-        Kind(
+        SavingKind(
             name="separable",
             title="depthwise and 1x1 in place of one convolution",
             source="arXiv 1610.02357, section 1.2",
             without=separable_kernels,
             using=dense_kernels,
         ),
-        Kind(
+        SavingKind(
             name="global-pooling",
             title="a mean over the map in place of fully connected layers",
             source="arXiv 1312.4400, section 3.2",
             without=pooled_heads,
             using=linear_heads,
         ),
-        Kind(
+        SavingKind(
             name="aux-heads",
             title="auxiliary heads dropped at inference",
             source="arXiv 1409.4842, section 5",
             without=auxiliary_heads,
             mode="training",
         ),
-        Kind(
+        SavingKind(
             name="batch-norm",
             title="batch norm folded into the layer before it",
             source="arXiv 1502.03167, section 3.1",
@@ -117,7 +117,7 @@ KINDS = {
 """Every kind by name."""
 
 
-def kinds_called(names: Sequence[str]) -> tuple[Kind, ...]:
+def kinds_called(names: Sequence[str]) -> tuple[SavingKind, ...]:
     """The kinds of these names, or every kind for `all`.
 
     Raises:

@@ -11,17 +11,17 @@ import msgspec
 from inception_lens.analyses import analysis
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.savings.figures import Change, Counted, Figures, module_of
-from inception_lens.analyses.savings.kinds import Direction, Kind
+from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted, module_of
+from inception_lens.analyses.savings.kinds import SavingDirection, SavingKind
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Mode
-from inception_lens.rewrites.plan import LeftAlone, Plan, rewritten
+from inception_lens.rewrites.plan import Plan, SkippedSite, rewritten
 
 SCHEMA = "inception-lens/savings/1"
 
 DEFAULT_KINDS = ("reductions", "naive")
 
-NONE = Figures(params=0, buffers=0, macs=0, flops=0, activation_bytes=0, seconds=0.0)
+NONE = CostFigures(params=0, buffers=0, macs=0, flops=0, activation_bytes=0, seconds=0.0)
 
 
 class SiteChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,28 +37,28 @@ class SiteChange(msgspec.Struct, frozen=True, kw_only=True):
     """Those of the rewritten network in their place."""
     channels: tuple[int, ...]
     """Of a reduction: of the map that it reads, and its own."""
-    change: Change
+    change: CostChange
 
 
 class ModuleChange(msgspec.Struct, frozen=True, kw_only=True):
     """One module, or one part of the network that has no module, by the first part of its nodes' names."""
 
     name: str
-    change: Change
+    change: CostChange
 
 
 class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One kind of saving in one network: the network, its rewrite, and where they differ."""
 
-    kind: Kind
-    direction: Direction
+    kind: SavingKind
+    direction: SavingDirection
     network: Analysis
     rewritten: Analysis
     sites: tuple[SiteChange, ...]
     modules: tuple[ModuleChange, ...]
     """Every module of either network, in the order of execution."""
-    left_alone: tuple[LeftAlone, ...]
-    total: Change
+    skipped: tuple[SkippedSite, ...]
+    total: CostChange
 
     def to_builtins(self) -> dict[str, Any]:
         """For JSON: exact integers."""
@@ -75,7 +75,7 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 for site in self.sites
             ],
             "modules": [{"name": module.name} | module.change.to_builtins() for module in self.modules],
-            "left_alone": [each._asdict() for each in self.left_alone],
+            "skipped": [each._asdict() for each in self.skipped],
         }
 
 
@@ -83,16 +83,16 @@ class Refused(NamedTuple):
     """A kind of saving that has sites in the network, and what in it does not take their rewrite."""
 
     kind: str
-    direction: Direction
+    direction: SavingDirection
     reason: str
 
 
 class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """All savings that were asked for, of one network on one machine."""
+    """All savings that were requested for, of one network on one machine."""
 
     network: Analysis
     machine: Machine
-    asked: tuple[Kind, ...]
+    requested: tuple[SavingKind, ...]
     savings: tuple[Saving, ...]
     """Those with a site, or with one that was left alone; a kind can be there twice, once for each direction."""
     refused: tuple[Refused, ...] = ()
@@ -104,12 +104,12 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.network.graph
 
     @cached_property
-    def missing(self) -> tuple[Kind, ...]:
-        """Kinds that were asked for and have no site in the network."""
+    def missing(self) -> tuple[SavingKind, ...]:
+        """Kinds that were requested for and have no site in the network."""
         there = {saving.kind.name for saving in self.savings if saving.sites} | {each.kind for each in self.refused}
-        return tuple(kind for kind in self.asked if kind.name not in there)
+        return tuple(kind for kind in self.requested if kind.name not in there)
 
-    def of(self, kind: str, direction: Direction | None = None) -> Saving | None:
+    def of(self, kind: str, direction: SavingDirection | None = None) -> Saving | None:
         """The saving of that kind, where there is one."""
         found = (each for each in self.savings if each.kind.name == kind and direction in (None, each.direction))
         return next(found, None)
@@ -121,7 +121,7 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         `naive`; otherwise each kind is an entry of `savings`.
         """
         record: dict[str, Any] = head(self.graph, self.machine)
-        if tuple(kind.name for kind in self.asked) == DEFAULT_KINDS:
+        if tuple(kind.name for kind in self.requested) == DEFAULT_KINDS:
             reductions, naive = (self._told(name) for name in DEFAULT_KINDS)
             record |= (reductions or {}) | {"naive": naive}
         else:
@@ -154,7 +154,7 @@ def head(graph: Graph, machine: Machine) -> dict[str, Any]:
     }
 
 
-def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machine) -> Savings:
+def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[SavingKind], machine: Machine) -> Savings:
     """Rewrite a network for each kind, in every direction that it has sites in, and count both networks.
 
     Args:
@@ -176,7 +176,7 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machin
         for direction, find in kind.finders().items():
             plan = find(network.analysis.graph)
             try:
-                if plan.sites or plan.left_alone:
+                if plan.sites or plan.skipped:
                     found.append(_saving(kind, direction, network, plan, machine))
             except GraphError as error:
                 refused.append(Refused(kind.name, direction, str(error)))
@@ -185,13 +185,13 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[Kind], machine: Machin
     return Savings(
         network=networks["inference"].analysis,
         machine=machine,
-        asked=tuple(kinds),
+        requested=tuple(kinds),
         savings=tuple(found),
         refused=tuple(refused),
     )
 
 
-def _saving(kind: Kind, direction: Direction, network: Counted, plan: Plan, machine: Machine) -> Saving:
+def _saving(kind: SavingKind, direction: SavingDirection, network: Counted, plan: Plan, machine: Machine) -> Saving:
     new = Counted(rewritten(network.analysis.graph, plan), machine)
     if kind.mode == "training":  # what inference leaves out was built first: the rewrite is the network
         network, new = new, network
@@ -216,12 +216,12 @@ def _saving(kind: Kind, direction: Direction, network: Counted, plan: Plan, mach
         rewritten=new.analysis,
         sites=tuple(sites),
         modules=tuple(_modules(direction, network, new)),
-        left_alone=plan.left_alone,
+        skipped=plan.skipped,
         total=_change(direction, network.total(), new.total()),
     )
 
 
-def _modules(direction: Direction, network: Counted, new: Counted) -> list[ModuleChange]:
+def _modules(direction: SavingDirection, network: Counted, new: Counted) -> list[ModuleChange]:
     before, after = network.modules(), new.modules()
     return [
         ModuleChange(name=name, change=_change(direction, before.get(name, NONE), after.get(name, NONE)))
@@ -229,11 +229,11 @@ def _modules(direction: Direction, network: Counted, new: Counted) -> list[Modul
     ]
 
 
-def _change(direction: Direction, network: Figures, new: Figures) -> Change:
-    return Change(using=network, without=new) if direction == "saved" else Change(using=new, without=network)
+def _change(direction: SavingDirection, network: CostFigures, new: CostFigures) -> CostChange:
+    return CostChange(using=network, without=new) if direction == "saved" else CostChange(using=new, without=network)
 
 
 def _nothing(given: Savings, kind: str) -> Saving:
     """The saving of a kind that has no site: both networks are the same."""
-    found = next(each for each in given.asked if each.name == kind)
+    found = next(each for each in given.requested if each.name == kind)
     return _saving(found, "saved", Counted(given.graph, given.machine), Plan(()), given.machine)

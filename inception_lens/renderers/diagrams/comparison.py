@@ -103,7 +103,7 @@ def _side(
 
 
 def _status(change: Change, detail: bool, alone: Status) -> Status | None:
-    if change.is_consequence or change.alike_here:
+    if change.is_consequence or change.equivalent:
         return None
     if detail:
         return "detail"
@@ -117,7 +117,7 @@ def _told(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ...]
     """The values of one side; what follows from other differences is not told."""
     lines: dict[str, None] = {}
     for change in changes:
-        if change.kind == "changed" and not change.alike_here:
+        if change.kind == "changed" and not change.equivalent:
             for each in change.what:
                 value = getattr(each, side)
                 if each.attribute not in DETAIL_ATTRIBUTES and each.attribute not in CONSEQUENCES and value is not None:

@@ -1,4 +1,4 @@
-"""Figures of savings: what each module costs with them and without, and a width swept through a range."""
+"""CostFigures of savings: what each module costs with them and without, and a width swept through a range."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from inception_lens.analyses.savings.figures import Change
+    from inception_lens.analyses.savings.figures import CostChange
 
 MEASURES = {"params": "parameters", "macs": "MACs"}
 MAX_KINDS = 4
@@ -32,12 +32,12 @@ def savings_figure(savings: Savings, *, dark: bool = False) -> Figure:
     """Parameters and MACs of each module that a saving touches, with it and without it.
 
     Raises:
-        ConfigError: the network has none of the savings that were asked for.
+        ConfigError: the network has none of the savings that were requested for.
     """
     found = [saving for saving in savings.savings if saving.sites][:MAX_KINDS]
     if not found:
-        asked = ", ".join(kind.name for kind in savings.asked)
-        raise ConfigError(f"`{savings.graph.name}` has nothing to draw: it has no site of {asked}")
+        requested = ", ".join(kind.name for kind in savings.requested)
+        raise ConfigError(f"`{savings.graph.name}` has nothing to draw: it has no site of {requested}")
     with figure(10, 0.8 + 3 * len(found), dark=dark) as drawn:
         rows = drawn.subfigures(len(found), 1, squeeze=False)
         for (row,), saving in zip(rows, found, strict=True):
@@ -128,10 +128,10 @@ def _bars(
     name_ticks(axes, list(places), [module.name for module in modules])
 
 
-def _differs(change: Change) -> bool:
+def _differs(change: CostChange) -> bool:
     return any(change.saved(key) for key in MEASURES)
 
 
-def _told(change: Change, key: str) -> str:
+def _told(change: CostChange, key: str) -> str:
     using, without = getattr(change.using, key), getattr(change.without, key)
     return f"{short(using)} {MEASURES[key]}, {short(without)} without"

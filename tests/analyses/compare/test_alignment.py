@@ -9,7 +9,7 @@ from inception_lens.analyses.compare import alignment as compare_align
 from inception_lens.analyses.compare import structure as compare_structure
 from inception_lens.analyses.compare.alignment import align
 from inception_lens.analyses.compare.comparison import compare
-from inception_lens.analyses.compare.structure import Fork, Kinds, Leaf, Structure, leaves
+from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, Leaf, leaves
 from inception_lens.architectures.blocks import ConvStyle, InceptionWidths, inception
 from inception_lens.architectures.catalogue import entries, find
 from inception_lens.graph import Graph, Input, Output, Writer
@@ -19,8 +19,8 @@ GRAPHS = {entry.name: entry.config.graph() for entry in entries()}
 BATCH_NORM = ConvStyle(bias=False, norm=BatchNorm2d())
 
 
-def series(graph: Graph, kinds: Kinds | None = None) -> tuple[Leaf | Fork, ...]:
-    return Structure(graph, range(len(graph.nodes)), kinds or Kinds()).series
+def series(graph: Graph, kinds: KindTable | None = None) -> tuple[Leaf | Fork, ...]:
+    return ForkTree(graph, range(len(graph.nodes)), kinds or KindTable()).series
 
 
 def modules(widths: Sequence[int], style: ConvStyle | None = None, kernel_5x5: int = 5) -> Graph:
@@ -62,7 +62,7 @@ def test_a_shortcut_is_no_fork_and_a_projection_is() -> None:
 
 
 def test_forks_are_equal_in_any_order_of_branches() -> None:
-    kinds = Kinds()
+    kinds = KindTable()
     first, second = (series(modules([5]), kinds) for _ in range(2))
     assert [item.kind for item in first] == [item.kind for item in second]
     fork = first[0]
@@ -85,7 +85,7 @@ def test_dropped_modules_are_the_ones_that_are_missing(cells: int, monkeypatch: 
 
 
 def test_a_band_is_as_wide_as_the_lengths_differ_by() -> None:
-    kinds = Kinds()
+    kinds = KindTable()
     long, short = series(modules([5] * 400), kinds), series(modules([5] * 90 + [6] * 5, BATCH_NORM), kinds)
     pairs = align(long, short, kinds).pairs
     assert len(pairs) == 95 * 14
@@ -101,7 +101,7 @@ def test_many_branches_are_paired_in_order(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_nesting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_structure, "DEEPEST", 0)
+    monkeypatch.setattr(compare_structure, "MAX_DEPTH", 0)
     graph = find("inception_v3").config.graph()
     assert not compare(graph, graph).changes
     assert len(compare(graph, find("inception_v3@torchvision").config.graph()).trunk.only_a) == 0

@@ -201,7 +201,7 @@ def test_a_softmax_at_the_end_is_told() -> None:
 )
 def test_two_ways_to_write_the_same_are_told_and_do_not_count(a: Op, b: Op) -> None:
     comparison = compare(chain(a, ReLU()), chain(b, ReLU()))
-    assert [change.alike_here for change in comparison.changes] == [True]
+    assert [change.equivalent for change in comparison.changes] == [True]
     assert not comparison.differs
 
 
