@@ -1,7 +1,7 @@
-"""Attacks: everything that a stranger could hand to the project, and what must hold for all of it.
+"""Attack tests: untrusted input of every kind, which must be handled or refused with one line.
 
-`ATTACK_SCALE` is the share of the cases that is tried: 0.1 without it, 1 under `make attack`. Seeds are fixed;
-`ATTACK_SEED=N` tries others.
+`ATTACK_SCALE` is the share of the cases to run: 0.1 by default, 1 under `make attack`. The random cases have a fixed
+seed; `ATTACK_SEED=N` runs others.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.attack import arena
+from tests.attack import harness
 
 settings.register_profile(
     "attack",
@@ -23,16 +23,16 @@ settings.load_profile("attack")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if arena.TRIED:
-        told = ", ".join(f"{count:,} {what}" for what, count in sorted(arena.TRIED.items()))
-        terminalreporter.write_line(f"attacked with {sum(arena.TRIED.values()):,} cases: {told}")
+    if harness.COUNTS:
+        counts = ", ".join(f"{count:,} {target}" for target, count in sorted(harness.COUNTS.items()))
+        terminalreporter.write_line(f"{sum(harness.COUNTS.values()):,} attack cases: {counts}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):  # one of several processes
-        session.config.workeroutput["tried"] = dict(arena.TRIED)
+    if hasattr(session.config, "workeroutput"):  # a worker of pytest-xdist
+        session.config.workeroutput["attack cases"] = dict(harness.COUNTS)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    arena.TRIED.update(getattr(node, "workeroutput", {}).get("tried", {}))
+    harness.COUNTS.update(getattr(node, "workeroutput", {}).get("attack cases", {}))

@@ -1,4 +1,4 @@
-"""Good files, made by the project's own writers where it has them, and what a stranger makes of them."""
+"""Valid files of every format, written by this package where it has a writer, and random mutations of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inception_lens.writers.caffe.prototxt import to_prototxt
 from inception_lens.writers.onnx.model import to_onnx
 from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_names
-from tests.attack.arena import SEED
+from tests.attack.harness import SEED
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 
 HOSTILE_TEXT = [
@@ -33,7 +33,7 @@ EDGE_SIZES = [0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**
 
 @cache
 def small() -> Graph:
-    """A network with a branch, in operations that every format can hold."""
+    """A network with a branch, of operations that every format supports."""
     net = Writer([Input("data", TensorType((1, 3, 16, 16)))])
     x = net.add("stem/conv", Conv2d(8, (3, 3), padding=(1, 1)), "data")
     x = net.add("stem/relu", ReLU(), net.add("stem/bn", BatchNorm2d(), x))
@@ -46,14 +46,14 @@ def small() -> Graph:
 
 @cache
 def arrays() -> dict[str, Any]:
-    """Weights of `small`, by the names of its module."""
+    """Weights of `small` by parameter name."""
     generator = np.random.default_rng(SEED)
     return {target.key: generator.random(target.shape, "f4") for target in state_names(small()).values()}
 
 
 @cache
-def good() -> dict[str, list[bytes]]:
-    """By suffix, files that are read without complaint."""
+def valid_files() -> dict[str, list[bytes]]:
+    """Contents of valid files, by file suffix."""
     from safetensors.numpy import save
 
     configs = [configure(name, {}) for name in ("googlenet", "inception_v3", "resnet50")]
@@ -100,7 +100,7 @@ def _exported() -> bytes:
 
 
 def with_members(archive: bytes, changed: Mapping[str, bytes]) -> bytes:
-    """A zip archive in which the members whose names end so hold something else."""
+    """A zip archive with new contents for the members whose names end with a key of `changed`."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(file, "w") as new:
         for name in old.namelist():
@@ -109,30 +109,30 @@ def with_members(archive: bytes, changed: Mapping[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def mutant(data: bytes, chance: random.Random, *, text: bool) -> bytes:
-    """The file after one to four accidents or malices."""
+def mutate(data: bytes, rng: random.Random, *, text: bool) -> bytes:
+    """The file after one to four random edits, such as truncation, bit flips and extreme sizes."""
     changed = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        at = chance.randrange(len(changed) + 1)
-        end = min(len(changed), at + chance.choice((1, 2, 8, 64, 1024)))
-        match chance.randrange(9 if text else 8):
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = rng.randrange(len(changed) + 1)
+        end = min(len(changed), at + rng.choice((1, 2, 8, 64, 1024)))
+        match rng.randrange(9 if text else 8):
             case 0:
                 del changed[at:]
             case 1:
                 del changed[at:end]
             case 2:
-                changed[at:at] = changed[at:end] * chance.choice((1, 3, 50))
+                changed[at:at] = changed[at:end] * rng.choice((1, 3, 50))
             case 3:
-                changed[at:end] = bytes(chance.randrange(256) for _ in range(end - at))
+                changed[at:end] = bytes(rng.randrange(256) for _ in range(end - at))
             case 4 if changed:
-                changed[at % len(changed)] ^= 1 << chance.randrange(8)
+                changed[at % len(changed)] ^= 1 << rng.randrange(8)
             case 5:
-                changed[at : at + 8] = chance.choice(EDGE_SIZES).to_bytes(8, chance.choice(("little", "big")))
+                changed[at : at + 8] = rng.choice(EDGE_SIZES).to_bytes(8, rng.choice(("little", "big")))
             case 6:
-                changed[at:at] = chance.choice(EDGE_BYTES)
+                changed[at:at] = rng.choice(EDGE_BYTES)
             case 7:
-                other = chance.randrange(len(changed) + 1)
+                other = rng.randrange(len(changed) + 1)
                 changed[at:end] = changed[other : other + end - at]
             case _:
-                changed[at : at + chance.choice((0, 1, 4))] = chance.choice(HOSTILE_TEXT).encode(errors="surrogatepass")
+                changed[at : at + rng.choice((0, 1, 4))] = rng.choice(HOSTILE_TEXT).encode(errors="surrogatepass")
     return bytes(changed)

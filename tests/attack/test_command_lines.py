@@ -1,4 +1,4 @@
-"""Command lines, settings and configs that nobody would write; what they ask for is done or refused in one line."""
+"""Random command lines, settings and configs: each is carried out, or refused with one line."""
 
 import tempfile
 from pathlib import Path
@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inception_lens.cli import COMMANDS
-from tests.attack.arena import TRIED, attempt, cases, holds, watched
+from tests.attack.harness import COUNTS, check, run_command, scaled, time_limit
 
-WHAT = "command lines"
-FOLDER = Path(tempfile.gettempdir()) / "nowhere-that-is"
+TARGET = "command lines"
+FOLDER = Path(tempfile.gettempdir()) / "does-not-exist"
 MODELS = ["googlenet", "lenet", "googlenet@torchvision", "inception_v3", "resnet50", "nowhere", "", ".", "-", "os:system",
           "a.b:c", "x.toml", "x.onnx", "x.prototxt", "x.pt2", "x.py:f", "@", "googlenet@", "@caffe", "GoogLeNet", "googelnet"]  # fmt: skip
 NUMBERS = ["0", "-1", "1", "2", "7", "24", "1e3", "1e999", "nan", "-inf", "0x10", "1_0", "²", "٣", "9" * 30, "2147483648",
@@ -22,10 +22,10 @@ KEYS = ["classes", "width", "input", "norm", "bias", "final_pool", "aux", "dropo
         "modules", "inception_3a", "inception_3a.5x5", "base", "softmax", "activation", "Mixed_5b", "__class__", "nowhere", "/", "."]  # fmt: skip
 CHOICES = ["json", "csv", "markdown", "latex", "html", "table", "network", "module", "layer", "paper", "macs", "params",
            "training", "inference", "all", "float16", "int8", "h200", "h200:float32", "list", "naive,heads", "out.svg", "toml"]  # fmt: skip
-HARMLESS = [
+FAST_COMMANDS = [
     name for name in COMMANDS if name not in ("train", "ablate", "bench", "evaluate", "predict", "verify", "profile")
 ]
-SLOW_OPTIONS = {"--measure", "--verify", "--help", "--weights", "-o", "--output"}
+EXCLUDED_OPTIONS = {"--measure", "--verify", "--help", "--weights", "-o", "--output"}
 
 
 def options_of(name: str) -> list[str]:
@@ -34,7 +34,7 @@ def options_of(name: str) -> list[str]:
     command = lens.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None
     found = [option for each in command.params for option in each.opts if option.startswith("-")]
-    return sorted(set(found) - SLOW_OPTIONS)
+    return sorted(set(found) - EXCLUDED_OPTIONS)
 
 
 words = st.one_of(
@@ -44,7 +44,7 @@ words = st.one_of(
     st.builds("{}={}".format, st.sampled_from(KEYS), st.sampled_from([*NUMBERS, *CHOICES])),
     st.text(max_size=12),
 )
-lines = st.sampled_from(HARMLESS).flatmap(
+lines = st.sampled_from(FAST_COMMANDS).flatmap(
     lambda name: st.tuples(
         st.just(name),
         st.lists(st.sampled_from(MODELS), max_size=2),
@@ -53,7 +53,7 @@ lines = st.sampled_from(HARMLESS).flatmap(
 )
 
 
-@settings(max_examples=cases(2_000))
+@settings(max_examples=scaled(2_000))
 @given(lines)
 def test_command_lines(line: tuple[str, list[str], list[tuple[str, str]]]) -> None:
     name, models, given = line
@@ -63,25 +63,25 @@ def test_command_lines(line: tuple[str, list[str], list[tuple[str, str]]]) -> No
         call += ["-o", str(FOLDER / "net.svg")]
     if {"completion", "--measure"} & set(call):
         return
-    holds(WHAT, attempt(call), call)
+    check(TARGET, run_command(call), call)
 
 
-@settings(max_examples=cases(500))
+@settings(max_examples=scaled(500))
 @given(
     st.lists(
-        st.one_of(st.text(max_size=20), st.sampled_from([*HARMLESS, "--help", "-h", "--version", "--", "-"])),
+        st.one_of(st.text(max_size=20), st.sampled_from([*FAST_COMMANDS, "--help", "-h", "--version", "--", "-"])),
         max_size=5,
     )
 )
 def test_words(call: list[str]) -> None:
-    verdict = attempt(call)
-    if call:  # alone it prints its help, and is refused
-        holds(WHAT, verdict, call)
+    outcome = run_command(call)
+    if call:  # without a word the command prints its help with exit code 2
+        check(TARGET, outcome, call)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help(name: str) -> None:
-    assert holds(WHAT, attempt([name, "--help"]), name).code == 0
+    assert check(TARGET, run_command([name, "--help"]), name).code == 0
 
 
 scalars = st.one_of(
@@ -94,7 +94,7 @@ values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=cases(1_500))
+@settings(max_examples=scaled(1_500))
 @given(
     base=st.sampled_from(["googlenet", "inception_v3", "resnet50", "lenet", "vgg16", "nowhere", "xception"]),
     keys=st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), values, max_size=4),
@@ -102,14 +102,14 @@ values = st.recursive(
 def test_configs(tmp_path_factory: pytest.TempPathFactory, base: str, keys: dict[str, Any]) -> None:
     import tomlkit
 
-    told = {"base": base, **{key: value for key, value in keys.items() if value is not None and key}}
+    config = {"base": base, **{key: value for key, value in keys.items() if value is not None and key}}
     try:
-        text = tomlkit.dumps(_without_none(told))
+        text = tomlkit.dumps(_without_none(config))
     except Exception:
-        return  # no TOML can say it
-    path = tmp_path_factory.getbasetemp() / "attacked.toml"
+        return  # TOML cannot represent it
+    path = tmp_path_factory.getbasetemp() / "random.toml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    holds("configs", attempt(["summary", str(path), "--format", "json"]), text)
+    check("configs", run_command(["summary", str(path), "--format", "json"]), text)
 
 
 WORDS = [
@@ -119,12 +119,12 @@ WORDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=cases(1_000))
+@settings(max_examples=scaled(1_000))
 @given(text=st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=30).map("".join))
 def test_toml_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = tmp_path_factory.getbasetemp() / "attacked.toml"
+    path = tmp_path_factory.getbasetemp() / "random.toml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    holds("configs", attempt(["summary", str(path)]), text)
+    check("configs", run_command(["summary", str(path)]), text)
 
 
 def _without_none(value: Any) -> Any:
@@ -133,18 +133,18 @@ def _without_none(value: Any) -> Any:
     return [_without_none(each) for each in value if each is not None] if isinstance(value, list) else value
 
 
-@settings(max_examples=cases(1_500))
+@settings(max_examples=scaled(1_500))
 @given(
     st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), scalars, max_size=4),
     st.sampled_from(["googlenet", "inception_v4", "resnet50", "alexnet"]),
 )
 def test_overrides_in_python(keys: dict[str, Any], name: str) -> None:
-    """A front door that is opened with anything answers with an error of its own."""
+    """`load` accepts any keys, or raises an error of this package."""
     import inception_lens as il
 
-    TRIED["configs"] += 1
+    COUNTS["configs"] += 1
     keys = {key: value for key, value in keys.items() if key not in ("inputs", "mode", "model")}
-    with watched():
+    with time_limit():
         try:
             il.analyze(il.load(name, **keys))
         except il.InceptionLensError as error:

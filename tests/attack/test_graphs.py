@@ -1,4 +1,4 @@
-"""Graphs that nobody would draw, of every operation with any numbers: each is counted, written and drawn, or refused."""
+"""Random graphs of every operation with random numbers: each is analyzed, written and drawn, or refused."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from inception_lens.ops import Op, TensorType
 from inception_lens.rewrites.canonical import canonical
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from inception_lens.writers.pytorch.source import torch_source
-from tests.attack.arena import TRIED, cases, watched
+from tests.attack.harness import COUNTS, scaled, time_limit
 from tests.ops.test_table import SAMPLES
 
 NUMBERS = st.one_of(st.integers(-2, 12), st.sampled_from([-(2**31), 2**31, 2**63, 10**30]))
@@ -24,8 +24,8 @@ SHAPES = st.one_of(
 )
 
 
-def changed(draw: st.DrawFn, value: Any) -> Any:
-    """A value of the same kind."""
+def mutated(draw: st.DrawFn, value: Any) -> Any:
+    """A random value of the same type."""
     if isinstance(value, bool):
         return draw(st.booleans())
     if isinstance(value, int):
@@ -37,11 +37,11 @@ def changed(draw: st.DrawFn, value: Any) -> Any:
 
 @st.composite
 def operations(draw: st.DrawFn) -> tuple[Op, tuple[TensorType, ...]]:
-    """An operation, and inputs that it could take before its numbers were changed."""
+    """An operation with up to two random attributes, and inputs that are valid for the original operation."""
     op, types = SAMPLES[draw(st.sampled_from(list(SAMPLES)))]
     fields = [field.name for field in msgspec.structs.fields(op)]
     chosen = draw(st.lists(st.sampled_from(fields), max_size=2, unique=True)) if fields else []
-    return msgspec.structs.replace(op, **{name: changed(draw, getattr(op, name)) for name in chosen}), types
+    return msgspec.structs.replace(op, **{name: mutated(draw, getattr(op, name)) for name in chosen}), types
 
 
 @st.composite
@@ -50,34 +50,34 @@ def graphs(draw: st.DrawFn) -> Graph | None:
     own = [[Input(f"x{i}_{k}", type_) for k, type_ in enumerate(types)] for i, (_, types) in enumerate(ops)]
     inputs = [Input("x", TensorType(draw(SHAPES))), *(given for each in own for given in each)]
     net, names = Writer(inputs), [given.name for given in inputs]
-    made: list[str] = []
-    for (i, (op, _)), mine in zip(enumerate(ops), own, strict=True):
+    outputs: list[str] = []
+    for (i, (op, _)), own_inputs in zip(enumerate(ops), own, strict=True):
         others = st.lists(st.sampled_from(names), min_size=1, max_size=3)
-        reads = draw(st.one_of(st.just([given.name for given in mine]), others))
+        reads = draw(st.one_of(st.just([given.name for given in own_inputs]), others))
         try:
-            made.append(net.add(f"{draw(st.sampled_from('ab'))}/{i}", op, *reads))
+            outputs.append(net.add(f"{draw(st.sampled_from('ab'))}/{i}", op, *reads))
         except InceptionLensError as error:
             assert str(error)
         else:
-            names.append(made[-1])
+            names.append(outputs[-1])
     mode: Mode = draw(st.sampled_from(["inference", "training"]))
-    return net.graph([Output(made[-1])], mode) if made else None
+    return net.graph([Output(outputs[-1])], mode) if outputs else None
 
 
-@settings(max_examples=cases(3_000))
+@settings(max_examples=scaled(3_000))
 @given(graphs())
 def test_graphs(graph: Graph | None) -> None:
-    TRIED["graphs"] += 1
+    COUNTS["graphs"] += 1
     if graph is None:
         return
-    with watched():
+    with time_limit():
         analysis = il.analyze(graph)
         assert analysis.to_json()
         assert sum(layer.macs or 0 for layer in analysis.layers) == analysis.totals.macs >= 0
         assert sum(layer.params for layer in analysis.layers) == analysis.totals.params >= 0
         assert not il.compare(graph, graph).changes
-        for ask in (il.savings, il.diagram, to_prototxt, torch_source, canonical, lambda each: each.with_batch(3)):
+        for function in (il.savings, il.diagram, to_prototxt, torch_source, canonical, lambda each: each.with_batch(3)):
             try:
-                ask(graph)
+                function(graph)
             except InceptionLensError as error:
                 assert str(error)

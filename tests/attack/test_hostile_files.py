@@ -1,4 +1,4 @@
-"""Files made to hurt: bombs, programs, links, sizes of another world; each is refused in one line, at once."""
+"""Malicious files: decompression bombs, code, links and impossible sizes; each is refused with one line, quickly."""
 
 import io
 import os
@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.attack.arena import attempts, holds, refused
-from tests.attack.corpus import good, with_members
+from tests.attack.corpus import valid_files, with_members
+from tests.attack.harness import check, check_refused, run_commands
 from tests.readers.caffe.caffe_models import field, varint
 
-WHAT = "hostile files"
-MARK = "attack-was-run"
-GIANT = 100_000_000
+TARGET = "hostile files"
+MARK = "code-was-run"
+LARGE = 100_000_000
 
 
 class Program:
-    """A pickle that runs something."""
+    """Pickles to code that makes the folder `mark`."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -45,10 +45,10 @@ def header(shape: str, descr: str = "'<f4'") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
 
 
-def nested(deep: int) -> bytes:
-    """Protocol buffers in each other."""
+def nested(depth: int) -> bytes:
+    """Nested protocol buffer messages."""
     data = b""
-    for _ in range(deep):
+    for _ in range(depth):
         data = field(7, data)
         if len(data) > 2_000_000:
             break
@@ -94,11 +94,11 @@ TEXTS: dict[str, list[str]] = {
 }  # fmt: skip
 
 
-def forged(folder: Path) -> list[tuple[str, bytes]]:
-    """Suffix and contents."""
+def malicious(folder: Path) -> list[tuple[str, bytes]]:
+    """Suffixes and contents."""
     program = pickle.dumps({"weight": Program(folder / MARK)})
     deep = b"\x80\x02" + b"(" * 100_000 + b"l" * 100_000 + b"."
-    onnx = good()[".onnx"][1]
+    onnx = valid_files()[".onnx"][1]
     wide = {f"t{i}": {"dtype": "F32", "shape": [2**62], "data_offsets": [0, 2**62]} for i in range(3)}
     found = [
         (suffix, data)
@@ -134,7 +134,7 @@ def forged(folder: Path) -> list[tuple[str, bytes]]:
         (".safetensors", struct.pack("<Q", 2**63)),
         (".safetensors", struct.pack("<Q", 100) + b"{}"),
     ]
-    exported = good()[".pt2"][0]
+    exported = valid_files()[".pt2"][0]
     with zipfile.ZipFile(io.BytesIO(exported)) as archive:
         config = archive.read(next(name for name in archive.namelist() if name.endswith("weights_config.json")))
     config = config.replace(b'"use_pickle": false', b'"use_pickle": true')
@@ -149,9 +149,9 @@ def forged(folder: Path) -> list[tuple[str, bytes]]:
     return [*found, *texts]
 
 
-def test_forged_files(tmp_path: Path) -> None:
+def test_malicious_files(tmp_path: Path) -> None:
     calls = []
-    for i, (suffix, data) in enumerate(forged(tmp_path)):
+    for i, (suffix, data) in enumerate(malicious(tmp_path)):
         path = tmp_path / f"{i}{suffix}"
         path.write_bytes(data)
         if suffix in (".toml", ".prototxt", ".onnx", ".pt2"):
@@ -159,38 +159,38 @@ def test_forged_files(tmp_path: Path) -> None:
         if suffix not in (".toml", ".prototxt", ".pt2"):
             calls.append(["weights", str(path)])
             calls.append(["weights", str(path), "--into", "lenet", "-o", str(tmp_path / "out.safetensors")])
-    for call, verdict in zip(calls, attempts(calls), strict=True):
-        holds(WHAT, verdict, (call, Path(call[1]).read_bytes()[:200]))
+    for call, outcome in zip(calls, run_commands(calls), strict=True):
+        check(TARGET, outcome, (call, Path(call[1]).read_bytes()[:200]))
     assert not (tmp_path / MARK).exists()
     assert not (tmp_path / "out.safetensors").exists()
 
 
-@pytest.mark.parametrize("suffix", [*good(), ".bin"])
-def test_giants(suffix: str, tmp_path: Path) -> None:
-    """100 MB of nothing, of letters and of a good beginning: no text of the size, and no memory of a multiple of it."""
-    beginnings = [b"", b"a" * 1_000, *good().get(suffix, [])[:1]]
+@pytest.mark.parametrize("suffix", [*valid_files(), ".bin"])
+def test_large_files(suffix: str, tmp_path: Path) -> None:
+    """100 MB of zeros, of letters, and of a valid file with zeros after it are refused within the memory limit."""
+    beginnings = [b"", b"a" * 1_000, *valid_files().get(suffix, [])[:1]]
     calls = []
     for i, beginning in enumerate(beginnings):
-        path = tmp_path / f"giant{i}{suffix}"
+        path = tmp_path / f"large{i}{suffix}"
         with path.open("wb") as file:
             file.write(beginning)
-            file.truncate(GIANT)
+            file.truncate(LARGE)
         calls.append(["summary" if suffix in (".toml", ".prototxt", ".onnx", ".pt2") else "weights", str(path)])
     path = tmp_path / f"letters{suffix}"
-    path.write_bytes(b"a" * GIANT)
+    path.write_bytes(b"a" * LARGE)
     calls.append([calls[0][0], str(path)])
     if suffix == ".onnx":
         calls += [["weights", path] for _, path in calls]
-    for call, verdict in zip(calls, attempts(calls), strict=True):
-        refused("giants", verdict, call)
+    for call, outcome in zip(calls, run_commands(calls), strict=True):
+        check_refused("large files", outcome, call)
 
 
-@pytest.mark.parametrize("suffix", [*good(), ".bin", ".py", ""])
-def test_what_is_no_file(suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [*valid_files(), ".bin", ".py", ""])
+def test_paths_that_are_not_files(suffix: str, tmp_path: Path) -> None:
     folder, pipe, dangling, loop = (tmp_path / f"{name}{suffix}" for name in ("folder", "pipe", "dangling", "loop"))
     folder.mkdir()
     os.mkfifo(pipe)
-    dangling.symlink_to(tmp_path / "nowhere")
+    dangling.symlink_to(tmp_path / "missing")
     loop.symlink_to(loop)
     paths = [*map(str, (folder, pipe, dangling, loop)), f"{tmp_path}/{'x' * 300}{suffix}", f"{folder}/in/it{suffix}"]
     paths += [
@@ -201,34 +201,34 @@ def test_what_is_no_file(suffix: str, tmp_path: Path) -> None:
     ]
     calls = [[command, "--", path] for path in paths for command in ("summary", "weights")]
     calls += [["export", "--to", "torch", "--", path] for path in paths]
-    for call, verdict in zip(calls, attempts(calls), strict=True):
-        refused("what is no file", verdict, call)
+    for call, outcome in zip(calls, run_commands(calls), strict=True):
+        check_refused("paths that are not files", outcome, call)
 
 
-def test_numbers_of_another_file_are_not_looked_for(tmp_path: Path) -> None:
+def test_external_data_is_not_opened(tmp_path: Path) -> None:
     import onnx
 
     for place in ("/etc/passwd", "../secret", "weights.bin", "/dev/zero", "\0", "file:///etc/passwd"):
-        model = onnx.ModelProto.FromString(good()[".onnx"][1])
+        model = onnx.ModelProto.FromString(valid_files()[".onnx"][1])
         for tensor in model.graph.initializer:
             tensor.ClearField("raw_data")
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            told = tensor.external_data.add()
-            told.key, told.value = "location", place
+            entry = tensor.external_data.add()
+            entry.key, entry.value = "location", place
         path = tmp_path / "external.onnx"
         path.write_bytes(model.SerializeToString())
         calls = [["summary", str(path)], ["weights", str(path)]]
         calls.append([*calls[1], "--into", str(path), "-o", str(tmp_path / "out.safetensors")])
-        listed, weighed, converted = attempts(calls)
-        assert holds(WHAT, listed, place).code == holds(WHAT, weighed, place).code == 0
-        refused(WHAT, converted, place)
+        summary, listed, converted = run_commands(calls)
+        assert check(TARGET, summary, place).code == check(TARGET, listed, place).code == 0
+        check_refused(TARGET, converted, place)
 
 
-def test_an_array_that_unpacks_to_far_more(tmp_path: Path) -> None:
+def test_a_decompression_bomb(tmp_path: Path) -> None:
     path = tmp_path / "bomb.npz"
     arrays: dict[str, Any] = {"conv1.weight": np.zeros(50_000_000, "f4")}
     np.savez_compressed(path, **arrays)
     assert path.stat().st_size < 1_000_000
     calls = [["weights", str(path)], ["weights", str(path), "--into", "lenet", "-o", str(tmp_path / "o.safetensors")]]
-    for call, verdict in zip(calls, attempts(calls), strict=True):
-        holds(WHAT, verdict, call)
+    for call, outcome in zip(calls, run_commands(calls), strict=True):
+        check(TARGET, outcome, call)

@@ -1,4 +1,4 @@
-"""Ctrl-C in each command that can take long: 130, one line, and no half of a file."""
+"""Ctrl-C in each command that can take long: exit code 130, one line, and no partial file."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.arena import ROOT, TRIED, environment, some
+from tests.attack.harness import COUNTS, ROOT, WALL_SECONDS, environment, sample
 
 CHAIN = """
 from inception_lens.graph import Input, Output, Writer
@@ -56,14 +56,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def heard() -> None:
-    """Let Ctrl-C be heard, which a shell has turned off for what it runs in the background."""
+def enable_interrupt() -> None:
+    """Restore the default action of SIGINT, which a shell ignores for background processes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("after", some([1.5, 0.3], 1))
-@pytest.mark.parametrize("name", some(list(CALLS), 4))
-def test_an_interrupt(name: str, after: float, chain: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", sample([1.5, 0.3], 1))
+@pytest.mark.parametrize("name", sample(list(CALLS), 4))
+def test_an_interrupt(name: str, delay: float, chain: Path, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     places = {"chain": chain, "out": tmp_path / "out", "slow": tmp_path / "slow.py"}
     places["out"].mkdir()
@@ -71,22 +71,22 @@ def test_an_interrupt(name: str, after: float, chain: Path, tmp_path: Path) -> N
     started = subprocess.Popen(
         [sys.executable, "-m", "inception_lens", *call],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), cwd=tmp_path, start_new_session=True,
-        preexec_fn=heard,
+        preexec_fn=enable_interrupt,
     )  # fmt: skip
-    timer = threading.Timer(after, started.send_signal, (signal.SIGINT,))
+    timer = threading.Timer(delay, started.send_signal, (signal.SIGINT,))
     timer.start()
     try:
-        _, err = started.communicate(timeout=60)
+        _, err = started.communicate(timeout=WALL_SECONDS)
     finally:
         timer.cancel()
         if started.poll() is None:
             os.killpg(started.pid, signal.SIGKILL)
-    TRIED["interrupts"] += 1
-    told = err.decode()
-    assert "Traceback" not in told
-    assert started.returncode in (0, 130), (started.returncode, told)
-    left = [path.name for path in places["out"].rglob("*") if path.name.endswith(".tmp")]
-    assert not left
+    COUNTS["interrupts"] += 1
+    message = err.decode()
+    assert "Traceback" not in message
+    assert started.returncode in (0, 130), (started.returncode, message)
+    partial = [path.name for path in places["out"].rglob("*") if path.name.endswith(".tmp")]
+    assert not partial
     if started.returncode == 130 and name not in ("train", "ablate"):
-        assert told.endswith("error: interrupted\n")
+        assert message.endswith("error: interrupted\n")
         assert not list(places["out"].iterdir())

@@ -1,7 +1,7 @@
-"""Names that are markup, formulas, escapes or programs somewhere: text everywhere.
+"""Names that are markup, formulas, escape sequences or code in some format stay plain text in all of them.
 
-Each is the name of a model, of its modules and of its file, and goes through every renderer. What is drawn or written
-has the structure of what the same network makes with harmless names, so that no name has become a part of it.
+Each is the name of a model and of its modules, and goes through every renderer. The output must have the same structure
+as the output of the same network with harmless names; otherwise a name has become part of the structure.
 """
 
 import ast
@@ -19,7 +19,7 @@ import pytest
 from inception_lens.graph import About, Graph, Input, Output, Writer
 from inception_lens.ops import Concat, Conv2d, Flatten, Linear, ReLU, Softmax, TensorType
 from inception_lens.writers.onnx.model import to_onnx
-from tests.attack.arena import TRIED, attempt, attempts, holds, some
+from tests.attack.harness import COUNTS, check, run_command, run_commands, sample
 
 NAMES = [
     "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "]]>", "<!--", "-->",
@@ -34,12 +34,12 @@ NAMES = [
     "None", "import os", "__class__", "lambda", "os.system('x')", "'''", '"""', "\\u0041", "0", "-0", "nan", "1e999",
     "x" * 5_000, "/".join("x" * 300), "constructor", "__proto__", "CON", "self", "forward", "torch", "nn",
 ]  # fmt: skip
-WHAT = "hostile names"
+TARGET = "hostile names"
 TEXT_FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 
 
 def network(name: str) -> Graph:
-    """A module of three branches, of which one is reduced; each name holds `name`."""
+    """A module with a reduced branch; every name in it contains `name`."""
     net = Writer([Input(f"in {name}", TensorType((1, 16, 8, 8)))])
     stem = net.add(f"{name}/stem", Conv2d(16, (3, 3), padding=(1, 1)), f"in {name}")
     wide = net.add(f"{name}/wide", Conv2d(8, (1, 1)), stem)
@@ -62,7 +62,7 @@ def written(folder: Path, name: str) -> str:
 
 
 class Elements(HTMLParser):
-    """Counts the elements of a page and their attributes."""
+    """Counts the elements and attributes of an HTML text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def unescaped(text: str, char: str) -> int:
 
 
 def structure(text: str, form: str) -> set[object]:
-    """What must not depend on a name. Slashes make modules, and so more rows of the same kinds."""
+    """What must not depend on a name. A set, because a slash in a name adds a module, and so a row of a known kind."""
     if form == "csv":
         rows = list(csv.reader(io.StringIO(text)))
         for cell in (cell for row in rows for cell in row):
@@ -102,16 +102,16 @@ def structure(text: str, form: str) -> set[object]:
     return set()
 
 
-def drawn_boxes(svg: str) -> int:
-    """How many boxes a drawing has, of which no part is a link, a program or another picture."""
+def count_nodes(svg: str) -> int:
+    """The number of nodes in a drawing; fails if it has links, scripts or embedded images."""
     root = ElementTree.fromstring(svg)
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert tags <= {"svg", "g", "title", "polygon", "path", "text", "ellipse", "polyline", "defs"}, tags
     return len([element for element in root.iter() if element.get("id", "").startswith("node-")])
 
 
-def plain(text: str) -> None:
-    """Raise where the text would steer a terminal or break a line."""
+def check_printable(text: str) -> None:
+    """Fail if the text has control characters or line breaks other than newline."""
     assert all(char.isprintable() or char == "\n" for char in text), text
 
 
@@ -121,39 +121,39 @@ def test_tables(folder: Path, command: str, form: str) -> None:
     other = written(folder, "other")
     extra = {"summary": ["--depth", "all"], "compare": [other]}.get(command, [])
     shapes = []
-    for name in ["harmless", *some(NAMES)]:
+    for name in ["harmless", *sample(NAMES)]:
         call = [command, written(folder, name), "--format", form, *extra]
-        verdict = attempt(call)
-        if "is not one of" in verdict.err:
+        outcome = run_command(call)
+        if "is not one of" in outcome.err:
             pytest.skip(f"{command} has no format {form}")
-        holds(WHAT, verdict, (name, call))
-        assert verdict.code == 0, (name, verdict.err)
+        check(TARGET, outcome, (name, call))
+        assert outcome.code == 0, (name, outcome.err)
         if form == "json":
-            json.loads(verdict.out)
+            json.loads(outcome.out)
         elif form != "html":
-            plain(verdict.out)
-        shapes.append(structure(verdict.out, form))
-        assert shapes[-1] == shapes[0], (name, verdict.out)
+            check_printable(outcome.out)
+        shapes.append(structure(outcome.out, form))
+        assert shapes[-1] == shapes[0], (name, outcome.out)
 
 
 @pytest.mark.parametrize("form", ["svg", "dot"])
 @pytest.mark.parametrize("level", ["network", "module", "layer"])
 def test_drawings(folder: Path, level: str, form: str) -> None:
-    names = ["harmless", *some(NAMES)]
+    names = ["harmless", *sample(NAMES)]
     target = [str(folder / f"{level}{i}.{form}") for i in range(len(names))]
     calls = [
         ["diagram", written(folder, name), "--level", level, "-o", path]
         for name, path in zip(names, target, strict=True)
     ]
     shapes = set()
-    for name, call, verdict in zip(names, calls, attempts(calls), strict=True):
-        holds(WHAT, verdict, (name, call))
-        if level == "module" and verdict.code == 2:
-            continue  # without a slash in its name no layer is in a module
-        assert verdict.code == 0, (name, verdict.err)
+    for name, call, outcome in zip(names, calls, run_commands(calls), strict=True):
+        check(TARGET, outcome, (name, call))
+        if level == "module" and outcome.code == 2:
+            continue  # no layer is in a module if no name has a slash
+        assert outcome.code == 0, (name, outcome.err)
         text = Path(call[-1]).read_text(encoding="utf-8")
         if form == "svg":
-            shapes.add(drawn_boxes(text))
+            shapes.add(count_nodes(text))
             continue
         bare = re.sub(r'"(\\.|[^"\\])*"', '""', text, flags=re.DOTALL)
         assert not re.search(r"URL|href|image|shapefile|label=<(?!<table)", bare), text
@@ -163,9 +163,9 @@ def test_drawings(folder: Path, level: str, form: str) -> None:
 
 @pytest.mark.parametrize("kind", ["modules", "cumulative", "memory", "roofline", "savings"])
 def test_plots(folder: Path, kind: str) -> None:
-    for name in some(NAMES[::4]):
+    for name in sample(NAMES[::4]):
         call = ["plot", written(folder, name), "--kind", kind, "-o", str(folder / "plot.svg")]
-        assert holds(WHAT, attempt(call), (name, call)).code == 0, name
+        assert check(TARGET, run_command(call), (name, call)).code == 0, name
         root = ElementTree.parse(folder / "plot.svg").getroot()
         assert not {each.tag.rpartition("}")[2] for each in root.iter()} & {"a", "script", "image", "foreignObject"}
 
@@ -173,11 +173,11 @@ def test_plots(folder: Path, kind: str) -> None:
 @pytest.mark.parametrize("to", ["torch", "onnx", "prototxt"])
 def test_exports(folder: Path, to: str) -> None:
     target = folder / ("exported.py" if to == "torch" else f"exported.{to}")
-    for name in some(NAMES):
+    for name in sample(NAMES):
         target.unlink(missing_ok=True)
         call = ["export", written(folder, name), "--to", to, *(["--weights", "none"] if to == "onnx" else [])]
-        verdict = holds(WHAT, attempt([*call, "-o", str(target)]), name)
-        if verdict.code == 2:
+        outcome = check(TARGET, run_command([*call, "-o", str(target)]), name)
+        if outcome.code == 2:
             assert not target.exists()
         elif to == "torch":
             tree = ast.parse(target.read_text(encoding="utf-8"))
@@ -185,18 +185,18 @@ def test_exports(folder: Path, to: str) -> None:
             used |= {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
             assert not used & {"alert", "os", "system", "HYPERLINK", "SUM"}, name
         else:
-            assert attempt(["summary", str(target)]).code == 0, name
+            assert run_command(["summary", str(target)]).code == 0, name
 
 
-def test_in_a_notebook() -> None:
+def test_notebook_output() -> None:
     import inception_lens as il
 
     shapes = []
-    for name in ["harmless", *some(NAMES)]:
-        TRIED[WHAT] += 1
+    for name in ["harmless", *sample(NAMES)]:
+        COUNTS[TARGET] += 1
         graph = network(name)
         shapes.append(set(Elements(il.analyze(graph)._repr_html_()).found))
         for drawn in (graph._repr_svg_(), il.diagram(graph)._repr_svg_()):
             assert drawn is not None
-            drawn_boxes(drawn)
+            count_nodes(drawn)
     assert all(shape == shapes[0] for shape in shapes)

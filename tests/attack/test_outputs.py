@@ -1,4 +1,4 @@
-"""Places that take no output, or not all of it: one line, and the old file is whole."""
+"""Output that cannot be written, or not completely: one line, and the previous file stays intact."""
 
 import json
 import os
@@ -9,10 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.arena import TRIED, Verdict, attempt, environment, holds, process, refused, some
+from tests.attack.harness import (
+    COUNTS,
+    WALL_SECONDS,
+    Outcome,
+    check,
+    check_refused,
+    environment,
+    run_command,
+    run_process,
+    sample,
+)
 
-WHAT = "outputs"
-OLD = "what was there before"
+TARGET = "outputs"
+OLD = "the previous contents"
 COMMANDS = {
     "net.txt": ["summary"],
     "net.json": ["summary", "inception_v4"],
@@ -29,16 +39,16 @@ COMMANDS = {
     "net.onnx": ["export", "lenet", "--to", "onnx", "--weights", "none"],
     "list.md": ["list", "--format", "markdown"],
 }
-NO_TEXT = ("net.png", "net.pdf", "net.onnx")
+BINARY = ("net.png", "net.pdf", "net.onnx")
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
-SMALL = pytest.mark.parametrize("name", some(list(COMMANDS), 3))
+SMALL = pytest.mark.parametrize("name", sample(list(COMMANDS), 3))
 
 
 @SMALL
-def test_a_file_that_may_not_grow(tmp_path: Path, name: str) -> None:
+def test_a_file_size_limit(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     target.write_text(OLD, encoding="utf-8")
-    refused(WHAT, process(*COMMANDS[name], "-o", str(target), prelude=LIMIT.format(300)), name)
+    check_refused(TARGET, run_process(*COMMANDS[name], "-o", str(target), prelude=LIMIT.format(300)), name)
     assert target.read_text(encoding="utf-8") == OLD
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -49,12 +59,12 @@ FOLDERS = {
     "ablate": ["ablate", "--epochs", "1", "--out", "{out}/runs"],
     **{name: [*call, "-o", f"{{out}}/{name}"] for name, call in COMMANDS.items()},
 }
-EVERY = pytest.mark.parametrize("name", some(list(FOLDERS), 3))
+EVERY = pytest.mark.parametrize("name", sample(list(FOLDERS), 3))
 
 
 @pytest.fixture
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A file system of its own, mounted with the options asked for."""
+    """A file system mounted with the options of the parameter."""
     folder = tmp_path / "disk"
     folder.mkdir()
     call = ["mount", "-t", "tmpfs", "-o", request.param, "tmpfs", folder]
@@ -69,12 +79,12 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 @EVERY
 @pytest.mark.parametrize("disk", ["size=16k"], indirect=True)
 def test_a_full_disk(disk: Path, name: str) -> None:
-    """The file that was there is whole, and so is every new one."""
+    """The previous file stays intact, and every new file is complete."""
     old = disk / name
     old.write_text(OLD, encoding="utf-8")
     (disk / "filler").write_bytes(b"x" * 8_192)
-    verdict = holds(WHAT, process(*[part.format(out=disk) for part in FOLDERS[name]]), name)
-    assert verdict.code == 0 or ("No space left" in verdict.err and old.read_text(encoding="utf-8") == OLD)
+    outcome = check(TARGET, run_process(*[part.format(out=disk) for part in FOLDERS[name]]), name)
+    assert outcome.code == 0 or ("No space left" in outcome.err and old.read_text(encoding="utf-8") == OLD)
     assert not [path for path in disk.rglob("*") if path.suffix == ".tmp"]
     page = disk / "page" / "index.html"
     assert not page.exists() or page.read_text(encoding="utf-8").endswith("</html>\n")
@@ -82,18 +92,18 @@ def test_a_full_disk(disk: Path, name: str) -> None:
 
 @EVERY
 @pytest.mark.parametrize("disk", ["ro"], indirect=True)
-def test_a_disk_that_may_only_be_read(disk: Path, name: str) -> None:
-    error = refused(WHAT, process(*[part.format(out=disk) for part in FOLDERS[name]]), name)
+def test_a_read_only_disk(disk: Path, name: str) -> None:
+    error = check_refused(TARGET, run_process(*[part.format(out=disk) for part in FOLDERS[name]]), name)
     assert "Read-only file system" in error
     assert str(disk) in error
 
 
 @SMALL
-def test_a_folder_or_a_file_in_the_way(tmp_path: Path, name: str) -> None:
+def test_paths_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text(OLD, encoding="utf-8")
     (tmp_path / "folder" / name).mkdir(parents=True)
-    for place in ("file", "nowhere", "folder", "\0", "\udcff", "\ud800", "x" * 300):
-        error = refused(WHAT, attempt([*COMMANDS[name], "-o", f"{tmp_path}/{place}/{name}"]), (name, place))
+    for place in ("file", "missing", "folder", "\0", "\udcff", "\ud800", "x" * 300):
+        error = check_refused(TARGET, run_command([*COMMANDS[name], "-o", f"{tmp_path}/{place}/{name}"]), (name, place))
         assert name in error or place == "x" * 300
     assert (tmp_path / "file").read_text(encoding="utf-8") == OLD
 
@@ -102,13 +112,13 @@ def test_a_folder_or_a_file_in_the_way(tmp_path: Path, name: str) -> None:
 @SMALL
 def test_a_full_device(name: str) -> None:
     with open("/dev/full", "wb") as full:
-        call = COMMANDS[name] if name not in NO_TEXT else ["summary", "--depth", "all"]
-        verdict = process(*call, stdout=full.fileno())
-    assert "No space left" in refused(WHAT, verdict, name)
+        call = COMMANDS[name] if name not in BINARY else ["summary", "--depth", "all"]
+        outcome = run_process(*call, stdout=full.fileno())
+    assert "No space left" in check_refused(TARGET, outcome, name)
 
 
-def reader(call: list[str], lines: int) -> Verdict:
-    """Run a command whose reader has seen enough after some lines."""
+def run_with_closed_pipe(call: list[str], lines: int) -> Outcome:
+    """Run a command whose reader closes the pipe after some lines."""
     started = subprocess.Popen(
         [sys.executable, "-m", "inception_lens", *call],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), pipesize=4096,
@@ -120,36 +130,38 @@ def reader(call: list[str], lines: int) -> Verdict:
     started.stdout.close()
     err = started.stderr.read().decode()
     started.stderr.close()
-    return Verdict(started.wait(60), "", err)
+    return Outcome(started.wait(WALL_SECONDS), "", err)
 
 
 @pytest.mark.parametrize("lines", [0, 1])
 @SMALL
-def test_a_pipe_that_is_closed(name: str, lines: int) -> None:
-    call = COMMANDS[name] if name not in NO_TEXT else ["summary", "resnet152", "--depth", "all"]
-    verdict = holds(WHAT, reader(call, lines), name)
-    assert verdict.code == 0
-    assert not verdict.err
+def test_a_closed_pipe(name: str, lines: int) -> None:
+    call = COMMANDS[name] if name not in BINARY else ["summary", "resnet152", "--depth", "all"]
+    outcome = check(TARGET, run_with_closed_pipe(call, lines), name)
+    assert outcome.code == 0
+    assert not outcome.err
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin", "all"])
 @pytest.mark.parametrize("call", [["summary"], ["summary", "nowhere"], ["list"]])
-def test_streams_that_are_closed(call: list[str], closed: str) -> None:
+def test_closed_standard_streams(call: list[str], closed: str) -> None:
     numbers = {"stdin": [0], "stdout": [1], "stderr": [2]}.get(closed, [0, 1, 2])
     shut = " ".join(f"{number}>&-" for number in numbers)
     line = f'"{sys.executable}" -m inception_lens {" ".join(call)} {shut}'
-    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment(), timeout=60, check=False)
-    TRIED[WHAT] += 1
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment(), timeout=WALL_SECONDS, check=False)
+    COUNTS[TARGET] += 1
     assert b"Traceback" not in done.stderr
     assert done.returncode == (2 if "nowhere" in call or closed in ("stdout", "all") else 0)
 
 
 def test_several_exports_into_one_file_at_once(tmp_path: Path) -> None:
-    """Whoever is last wins; nobody reads half of one, and nothing is left beside it."""
+    """The last one wins; a reader never sees a partial file, and no temporary file remains."""
     target = tmp_path / "net.py"
-    networks = some(["googlenet", "lenet", "alexnet", "nin", "vgg16", "resnet50", "googlenet@naive", "inception_v3"], 3)
-    whole = {process("export", name, "--to", "torch").out for name in networks}
-    target.write_text(next(iter(whole)), encoding="utf-8")
+    networks = sample(
+        ["googlenet", "lenet", "alexnet", "nin", "vgg16", "resnet50", "googlenet@naive", "inception_v3"], 3
+    )
+    complete = {run_process("export", name, "--to", "torch").out for name in networks}
+    target.write_text(next(iter(complete)), encoding="utf-8")
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "inception_lens", "export", name, "--to", "torch", "-o", str(target)],
@@ -158,20 +170,20 @@ def test_several_exports_into_one_file_at_once(tmp_path: Path) -> None:
         for name in networks
     ]
     while any(each.poll() is None for each in running):
-        assert target.read_text(encoding="utf-8") in whole
-    TRIED[WHAT] += len(running)
+        assert target.read_text(encoding="utf-8") in complete
+    COUNTS[TARGET] += len(running)
     assert [each.returncode for each in running] == [0] * len(running)
     assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
 
 
 def test_several_reports_into_one_folder_at_once(tmp_path: Path) -> None:
-    """Each file is one of theirs, and whole."""
+    """Each file is complete and from one of the reports."""
     call = [sys.executable, "-m", "inception_lens", "report", "-o", str(tmp_path)]
     running = [
         subprocess.Popen([*call, name], env=environment(), stdout=subprocess.DEVNULL) for name in ("lenet", "alexnet")
     ]
-    assert [each.wait(120) for each in running] == [0, 0]
-    TRIED[WHAT] += len(running)
+    assert [each.wait(WALL_SECONDS) for each in running] == [0, 0]
+    COUNTS[TARGET] += len(running)
     assert json.loads((tmp_path / "analysis.json").read_text())["model"]["name"] in ("lenet", "alexnet")
     assert (tmp_path / "index.html").read_text(encoding="utf-8").endswith("</html>\n")
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -180,13 +192,13 @@ def test_several_reports_into_one_folder_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", ["LC_ALL=C", "PYTHONIOENCODING=ascii", "PYTHONIOENCODING=cp1252", "TERM=dumb", "COLUMNS=0",
                                       "COLUMNS=1", "COLUMNS=99999999", "COLUMNS=-5", "COLUMNS=x", "LINES=0", "HOME=", "TMPDIR=/nowhere",
                                       "PYTHONHASHSEED=1", "PYTHONOPTIMIZE=2", "PYTHONDONTWRITEBYTECODE=1"])  # fmt: skip
-def test_odd_surroundings(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusual_environments(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     key, _, value = variable.partition("=")
     monkeypatch.setenv(key, value)
-    for call in some([["summary"], ["savings"], ["diagram", "lenet", "--format", "svg"], ["list"]]):
+    for call in sample([["summary"], ["savings"], ["diagram", "lenet", "--format", "svg"], ["list"]]):
         started = subprocess.run(
             [sys.executable, "-m", "inception_lens", *call], capture_output=True, check=False,
-            env=environment() | {key: value}, timeout=60,
+            env=environment() | {key: value}, timeout=WALL_SECONDS,
         )  # fmt: skip
-        verdict = Verdict(started.returncode, started.stdout.decode("latin-1"), started.stderr.decode("latin-1"))
-        assert holds(WHAT, verdict, (variable, call)).code == 0, verdict
+        outcome = Outcome(started.returncode, started.stdout.decode("latin-1"), started.stderr.decode("latin-1"))
+        assert check(TARGET, outcome, (variable, call)).code == 0, outcome

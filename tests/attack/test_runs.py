@@ -1,4 +1,4 @@
-"""Folders of runs, damaged: each is read, gone on with, or refused in one line."""
+"""Damaged run folders: each is read, resumed, or refused with one line."""
 
 import copy
 import hashlib
@@ -16,17 +16,17 @@ from PIL import Image
 from safetensors.torch import save
 
 from inception_lens.training.run.checkpoints import read
-from tests.attack.arena import SEED, attempts, cases, holds, process, some
-from tests.attack.corpus import mutant
+from tests.attack.corpus import mutate
+from tests.attack.harness import SEED, check, run_commands, run_process, sample, scaled
 from tests.training.tiny import write_data, write_recipe
 
-LOOKS = (
+READING = (
     ["evaluate", "{run}"],
     ["evaluate", "{run}", "--best", "--format", "json"],
     ["plot", "{run}", "--kind", "training", "-o", "{run}.svg"],
     ["predict", "{run}", "{image}"],
 )
-GOES_ON = ["train", "--recipe", "{recipe}", "--epochs", "2", "--out", "{run}", "--resume"]
+RESUMING = ["train", "--recipe", "{recipe}", "--epochs", "2", "--out", "{run}", "--resume"]
 
 
 @pytest.fixture(scope="module")
@@ -37,56 +37,56 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(recipe: Path) -> Path:
-    folder = recipe.with_name("whole")
-    verdict = process("train", "--recipe", str(recipe), "--out", str(folder), "--epochs", "2")
-    assert verdict.code == 0, verdict
+def finished_run(recipe: Path) -> Path:
+    folder = recipe.with_name("run")
+    outcome = run_process("train", "--recipe", str(recipe), "--out", str(folder), "--epochs", "2")
+    assert outcome.code == 0, outcome
     return folder
 
 
-def copied(whole: Path, folder: Path, *without: str) -> Path:
-    """A copy of a run, without its pictures and what else is named."""
-    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.svg", "*.html", *without))
+def copied(finished_run: Path, folder: Path, *patterns: str) -> Path:
+    """A copy of a run folder without its figures and without the files that match a pattern."""
+    shutil.copytree(finished_run, folder, ignore=shutil.ignore_patterns("*.svg", "*.html", *patterns))
     return folder
 
 
-def damaged(whole: Path, folder: Path, chance: random.Random) -> Path:
-    """A copy of a run of which one file is missing or not what it was."""
-    copied(whole, folder)
+def damaged(finished_run: Path, folder: Path, rng: random.Random) -> Path:
+    """A copy of a run folder with one file missing or damaged."""
+    copied(finished_run, folder)
     kinds = (".toml", ".json", ".jsonl", ".safetensors")
-    file = chance.choice(sorted(path for path in folder.rglob("*") if path.suffix in kinds))
-    if chance.random() < 0.1:
+    file = rng.choice(sorted(path for path in folder.rglob("*") if path.suffix in kinds))
+    if rng.random() < 0.1:
         file.unlink()
     else:
-        file.write_bytes(mutant(file.read_bytes(), chance, text=file.suffix != ".safetensors"))
+        file.write_bytes(mutate(file.read_bytes(), rng, text=file.suffix != ".safetensors"))
     return folder
 
 
-def judge(calls: Iterable[tuple[list[str], Path]], recipe: Path) -> None:
-    """Run each call on its folder of a run."""
+def check_all(calls: Iterable[tuple[list[str], Path]], recipe: Path) -> None:
+    """Run each call on its run folder."""
     names = {"recipe": recipe, "image": recipe.with_suffix(".png")}
     filled = [[part.format(run=run, **names) for part in call] for call, run in calls]
-    for call, verdict in zip(filled, attempts(filled), strict=True):
-        verdict.out = ""  # a run tells how it goes until it cannot
-        holds("damaged runs", verdict, call)
+    for call, outcome in zip(filled, run_commands(filled), strict=True):
+        outcome.out = ""  # a run reports its progress before it is refused
+        check("damaged runs", outcome, call)
 
 
-def test_damaged_runs(recipe: Path, whole: Path, tmp_path: Path) -> None:
-    chance = random.Random(SEED)
-    runs = [damaged(whole, tmp_path / f"{i}", chance) for i in range(cases(300))]
-    judge([(chance.choice(LOOKS), run) for run in runs], recipe)
+def test_damaged_runs(recipe: Path, finished_run: Path, tmp_path: Path) -> None:
+    rng = random.Random(SEED)
+    runs = [damaged(finished_run, tmp_path / f"{i}", rng) for i in range(scaled(300))]
+    check_all([(rng.choice(READING), run) for run in runs], recipe)
 
 
-def test_damaged_runs_that_go_on(recipe: Path, whole: Path, tmp_path: Path) -> None:
-    chance = random.Random(SEED)
-    runs = [damaged(whole, tmp_path / f"{i}", chance) for i in range(cases(60))]
+def test_resuming_damaged_runs(recipe: Path, finished_run: Path, tmp_path: Path) -> None:
+    rng = random.Random(SEED)
+    runs = [damaged(finished_run, tmp_path / f"{i}", rng) for i in range(scaled(60))]
     for run in runs:
-        (run / "summary.json").unlink(missing_ok=True)  # it is not done
-    judge([(GOES_ON, run) for run in runs], recipe)
+        (run / "summary.json").unlink(missing_ok=True)  # so that the run is not finished
+    check_all([(RESUMING, run) for run in runs], recipe)
 
 
 DROPPED = object()
-STRANGE: tuple[Any, ...] = (
+REPLACEMENTS: tuple[Any, ...] = (
     DROPPED,
     None,
     True,
@@ -102,11 +102,11 @@ STRANGE: tuple[Any, ...] = (
     ["a", "b"],
     [0.0, -1.0],
 )
-"""What a field of a record becomes."""
+"""Values that replace a field of a record; DROPPED deletes it."""
 
 
 def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where the fields of a JSON value are; of a list the first alone, for the others are like it."""
+    """Paths of the fields of a JSON value; of a list only the first item, because the others are alike."""
     if path:
         yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
@@ -115,7 +115,7 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def changed(value: Any, path: tuple[Any, ...], to: object) -> Any:
-    """The JSON value with one field changed."""
+    """A copy of the JSON value with one field replaced."""
     value = copy.deepcopy(value)
     at = value
     for key in path[:-1]:
@@ -128,25 +128,25 @@ def changed(value: Any, path: tuple[Any, ...], to: object) -> Any:
 
 
 def records(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every record of a run with one of its fields changed: the file's name, and what is in it then."""
+    """File names and new contents: every record of a run with one of its fields replaced."""
     for name in ("data.json", "evaluation.json", "summary.json", "metrics.jsonl"):
         first, *others = (
             (folder / name).read_text().splitlines() if name.endswith("l") else [(folder / name).read_text()]
         )
-        whole = json.loads(first)
-        for path in fields(whole):
-            for to in STRANGE:
-                yield name, "\n".join([json.dumps(changed(whole, path, to)), *others]).encode()
+        record = json.loads(first)
+        for path in fields(record):
+            for to in REPLACEMENTS:
+                yield name, "\n".join([json.dumps(changed(record, path, to)), *others]).encode()
 
 
-def states(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The last state with a tensor or the position changed, under the name that its hash asks for."""
+def checkpoints(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """File names and contents: the last checkpoint with a tensor or field replaced, and the right hash in its name."""
     last = max((folder / "checkpoints").glob("step-*"))
     tensors, position = read(last)
     where = to_builtins(position)
     for path in fields(where):
-        for to in STRANGE:
-            yield state(save(dict(tensors), {"about": json.dumps(changed(where, path, to))}), last.name)
+        for to in REPLACEMENTS:
+            yield checkpoint_file(save(dict(tensors), {"about": json.dumps(changed(where, path, to))}), last.name)
     for name in [*tensors][::9]:
         tensor = tensors[name]
         others = [
@@ -160,19 +160,19 @@ def states(folder: Path) -> Iterator[tuple[str, bytes]]:
         ]
         for other in others:
             kept = {key: value for key, value in tensors.items() if key != name}
-            yield state(save(kept | other, {"about": json.dumps(where)}), last.name)
+            yield checkpoint_file(save(kept | other, {"about": json.dumps(where)}), last.name)
 
 
-def state(data: bytes, name: str) -> tuple[str, bytes]:
+def checkpoint_file(data: bytes, name: str) -> tuple[str, bytes]:
     return f"checkpoints/{name[:13]}-{hashlib.sha256(data).hexdigest()[:32]}.safetensors", data
 
 
-def test_runs_with_other_fields_and_states(recipe: Path, whole: Path, tmp_path: Path) -> None:
+def test_replaced_fields_and_tensors(recipe: Path, finished_run: Path, tmp_path: Path) -> None:
     calls: list[tuple[list[str], Path]] = []
-    for i, (name, data) in enumerate(some([*records(whole), *states(whole)])):
-        run = copied(whole, tmp_path / str(i), *(["step-*"] if name.startswith("checkpoints") else []))
+    for i, (name, data) in enumerate(sample([*records(finished_run), *checkpoints(finished_run)])):
+        run = copied(finished_run, tmp_path / str(i), *(["step-*"] if name.startswith("checkpoints") else []))
         if name != "summary.json":
             (run / "summary.json").unlink()
         (run / name).write_bytes(data)
-        calls.append(((GOES_ON, *LOOKS)[i % 5], run))
-    judge(calls, recipe)
+        calls.append(((RESUMING, *READING)[i % 5], run))
+    check_all(calls, recipe)

@@ -1,4 +1,4 @@
-"""Models that misbehave: each is followed to its end, or refused in one line, and left as it was."""
+"""Misbehaving models: each is traced or refused with one line, and left unchanged."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 import inception_lens as il
 from inception_lens.errors import InceptionLensError
-from tests.attack.arena import ROOT, TRIED, Verdict, environment, holds, watched
+from tests.attack.harness import COUNTS, ROOT, WALL_SECONDS, Outcome, check, environment, time_limit
 from tests.attack.test_names import NAMES
 
-WHAT = "models"
+TARGET = "models"
 
 
 class Calls(nn.Module):
-    """A forward pass that is one function."""
+    """A module whose forward pass is the given function."""
 
     def __init__(self, function: Any) -> None:
         super().__init__()
@@ -31,10 +31,10 @@ class Calls(nn.Module):
         return self.function(self, x)
 
 
-def tried(module: Any, inputs: Any = (1, 3, 8, 8)) -> il.Analysis | None:
-    """The analysis, or None where it is refused as it should be."""
-    TRIED[WHAT] += 1
-    with watched(60):
+def trace_or_refuse(module: Any, inputs: Any = (1, 3, 8, 8)) -> il.Analysis | None:
+    """The analysis, or None if an error of this package refuses the model."""
+    COUNTS[TARGET] += 1
+    with time_limit(60):
         try:
             analysis = il.analyze(module, inputs)
         except InceptionLensError as error:
@@ -149,41 +149,41 @@ FORWARDS: dict[str, Any] = {
 def test_forward_passes(name: str) -> None:
     module = Calls(FORWARDS[name])
     training = module.training
-    tried(module)
+    trace_or_refuse(module)
     assert module.training == training or name == "training switched"
     assert torch.ones(1).device.type == "cpu"
-    assert tried(nn.Sequential(nn.Conv2d(3, 4, 3))) is not None, "what came before broke the tracer"
+    assert trace_or_refuse(nn.Sequential(nn.Conv2d(3, 4, 3))) is not None, "the previous model broke the tracer"
 
 
-@pytest.mark.parametrize("deep", [100, 1_000])
-def test_modules_in_each_other(deep: int) -> None:
+@pytest.mark.parametrize("depth", [100, 1_000])
+def test_deeply_nested_modules(depth: int) -> None:
     module: nn.Module = nn.Conv2d(3, 4, 1)
-    for _ in range(deep):
+    for _ in range(depth):
         module = nn.Sequential(module)
-    analysis = tried(module)
+    analysis = trace_or_refuse(module)
     assert analysis is None or analysis.totals.params == 16
 
 
-def test_modules_without_end() -> None:
+def test_cyclic_modules() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1))
     module.__dict__["again"] = module
-    assert tried(module) is not None
-    knot = nn.Sequential(nn.Conv2d(3, 3, 1))
-    knot[0].add_module("knot", knot)
-    tried(knot)
+    assert trace_or_refuse(module) is not None
+    cycle = nn.Sequential(nn.Conv2d(3, 3, 1))
+    cycle[0].add_module("cycle", cycle)
+    trace_or_refuse(cycle)
 
 
-def test_names() -> None:
+def test_module_names() -> None:
     for name in NAMES:
         module = nn.Sequential(nn.ReLU())
         module._modules[name] = nn.Sequential(nn.Conv2d(3, 4, 1))
         module._modules[f"{name}/{name}"] = nn.ReLU()
-        analysis = tried(module)
+        analysis = trace_or_refuse(module)
         assert analysis is not None, name
         assert analysis.totals.macs == 768
         assert il.diagram(analysis.graph, level="layer").dot
     for cls in ("</script>", "a.b", "None", "x" * 5_000, "Conv2d"):
-        tried(type(cls, (nn.Sequential,), {})(nn.Conv2d(3, 4, 1)))
+        trace_or_refuse(type(cls, (nn.Sequential,), {})(nn.Conv2d(3, 4, 1)))
 
 
 @pytest.mark.parametrize("inputs", [
@@ -192,11 +192,11 @@ def test_names() -> None:
     (float("nan"),), True, torch.ones(1, 3, 8, 8).int(), torch.ones(1, 3, 8, 8).to_sparse(), (torch.ones(1, 3, 8, 8), 3), range(4),
 ])  # fmt: skip
 def test_inputs(inputs: Any) -> None:
-    tried(nn.Conv2d(3, 4, 3), inputs)
+    trace_or_refuse(nn.Conv2d(3, 4, 3), inputs)
 
 
-def test_things_that_are_no_models() -> None:
-    for thing in (
+def test_objects_that_are_not_models() -> None:
+    for value in (
         None,
         1,
         1.5,
@@ -216,27 +216,27 @@ def test_things_that_are_no_models() -> None:
         set(),
         iter(()),
     ):
-        assert tried(thing) is None, thing
+        assert trace_or_refuse(value) is None, value
 
 
 SOURCES = {
     "syntax": "def f(:", "empty": "", "null": "\0", "exit": "import sys\nsys.exit(0)", "interrupt": "raise KeyboardInterrupt",
     "raises": "raise ValueError('two\\nlines')", "recursion": "def f(): return f()\nf()", "no module": "f = 3", "wrong": "f = lambda: 3",
-    "needs": "def f(a, b): pass", "imports": "import nowhere_that_is", "bytes": "# -*- coding: nowhere -*-", "fork": "import os\nf = os.getpid",
+    "needs": "def f(a, b): pass", "imports": "import missing_module", "bytes": "# -*- coding: nowhere -*-", "fork": "import os\nf = os.getpid",
     "prints": "print('x' * 100)\nimport torch\nf = lambda: torch.nn.ReLU()", "abort": "raise SystemExit",
     "warns": "import warnings\nwarnings.warn('two\\nlines')\nimport torch\nf = lambda: torch.nn.Conv2d(3, 4, 1)",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(SOURCES))
-def test_files_of_code(tmp_path: Path, name: str) -> None:
+def test_code_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.py"
     path.write_text(SOURCES[name], encoding="utf-8")
     call = [sys.executable, "-m", "inception_lens", "summary", f"{path}:f", "--input", "1x3x8x8"]
-    done = subprocess.run(call, capture_output=True, cwd=ROOT, env=environment(), timeout=120, check=False)
-    verdict = Verdict(done.returncode, "", done.stderr.decode(errors="replace"))
-    TRIED[WHAT] += 1
-    assert "Traceback" not in verdict.err, verdict.err
-    assert done.returncode == {"prints": 0, "warns": 0, "interrupt": 130}.get(name, 2), verdict
+    done = subprocess.run(call, capture_output=True, cwd=ROOT, env=environment(), timeout=WALL_SECONDS, check=False)
+    outcome = Outcome(done.returncode, "", done.stderr.decode(errors="replace"))
+    COUNTS[TARGET] += 1
+    assert "Traceback" not in outcome.err, outcome.err
+    assert done.returncode == {"prints": 0, "warns": 0, "interrupt": 130}.get(name, 2), outcome
     if done.returncode == 2:
-        holds(WHAT, verdict, name)
+        check(TARGET, outcome, name)
