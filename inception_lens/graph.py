@@ -8,7 +8,18 @@ from typing import Literal
 import msgspec
 
 from inception_lens.errors import GraphError, InceptionLensError, ShapeError, suggest
-from inception_lens.ops import BYTES_PER_ELEMENT, Declared, Op, Parameter, Shape, TensorType, Unknown, format_shape
+from inception_lens.ops import (
+    BYTES_PER_ELEMENT,
+    Declared,
+    Op,
+    Parameter,
+    Role,
+    Shape,
+    TensorType,
+    Unknown,
+    format_shape,
+    is_minor,
+)
 
 Mode = Literal["inference", "training"]
 """Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
@@ -29,6 +40,19 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     parameters: tuple[str, ...] = ()
     """Names of the tensors it reads, in the order of `op.parameters` and then `op.buffers`; two calls that name the
     same tensor share it. Empty: tensors of its own, `<name>.<role>`."""
+
+    @property
+    def role(self) -> Role:
+        """What the call is to a layer: its operation's role, but what combines several tensors merges them."""
+        role, reads = self.op.role, len(set(self.inputs))
+        if not reads:
+            return "source"
+        return "merge" if reads > 1 and role in ("finish", "layout") else role
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether the call is described with the layer that it follows: a norm, an activation, a view."""
+        return is_minor(self.role, self.op.kind)
 
 
 class Input(msgspec.Struct, frozen=True):

@@ -158,6 +158,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
             name=node.name,
             op=node.op.kind,
             category=node.op.category,
+            role=node.role,
             label=node.op.label,
             inputs=node.inputs,
             input_shapes=shapes,

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from inception_lens.analyses.records import Group, Layer
+from inception_lens.ops import is_minor
 
 EVERY_LEVEL = 1_000_000
 """A depth beyond that of any name."""
@@ -25,9 +26,9 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def description(self) -> str:
         """Labels of the module's operations; empty where there are more than three."""
-        told = [layer for layer in self.group.layers if layer.category not in ("activation", "shape")]
-        told = [layer for layer in told if layer.op != "BatchNorm2d"] or list(self.group.layers)
-        labels = [layer.label.removeprefix(f"{self.label} ") for layer in told if layer.label.lower() != self.label]
+        layers = self.group.layers
+        main = [layer for layer in layers if not is_minor(layer.role, layer.op)] or layers
+        labels = [layer.label.removeprefix(f"{self.label} ") for layer in main if layer.label.lower() != self.label]
         return ", ".join(labels) if len(labels) <= 3 else ""
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from inception_lens.analyses.machines import Machine
 from inception_lens.graph import Mode
-from inception_lens.ops import Category, Shape
+from inception_lens.ops import Category, Role, Shape, main_category
 
 Number = TypeVar("Number", int, float)
 
@@ -44,6 +44,8 @@ class LayerProfile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     op: str
     category: Category | None
+    role: Role
+    """What a call is to its layer; `work` for several calls together."""
     output_shape: Shape
     forward: Spread
     backward: Spread | None
@@ -123,12 +125,12 @@ class Profile(msgspec.Struct, frozen=True, dict=True, kw_only=True):
 def _summed(name: str, members: list[LayerProfile]) -> LayerProfile:
     if len(members) == 1:
         return msgspec.structs.replace(members[0], name=name)
-    categories = {m.category for m in members} - {"activation", "norm", "shape"}
     backward = [m.backward for m in members if m.backward]
     return LayerProfile(
         name=name,
         op="",
-        category=categories.pop() if len(categories) == 1 else None,
+        category=main_category([(m.role, m.category) for m in members if m.category]),
+        role="work",
         output_shape=members[-1].output_shape,
         forward=Spread.added(m.forward for m in members),
         backward=Spread.added(backward) if backward else None,

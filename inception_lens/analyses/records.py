@@ -4,7 +4,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from inception_lens.analyses.receptive_field import ReceptiveField
-from inception_lens.ops import Category, Shape
+from inception_lens.ops import Category, Role, Shape, main_category
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +16,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Kind of the operation, such as `Conv2d`."""
     category: Category
     """Kind of work, such as `conv`."""
+    role: Role
+    """What the call is to its layer, such as `finish`."""
     label: str
     """Short description, such as `5x5/2`."""
     inputs: tuple[str, ...]
@@ -90,10 +92,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def category(self) -> Category | None:
-        """What kind of work it does, norm and activation behind it aside; None for a module of several kinds."""
-        found = {layer.category for layer in self.layers}
-        found = found - {"activation", "norm", "shape"} or found
-        return found.pop() if len(found) == 1 else None
+        """What kind of work its layers do; None for several kinds."""
+        return main_category([(layer.role, layer.category) for layer in self.layers])
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,15 @@ from inception_lens.ops.base import (
     Category,
     Op,
     Parameter,
+    Role,
     Saved,
     Shape,
     TensorType,
     Window,
     broadcast,
     format_shape,
+    is_minor,
+    main_category,
 )
 from inception_lens.ops.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from inception_lens.ops.embedding import Embedding
@@ -199,6 +202,7 @@ __all__ = [
     "ReLU",
     "Reduce",
     "Reshape",
+    "Role",
     "Rounding",
     "Saved",
     "ScaledDotProductAttention",
@@ -218,4 +222,6 @@ __all__ = [
     "Window",
     "broadcast",
     "format_shape",
+    "is_minor",
+    "main_category",
 ]

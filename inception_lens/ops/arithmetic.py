@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Window, broadcast
+from inception_lens.ops.base import Category, Op, Role, Saved, Shape, TensorType, Window, broadcast
 
 ELEMENTWISE: dict[str, int] = {
     # One operation of the machine, or an elementary function counted as one.
@@ -51,6 +51,7 @@ class Elementwise(Op, frozen=True):
     inplace: bool = False
 
     category: ClassVar[Category] = "arithmetic"
+    role: ClassVar[Role] = "finish"
 
     @property
     def kind(self) -> str:

@@ -1,5 +1,6 @@
 """What every operation answers, and the small values that it answers with."""
 
+from collections.abc import Iterable
 from math import prod
 from typing import ClassVar, Literal
 
@@ -15,6 +16,16 @@ Category = Literal[
     "shape", "dropout", "weights", "unknown",
 ]  # fmt: skip
 """What kind of work an operation does; pictures and tables take its colour from this."""
+
+Role = Literal["work", "finish", "layout", "merge", "source"]
+"""What an operation is to a layer.
+
+work: the layer's own computation: a convolution, a pool, a linear layer, a softmax, a reduction.
+finish: completes the result of the layer before it: a norm, an activation, dropout, a bias.
+layout: rearranges, selects or copies elements: a view, a transposition, padding.
+merge: joins branches.
+source: supplies a tensor that no operation produces.
+"""
 
 BYTES_PER_ELEMENT: dict[str, int] = {
     "float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1,
@@ -83,6 +94,7 @@ class Op(msgspec.Struct, frozen=True, gc=False):
     """
 
     category: ClassVar[Category] = "unknown"
+    role: ClassVar[Role] = "work"
     has_weights: ClassVar[bool] = False
     """Whether the operation can own parameters or buffers; a fold over many nodes asks only where it can."""
 
@@ -154,6 +166,29 @@ class Op(msgspec.Struct, frozen=True, gc=False):
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         """What one call keeps for the backward pass, as PyTorch's autograd does."""
         return Saved()
+
+
+def is_minor(role: Role, kind: str) -> bool:
+    """Whether a call of this role is described with the layer before it and not by itself.
+
+    Local response normalisation finishes a layer, but is a layer of its own in GoogLeNet's Figure 3 and Table 1.
+    """
+    return role in ("finish", "layout") and kind != "LocalResponseNorm"
+
+
+def main_category(calls: Iterable[tuple[Role, Category]]) -> Category | None:
+    """The kind of work that several calls do together; None where they do work of several kinds.
+
+    What finishes a layer counts only where nothing works or merges, and what rearranges only where nothing finishes.
+    Among the calls that count, an activation adds nothing: a linear layer with a softmax is linear.
+    """
+    by_role: dict[Role, set[Category]] = {}
+    for role, category in calls:
+        by_role.setdefault("work" if role == "merge" else role, set()).add(category)
+    ranked: tuple[Role, ...] = ("work", "finish", "layout", "source")
+    found = next((by_role[role] for role in ranked if role in by_role), set())
+    found = found - {"activation"} or found
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def format_shape(sizes: tuple[int, ...]) -> str:

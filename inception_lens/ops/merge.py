@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Shape, format_shape
+from inception_lens.ops.base import Category, Op, Role, Shape, format_shape
 
 
 class Concat(Op, frozen=True):
@@ -13,6 +13,7 @@ class Concat(Op, frozen=True):
     dim: int = 1
 
     category: ClassVar[Category] = "merge"
+    role: ClassVar[Role] = "merge"
 
     @property
     def label(self) -> str:
@@ -49,6 +50,7 @@ class Add(Op, frozen=True):
     scale: float = 1.0
 
     category: ClassVar[Category] = "merge"
+    role: ClassVar[Role] = "merge"
 
     @property
     def label(self) -> str:
@@ -72,6 +74,7 @@ class Stack(Op, frozen=True):
     dim: int = 0
 
     category: ClassVar[Category] = "merge"
+    role: ClassVar[Role] = "merge"
 
     @property
     def label(self) -> str:

@@ -8,6 +8,7 @@ from inception_lens.ops.base import (
     Category,
     Op,
     Parameter,
+    Role,
     Saved,
     Shape,
     TensorType,
@@ -31,6 +32,7 @@ class _BatchNorm(Op, frozen=True):
     """Whether running statistics are kept."""
 
     category: ClassVar[Category] = "norm"
+    role: ClassVar[Role] = "finish"
     has_weights: ClassVar[bool] = True
 
     @property
@@ -99,6 +101,7 @@ class _Standardizing(Op, frozen=True):
     """
 
     category: ClassVar[Category] = "norm"
+    role: ClassVar[Role] = "finish"
     flops_per_element: ClassVar[int] = 5
     flops_per_group: ClassVar[int] = 5
 
@@ -262,6 +265,7 @@ class LocalResponseNorm(Op, frozen=True):
     k: float = 1.0
 
     category: ClassVar[Category] = "norm"
+    role: ClassVar[Role] = "finish"
 
     @property
     def label(self) -> str:

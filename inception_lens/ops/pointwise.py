@@ -7,11 +7,13 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType
+from inception_lens.ops.base import Category, Op, Parameter, Role, Saved, Shape, TensorType
 
 
 class _Elementwise(Op, frozen=True):
     """An operation whose output is of its one input's type."""
+
+    role: ClassVar[Role] = "finish"
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         return inputs

@@ -4,13 +4,14 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Shape, TensorType, Window, format_shape
+from inception_lens.ops.base import Category, Op, Role, Shape, TensorType, Window, format_shape
 
 
 class _View(Op, frozen=True):
     """What operations share that only look at their input in another way."""
 
     category: ClassVar[Category] = "shape"
+    role: ClassVar[Role] = "layout"
 
     def keeps_positions(self, shape: Shape) -> bool:
         return False
@@ -159,6 +160,7 @@ class Pad(Op, frozen=True):
     """Of the new elements, where the mode is `constant`."""
 
     category: ClassVar[Category] = "shape"
+    role: ClassVar[Role] = "layout"
 
     @property
     def label(self) -> str:
@@ -196,6 +198,7 @@ class Upsample(Op, frozen=True):
     mode: str = "nearest"
 
     category: ClassVar[Category] = "shape"
+    role: ClassVar[Role] = "layout"
 
     @property
     def label(self) -> str:

@@ -3,9 +3,10 @@
 from typing import ClassVar, Literal
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType
+from inception_lens.ops.base import Category, Op, Parameter, Role, Saved, Shape, TensorType
 
-Role = Literal["parameter", "buffer", "constant"]
+TensorKind = Literal["parameter", "buffer", "constant"]
+"""parameter: learned. buffer: kept with the model, not learned. constant: computed anew or written in the source."""
 
 
 class Stored(Op, frozen=True):
@@ -16,18 +17,19 @@ class Stored(Op, frozen=True):
 
     shape: Shape
     dtype: str = "float32"
-    role: Role = "parameter"
+    tensor_kind: TensorKind = "parameter"
 
     category: ClassVar[Category] = "weights"
+    role: ClassVar[Role] = "source"
     has_weights: ClassVar[bool] = True
 
     @property
     def kind(self) -> str:
-        return self.role.capitalize()
+        return self.tensor_kind.capitalize()
 
     @property
     def label(self) -> str:
-        return self.role
+        return self.tensor_kind
 
     def takes(self, inputs: int) -> bool:
         return inputs == 0
@@ -36,10 +38,10 @@ class Stored(Op, frozen=True):
         return (TensorType(self.shape, self.dtype),)
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
-        return (Parameter("weight", self.shape),) if self.role == "parameter" else ()
+        return (Parameter("weight", self.shape),) if self.tensor_kind == "parameter" else ()
 
     def buffers(self, *shapes: Shape) -> tuple[Parameter, ...]:
-        return (Parameter("buffer", self.shape),) if self.role == "buffer" else ()
+        return (Parameter("buffer", self.shape),) if self.tensor_kind == "buffer" else ()
 
     def reuses_input(self, training: bool) -> bool:
         return True  # it lies where the model lies
@@ -81,6 +83,7 @@ class Declared(_Declaring, frozen=True):
     view: bool = False
 
     category: ClassVar[Category] = "shape"
+    role: ClassVar[Role] = "layout"
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if min(self.multiply_accumulates, self.flops_beside) < 0:

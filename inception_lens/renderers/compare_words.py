@@ -24,7 +24,6 @@ from inception_lens.renderers.escape import printable
 
 MAX_GROUPS = 4
 """Statements that one attribute of one kind of call is told in, before they are told as one."""
-LIGHT = ("norm", "activation", "dropout")
 MAX_CALLS = 6
 """Calls without a partner that are told by what they are; more of them are told by where they stand."""
 
@@ -224,8 +223,8 @@ def _alone(changes: Sequence[Change], graph: Graph, nodes: Mapping[str, Node]) -
     for run in _runs(changes, nodes):
         if all(changes_no_value(nodes[_name(change)].op) for change in run):
             continue
-        ops = sorted([nodes[_name(change)].op for change in run], key=lambda op: op.category in LIGHT)
-        what = tuple(map(described, ops))
+        ordered = sorted([nodes[_name(change)] for change in run], key=lambda node: node.role == "finish")
+        what = tuple([described(node.op) for node in ordered])
         if len(run) > MAX_CALLS:
             what = (*what, _name(run[0]))  # one of its kind
         runs.setdefault(what, []).append(run)
@@ -264,7 +263,7 @@ def _lone_words(
     thing, *rest = what
     thing = plural(thing) if n > 1 else thing
     with_rest = f" with {' and '.join(dict.fromkeys(rest))}" if rest else ""
-    if first.op.category in LIGHT and not rest:
+    if first.role == "finish" and not rest:
         behind = {
             noun(nodes[name].op) if name in nodes else "input" for r in alike for name in nodes[_name(r[0])].inputs
         }
@@ -295,7 +294,7 @@ def _runs(changes: Iterable[Change], nodes: Mapping[str, Node]) -> list[list[Cha
         runs.setdefault(root(name), []).append(change)
     apart = []  # a norm and an activation are no run: each is told by itself
     for run in runs.values():
-        light = all(nodes[_name(change)].op.category in LIGHT for change in run)
+        light = all(nodes[_name(change)].role == "finish" for change in run)
         apart += [[change] for change in run] if light else [run]
     return apart
 

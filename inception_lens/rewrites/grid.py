@@ -6,7 +6,7 @@ from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Op, format_shape
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import Convolution, Structure, fresh, is_join
+from inception_lens.rewrites.structure import Convolution, Structure, follows, fresh, is_join
 
 
 def with_strided_branches(graph: Graph) -> Graph:
@@ -140,7 +140,7 @@ def _window(structure: Structure, name: str) -> Node | None:
     while node is not None and structure.only_reader(node) is not None:
         if isinstance(node.op, Convolution) or (node.op.category == "pool" and min(_stride(node.op)) > 0):
             return node
-        if node.op.category not in ("norm", "activation") or len(node.inputs) != 1:
+        if not follows(node):
             return None
         node = structure.nodes.get(node.inputs[0])
     return None

@@ -14,11 +14,10 @@ from inception_lens.ops import (
     Conv1d,
     Conv2d,
     Conv3d,
+    Dropout,
     Elementwise,
-    LogSoftmax,
     Op,
     Shape,
-    Softmax,
 )
 from inception_lens.rewrites.plan import producer
 
@@ -165,10 +164,8 @@ def _meeting(a: str, b: str, above: dict[str, str], order: dict[str, int]) -> st
 
 def follows(node: Node) -> bool:
     """Whether a node is the norm or the activation of the layer before it, and reads nothing else."""
-    op = node.op
-    if isinstance(op, Softmax | LogSoftmax) or len(node.inputs) != 1:
-        return False
-    return op.category in ("norm", "activation") or isinstance(op, Elementwise)
+    # Dropout finishes a layer too, but a rewrite that repeats a layer with what follows it must not repeat dropout.
+    return node.role == "finish" and not isinstance(node.op, Dropout)
 
 
 def is_join(node: Node) -> bool:

@@ -17,8 +17,6 @@ from inception_lens.graph import Graph
 
 BATCH = 64
 """Images at once, over which the reading of the weights is spread."""
-FUSED = ("norm", "activation", "arithmetic", "merge", "shape", "dropout")
-"""Categories of operations that a compiler can do on the way."""
 
 
 class Bounds(NamedTuple):
@@ -36,7 +34,7 @@ def bounds(training: Graph, on: Machine) -> Bounds:
     counted = costs(graph)
     traffic = roofline(graph, counted, on).bytes
     macs = sum(filter(None, counted.macs)) + sum(filter(None, counted.backward_macs))
-    kept = [moved for node, moved in zip(graph.nodes, traffic, strict=True) if node.op.category not in FUSED]
+    kept = [moved for node, moved in zip(graph.nodes, traffic, strict=True) if node.role in ("work", "source")]
     memory, fused = (BATCH * on.bytes_per_second / max(3 * sum(moved), 1) for moved in (traffic, kept))
     return Bounds(on, BATCH * on.flops_per_second / max(2 * macs, 1), memory, fused)
 

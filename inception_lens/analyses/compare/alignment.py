@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from inception_lens.analyses.compare.structure import Bag, Fork, KindTable, Leaf, Series, leaves
+from inception_lens.ops import Op
 
 SLACK = 64
 """Half the width of the band, in addition to the difference of the lengths."""
@@ -21,7 +22,6 @@ MAX_PAIRS = 10_000
 """Pairs of branches of two forks whose similarity is computed; beyond it branches are paired in order."""
 MAX_MOVE = 4
 """Largest number of alignment steps by which a call can have moved."""
-MOVABLE = ("norm", "activation", "pool", "dropout", "shape")
 
 AlignmentStep = tuple[Leaf | Fork | None, Leaf | Fork | None]
 
@@ -207,7 +207,7 @@ class _Aligner:
         ]
         kinds, taken = self.kinds, set[int]()
         for k, (at, item, from_a) in enumerate(lacking):
-            if not isinstance(item, Leaf) or k in taken or kinds.groups[item.kind] not in MOVABLE:
+            if not isinstance(item, Leaf) or k in taken or not _is_movable(kinds.operations[item.kind]):
                 continue
             for other in range(k + 1, min(k + 1 + MAX_MOVE, len(lacking))):
                 there, found, also_a = lacking[other]
@@ -230,6 +230,11 @@ def _unforked(item: Leaf | Fork, other: Leaf | Fork, gap: list[Leaf | Fork]) -> 
         return item
     gap.append(Fork(item.branches, None, item.kind))
     return item.join
+
+
+def _is_movable(op: Op | None) -> bool:
+    """Whether networks differ in where they have an operation: after its layer or the next, before a pool or after."""
+    return op is not None and (op.role in ("finish", "layout") or op.category == "pool")
 
 
 def _band(i: int, n: int, m: int) -> tuple[int, int]:

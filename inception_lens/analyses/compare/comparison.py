@@ -9,7 +9,7 @@ from itertools import zip_longest
 import msgspec
 
 from inception_lens.analyses.compare.attributes import Difference
-from inception_lens.analyses.compare.parts import LIGHT, Comparer, CountedGraph
+from inception_lens.analyses.compare.parts import Comparer, CountedGraph
 from inception_lens.analyses.compare.records import (
     Change,
     ChangeKind,
@@ -243,7 +243,7 @@ def _attached(network: CountedGraph, head: Sequence[int]) -> list[str]:
         for name in graph.nodes[i].inputs:
             j = network.find(name)
             if j not in inside:
-                while j is not None and graph.nodes[j].op.category in LIGHT and len(graph.nodes[j].inputs) == 1:
+                while j is not None and graph.nodes[j].role in ("finish", "layout"):
                     name = graph.nodes[j].inputs[0]
                     j = network.find(name)
                 found.append(name)

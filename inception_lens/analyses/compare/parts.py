@@ -23,8 +23,6 @@ from inception_lens.graph import Graph, Node
 from inception_lens.ops import Concat, Op
 
 COMMUTATIVE = ("Add", "Mul", "Maximum", "Minimum")
-LIGHT = ("norm", "activation", "dropout", "shape")
-"""What may stand between two calls without making them read of another."""
 
 
 class CountedGraph(msgspec.Struct, frozen=True):
@@ -239,7 +237,7 @@ class _Sources:
                 found = (self.pairs[i], name.removeprefix(self.network.graph.nodes[i].name))
                 break
             node = self.network.graph.nodes[i]
-            if len(node.inputs) != 1 or node.op.category not in LIGHT:
+            if node.role not in ("finish", "layout"):
                 break
             name = node.inputs[0]
         self._known.update(dict.fromkeys(passed, found))

@@ -105,6 +105,7 @@ def _rows(
             name=layer.name,
             op=layer.op,
             category=layer.category,
+            role=layer.role,
             output_shape=layer.output_shape,
             forward=Spread.of(forwards[layer.name]),
             backward=backwards.get(layer.name),

@@ -73,13 +73,13 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
     def _store(self, tensor: torch.Tensor) -> Traced:
-        role, path = self.recorder.role(tensor)
+        kind, path = self.recorder.tensor_kind(tensor)
         given = type_of(tensor)
-        reads = () if role == "constant" else (tensor,)
-        name = self.recorder.add(path, Stored(given.shape, given.dtype, role), (), (given,), reads)
+        reads = () if kind == "constant" else (tensor,)
+        name = self.recorder.add(path, Stored(given.shape, given.dtype, kind), (), (given,), reads)
         value = None
-        if tensor.device.type != "meta" and (self.values or (role != "parameter" and tensor.numel() <= SMALL)):
-            value = tensor.detach() if role == "parameter" else tensor.detach().clone()
+        if tensor.device.type != "meta" and (self.values or (kind != "parameter" and tensor.numel() <= SMALL)):
+            value = tensor.detach() if kind == "parameter" else tensor.detach().clone()
         return self.like(name, tensor, value)
 
     def like(self, name: str, real: torch.Tensor, value: torch.Tensor | None, base: Traced | None = None) -> Traced:
@@ -151,7 +151,7 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._for_real(func, args, kwargs)
 
     def _is_small(self, tensor: torch.Tensor) -> bool:
-        return tensor.numel() <= SMALL and self.recorder.role(tensor)[0] != "parameter"
+        return tensor.numel() <= SMALL and self.recorder.tensor_kind(tensor)[0] != "parameter"
 
     def _for_real(self, func: Any, args: Any, kwargs: Any) -> Any:
         def value(tensor: torch.Tensor) -> Any:

@@ -10,7 +10,7 @@ from torch import nn
 
 from inception_lens.graph import About, Graph, Input, Mode, Node, Output, output_name
 from inception_lens.ops import Op, Parameter, Stored, TensorType
-from inception_lens.ops.special import Role
+from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.leaves import LEAVES
 from inception_lens.pytorch.trace.survey import Survey
 from inception_lens.pytorch.trace.values import NAMES, Traced
@@ -59,9 +59,9 @@ class Recorder:
 
     def counts(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor is a whole number that a module keeps, such as the batches that a batch norm has seen."""
-        return tensor.dim() == 0 and not tensor.is_floating_point() and self.role(tensor)[0] == "buffer"
+        return tensor.dim() == 0 and not tensor.is_floating_point() and self.tensor_kind(tensor)[0] == "buffer"
 
-    def role(self, tensor: torch.Tensor) -> tuple[Role, str]:
+    def tensor_kind(self, tensor: torch.Tensor) -> tuple[TensorKind, str]:
         """What a tensor from outside the forward pass is, and the path that it has in the graph."""
         name = self.survey.names.get(id(tensor))
         if name is None:

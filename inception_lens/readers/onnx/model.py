@@ -41,7 +41,7 @@ from inception_lens.readers.onnx.run import (
     copied_initializers,
     count_reads,
     node_paths,
-    tensor_roles,
+    tensor_kinds,
 )
 from inception_lens.readers.onnx.shapes import SHAPES
 from inception_lens.readers.onnx.unweighted import PLAIN
@@ -119,7 +119,7 @@ class _Reading:
         stored |= {each.values.name: sparse_tensor(each) for each in graph.sparse_initializer}
         for name, source in copied_initializers(graph).items():
             stored[name] = msgspec.structs.replace(stored[name], weight=source)
-        used, told = count_reads(graph), tensor_roles(graph)
+        used, told = count_reads(graph), tensor_kinds(graph)
         for each in graph.input:  # weights that wait to be given: the structure of a model alone
             if each.name in told and each.name not in stored and (kind := declared_type(each)):
                 stored[each.name] = OnnxValue(kind, weight=each.name)

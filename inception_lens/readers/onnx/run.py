@@ -11,7 +11,7 @@ from typing import Any
 from inception_lens.errors import FormatError, GraphError
 from inception_lens.graph import Input, Node, Writer, output_name
 from inception_lens.ops import Op, Shape, Stored, TensorType, Unknown
-from inception_lens.ops.special import Role
+from inception_lens.ops.special import TensorKind
 from inception_lens.readers.names import UniqueNames
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 
@@ -23,9 +23,9 @@ MAX_NODES = 50_000
 class OnnxGraphBuilder:
     """The graph that is written, and what is shared by everything in the model."""
 
-    def __init__(self, inputs: Sequence[Input], tensor_roles: Mapping[str, Role]) -> None:
+    def __init__(self, inputs: Sequence[Input], tensor_kinds: Mapping[str, TensorKind]) -> None:
         """Begin with the inputs; `kinds` is what the exporter says of its tensors, where it does."""
-        self.kinds = tensor_roles
+        self.kinds = tensor_kinds
         self.writer = Writer(inputs)
         self.names = UniqueNames(given.name for given in inputs)
         self.stored: dict[tuple[str, Shape], str] = {}
@@ -76,9 +76,9 @@ class OnnxGraphBuilder:
         key = (name if value.weight else f"constant {len(self.stored)}", value.shape)
         if key in self.stored:
             return self.stored[key]
-        role = self.role(value)
-        parameters = (name,) if role != "constant" else ()
-        made = self.add(path, Stored(value.shape, value.dtype, role), parameters=parameters)
+        kind = self.tensor_kind(value)
+        parameters = (name,) if kind != "constant" else ()
+        made = self.add(path, Stored(value.shape, value.dtype, kind), parameters=parameters)
         self.stored[key] = made.node
         return str(made.node)
 
@@ -87,7 +87,7 @@ class OnnxGraphBuilder:
         """Whether the value is what that node makes."""
         return value.node == node and not value.pending
 
-    def role(self, value: OnnxValue) -> Role:
+    def tensor_kind(self, value: OnnxValue) -> TensorKind:
         """Whether a tensor that is no layer's weight is a parameter all the same, and whether it counts here.
 
         Where the exporter says what it is, that is it. Else it is one where it is an initialiser of several
@@ -127,12 +127,12 @@ def _is_mask(value: OnnxValue) -> bool:
     return numbers is not None and bool(((numbers == 0) | (numbers <= -1e4)).all())
 
 
-def tensor_roles(graph: Any) -> dict[str, Role]:
+def tensor_kinds(graph: Any) -> dict[str, TensorKind]:
     """What PyTorch's exporter says of tensors: parameters and buffers by name, and what it worked out beforehand.
 
     That is learned where a weight, a bias, an embedding or a token is among what it was worked out of.
     """
-    found: dict[str, Role] = {}
+    found: dict[str, TensorKind] = {}
     for info in (*graph.input, *graph.value_info):
         for told in info.metadata_props:
             if told.key.endswith("InputSpec.kind") and told.value in ("PARAMETER", "BUFFER"):

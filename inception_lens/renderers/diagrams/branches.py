@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from inception_lens.graph import Graph
-from inception_lens.renderers.diagrams.parts import Part, is_minor, producers
+from inception_lens.renderers.diagrams.parts import Part, producers
 
 ALONE = "no branch"
 """What layers outside of any branch are called."""
@@ -44,7 +44,7 @@ def _branches(graph: Graph, reads: Sequence[tuple[int, ...]], nodes: Sequence[in
 
 
 def _name(graph: Graph, branch: Sequence[int]) -> str:
-    told = [graph.nodes[i] for i in branch if not is_minor(graph.nodes[i])]
+    told = [graph.nodes[i] for i in branch if not graph.nodes[i].is_minor]
     if told and told[0].op.category == "pool":
         return "pool"
     kernels = []

@@ -31,10 +31,6 @@ STATUS_WORDS: dict[Status, str] = {
     "removed": "here alone",
     "added": "here alone",
 }
-DETAILS = frozenset({"norm", "activation", "dropout", "shape"})
-"""Categories of calls whose differences are details."""
-LAST = frozenset({"Softmax", "LogSoftmax"})
-"""Activations that are none."""
 DETAIL_ATTRIBUTES = frozenset({"bias", "padding", "rounding", "count_include_pad"})
 MAX_TOLD = 2
 """Differences that a box tells; more of them are counted."""
@@ -84,7 +80,7 @@ def _side(
     palette: Palette,
 ) -> Picture:
     picture = dot_levels.network(graph) if level == "network" else dot_levels.layer(graph)
-    details = {node.name: node.op.category in DETAILS and node.op.kind not in LAST for node in graph.nodes}
+    details = {node.name: node.role in ("finish", "layout") for node in graph.nodes}
     alone: Status = "removed" if side == "a" else "added"
     boxes: list[Box] = []
     for box in picture.boxes:

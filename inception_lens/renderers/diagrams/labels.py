@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Category, Shape, format_shape
-from inception_lens.renderers.diagrams.parts import Part, is_minor
+from inception_lens.renderers.diagrams.parts import Part
 
 MAX_NAMED = 3
 """Operations of a module that its box names one by one; of more it counts them."""
@@ -53,7 +53,7 @@ def operation(graph: Graph, node: Node) -> str:
 def module(graph: Graph, part: Part) -> str:
     """What a module does: its operations by name where they are few, or how many of each kind."""
     nodes = [graph.nodes[i] for i in part.once]
-    told = [node for node in nodes if not is_minor(node) and node.inputs] or nodes
+    told = [node for node in nodes if not node.is_minor and node.inputs] or nodes
     if len(told) <= MAX_NAMED:
         return " | ".join([operation(graph, node) for node in told])
     counts = Counter(node.op.category for node in told)

@@ -7,11 +7,12 @@ import msgspec
 
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Graph, Node
+from inception_lens.ops import main_category
 from inception_lens.renderers.diagrams import labels
 from inception_lens.renderers.diagrams.arrows import joined, straight
 from inception_lens.renderers.diagrams.dot import Style
 from inception_lens.renderers.diagrams.fold import folded
-from inception_lens.renderers.diagrams.parts import Part, is_minor, layers, modules, producers
+from inception_lens.renderers.diagrams.parts import Part, layers, modules, producers
 from inception_lens.renderers.diagrams.picture import Box, Kind, Picture
 
 Level = Literal["network", "module", "layer"]
@@ -140,14 +141,11 @@ def _panels(parts: Sequence[Part]) -> list[str]:
 
 def _main(graph: Graph, part: Part) -> int:
     """The operation that the part is about."""
-    return next((i for i in part.nodes if graph.nodes[i].inputs and not is_minor(graph.nodes[i])), part.nodes[0])
+    return next((i for i in part.nodes if graph.nodes[i].inputs and not graph.nodes[i].is_minor), part.nodes[0])
 
 
 def _kind(nodes: Sequence[Node]) -> Kind:
-    found = {node.op.category for node in nodes if node.inputs and not is_minor(node)}
-    found = found or {node.op.category for node in nodes}
-    found = found - {"norm", "activation"} or found
-    return found.pop() if len(found) == 1 else "module"
+    return main_category([(node.role, node.op.category) for node in nodes]) or "module"
 
 
 def _name(part: Part, above: str = "") -> str:

@@ -13,15 +13,10 @@ from types import MappingProxyType
 
 import msgspec
 
-from inception_lens.graph import Graph, Node
+from inception_lens.graph import Graph
 
 FEW_LAYERS = 6
 """A plain row of more layers than this is drawn as its layers."""
-
-MINOR = frozenset({"activation", "norm", "dropout", "shape", "arithmetic"})
-"""Categories that stand in the box of the layer they follow."""
-MAJOR = frozenset({"LocalResponseNorm", "Softmax", "LogSoftmax"})
-"""Operations of those categories that have a box of their own, as in GoogLeNet's Figure 3."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -55,11 +50,6 @@ def producer(position: dict[str, int], name: str) -> int:
     return found if found is not None else position.get(name.rpartition(":")[0], -1)
 
 
-def is_minor(node: Node) -> bool:
-    """Whether a node only finishes what it reads: a norm, an activation, a view."""
-    return len(set(node.inputs)) == 1 and node.op.category in MINOR and node.op.kind not in MAJOR
-
-
 def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tuple[Part, ...]:
     """Every operation with what finishes it, where nothing else reads it in between: a box each at level `layer`.
 
@@ -74,7 +64,7 @@ def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tu
     home = list(range(len(reads)))
     for i, node in enumerate(graph.nodes):
         source = reads[i][0] if reads[i] else -1
-        if is_minor(node) and source >= 0 and readers[source] == [i] and source not in leaving:
+        if node.is_minor and source >= 0 and readers[source] == [i] and source not in leaving:
             apart = node.op.category == "norm" and module.get(source) != module.get(i)
             home[i] = i if apart else home[source]
     for i, node in enumerate(graph.nodes):
@@ -90,7 +80,7 @@ def modules(graph: Graph) -> tuple[Part, ...]:
     reads = producers(graph)
     root = _Path("")
     for i, node in enumerate(graph.nodes):
-        root.add(node.name.split("/"), i, 0 if is_minor(node) or not node.inputs else 1)
+        root.add(node.name.split("/"), i, 0 if node.is_minor or not node.inputs else 1)
     names: dict[int, tuple[str, str]] = {}
     _open(root, reads, names)
     home = _instances(reads, [names[i][0] for i in range(len(reads))])
@@ -215,12 +205,12 @@ def _join_minor(graph: Graph, home: list[int], reads: Sequence[tuple[int, ...]])
     for i, box in enumerate(home):
         members.setdefault(box, []).append(i)
     for box, nodes in members.items():
-        if all(is_minor(graph.nodes[i]) for i in nodes):
+        if all(graph.nodes[i].is_minor for i in nodes):
             others = {home[k] for i in nodes for k in reads[i]} - {box}
             target = others.pop() if len(others) == 1 else box
             # The norm behind the last of many equal modules is none of them.
             norm = any(graph.nodes[i].op.category == "norm" for i in nodes)
-            if not (norm and sum(not is_minor(graph.nodes[i]) for i in members[target]) > 1):
+            if not (norm and sum(not graph.nodes[i].is_minor for i in members[target]) > 1):
                 for i in nodes:
                     home[i] = target
         elif not any(graph.nodes[i].inputs for i in nodes):

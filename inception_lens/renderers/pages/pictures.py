@@ -13,7 +13,7 @@ from inception_lens.renderers.diagrams import levels as dot_levels
 from inception_lens.renderers.diagrams.arrows import joined, straight
 from inception_lens.renderers.diagrams.dot import LONGEST_LINE, dot_text
 from inception_lens.renderers.diagrams.layout import places
-from inception_lens.renderers.diagrams.parts import Part, is_minor, layers, modules
+from inception_lens.renderers.diagrams.parts import Part, layers, modules
 from inception_lens.renderers.diagrams.picture import Box, Kind, Picture
 from inception_lens.renderers.escape import printable
 
@@ -144,7 +144,7 @@ def _inside(graph: Graph, part: Part, members: Sequence[Part], reductions: froze
 
 def _main(graph: Graph, nodes: Sequence[int]) -> int:
     """The call that a box is about: the first that computes, and does more than finish another."""
-    works = (i for i in nodes if graph.nodes[i].inputs and not is_minor(graph.nodes[i]))
+    works = (i for i in nodes if graph.nodes[i].inputs and not graph.nodes[i].is_minor)
     return next(works, nodes[0] if nodes else -1)
 
 

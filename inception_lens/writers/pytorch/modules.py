@@ -202,9 +202,9 @@ def _reduce(op: ops.Reduce, inputs: Inputs) -> Module:
 
 
 def _stored(op: ops.Stored, inputs: Inputs) -> Module:
-    if op.role == "constant":
+    if op.tensor_kind == "constant":
         raise GraphError("the graph holds a constant's shape and not its value, so that no module can be built of it")
-    return Module("Stored", {"role": op.role, "shape": op.shape, "dtype": op.dtype}, own=True)
+    return Module("Stored", {"role": op.tensor_kind, "shape": op.shape, "dtype": op.dtype}, own=True)
 
 
 def _attention(op: ops.ScaledDotProductAttention, inputs: Inputs) -> Module:

@@ -57,7 +57,9 @@ def test_what_is_not_told_is_refused(kind: type[Op]) -> None:
         lower(op, inputs)
 
 
-@pytest.mark.parametrize("op", [ops.Elementwise("mul"), ops.Elementwise("clamp"), ops.Stored((2,), role="constant")])
+@pytest.mark.parametrize(
+    "op", [ops.Elementwise("mul"), ops.Elementwise("clamp"), ops.Stored((2,), tensor_kind="constant")]
+)
 def test_numbers_that_no_graph_holds_are_refused(op: Op) -> None:
     inputs = () if isinstance(op, ops.Stored) else (TensorType((2, 3)),)
     with pytest.raises(GraphError, match=r"does not say with which numbers|holds a constant's shape"):
