@@ -1,4 +1,4 @@
-"""From an operation to the PyTorch module that computes it, by the table of writers/torch_modules.py."""
+"""From an operation to the PyTorch module that computes it, by the table of writers/pytorch/modules.py."""
 
 from torch import nn
 

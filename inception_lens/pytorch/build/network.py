@@ -12,13 +12,13 @@ from inception_lens.ops import TensorType
 from inception_lens.pytorch.build.initialisation import initialise
 from inception_lens.pytorch.build.lowering import lower
 from inception_lens.writers.pytorch.blocks import main_part, results
-from inception_lens.writers.pytorch.module_paths import Path, module_paths
+from inception_lens.writers.pytorch.module_paths import ModulePath, module_paths
 
 
 class Step(NamedTuple):
     """One call of the forward pass, in names alone, so that a network copies and pickles like any other module."""
 
-    module: Path
+    module: ModulePath
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """Several where the module returns a tuple."""
@@ -106,7 +106,7 @@ def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str 
     return network if graph.dtype == "float32" else network.to(getattr(torch, graph.dtype))
 
 
-def _plan(graph: Graph, paths: Mapping[str, Path]) -> Plan:
+def _plan(graph: Graph, paths: Mapping[str, ModulePath]) -> Plan:
     outputs = tuple(output.node for output in graph.outputs)
     last_use: dict[str, str] = {}
     for node in graph.nodes:
@@ -129,9 +129,9 @@ def _lowered(node: Node, inputs: tuple[TensorType, ...]) -> nn.Module:
         raise GraphError(f"`{node.name}`: {error}") from None
 
 
-def _nest(network: nn.Module, modules: Mapping[Path, nn.Module]) -> None:
+def _nest(network: nn.Module, modules: Mapping[ModulePath, nn.Module]) -> None:
     """Register every module at its path, in order; where a path leads through no module, a dict of modules stands."""
-    placed: dict[Path, nn.Module] = {(): network}
+    placed: dict[ModulePath, nn.Module] = {(): network}
     for path in modules:
         for end in range(1, len(path) + 1):
             place = path[:end]

@@ -10,8 +10,8 @@ import msgspec
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import TensorType
-from inception_lens.writers.pytorch.module_paths import Path, module_paths
-from inception_lens.writers.pytorch.modules import Module, torch_module
+from inception_lens.writers.pytorch.module_paths import ModulePath, module_paths
+from inception_lens.writers.pytorch.modules import ModuleSpec, torch_module
 
 EXPRESSIONS = frozenset({"Add", "Concat", "Flatten", "Function"})
 """Modules without tensors that are better written as an expression where they are used."""
@@ -31,8 +31,8 @@ class Call(NamedTuple):
 class Block:
     """A node, or nodes whose names begin alike, and what is known of them."""
 
-    path: Path
-    module: Module | None = None
+    path: ModulePath
+    module: ModuleSpec | None = None
     """What computes the block's own node."""
     node: Node | None = None
     parts: dict[str, Block] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def results(name: str, types: Mapping[str, tuple[TensorType, ...]]) -> tuple[str
     return tuple(names)
 
 
-def _insert(root: Block, path: Path, node: Node, types: Mapping[str, tuple[TensorType, ...]]) -> None:
+def _insert(root: Block, path: ModulePath, node: Node, types: Mapping[str, tuple[TensorType, ...]]) -> None:
     root.nodes.append(node)
     block = root
     for end in range(1, len(path) + 1):

@@ -1,14 +1,15 @@
-"""Where each node of a graph stands in a tree of PyTorch modules: what its `state_dict` keys begin with."""
+"""The path of each node in a tree of PyTorch modules: the prefix of its `state_dict` keys."""
 
 import re
 from collections.abc import Collection
 
 from inception_lens.errors import GraphError
 
-Path = tuple[str, ...]
+ModulePath = tuple[str, ...]
+"""Names of nested modules, outermost first."""
 
-DEEPEST = 60
-"""Modules in each other: each is three brackets of a source, of which Python reads 200, and some calls of PyTorch."""
+MAX_DEPTH = 60
+"""Nested modules: each takes three brackets in source code, where Python allows 200, and stack frames in PyTorch."""
 
 RESERVED = frozenset(
     """
@@ -26,29 +27,29 @@ RESERVED = frozenset(
     transposed type update values weight xpu zero_grad
     """.split()  # noqa: SIM905
 )
-"""What PyTorch's modules have already, so that no child can be called it."""
+"""Attributes of PyTorch's modules, which cannot be names of children."""
 
 
-def module_paths(names: Collection[str]) -> dict[str, Path]:
-    """The place of every node: the parts of its name, `inception_3a/5x5` at `("inception_3a", "5x5")`.
+def module_paths(names: Collection[str]) -> dict[str, ModulePath]:
+    """The path of every node, which is its name split at `/`: `inception_3a/5x5` has `("inception_3a", "5x5")`.
 
-    A part that PyTorch could not take is changed as little as can be: what is no letter, digit, `_` or `-` becomes `_`,
-    and a `_` follows what modules have already or what another node is called.
+    A part that PyTorch does not accept is changed: characters other than letters, digits, `_` and `-` become `_`, and
+    `_` is appended to names that are reserved or taken by another node.
 
     Raises:
-        GraphError: a name puts more modules in each other than Python takes.
+        GraphError: a name has more than `MAX_DEPTH` parts.
     """
-    places: dict[Path, Path] = {(): ()}
-    taken: set[Path] = set()
+    places: dict[ModulePath, ModulePath] = {(): ()}
+    taken: set[ModulePath] = set()
     for name in names:
         parts = tuple(name.split("/"))
-        if len(parts) > DEEPEST:
+        if len(parts) > MAX_DEPTH:
             raise GraphError(
-                f"`{name[:40]}...` stands in {len(parts) - 1:,} modules, and {DEEPEST - 1} are the most in PyTorch"
+                f"`{name[:40]}...` is nested in {len(parts) - 1:,} modules; PyTorch allows at most {MAX_DEPTH - 1}"
             )
         for end in range(1, len(parts) + 1):
             if parts[:end] not in places:
-                place = (*places[parts[: end - 1]], _allowed(parts[end - 1]))
+                place = (*places[parts[: end - 1]], _valid(parts[end - 1]))
                 while place in taken:
                     place = (*place[:-1], f"{place[-1]}_")
                 taken.add(place)
@@ -56,6 +57,6 @@ def module_paths(names: Collection[str]) -> dict[str, Path]:
     return {name: places[tuple(name.split("/"))] for name in names}
 
 
-def _allowed(part: str) -> str:
+def _valid(part: str) -> str:
     part = re.sub(r"[^\w-]", "_", part) or "_"
     return f"{part}_" if part in RESERVED or part.startswith("_") else part

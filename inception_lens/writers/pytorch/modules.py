@@ -1,7 +1,7 @@
-"""Which PyTorch module computes an operation, and with which arguments: said in words, so that PyTorch is not needed.
+"""The PyTorch module that computes an operation, by the name of its class and its arguments: torch is not imported.
 
-`MODULES` has a row for each class of `OPS`. Where PyTorch has a module with the operation's semantics it is that one;
-else one of this package's layers (pytorch/layers.py, pytorch/border.py).
+`MODULES` has a row for each class of `OPS`: PyTorch's own module if one has the operation's semantics, otherwise one of
+this package's layers (pytorch/build/layers.py, pytorch/build/border.py).
 """
 
 from collections.abc import Callable
@@ -12,44 +12,45 @@ import msgspec
 from inception_lens import ops
 from inception_lens.errors import GraphError
 from inception_lens.ops import Op, TensorType
-from inception_lens.ops.window import Padding, Rounding, spans
+from inception_lens.ops.window import Padding, Rounding, Sizes, spans
 
-Inputs = tuple[TensorType, ...]
-Sizes = tuple[int, ...]
+InputTypes = tuple[TensorType, ...]
 
 
-class Module(NamedTuple):
-    """A constructor's name and its arguments, all by name."""
+class ModuleSpec(NamedTuple):
+    """A module as the name of its class and its keyword arguments."""
 
     kind: str
+    """The class, without `nn.`."""
     arguments: dict[str, Any]
+    """Keyword arguments of the constructor."""
     own: bool = False
-    """Whether it is one of this package's layers, and not PyTorch's."""
+    """Whether the class is one of this package's layers, not PyTorch's."""
 
 
-def torch_module(op: Op, inputs: Inputs) -> Module:
+def torch_module(op: Op, inputs: InputTypes) -> ModuleSpec:
     """The module that computes `op` on inputs of these types.
 
     Raises:
-        GraphError: the operation does not say all that its computation needs.
+        GraphError: the operation does not define its computation completely, or no module has its semantics.
     """
     return MODULES[type(op)](op, inputs)
 
 
-def _fields(op: Op, inputs: Inputs) -> Module:
-    """PyTorch's module of the operation's name, whose arguments have the names of the operation's fields."""
-    return Module(op.kind, msgspec.structs.asdict(op))
+def _fields(op: Op, inputs: InputTypes) -> ModuleSpec:
+    """PyTorch's module of the operation's name; its arguments are the operation's fields."""
+    return ModuleSpec(op.kind, msgspec.structs.asdict(op))
 
 
-def _untold(op: Op, inputs: Inputs) -> Module:
-    raise GraphError(f"the graph does not say what {op.kind} computes, so that no module can be built of it")
+def _undefined(op: Op, inputs: InputTypes) -> ModuleSpec:
+    raise GraphError(f"the graph does not define what {op.kind} computes: no module can be built for it")
 
 
-def _function(name: str, **arguments: Any) -> Module:
-    return Module("Function", {"function": name, **arguments}, own=True)
+def _function(name: str, **arguments: Any) -> ModuleSpec:
+    return ModuleSpec("Function", {"function": name, **arguments}, own=True)
 
 
-def _conv(op: ops.Conv2d, inputs: Inputs) -> Module:
+def _conv(op: ops.Conv2d, inputs: InputTypes) -> ModuleSpec:
     padding = _symmetric(op.kernel_size, op.stride, op.padding, op.dilation)
     arguments = {
         "in_channels": inputs[0].shape[1],
@@ -61,10 +62,12 @@ def _conv(op: ops.Conv2d, inputs: Inputs) -> Module:
         "groups": op.groups,
         "bias": op.bias,
     }
-    return Module(op.kind, arguments) if padding is not None else Module(f"Bordered{op.kind}", arguments, own=True)
+    return (
+        ModuleSpec(op.kind, arguments) if padding is not None else ModuleSpec(f"Bordered{op.kind}", arguments, own=True)
+    )
 
 
-def _transposed_conv(op: ops.ConvTranspose2d, inputs: Inputs) -> Module:
+def _transposed_conv(op: ops.ConvTranspose2d, inputs: InputTypes) -> ModuleSpec:
     padding = _symmetric(op.kernel_size, op.stride, op.padding, op.dilation)
     if padding is None:
         raise GraphError(f"PyTorch has no {op.kind} with the padding {op.padding}")
@@ -79,63 +82,65 @@ def _transposed_conv(op: ops.ConvTranspose2d, inputs: Inputs) -> Module:
         "bias": op.bias,
         "dilation": op.dilation,
     }
-    return Module(op.kind, arguments)
+    return ModuleSpec(op.kind, arguments)
 
 
-def _max_pool(op: ops.MaxPool2d, inputs: Inputs) -> Module:
+def _max_pool(op: ops.MaxPool2d, inputs: InputTypes) -> ModuleSpec:
     padding, ceil = _pool_padding(op, inputs)
     arguments: dict[str, Any] = {"kernel_size": op.kernel_size, "stride": op.stride}
     if padding is not None:
         arguments |= {"padding": padding, "dilation": op.steps, "return_indices": op.indices, "ceil_mode": ceil}
-        return Module(op.kind, arguments)
+        return ModuleSpec(op.kind, arguments)
     if op.indices:
         raise GraphError(f"PyTorch has no {op.kind} with the padding {op.padding} that returns indices")
     arguments |= {"padding": op.padding, "dilation": op.steps, "rounding": op.rounding}
-    return Module("BorderedMaxPool", arguments, own=True)
+    return ModuleSpec("BorderedMaxPool", arguments, own=True)
 
 
-def _avg_pool(op: ops.AvgPool2d, inputs: Inputs) -> Module:
+def _avg_pool(op: ops.AvgPool2d, inputs: InputTypes) -> ModuleSpec:
     padding, ceil = _pool_padding(op, inputs)
     arguments: dict[str, Any] = {"kernel_size": op.kernel_size, "stride": op.stride}
     if padding is not None:
         arguments |= {"padding": padding, "ceil_mode": ceil, "count_include_pad": op.count_include_pad}
-        return Module(op.kind, arguments)
+        return ModuleSpec(op.kind, arguments)
     arguments |= {"padding": op.padding, "rounding": op.rounding, "count_include_pad": op.count_include_pad}
-    return Module("BorderedAvgPool", arguments, own=True)
+    return ModuleSpec("BorderedAvgPool", arguments, own=True)
 
 
-def _batch_norm(op: ops.BatchNorm2d, inputs: Inputs) -> Module:
+def _batch_norm(op: ops.BatchNorm2d, inputs: InputTypes) -> ModuleSpec:
     arguments = {"num_features": inputs[0].shape[1], "eps": op.eps, "momentum": op.momentum}
     if op.scale == op.shift:
-        return Module(op.kind, {**arguments, "affine": op.scale, "track_running_stats": op.track})
-    return Module(f"PartlyAffine{op.kind}", {**arguments, "scale": op.scale, "track": op.track}, own=True)
+        return ModuleSpec(op.kind, {**arguments, "affine": op.scale, "track_running_stats": op.track})
+    return ModuleSpec(f"PartlyAffine{op.kind}", {**arguments, "scale": op.scale, "track": op.track}, own=True)
 
 
-def _layer_norm(op: ops.LayerNorm, inputs: Inputs) -> Module:
+def _layer_norm(op: ops.LayerNorm, inputs: InputTypes) -> ModuleSpec:
     if op.shift and not op.scale:
         raise GraphError("PyTorch has no LayerNorm that learns a shift and no scale")
     shape, eps = op.normalized_shape, op.eps or 0.0
-    return Module(op.kind, {"normalized_shape": shape, "eps": eps, "elementwise_affine": op.scale, "bias": op.shift})
+    return ModuleSpec(
+        op.kind, {"normalized_shape": shape, "eps": eps, "elementwise_affine": op.scale, "bias": op.shift}
+    )
 
 
-def _rms_norm(op: ops.RMSNorm, inputs: Inputs) -> Module:
-    return Module(op.kind, {"normalized_shape": op.normalized_shape, "eps": op.eps, "elementwise_affine": op.scale})
+def _rms_norm(op: ops.RMSNorm, inputs: InputTypes) -> ModuleSpec:
+    return ModuleSpec(op.kind, {"normalized_shape": op.normalized_shape, "eps": op.eps, "elementwise_affine": op.scale})
 
 
-def _group_norm(op: ops.GroupNorm, inputs: Inputs) -> Module:
+def _group_norm(op: ops.GroupNorm, inputs: InputTypes) -> ModuleSpec:
     channels = inputs[0].shape[1]
-    return Module(op.kind, {"num_groups": op.groups, "num_channels": channels, "eps": op.eps, "affine": op.affine})
+    return ModuleSpec(op.kind, {"num_groups": op.groups, "num_channels": channels, "eps": op.eps, "affine": op.affine})
 
 
-def _instance_norm(op: ops.InstanceNorm, inputs: Inputs) -> Module:
+def _instance_norm(op: ops.InstanceNorm, inputs: InputTypes) -> ModuleSpec:
     shape = inputs[0].shape
     if not 3 <= len(shape) <= 5:
         raise GraphError(f"PyTorch has no InstanceNorm of an input with {len(shape)} axes")
     arguments = {"num_features": shape[1], "eps": op.eps, "affine": op.affine, "track_running_stats": op.track}
-    return Module(f"InstanceNorm{len(shape) - 2}d", arguments)
+    return ModuleSpec(f"InstanceNorm{len(shape) - 2}d", arguments)
 
 
-def _recurrent(op: ops.LSTM, inputs: Inputs) -> Module:
+def _recurrent(op: ops.LSTM, inputs: InputTypes) -> ModuleSpec:
     arguments = {
         "input_size": inputs[0].shape[-1],
         "hidden_size": op.hidden_size,
@@ -145,14 +150,14 @@ def _recurrent(op: ops.LSTM, inputs: Inputs) -> Module:
         "bidirectional": op.bidirectional,
     }
     projected = {"proj_size": op.proj_size} if op.proj_size else {}
-    return Module(f"Flat{op.kind}", {**arguments, **projected}, own=True)
+    return ModuleSpec(f"Flat{op.kind}", {**arguments, **projected}, own=True)
 
 
-def _never_in_place(op: ops.Sigmoid | ops.Tanh | ops.GELU | ops.Softplus, inputs: Inputs) -> Module:
-    """An activation whose module in PyTorch has no `inplace`; two have a function that writes over its input."""
+def _never_in_place(op: ops.Sigmoid | ops.Tanh | ops.GELU | ops.Softplus, inputs: InputTypes) -> ModuleSpec:
+    """An activation whose module in PyTorch has no `inplace`; sigmoid and tanh have an in-place function instead."""
     if op.inplace and op.kind in ("Sigmoid", "Tanh"):
-        return Module("InPlace", {"function": op.kind.lower()}, own=True)
-    return Module(op.kind, {})
+        return ModuleSpec("InPlace", {"function": op.kind.lower()}, own=True)
+    return ModuleSpec(op.kind, {})
 
 
 UNARY = frozenset(
@@ -166,68 +171,69 @@ BINARY = frozenset(
     xlogy""".split()  # noqa: SIM905
 )
 TERNARY = frozenset({"addcdiv", "addcmul", "lerp", "where"})
-"""Element-wise functions of `torch` that so many tensors tell all about; others have numbers that no graph holds."""
+"""Element-wise functions of `torch` whose arguments are one, two and three tensors, and no numbers: a graph does not
+hold the numbers that other functions are called with."""
 
 COMPARISONS = frozenset(
     "eq ge gt isfinite isinf isnan le logical_and logical_not logical_or logical_xor lt ne".split()  # noqa: SIM905
 )
-"""Those among them whose output is of type bool."""
+"""The functions above whose output type is bool."""
 
 NOT_IN_PLACE = COMPARISONS | {"clone", "fmax", "fmin", "maximum", "minimum", "isfinite", "where"}
-"""Those that PyTorch cannot write over their input."""
+"""The functions above that have no in-place form in PyTorch."""
 
 
-def _elementwise(op: ops.Elementwise, inputs: Inputs) -> Module:
+def _elementwise(op: ops.Elementwise, inputs: InputTypes) -> ModuleSpec:
     arity = next((n for n, names in enumerate((UNARY, BINARY, TERNARY), 1) if op.function in names), None)
     if arity != len(inputs) or (op.dtype and op.dtype != inputs[0].dtype and op.function not in COMPARISONS):
-        raise GraphError(f"the graph does not say with which numbers `{op.function}` is called")
+        raise GraphError(f"the graph does not hold the numbers that `{op.function}` is called with")
     if op.inplace and op.function not in NOT_IN_PLACE:
-        return Module("InPlace", {"function": op.function}, own=True)
+        return ModuleSpec("InPlace", {"function": op.function}, own=True)
     return _function(op.function)
 
 
 REDUCTIONS = {"max": "amax", "min": "amin"}
 SINGLE = frozenset({"argmax", "argmin", "prod"})
-"""Reductions over one axis alone."""
+"""Reductions that PyTorch computes over a single axis."""
 
 
-def _reduce(op: ops.Reduce, inputs: Inputs) -> Module:
+def _reduce(op: ops.Reduce, inputs: InputTypes) -> ModuleSpec:
     axes = len(op.dims) or len(inputs[0].shape)
     if op.function == "norm" or (op.function in SINGLE and axes > 1):
-        raise GraphError(f"the graph does not say how `{op.function}` folds {axes} axes")
+        raise GraphError(f"the graph does not define `{op.function}` over {axes} axes")
     if op.dtype not in ("", inputs[0].dtype, "bool", "int64"):
-        raise GraphError(f"no `{op.function}` of {inputs[0].dtype} to {op.dtype} can be built")
+        raise GraphError(f"PyTorch has no `{op.function}` from {inputs[0].dtype} to {op.dtype}")
     function = REDUCTIONS.get(op.function, op.function)
-    return Module("Reduce", {"function": function, "dims": op.dims, "keepdim": op.keepdim}, own=True)
+    return ModuleSpec("Reduce", {"function": function, "dims": op.dims, "keepdim": op.keepdim}, own=True)
 
 
-def _stored(op: ops.Stored, inputs: Inputs) -> Module:
+def _stored(op: ops.Stored, inputs: InputTypes) -> ModuleSpec:
     if op.tensor_kind == "constant":
-        raise GraphError("the graph holds a constant's shape and not its value, so that no module can be built of it")
-    return Module("Stored", {"role": op.tensor_kind, "shape": op.shape, "dtype": op.dtype}, own=True)
+        raise GraphError("the graph holds a constant's shape but not its value: no module can be built for it")
+    return ModuleSpec("Stored", {"role": op.tensor_kind, "shape": op.shape, "dtype": op.dtype}, own=True)
 
 
-def _attention(op: ops.ScaledDotProductAttention, inputs: Inputs) -> Module:
+def _attention(op: ops.ScaledDotProductAttention, inputs: InputTypes) -> ModuleSpec:
     grouped = inputs[0].shape[:-2] != inputs[1].shape[:-2]
-    return Module("Attention", {"causal": op.causal, "grouped": grouped}, own=True)
+    return ModuleSpec("Attention", {"causal": op.causal, "grouped": grouped}, own=True)
 
 
-def _linear(op: ops.Linear, inputs: Inputs) -> Module:
-    return Module(op.kind, {"in_features": inputs[0].shape[-1], "out_features": op.out_features, "bias": op.bias})
+def _linear(op: ops.Linear, inputs: InputTypes) -> ModuleSpec:
+    return ModuleSpec(op.kind, {"in_features": inputs[0].shape[-1], "out_features": op.out_features, "bias": op.bias})
 
 
-def _own(op: Op, inputs: Inputs) -> Module:
-    return Module(op.kind, msgspec.structs.asdict(op), own=True)
+def _own(op: Op, inputs: InputTypes) -> ModuleSpec:
+    return ModuleSpec(op.kind, msgspec.structs.asdict(op), own=True)
 
 
-MODULES: dict[type[Op], Callable[[Any, Inputs], Module]] = {
+MODULES: dict[type[Op], Callable[[Any, InputTypes], ModuleSpec]] = {
     **dict.fromkeys((ops.Conv1d, ops.Conv2d, ops.Conv3d), _conv),
     **dict.fromkeys((ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d), _transposed_conv),
     ops.Linear: _linear,
     ops.MatMul: lambda op, inputs: _function("matmul"),
     ops.ScaledDotProductAttention: _attention,
     **dict.fromkeys((ops.GRU, ops.LSTM, ops.RNN), _recurrent),
-    ops.Embedding: lambda op, inputs: Module(
+    ops.Embedding: lambda op, inputs: ModuleSpec(
         op.kind, {"num_embeddings": op.num_embeddings, "embedding_dim": op.embedding_dim}
     ),
     **dict.fromkeys((ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d), _max_pool),
@@ -244,7 +250,7 @@ MODULES: dict[type[Op], Callable[[Any, Inputs], Module]] = {
     **dict.fromkeys((ops.Hardswish, ops.Hardsigmoid, ops.Hardtanh), _fields),
     **dict.fromkeys((ops.Softmax, ops.LogSoftmax, ops.Dropout), _fields),
     **dict.fromkeys((ops.Sigmoid, ops.Tanh, ops.GELU, ops.Softplus), _never_in_place),
-    ops.PReLU: lambda op, inputs: Module(op.kind, {"num_parameters": op.slopes}),
+    ops.PReLU: lambda op, inputs: ModuleSpec(op.kind, {"num_parameters": op.slopes}),
     ops.Elementwise: _elementwise,
     ops.Reduce: _reduce,
     **dict.fromkeys((ops.Concat, ops.Add, ops.Stack, ops.Slice, ops.Pad), _own),
@@ -255,22 +261,22 @@ MODULES: dict[type[Op], Callable[[Any, Inputs], Module]] = {
     ops.Select: lambda op, inputs: _function("select", dim=op.dim, index=op.index),
     ops.Upsample: _fields,
     ops.Stored: _stored,
-    ops.Declared: _untold,
-    ops.Unknown: _untold,
+    ops.Declared: _undefined,
+    ops.Unknown: _undefined,
 }
 
 
 def _symmetric(kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> Sizes | None:
-    """The padding that both sides of each axis have on every map; None where there is no such padding."""
-    if isinstance(padding, str):  # at a stride of 1, SAME is the same for every map
+    """The padding of each axis if both sides are equal for inputs of every size; otherwise None."""
+    if isinstance(padding, str):  # at stride 1 the padding of SAME does not depend on the input's size
         span = spans(kernel, dilation)
         return tuple(k // 2 for k in span) if max(stride) == 1 and all(k % 2 for k in span) else None
     sides = tuple(pad if isinstance(pad, tuple) else (pad, pad) for pad in padding)
     return tuple(before for before, _ in sides) if all(before == after for before, after in sides) else None
 
 
-def _pool_padding(op: ops.MaxPool2d | ops.AvgPool2d, inputs: Inputs) -> tuple[Sizes | None, bool]:
-    """Padding and `ceil_mode` of PyTorch's pool; no padding where it has other windows than the operation."""
+def _pool_padding(op: ops.MaxPool2d | ops.AvgPool2d, inputs: InputTypes) -> tuple[Sizes | None, bool]:
+    """Padding and `ceil_mode` of PyTorch's pool; the padding is None if its windows differ from the operation's."""
     kernel, stride, map_size = op.kernel_size, op.stride, inputs[0].shape[2:]
     padding = _symmetric(kernel, stride, op.padding, op.steps)
     if padding is None or any(2 * pad > k for pad, k in zip(padding, kernel, strict=True)):
@@ -279,6 +285,7 @@ def _pool_padding(op: ops.MaxPool2d | ops.AvgPool2d, inputs: Inputs) -> tuple[Si
     axes = tuple(zip(map_size, spans(kernel, op.steps), stride, padding, strict=True))
     if rounding == "trunc" and any(n + 2 * pad < span for n, span, _, pad in axes):
         return None, False
-    if rounding == "ceil_unclipped" and any(pad + s > span for _, span, s, pad in axes):  # may start behind the map
+    # Unclipped, a window may start after the input's end; PyTorch drops that one.
+    if rounding == "ceil_unclipped" and any(pad + s > span for _, span, s, pad in axes):
         return None, False
     return padding, rounding.startswith("ceil")

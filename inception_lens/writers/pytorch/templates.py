@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from inception_lens.ops import TensorType
 from inception_lens.writers.pytorch.blocks import Block, Call
-from inception_lens.writers.pytorch.modules import Module
+from inception_lens.writers.pytorch.modules import ModuleSpec
 
 READS = ("in_channels", "num_features", "in_features", "num_channels")
 """Arguments that say how many channels a layer reads."""
@@ -121,7 +121,7 @@ def _own(made: Template, block: Block, types: Mapping[str, tuple[TensorType, ...
         made.makes = (Read(0),)
 
 
-def _plain(module: Module, name: str, value: Any) -> Any:
+def _plain(module: ModuleSpec, name: str, value: Any) -> Any:
     if not module.own and name in SQUARE and isinstance(value, tuple) and len(set(value)) == 1:
         return value[0]
     return value

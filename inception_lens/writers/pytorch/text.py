@@ -8,7 +8,7 @@ from typing import Any
 from inception_lens.writers.pytorch.blocks import Block
 from inception_lens.writers.pytorch.forward import is_attribute
 from inception_lens.writers.pytorch.layout import Code, call, literal, statement
-from inception_lens.writers.pytorch.modules import Module
+from inception_lens.writers.pytorch.modules import ModuleSpec
 from inception_lens.writers.pytorch.templates import MAKES, Channels, Hole, Read, Template
 
 POSITIONAL = ("in_channels", "num_features", "in_features", *MAKES, "kernel_size", "p", "output_size")
@@ -46,7 +46,7 @@ def channels_text(terms: Channels, holes: Sequence[str], reads: Sequence[str]) -
     return str(sum(map(int, texts))) if all(text.isdigit() for text in texts) else " + ".join(texts)
 
 
-def constructor(function: str, arguments: Mapping[str, str], module: Module | None = None) -> Code:
+def constructor(function: str, arguments: Mapping[str, str], module: ModuleSpec | None = None) -> Code:
     """The call that makes a module, without what goes without saying."""
     keep = (module is not None and module.own) or function.startswith(OTHERWISE)
     said = {

@@ -156,7 +156,7 @@ def test_any_name_finds_a_place(name: str) -> None:
 
 def test_what_nobody_knows_is_not_built() -> None:
     nodes = [Node("x", Unknown("custom", (IMAGE.type,)), ("input",))]
-    with pytest.raises(GraphError, match="`x`: the graph does not say what custom computes"):
+    with pytest.raises(GraphError, match="`x`: the graph does not define what custom computes"):
         il.build(Graph.of([IMAGE], nodes, [Output("x")]))
 
 

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from inception_lens.errors import GraphError
-from inception_lens.writers.pytorch.module_paths import DEEPEST, RESERVED, module_paths
+from inception_lens.writers.pytorch.module_paths import MAX_DEPTH, RESERVED, module_paths
 
 MODULES = (
     nn.Module(), nn.ModuleDict(), nn.Sequential(), nn.Conv2d(1, 1, 1), nn.ConvTranspose2d(1, 1, 1), nn.Linear(1, 1),
@@ -37,6 +37,6 @@ def test_two_names_never_share_a_place() -> None:
 
 
 def test_more_modules_in_each_other_than_python_takes() -> None:
-    assert len(module_paths(["/".join("a" * DEEPEST)]).popitem()[1]) == DEEPEST
-    with pytest.raises(GraphError, match="stands in 60 modules, and 59"):
-        module_paths(["/".join("a" * (DEEPEST + 1))])
+    assert len(module_paths(["/".join("a" * MAX_DEPTH)]).popitem()[1]) == MAX_DEPTH
+    with pytest.raises(GraphError, match="nested in 60 modules; PyTorch allows at most 59"):
+        module_paths(["/".join("a" * (MAX_DEPTH + 1))])

@@ -16,7 +16,7 @@ from inception_lens.cli import run
 from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import OPS, TensorType
 from inception_lens.pytorch.build.network import build
-from inception_lens.writers.pytorch.module_paths import DEEPEST
+from inception_lens.writers.pytorch.module_paths import MAX_DEPTH
 from inception_lens.writers.pytorch.source import torch_source
 from tests.ops.test_table import SAMPLES
 
@@ -227,13 +227,13 @@ def test_a_graph_alone(mode: Mode) -> None:
 
 
 def test_an_operation_that_nobody_knows_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(il.InceptionLensError, match="does not say what custom computes"):
+    with pytest.raises(il.InceptionLensError, match="does not define what custom computes"):
         torch_source(of_one(ops.Unknown("custom", (TensorType((1,)),)), ()))
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_modules_as_deep_as_they_may_be(apart: bool) -> None:
-    above = "/".join("a" * (DEEPEST - 1))
+    above = "/".join("a" * (MAX_DEPTH - 1))
     net = Writer([Input("x", TensorType((1, 3, 4, 4)))])
     first = net.add(f"{above}/first", ops.Conv2d(4, (1, 1)), "x")
     second = net.add(f"{above}/second", ops.Conv2d(4, (1, 1)), first)
