@@ -8,10 +8,10 @@ from fractions import Fraction
 
 from rich.text import Text
 
-from inception_lens.analyses.paper.article import Standing
+from inception_lens.analyses.paper.article import ClaimVerdict
 from inception_lens.analyses.paper.check import PaperCheck
 from inception_lens.analyses.paper.conventions import Cell, PaperRow, Verdict
-from inception_lens.analyses.paper.table1 import Convention, parsed, told
+from inception_lens.analyses.paper.table1 import Convention, describe, parsed
 from inception_lens.ops import format_shape
 from inception_lens.renderers import escape
 from inception_lens.renderers.escape import printable
@@ -30,7 +30,7 @@ ARTICLE = (
     GridColumn("found", folds_to=18),
     GridColumn("verdict"),
 )
-STYLES: dict[Verdict | Standing, str] = {
+STYLES: dict[Verdict | ClaimVerdict, str] = {
     "reproduced": "green", "holds": "green", "known": "yellow", "corrected": "yellow", "differs": "bold bright_red",
     "unchecked": "dim",
 }  # fmt: skip
@@ -48,7 +48,7 @@ def paper_table(check: PaperCheck, *, width: int = 100, color: bool = False, uni
     lines += grid(TABLE, _styled(_table_rows(check), color), width=width, color=color, unicode=unicode)
     lines += ["", *_wrapped(_best(check), width), ""]
     short = [
-        [each.topic, each.said, "the same" if each.found == each.said else each.found, each.standing]
+        [each.topic, each.claim, "the same" if each.found == each.claim else each.found, each.verdict]
         for each in check.statements
     ]
     lines += [*grid(ARTICLE, _styled(short, color), width=width, color=color, unicode=unicode), ""]
@@ -87,7 +87,7 @@ def paper_latex(check: PaperCheck) -> str:
 def conclusion(check: PaperCheck) -> str:
     """What the check comes to, with the rows and statements that are not as they are printed."""
     rows = [row.printed.label for row in check.table.rows if row.verdict == "differs"]
-    topics = [each.topic for each in check.statements if each.standing == "differs"]
+    topics = [each.topic for each in check.statements if each.verdict == "differs"]
     if check.holds:
         return "every deviation is a known one: it is not the network's, but the paper's or the article's own"
     told = [f"{what}: {', '.join(names)}" for what, names in (("Table 1", rows), ("the article", topics)) if names]
@@ -105,7 +105,7 @@ def _table_rows(check: PaperCheck) -> list[list[str]]:
 
 def _row(row: PaperRow) -> list[list[str]]:
     first = [row.printed.label, format_shape(row.printed.output), format_shape(row.output) if row.output else "-"]
-    unlike = "; ".join(map(printable, row.unlike))
+    unlike = "; ".join(map(printable, row.deviations))
     lines = [[*first, f"differs: {unlike}" if unlike else "reproduced"]]
     for cell in (row.params, row.ops):
         if cell:
@@ -116,13 +116,13 @@ def _row(row: PaperRow) -> list[list[str]]:
 
 def _verdict(cell: Cell) -> str:
     if cell.verdict == "reproduced":
-        return f"reproduced: {told(cell.conventions)}"
+        return f"reproduced: {describe(cell.conventions)}"
     return f"known: {cell.note}" if cell.verdict == "known" else "differs: no convention gives it"
 
 
 def _article_rows(check: PaperCheck) -> list[list[str]]:
     return [
-        [each.topic, each.said, each.found, f"{each.standing}: {each.note}" if each.note else each.standing]
+        [each.topic, each.claim, each.found, f"{each.verdict}: {each.note}" if each.note else each.verdict]
         for each in check.statements
     ]
 

@@ -1,4 +1,4 @@
-"""What a 2017 article on GoogLeNet says of it, statement by statement, beside what follows from a network.
+"""The claims of a 2017 article on GoogLeNet, each compared with a network.
 
 The article explains the paper and trains the network with PaddlePaddle v2; its figures are weights without biases.
 """
@@ -13,52 +13,60 @@ from typing import Any, Literal
 import msgspec
 
 from inception_lens.analyses.compare.attributes import pads
-from inception_lens.analyses.paper.table1 import fits, size_of, told
+from inception_lens.analyses.paper.table1 import describe, fits, size_of
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Conv2d, Linear, MaxPool2d, Padding, Shape, format_shape
 from inception_lens.ops.window import explicit_padding, output_size
 
-Standing = Literal["holds", "corrected", "unchecked", "differs"]
-"""corrected: the network that it describes is otherwise, as is said; differs: this network is not the one described."""
+ClaimVerdict = Literal["holds", "corrected", "unchecked", "differs"]
+"""`corrected`: the claim is wrong for the paper's network; `differs`: this network is not the paper's."""
 
 REACH = 1000
-"""Map sizes for which a rule of rounding is tried."""
+"""Map sizes for which a rounding rule is checked."""
 
 MARKS = {
     "conv1/7x7_s2": "S", "pool1/3x3_s2": "S", "conv2/3x3_reduce": "V", "conv2/3x3": "S", "pool2/3x3_s2": "S",
     "inception_3a/3x3": "S", "inception_3a/5x5": "S", "inception_3a/pool": "S", "pool3/3x3_s2": "S",
     "pool4/3x3_s2": "S", "pool5/7x7_s1": "V",
 }  # fmt: skip
-"""Padding in the paper's Figure 3: S for SAME, V for none; the modules are alike, so that one stands for all."""
+"""Padding in the paper's Figure 3: S is SAME, V is none; one module represents all."""
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One statement: what the article says, what is found, and how the two stand to each other."""
+    """One claim of the article and the fact of the network."""
 
     topic: str
-    said: str
+    """What the claim is about."""
+    claim: str
+    """What the article states."""
     found: str
-    standing: Standing
+    """What the network has."""
+    verdict: ClaimVerdict
+    """How the two compare."""
     note: str = ""
+    """An explanation, where one is needed."""
 
 
 class Described(msgspec.Struct, frozen=True):
-    """A network under the names of the catalogue's `googlenet`, as far as its calls stand for that one's."""
+    """A network whose calls are looked up by the names of the catalogue's `googlenet`."""
 
     graph: Graph
+    """The network at inference."""
     nodes: Mapping[str, Node]
+    """Its calls, by the name of the paired call of `googlenet`."""
     training: Graph
+    """The network in training mode, with its auxiliary heads."""
 
     def shape(self, name: str) -> Shape | None:
-        """Output of a call; None where the network has none in its place."""
+        """Output shape of a call; None where the network has no such call."""
         node = self.nodes.get(name)
         return self.graph.types[node.name][0].shape if node else None
 
     def size(self, name: str) -> str:
-        """The same as the article writes it."""
+        """Output size as the article writes it: height, width, channels."""
         shape = self.shape(name)
-        return format_shape(size_of(shape)) if shape else "nothing there"
+        return format_shape(size_of(shape)) if shape else "no such layer"
 
     def values(self, name: str) -> dict[str, Any]:
         """The fields of a call's operation."""
@@ -73,12 +81,12 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def statements(network: Described, reference: Described) -> tuple[Statement, ...]:
-    """Every statement, found in `network`; it differs where `reference`, the paper's own, has something else."""
+    """Check every claim on `network`; the verdict is `differs` where `reference`, the paper's network, disagrees."""
     found, own = list(_statements(network)), list(_statements(reference))
     return tuple(
         each
-        if each.found == other.found or each.standing == "unchecked"
-        else msgspec.structs.replace(each, standing="differs", note=f"not {other.found}")
+        if each.found == other.found or each.verdict == "unchecked"
+        else msgspec.structs.replace(each, verdict="differs", note=f"not {other.found}")
         for each, other in zip(found, own, strict=True)
     )
 
@@ -98,37 +106,37 @@ def _worked_example() -> Iterator[Statement]:
     direct = _weights(192, 96, 5)
     reduced = _weights(192, 32, 1) + _weights(32, 96, 5)
     yield _compared("96 filters of 5x5 on 28x28x192", "460,800 weights", f"{direct:,} weights")
-    yield _compared("the same behind 32 filters of 1x1", "82,944 weights", f"{reduced:,} weights")
-    ways = told(tuple(fits("5.5", Fraction(direct, reduced))))
+    yield _compared("the same after 32 filters of 1x1", "82,944 weights", f"{reduced:,} weights")
+    ways = describe(tuple(fits("5.5", Fraction(direct, reduced))))
     note = f"{ways}: the ratio is {direct / reduced:.4f}"
     yield Statement("the saving", "1/5.5", f"1/{direct / reduced:.2f}", "holds" if ways else "corrected", note)
 
 
-def _compared(topic: str, said: str, found: str, note: str = "") -> Statement:
-    return Statement(topic, said, found, "holds" if said == found else "corrected", note)
+def _compared(topic: str, claim: str, found: str, note: str = "") -> Statement:
+    return Statement(topic, claim, found, "holds" if claim == found else "corrected", note)
 
 
 def _first_layers(network: Described) -> Iterator[Statement]:
     op = network.values("conv1/7x7_s2")
     node = network.nodes.get("conv1/7x7_s2")
-    found = "nothing there"
+    found = "no such layer"
     if node and isinstance(node.op, Conv2d):
-        before, behind = pads(node.op, network.graph.input_shapes(node)[0])[0]
-        padding = str(before) if before == behind else f"{before}+{behind}"
+        before, after = pads(node.op, network.graph.input_shapes(node)[0])[0]
+        padding = str(before) if before == after else f"{before}+{after}"
         found = f"{op['out_channels']} of {format_shape(op['kernel_size'])}/{op['stride'][0]}, padding {padding}"
         found += f": {network.size('conv1/7x7_s2')}"
     yield _compared("C1", "64 of 7x7/2, padding 3: 112x112x64", found)
 
 
 def _pool_sizes(network: Described) -> Iterator[Statement]:
-    """(n - k + 1) / s + 1, division cut, is what rounding up gives where the stride is 2; rounding down gives less."""
+    """With truncated division, (n - k + 1) / s + 1 equals rounding up at stride 2; rounding down gives less."""
     always = all((n - k + 1) // 2 + 1 == ceil(Fraction(n - k, 2)) + 1 for k in (2, 3, 5, 7) for n in range(k, REACH))
     for topic, name, before in (("P1", "pool1/3x3_s2", 112), ("P2", "pool2/3x3_s2", 56)):
         by_formula = (before - 3 + 1) // 2 + 1
         down = output_size((before,), (3,), (2,), (0,), (1,), "floor")[0]
         shape = network.shape(name)
         note = f"the formula rounds up, as Caffe does{', for every map at stride 2' if always else ''}; down is {down}"
-        found = str(shape[2]) if shape else "nothing there"
+        found = str(shape[2]) if shape else "no such layer"
         yield _compared(topic, str(by_formula), found, note)
 
 
@@ -136,7 +144,7 @@ def _second_convolution(network: Described) -> Iterator[Statement]:
     yield _compared("C2", "192 of 3x3, padding 1: 56x56x192", _conv2(network))
     reduction, convolution = network.weights("conv2/3x3_reduce"), network.weights("conv2/3x3")
     both = f"two: of {reduction:,} and {convolution:,} weights" if reduction else f"one, of {convolution:,} weights"
-    note = "it leaves out the 1x1 reduction in front, which Table 1 counts as a layer (depth 2)"
+    note = "the article omits the 1x1 reduction before it, which Table 1 counts as a layer (depth 2)"
     yield Statement("C2, layers", "one 3x3 convolution", both, "corrected" if reduction else "holds", note)
 
 
@@ -144,7 +152,7 @@ def _conv2(network: Described) -> str:
     op = network.values("conv2/3x3")
     node = network.nodes.get("conv2/3x3")
     if not node or "kernel_size" not in op:
-        return "nothing there"
+        return "no such layer"
     before, _ = pads(node.op, network.graph.input_shapes(node)[0])[0]
     return f"{op['out_channels']} of {format_shape(op['kernel_size'])}, padding {before}: {network.size('conv2/3x3')}"
 
@@ -161,13 +169,13 @@ def _pool_branches(network: Described) -> Iterator[Statement]:
 
 
 def _padding(network: Described) -> Iterator[Statement]:
-    """Whether each layer's output has the size that its mark in the figure gives."""
+    """Whether each layer's output has the size that its mark in the figure implies."""
     agree = sum(_has_size_of(mark, network, name) for name, mark in MARKS.items())
     first, last = explicit_padding((224,), (7,), (2,), "same", (1,))[0]
-    note = f"sizes alone: SAME pads C1 {first} before and {last} behind, where the article has 3 and 3: one pixel apart"
+    note = f"sizes only: SAME pads C1 by {first} before and {last} after, the article by 3 and 3: one pixel apart"
     found = f"{agree} of {len(MARKS)} layers have the size of their mark"
-    standing: Standing = "holds" if agree == len(MARKS) else "corrected"
-    yield Statement("padding marks", "S keeps the size, V is none", found, standing, note)
+    verdict: ClaimVerdict = "holds" if agree == len(MARKS) else "corrected"
+    yield Statement("padding marks", "S keeps the size, V is none", found, verdict, note)
 
 
 def _has_size_of(mark: str, network: Described, name: str) -> bool:
@@ -201,11 +209,13 @@ def _heads(network: Described) -> Iterator[Statement]:
         rate = next((getattr(node.op, "p", 0) for node in chain if node.op.category == "dropout"), 0)
         seen.append(f"{' and '.join(map(str, widths[-1:0:-1]))}, dropout {rate:g}, weight {head.loss_weight:g}")
     found = f"{len(heads)}: {'; '.join(dict.fromkeys(seen))}" if heads else "none"
-    said = "2: 128 and 1024, dropout 0.7, weight 0.3"
+    claim = "2: 128 and 1024, dropout 0.7, weight 0.3"
     if heads:
-        yield _compared("heads on 4a and 4d", said, found)
+        yield _compared("heads on 4a and 4d", claim, found)
     else:
-        yield Statement("heads on 4a and 4d", said, found, "unchecked", "it has none, as no network has at inference")
+        yield Statement(
+            "heads on 4a and 4d", claim, found, "unchecked", "networks have no auxiliary heads at inference"
+        )
 
 
 def _learned(chain: list[Node]) -> list[Any]:
@@ -217,8 +227,8 @@ def _ends(network: Described) -> Iterator[Statement]:
     linear = sum(isinstance(node.op, Linear) for node in graph.nodes)
     kept = f"{network.size('pool5/7x7_s1')}, then {linear} linear"
     yield _compared("the end", "1x1x1024, then 1 linear", kept)
-    yield _compared("activations", "ReLU behind every convolution", _activated(graph))
-    note = "no property of the graph; the paper says so"
+    yield _compared("activations", "ReLU after every convolution", _activated(graph))
+    note = "not a property of the graph; the paper reports it"
     yield Statement("average pooling", "top-1 better by 0.6 %", "-", "unchecked", note)
 
 
@@ -234,4 +244,4 @@ def _activated(graph: Graph) -> str:
             while following and following[0].op.category == "norm":
                 following = readers.get(following[0].name, [])
             without += not any(each.op.kind == "ReLU" for each in following)
-    return f"ReLU behind all but {without} convolutions" if without else "ReLU behind every convolution"
+    return f"ReLU after all but {without} convolutions" if without else "ReLU after every convolution"

@@ -1,4 +1,4 @@
-"""A network beside the paper's Table 1 and what an article says of it: what `verify --paper` checks."""
+"""The check of `verify --paper`: a network compared with the paper's Table 1 and with the claims of an article."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ import msgspec
 
 from inception_lens.analyses.compare.parts import CountedGraph
 from inception_lens.analyses.paper.article import Described, Statement, statements
-from inception_lens.analyses.paper.conventions import PaperRow, Table, figures, partners, table_1
+from inception_lens.analyses.paper.conventions import PaperRow, TableCheck, partners, table_1, weighted_sums
 from inception_lens.architectures.catalogue import find
 from inception_lens.graph import Graph
 
 
 class PaperCheck(msgspec.Struct, frozen=True):
-    """A network beside the paper's Table 1, and beside what an article says of it."""
+    """The result of checking a network against the paper and the article."""
 
     name: str
-    table: Table
+    """Name of the network."""
+    table: TableCheck
+    """The comparison with Table 1."""
     statements: tuple[Statement, ...]
+    """The claims of the article."""
     weights: int
+    """Weights of all convolutions and linear layers."""
     biases: int
+    """Their biases."""
     macs: int
+    """Their multiply-accumulates."""
 
     @property
     def holds(self) -> bool:
-        """Whether every deviation is a known, explained one."""
-        return self.table.holds and all(each.standing != "differs" for each in self.statements)
+        """Whether every deviation is known and explained."""
+        return self.table.holds and all(each.verdict != "differs" for each in self.statements)
 
     def to_json(self, indent: int = 2) -> str:
         """The JSON of `verify --paper --format json`: exact integers."""
@@ -51,14 +57,14 @@ def _record(row: PaperRow) -> dict[str, object]:
         "params": row.params,
         "ops": row.ops,
         "verdict": row.verdict,
-        "unlike": row.unlike,
+        "deviations": row.deviations,
     }
 
 
 def check_paper(graph: Graph, training: Graph) -> PaperCheck:
     """Check a network, at inference and in training mode, against the paper and the article.
 
-    Source: Table 1 and Figure 3 of arXiv 1409.4842; the network that they print is the catalogue's `googlenet`.
+    Source: Table 1 and Figure 3 of arXiv 1409.4842; their network is the catalogue's `googlenet`.
     """
     config = find("googlenet").config
     paper = config.graph()
@@ -67,7 +73,7 @@ def check_paper(graph: Graph, training: Graph) -> PaperCheck:
     nodes = {paper.nodes[i].name: graph.nodes[j] for j, i in partner.items()}
     described = Described(graph, nodes, training)
     own = Described(paper, {node.name: node for node in paper.nodes}, config.graph("training"))
-    counted = figures(network, range(len(graph.nodes)))
+    counted = weighted_sums(network, range(len(graph.nodes)))
     return PaperCheck(
         graph.name,
         table_1(graph, paper),

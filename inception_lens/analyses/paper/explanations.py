@@ -1,4 +1,4 @@
-"""What could explain a printed figure that no convention gives: a search over what the authors may have counted."""
+"""Explanations of printed figures that no convention reproduces, by a search over what the authors may have counted."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ import msgspec
 from inception_lens.analyses.paper.table1 import PrintedRow, fits, parsed
 
 MAX_MULTIPLIED = 32
-"""Depth multipliers of a separable convolution that are tried."""
-WIDEST = 1024
+"""Largest depth multiplier of a separable convolution in the search."""
+MAX_WIDTH = 1024
+"""Largest width in the search."""
 STEP = 8
-"""Widths that are tried in place of a printed one: multiples of it."""
+"""Widths in the search are multiples of this."""
 
 BRANCHES = ("1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool proj")
 
 
-class Layout(msgspec.Struct, frozen=True):
+class RowLayout(msgspec.Struct, frozen=True):
     """The convolutions of one row."""
 
     channels: int
-    """That the row reads."""
+    """Channels that the row reads."""
     positions: int
-    """Of its output's map."""
+    """Positions of its output map."""
     widths: tuple[int, ...]
+    """Output channels of each convolution."""
     kernels: tuple[tuple[int, ...], ...]
+    """Kernel of each convolution."""
     reads: tuple[int, ...]
-    """Channels that each convolution reads."""
+    """Input channels of each convolution."""
 
 
-def explanation(layout: Layout, figure: Literal["params", "ops"], row: PrintedRow, count: int) -> str:
-    """Say what is known of a figure that is not reproduced."""
+def explanation(layout: RowLayout, figure: Literal["params", "ops"], row: PrintedRow, count: int) -> str:
+    """Explain a figure that is not reproduced, in one clause."""
     for multiplier in _separable(layout, row):
         weights = _separable_weights(layout, multiplier)
         kernel = "x".join(map(str, layout.kernels[0]))
@@ -44,7 +47,7 @@ def explanation(layout: Layout, figure: Literal["params", "ops"], row: PrintedRo
     if _agree(row, layout) and not any(way.rounding == "rounded" for way in fits(row.ops, _macs(layout))):
         other = list(_other_width(layout, row))
         widths = f"a {' or a '.join(other)} gives both" if other else "no single one gives both"
-        return f"{off}; the row's two figures fit each other, as if counted for other widths ({widths})"
+        return f"{off}; the two figures of the row agree with each other, as if counted for other widths ({widths})"
     return off
 
 
@@ -55,15 +58,15 @@ def _off(printed: str, count: int) -> str:
     return f"printed {abs(difference):.1f} {letter} {'more' if difference > 0 else 'less'} than its layers have"
 
 
-def _macs(layout: Layout) -> int:
+def _macs(layout: RowLayout) -> int:
     return layout.positions * sum(
         prod(kernel) * read * width
         for kernel, read, width in zip(layout.kernels, layout.reads, layout.widths, strict=True)
     )
 
 
-def _separable(layout: Layout, row: PrintedRow) -> Iterator[int]:
-    """Depth multipliers under which a separable convolution has both printed figures."""
+def _separable(layout: RowLayout, row: PrintedRow) -> Iterator[int]:
+    """Depth multipliers for which a separable convolution has both printed figures."""
     if len(layout.kernels) != 1:
         return
     for multiplier in range(1, MAX_MULTIPLIED + 1):
@@ -72,23 +75,23 @@ def _separable(layout: Layout, row: PrintedRow) -> Iterator[int]:
             yield multiplier
 
 
-def _separable_weights(layout: Layout, multiplier: int) -> int:
+def _separable_weights(layout: RowLayout, multiplier: int) -> int:
     inner = layout.channels * multiplier
     return prod(layout.kernels[0]) * inner + inner * layout.widths[0]
 
 
-def _agree(row: PrintedRow, layout: Layout) -> bool:
-    """Whether the printed weights, each used once at every position, are the printed multiply-adds."""
+def _agree(row: PrintedRow, layout: RowLayout) -> bool:
+    """Whether the printed weights, each used once per position, give the printed multiply-adds."""
     number, _, _ = parsed(row.params)
     return len(layout.kernels) > 1 and any(fits(row.ops, number * 1024 * layout.positions))
 
 
-def _other_width(layout: Layout, row: PrintedRow) -> Iterator[str]:
-    """Single widths that, changed to another multiple of eight, would give both printed figures."""
+def _other_width(layout: RowLayout, row: PrintedRow) -> Iterator[str]:
+    """Changes of a single width to another multiple of `STEP` that would give both printed figures."""
     if len(layout.widths) != len(BRANCHES):
         return
     for i, name in enumerate(BRANCHES):
-        for width in range(STEP, WIDEST + 1, STEP):
+        for width in range(STEP, MAX_WIDTH + 1, STEP):
             widths = list(layout.widths)
             widths[i] = width
             weights = _module_weights(layout.channels, widths)

@@ -1,6 +1,6 @@
-"""Table 1 as it is printed (C. Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842), and how it rounds.
+"""Table 1 as printed (C. Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842), and its roundings.
 
-Nothing here is recomputed: these are the paper's own figures, beside which `analyses.paper` puts those of a network.
+Nothing here is recomputed: these are the paper's own figures, which `conventions` compares with those of a network.
 """
 
 from collections.abc import Iterator
@@ -12,31 +12,34 @@ import msgspec
 
 from inception_lens.ops import format_shape
 
-Rounding = Literal["rounded", "cut", "rounded up"]
+FigureRounding = Literal["rounded", "truncated", "rounded up"]
 
-ROUNDINGS: tuple[Rounding, ...] = ("rounded", "cut", "rounded up")
+ROUNDINGS: tuple[FigureRounding, ...] = ("rounded", "truncated", "rounded up")
 UNITS = {"K": (1024, 1000), "M": (10**6, 2**20), "": (1,)}
-"""What a letter behind a figure can stand for."""
+"""Values that the letter after a figure can mean."""
 
 
 class PrintedRow(msgspec.Struct, frozen=True):
     """One row of the table."""
 
     type: str
+    """The first column, such as `inception (3a)`."""
     patch: str
     """Patch size and stride, such as `7x7/2`; empty where the table has none."""
     output: tuple[int, ...]
     """Height, width and channels."""
     depth: int
+    """Layers with weights on the longest path."""
     params: str
+    """Weights, such as `159K`; empty where the table has none."""
     ops: str
-    """Multiply-adds."""
+    """Multiply-adds, such as `128M`; empty where the table has none."""
     module: str
-    """What the row is called in the catalogue's `googlenet`: the part of its calls' names before the first `/`."""
+    """Name of the row in the catalogue's `googlenet`: the first part of its calls' names."""
 
     @property
     def label(self) -> str:
-        """What tells the row from the others."""
+        """Type and patch, which identify the row."""
         return f"{self.type}  {self.patch}".rstrip()
 
 
@@ -74,11 +77,12 @@ TABLE_1 = tuple(_parse(line) for line in _ROWS.strip().splitlines())
 
 
 class Convention(msgspec.Struct, frozen=True):
-    """One way to write a count as a printed figure."""
+    """A way to write a count as a printed figure."""
 
     unit: int
-    """What K or M stands for."""
-    rounding: Rounding
+    """Value of K or M."""
+    rounding: FigureRounding
+    """How the last digit is rounded."""
     biases: bool = False
     """Whether biases are counted with the weights."""
 
@@ -87,12 +91,12 @@ class Convention(msgspec.Struct, frozen=True):
 
 
 def unit_words(unit: int) -> str:
-    """What a letter stands for, in words: `K = 1024`."""
+    """The value of a letter in words, such as `K = 1024`."""
     return {1000: "K = 1000", 1024: "K = 1024", 10**6: "M = 10^6", 2**20: "M = 2^20", 1: ""}[unit]
 
 
 def parsed(printed: str) -> tuple[Fraction, str, int]:
-    """A printed figure: its number, its letter, and how many decimals it has."""
+    """Split a printed figure into its number, its letter and its number of decimals."""
     digits, letter = (printed[:-1], printed[-1]) if printed[-1:].isalpha() else (printed, "")
     return Fraction(digits), letter, len(digits.partition(".")[2])
 
@@ -104,14 +108,14 @@ def fits(printed: str, count: Fraction | int, biases: int | None = None) -> Iter
     for unit in UNITS[letter]:
         for more in (0,) if biases is None else (0, biases):
             exact = Fraction(count + more) * scale / unit
-            written = {"rounded": floor(exact + Fraction(1, 2)), "cut": floor(exact), "rounded up": ceil(exact)}
+            written = {"rounded": floor(exact + Fraction(1, 2)), "truncated": floor(exact), "rounded up": ceil(exact)}
             for rounding in ROUNDINGS:
                 if written[rounding] == number * scale and (not more or biases):
                     yield Convention(unit, rounding, bool(more))
 
 
-def told(conventions: tuple[Convention, ...]) -> str:
-    """Conventions in words, those of a kind together."""
+def describe(conventions: tuple[Convention, ...]) -> str:
+    """Conventions in words; roundings of the same unit are joined."""
     kinds: dict[tuple[int, bool], list[str]] = {}
     for each in conventions:
         kinds.setdefault((each.unit, each.biases), []).append(each.rounding)

@@ -1,4 +1,4 @@
-"""One branch with a 1x1 reduction and without it: the worked example, for any sizes."""
+"""One branch with and without a 1x1 reduction, for any sizes."""
 
 from __future__ import annotations
 
@@ -17,25 +17,30 @@ MAX_SIZE = 2**22
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a branch is made of: `in_channels` x `size` to `out_channels` maps of the same size."""
+    """A branch from `in_channels` to `out_channels` maps of the same size."""
 
     in_channels: int
+    """Channels that it reads."""
     out_channels: int
+    """Channels that it produces."""
     kernel: tuple[int, int]
+    """Height and width of the large kernel."""
     reduce: int
     """Channels of the 1x1 reduction."""
     size: tuple[int, int]
+    """Height and width of the map."""
     bias: bool = False
+    """Whether convolutions have biases."""
 
     def direct(self) -> Graph:
-        """The large kernel alone."""
+        """The large kernel without a reduction."""
         writer = self._writer()
         return writer.graph(
             [Output(writer.add(format_shape(self.kernel), self._large(), "input"))], about=About("direct")
         )
 
     def reduced(self) -> Graph:
-        """A 1x1 convolution to `reduce` channels, and the large kernel behind it."""
+        """A 1x1 convolution to `reduce` channels, followed by the large kernel."""
         writer = self._writer()
         x = writer.add(f"{format_shape(self.kernel)}_reduce", Conv2d(self.reduce, (1, 1), bias=self.bias), "input")
         return writer.graph([Output(writer.add(format_shape(self.kernel), self._large(), x))], about=About("reduced"))
@@ -48,15 +53,18 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BranchSavings(msgspec.Struct, frozen=True, kw_only=True):
-    """The two analyses of a branch."""
+    """The analyses of a branch with and without its reduction."""
 
     branch: Branch
+    """The branch."""
     direct: Analysis
+    """Without the reduction."""
     reduced: Analysis
+    """With the reduction."""
 
     @property
     def ratio(self) -> dict[str, float]:
-        """How many times more the large kernel alone takes."""
+        """Cost without the reduction divided by the cost with it, for `params` and `macs`."""
         return {key: getattr(self.direct.totals, key) / getattr(self.reduced.totals, key) for key in ("params", "macs")}
 
     def to_builtins(self) -> dict[str, Any]:
@@ -72,7 +80,7 @@ class BranchSavings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def branch_savings(branch: Branch) -> BranchSavings:
-    """Build both ways of a branch and analyse them.
+    """Build and analyse a branch with and without its reduction.
 
     Raises:
         ConfigError: a size is below 1 or above `MAX_SIZE`; `key` is its field.

@@ -1,4 +1,4 @@
-"""One width changed before it is changed for good, and a width swept through a range."""
+"""What-if: the effect of other widths; and sweeps of a width through a range."""
 
 from __future__ import annotations
 
@@ -19,29 +19,38 @@ from inception_lens.rewrites.widths import width_of, with_widths
 
 
 class WidthChange(NamedTuple):
-    """A layer, its width now, and the one that is asked about."""
+    """The width of a layer, before and after."""
 
     node: str
+    """Name of the layer."""
     now: int
+    """Its width in the network."""
     then: int
+    """The width to evaluate."""
 
 
 class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
-    """A network and the same one with some widths changed: `without` is the network as it is, `with` as it would be."""
+    """A network and the same network with other widths; `without` is the network as it is, `with` the changed one."""
 
     graph: Graph
+    """The network."""
     machine: Machine
+    """The machine of the roofline times."""
     network: Analysis
+    """The network as it is."""
     altered: Analysis
+    """The network with the changed widths."""
     widths: tuple[WidthChange, ...]
+    """The changed widths."""
     layers: tuple[ModuleChange, ...]
-    """The calls that cost something else."""
+    """Calls whose costs differ."""
     modules: tuple[ModuleChange, ...]
-    """The modules that do."""
+    """Modules whose costs differ."""
     total: CostChange
+    """Costs of the whole network."""
 
     def to_builtins(self) -> dict[str, Any]:
-        """For JSON; a saving below zero is a cost."""
+        """For JSON; a negative saving is an additional cost."""
         return head(self.graph, self.machine) | {
             "kind": "what-if",
             "changes": [each._asdict() for each in self.widths],
@@ -56,25 +65,29 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepPoint(NamedTuple):
-    """What a branch or network costs at one width."""
+    """The cost of a branch or network at one width."""
 
     value: int
+    """The width."""
     params: int
+    """Learned elements."""
     macs: int
+    """Multiply-accumulates of the forward pass."""
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
-    """A width through a range: one point for each value, in rising order."""
+    """A width swept through a range."""
 
     name: str
-    """Of the branch, or the network."""
+    """Name of the branch or network."""
     variable: str
-    """What is swept: `reduce`, or a node."""
+    """The swept width: `reduce` of a branch, or a node of a network."""
     points: tuple[SweepPoint, ...]
+    """One point per value, in ascending order."""
     own: int | None
-    """The width that it has now; a point of the sweep."""
+    """The current width, which is one of the points."""
     direct: SweepPoint | None
-    """Without the reduction that is swept, where it is one; its value is 0."""
+    """The cost without the swept layer if it is a reduction; its value is 0."""
 
     def to_builtins(self) -> dict[str, Any]:
         """For JSON, schema `inception-lens/sweep/1`."""
@@ -93,10 +106,10 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf:
-    """CostChange the widths of some layers and count both networks.
+    """Change the widths of some layers and count both networks.
 
     Raises:
-        GraphError: there is no such layer, or what follows it cannot take the new width.
+        GraphError: the layer does not exist, or a later layer cannot take the new width.
     """
     nodes = {node.name: node for node in graph.nodes}
     old, new = Counted(graph, machine), Counted(with_widths(graph, widths), machine)
@@ -123,10 +136,10 @@ def _differing(old: Mapping[str, CostFigures], new: Mapping[str, CostFigures]) -
 
 
 def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Sweep:
-    """A branch with its reduction through `values`, `own` marked.
+    """Sweep the reduction of a branch through `values` and its own width.
 
     Raises:
-        ConfigError: a size of the branch is wrong.
+        ConfigError: a size of the branch is out of range.
     """
     swept = sorted({*values, *([own] if own else [])})
     counted = [branch_savings(msgspec.structs.replace(branch, reduce=value)) for value in swept]
@@ -146,10 +159,10 @@ def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Swee
 
 
 def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
-    """A network with the width of one layer through `values`, and its own.
+    """Sweep the width of one layer of a network through `values` and its own width.
 
     Raises:
-        GraphError: there is no such layer, or what follows it cannot take one of the widths.
+        GraphError: the layer does not exist, or a later layer cannot take one of the widths.
     """
     own = next((width_of(each) for each in graph.nodes if each.name == node), None)
     points = [_point(with_widths(graph, {node: value}), value) for value in sorted({*values, *([own] if own else [])})]

@@ -1,4 +1,4 @@
-"""What a network, a module or a branch costs, in the figures that savings are told in."""
+"""Costs of a network, module or branch, in the figures that savings compare."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from inception_lens.ops import Shape
 
 
 class CostFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Costs of some calls; sums leave out what nobody knows, and `exact` says so."""
+    """Costs of some calls."""
 
     params: int
+    """Learned elements."""
     buffers: int
+    """Elements that are kept but not learned."""
     macs: int
+    """Multiply-accumulates of the forward pass."""
     flops: int
+    """FLOPs of the forward pass."""
     activation_bytes: int
-    """The sum of what every call takes anew."""
+    """Bytes that the calls allocate."""
     seconds: float
-    """The least time on the machine that the savings name, the calls one after the other."""
+    """Sum of the roofline times of the calls."""
     exact: bool = True
+    """Whether every cost is known; where one is not, the sums are lower bounds."""
     peak_activation_bytes: int | UnsetType = UNSET
-    """What is alive at once: of a whole network alone."""
+    """The largest total of activations alive at one time; for a whole network only."""
     output_shape: Shape | UnsetType = UNSET
-    """Of a module's last call."""
+    """Shape of the last call's output; for a module only."""
 
 
 INTEGERS = ("params", "buffers", "macs", "flops", "activation_bytes", "peak_activation_bytes")
@@ -38,17 +43,19 @@ RATIOS = ("params", "macs", "flops", "activation_bytes", "peak_activation_bytes"
 
 
 class CostChange(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "with"}):
-    """The figures of one place with a saving and without it."""
+    """Costs with a saving and without it."""
 
     using: CostFigures
+    """With the saving; `with` in JSON."""
     without: CostFigures
+    """Without the saving."""
 
     def saved(self, key: str) -> Any:
-        """How much less of `key` there is with the saving."""
+        """The cost `key` without the saving minus the cost with it."""
         return getattr(self.without, key) - getattr(self.using, key)
 
     def ratio(self, key: str) -> float | None:
-        """How many times more of `key` there is without the saving; None where there is none with it."""
+        """The cost `key` without the saving divided by the cost with it; None where the divisor is 0."""
         using = getattr(self.using, key)
         return getattr(self.without, key) / using if using else None
 
@@ -63,7 +70,7 @@ class CostChange(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "wi
 
 
 class Counted:
-    """A graph analysed, with its roofline, and sums over any of its calls."""
+    """A graph with its analysis and roofline, and sums over any of its calls."""
 
     def __init__(self, graph: Graph, machine: Machine) -> None:
         self.analysis: Analysis = analyze(graph)
@@ -85,15 +92,15 @@ class Counted:
         )
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of the names that this graph has, in the order of execution."""
+        """The names among `names` that this graph has, in the order of execution."""
         return tuple(sorted([name for name in names if name in self.position], key=self.position.__getitem__))
 
     def of(self, names: Iterable[str]) -> CostFigures:
-        """The calls of these names; those that this graph does not have are nothing."""
+        """Sum over the calls with these names; names that this graph does not have count nothing."""
         return self._sum([self.position[name] for name in names if name in self.position])
 
     def modules(self) -> dict[str, CostFigures]:
-        """The groups of `Analysis.by_module(1)`."""
+        """The modules of `Analysis.by_module(1)`."""
         groups: dict[str, list[int]] = {}
         for name, i in self.position.items():
             groups.setdefault(module_of(name), []).append(i)

@@ -1,4 +1,4 @@
-"""The savings of the family by name, each with its rewrites: what it has saved here, and what it would save."""
+"""The kinds of saving by name, each with its rewrites."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -16,30 +16,33 @@ from inception_lens.rewrites.reductions import naive_modules, reductions
 from inception_lens.rewrites.separable import dense_kernels, separable_kernels
 
 SavingDirection = Literal["saved", "possible"]
-"""Whether the network has the saving, and is compared with what it were without; or lacks it, and could have it."""
+"""`saved`: the network has the saving and is compared with its rewrite without it; `possible`: the other way."""
 
 
 class SavingKind(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of saving."""
+    """A kind of saving."""
 
     name: str
+    """The name that `--kind` takes."""
     title: str
+    """A one-line description."""
     source: str
+    """The paper and section that propose it."""
     without: Callable[[Graph], Plan] | None = None
-    """Finds where the network has it, and what would stand there without it."""
+    """Finds the sites that have the saving, and their replacement without it."""
     using: Callable[[Graph], Plan] | None = None
-    """Finds where the network lacks it, and what would stand there with it."""
+    """Finds the sites that lack the saving, and their replacement with it."""
     mode: Mode = "inference"
-    """That the network is built in; training where what is saved is what inference leaves out."""
+    """The mode of the graph to rewrite; training where the saving is a part that inference omits."""
     figures: tuple[str, ...] = ("params", "macs", "activation_bytes", "seconds")
-    """What tables tell of it."""
+    """The costs that tables show."""
     folds: bool = False
-    """Whether it is weights that are folded, so that both networks compute the same."""
+    """Whether weights are folded, so that both networks compute the same values."""
     places: bool = True
-    """Whether tables tell its places one by one, and not their modules alone."""
+    """Whether tables list every site, or modules only."""
 
     def finders(self) -> dict[SavingDirection, Callable[[Graph], Plan]]:
-        """The rewrites' plans by direction."""
+        """The functions that find the sites, by direction."""
         found: dict[SavingDirection, Callable[[Graph], Plan] | None] = {"saved": self.without, "possible": self.using}
         return {direction: find for direction, find in found.items() if find}
 
@@ -49,13 +52,13 @@ KINDS = {
     for kind in (
         SavingKind(
             name="reductions",
-            title="1x1 reductions in front of larger kernels",
+            title="1x1 reductions before larger kernels",
             source="arXiv 1409.4842, section 4",
             without=reductions,
         ),
         SavingKind(
             name="naive",
-            title="1x1 reductions in modules and behind their pools, without which the concatenations grow",
+            title="1x1 reductions in modules and after their pools, without which the concatenations grow",
             source="arXiv 1409.4842, Figure 2",
             without=naive_modules,
             places=False,
@@ -76,7 +79,7 @@ KINDS = {
         ),
         SavingKind(
             name="grid",
-            title="a stride inside a module in place of a pool behind it",
+            title="a stride inside a module in place of a pool after it",
             source="arXiv 1512.00567, section 5, CostFigures 9 and 10",
             without=strided_modules,
             figures=("macs", "activation_bytes", "seconds"),
@@ -84,14 +87,14 @@ KINDS = {
         ),
         SavingKind(
             name="separable",
-            title="depthwise and 1x1 in place of one convolution",
+            title="depthwise and 1x1 convolutions in place of one convolution",
             source="arXiv 1610.02357, section 1.2",
             without=separable_kernels,
             using=dense_kernels,
         ),
         SavingKind(
             name="global-pooling",
-            title="a mean over the map in place of fully connected layers",
+            title="global average pooling in place of fully connected layers",
             source="arXiv 1312.4400, section 3.2",
             without=pooled_heads,
             using=linear_heads,
@@ -118,12 +121,12 @@ KINDS = {
 
 
 def kinds_called(names: Sequence[str]) -> tuple[SavingKind, ...]:
-    """The kinds of these names, or every kind for `all`.
+    """The kinds with these names, or every kind for `all`.
 
     Raises:
-        ConfigError: there is no such kind.
+        ConfigError: a name is unknown.
     """
     for name in names:
         if name not in KINDS and name != "all":
-            raise ConfigError(f"`{name}` is no kind of saving{suggest(name, [*KINDS, 'all'])}")
+            raise ConfigError(f"`{name}` is not a kind of saving{suggest(name, [*KINDS, 'all'])}")
     return tuple(KINDS.values()) if "all" in names else tuple([KINDS[name] for name in dict.fromkeys(names)])

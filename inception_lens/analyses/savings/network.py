@@ -1,4 +1,4 @@
-"""What a network saves by the tricks of its family: the network and a rewrite of it, counted side by side."""
+"""Savings of a network: the network and a rewrite of it without the saving, both counted."""
 
 from __future__ import annotations
 
@@ -25,40 +25,52 @@ NONE = CostFigures(params=0, buffers=0, macs=0, flops=0, activation_bytes=0, sec
 
 
 class SiteChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One place that a rewrite changes, as a branch with a reduction and without it."""
+    """One place that a rewrite changes, such as a branch with and without its reduction."""
 
     name: str
-    """The node that people would call it by; of a reduction, the 1x1 convolution."""
+    """The node that names the place; the 1x1 convolution of a reduction."""
     module: str
+    """The module that contains it."""
     what: str
+    """The change in a few words."""
     nodes: tuple[str, ...]
-    """The nodes of the network that take part."""
+    """The nodes of the network that the rewrite changes."""
     becomes: tuple[str, ...]
-    """Those of the rewritten network in their place."""
+    """The nodes of the rewritten network that replace them."""
     channels: tuple[int, ...]
-    """Of a reduction: of the map that it reads, and its own."""
+    """Input and output channels of a reduction; empty for other kinds."""
     change: CostChange
+    """Costs with and without the saving."""
 
 
 class ModuleChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One module, or one part of the network that has no module, by the first part of its nodes' names."""
+    """One module: the nodes with the same first part of their names."""
 
     name: str
+    """First part of the names."""
     change: CostChange
+    """Costs with and without the saving."""
 
 
 class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One kind of saving in one network: the network, its rewrite, and where they differ."""
+    """One kind of saving in one network: the network, its rewrite, and their differences."""
 
     kind: SavingKind
+    """The kind of saving."""
     direction: SavingDirection
+    """Whether the network has the saving or could have it."""
     network: Analysis
+    """The network as it is."""
     rewritten: Analysis
+    """The network without the saving, or with it if it lacks it."""
     sites: tuple[SiteChange, ...]
+    """Every place that the rewrite changes."""
     modules: tuple[ModuleChange, ...]
     """Every module of either network, in the order of execution."""
     skipped: tuple[SkippedSite, ...]
+    """Places that the rewrite does not fit, with the reasons."""
     total: CostChange
+    """Costs of the whole network with and without the saving."""
 
     def to_builtins(self) -> dict[str, Any]:
         """For JSON: exact integers."""
@@ -80,49 +92,55 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Refused(NamedTuple):
-    """A kind of saving that has sites in the network, and what in it does not take their rewrite."""
+    """A kind of saving with sites in the network whose rewrite the network cannot take."""
 
     kind: str
+    """Name of the kind."""
     direction: SavingDirection
+    """Direction of the rewrite."""
     reason: str
+    """Why the rewrite is impossible."""
 
 
 class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """All savings that were requested for, of one network on one machine."""
+    """The requested savings of one network on one machine."""
 
     network: Analysis
+    """The network."""
     machine: Machine
+    """The machine of the roofline times."""
     requested: tuple[SavingKind, ...]
+    """The requested kinds."""
     savings: tuple[Saving, ...]
-    """Those with a site, or with one that was left alone; a kind can be there twice, once for each direction."""
+    """Kinds with a site or a skipped site; a kind can appear once per direction."""
     refused: tuple[Refused, ...] = ()
-    """Those whose rewrite something in the network does not take."""
+    """Kinds whose rewrite is impossible in this network."""
 
     @property
     def graph(self) -> Graph:
-        """The network."""
+        """The analysed graph."""
         return self.network.graph
 
     @cached_property
     def missing(self) -> tuple[SavingKind, ...]:
-        """Kinds that were requested for and have no site in the network."""
+        """Requested kinds without a site in the network."""
         there = {saving.kind.name for saving in self.savings if saving.sites} | {each.kind for each in self.refused}
         return tuple(kind for kind in self.requested if kind.name not in there)
 
     def of(self, kind: str, direction: SavingDirection | None = None) -> Saving | None:
-        """The saving of that kind, where there is one."""
+        """The saving of that kind; None if the network has none."""
         found = (each for each in self.savings if each.kind.name == kind and direction in (None, each.direction))
         return next(found, None)
 
     def to_builtins(self) -> dict[str, Any]:
         """For JSON, schema `inception-lens/savings/1`.
 
-        With the default kinds, the fields of the reductions stand at the top and those of the naive network under
+        With the default kinds, the keys of the reductions are at the top level and those of the naive network under
         `naive`; otherwise each kind is an entry of `savings`.
         """
         record: dict[str, Any] = head(self.graph, self.machine)
         if tuple(kind.name for kind in self.requested) == DEFAULT_KINDS:
-            reductions, naive = (self._told(name) for name in DEFAULT_KINDS)
+            reductions, naive = (self._record(name) for name in DEFAULT_KINDS)
             record |= (reductions or {}) | {"naive": naive}
         else:
             record["savings"] = [saving.to_builtins() for saving in self.savings]
@@ -130,8 +148,8 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         record["refused"] = [each._asdict() for each in self.refused]
         return record
 
-    def _told(self, kind: str) -> dict[str, Any] | None:
-        """One kind for JSON: no savings where there is no site, None where the network does not take the rewrite."""
+    def _record(self, kind: str) -> dict[str, Any] | None:
+        """One kind for JSON: an empty saving where there is no site, None where the rewrite is impossible."""
         if kind in [each.kind for each in self.refused]:
             return None
         return (self.of(kind) or _nothing(self, kind)).to_builtins()
@@ -142,12 +160,12 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def as_json(record: dict[str, Any], indent: int = 2) -> str:
-    """A record as people can still read it."""
+    """Encode a record as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
 
 def head(graph: Graph, machine: Machine) -> dict[str, Any]:
-    """What the JSON of every savings run begins with."""
+    """The keys that the JSON of every savings result starts with."""
     return {
         **analysis.head(graph, SCHEMA),
         "machine": msgspec.to_builtins(machine),
@@ -155,16 +173,16 @@ def head(graph: Graph, machine: Machine) -> dict[str, Any]:
 
 
 def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[SavingKind], machine: Machine) -> Savings:
-    """Rewrite a network for each kind, in every direction that it has sites in, and count both networks.
+    """Rewrite a network for each kind, in every direction in which it has sites, and count both networks.
 
     Args:
-        graphs: the network in inference mode and, where a kind asks for it, in training mode; all are counted as at
-            inference.
-        kinds: what to find.
-        machine: whose roofline times are told.
+        graphs: the network in inference mode and, where a kind needs it, in training mode; both are counted as
+            inference networks.
+        kinds: the kinds of saving to find.
+        machine: the machine of the roofline times.
 
     Raises:
-        GraphError: the network takes none of the rewrites that it has sites for.
+        GraphError: none of the rewrites that have sites is possible.
     """
     networks = {
         mode: Counted(msgspec.structs.replace(graph, mode="inference"), machine) for mode, graph in graphs.items()
@@ -193,7 +211,7 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[SavingKind], machine: 
 
 def _saving(kind: SavingKind, direction: SavingDirection, network: Counted, plan: Plan, machine: Machine) -> Saving:
     new = Counted(rewritten(network.analysis.graph, plan), machine)
-    if kind.mode == "training":  # what inference leaves out was built first: the rewrite is the network
+    if kind.mode == "training":  # the training graph has the heads, so the rewrite is the inference network
         network, new = new, network
     sites = []
     for site in plan.sites:
@@ -234,6 +252,6 @@ def _change(direction: SavingDirection, network: CostFigures, new: CostFigures) 
 
 
 def _nothing(given: Savings, kind: str) -> Saving:
-    """The saving of a kind that has no site: both networks are the same."""
+    """The saving of a kind without sites: both networks are equal."""
     found = next(each for each in given.requested if each.name == kind)
     return _saving(found, "saved", Counted(given.graph, given.machine), Plan(()), given.machine)

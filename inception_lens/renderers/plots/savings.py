@@ -1,4 +1,4 @@
-"""CostFigures of savings: what each module costs with them and without, and a width swept through a range."""
+"""Figures of savings: what each module costs with them and without, and a width swept through a range."""
 
 from __future__ import annotations
 

@@ -40,16 +40,17 @@ RECOMPUTED = {
     "loss3": (1_024_000, 1_025_000, 1_024_000),
 }
 PARAMS = {
-    "conv2": {("rounded", False), ("cut", False), ("rounded up", False), ("rounded", True), ("cut", True)},
-    "inception_3a": {("cut", False), ("cut", True)},
+    "conv2": {("rounded", False), ("truncated", False), ("rounded up", False), ("rounded", True), ("truncated", True)},
+    "inception_3a": {("truncated", False), ("truncated", True)},
     "inception_3b": {("rounded", True), ("rounded up", True)},
-    "loss3": {("rounded", False), ("cut", False), ("rounded up", False), ("cut", True)},
+    "loss3": {("rounded", False), ("truncated", False), ("rounded up", False), ("truncated", True)},
 }
 OPS = {
-    "conv2": {"rounded", "rounded up"}, "inception_3a": {"rounded", "cut"}, "inception_3b": {"rounded", "cut"},
-    "inception_4a": {"cut"}, "inception_4b": {"rounded", "rounded up"}, "inception_4c": {"rounded", "rounded up"},
+    "conv2": {"rounded", "rounded up"}, "inception_3a": {"rounded", "truncated"},
+    "inception_3b": {"rounded", "truncated"},
+    "inception_4a": {"truncated"}, "inception_4b": {"rounded", "rounded up"}, "inception_4c": {"rounded", "rounded up"},
     "inception_4d": {"rounded", "rounded up"}, "inception_4e": {"rounded", "rounded up"},
-    "inception_5b": {"rounded", "rounded up"}, "loss3": {"rounded", "cut"},
+    "inception_5b": {"rounded", "rounded up"}, "loss3": {"rounded", "truncated"},
 }  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def test_what_is_known_of_the_rest_is_found_too() -> None:
     assert conv1.ops.note == "a separable 7x7 with depth multiplier 8 costs 34,019,328 MACs"
     for module, widths in (("inception_4a", "a 5x5 of 40 gives both"), ("inception_5a", "no single one gives both")):
         note = row(PAPERS, module).params.note
-        assert "the row's two figures fit each other, as if counted for other widths" in note
+        assert "the two figures of the row agree with each other, as if counted for other widths" in note
         assert widths in note
     off = {"4a": "2.8 K less", "4b": "1.0 K less", "4c": "34.5 K less", "4d": "10.5 K less", "4e": "7.0 K less"}
     for name, words in {**off, "5a": "54.0 K more", "5b": "21.0 K less"}.items():
@@ -95,7 +96,7 @@ def test_the_paper_deviates_in_known_ways_only() -> None:
     assert verdicts == {found.module: "known" if found.module in known else "reproduced" for found in TABLE_1}
     assert PAPERS.holds
     assert (PAPERS.weights, PAPERS.biases, PAPERS.macs) == (6_990_272, 8_280, 1_582_671_872)
-    assert PAPERS.table.best_params == (Convention(1024, "cut"), 3)
+    assert PAPERS.table.best_params == (Convention(1024, "truncated"), 3)
     assert PAPERS.table.best_ops == (Convention(10**6, "rounded"), 9)
 
 
@@ -143,8 +144,8 @@ def test_other_networks_are_told_by_row(model: str, overrides: dict[str, str], r
 
 def test_a_layer_that_differs_is_named() -> None:
     found = row(check(**{"inception_3a/5x5_reduce": "24"}), "inception_3a")
-    assert found.unlike == ("inception_3a/5x5_reduce has a width of 24, not 16",)
-    kernel = row(check("googlenet@torchvision"), "inception_3a").unlike
+    assert found.deviations == ("inception_3a/5x5_reduce has a width of 24, not 16",)
+    kernel = row(check("googlenet@torchvision"), "inception_3a").deviations
     assert kernel == ("inception_3a/5x5_branch_3x3 has a kernel of 3x3, not 5x5",)
 
 
@@ -156,26 +157,30 @@ def test_any_network_can_be_put_beside_it(model: str) -> None:
 
 
 def test_fits_is_exact() -> None:
-    assert {str(each) for each in fits("2.7K", 2712)} == {"K = 1000, rounded", "K = 1000, cut", "K = 1024, rounded up"}
+    assert {str(each) for each in fits("2.7K", 2712)} == {
+        "K = 1000, rounded",
+        "K = 1000, truncated",
+        "K = 1024, rounded up",
+    }
     assert not list(fits("112K", 112 * 1024 + 1024))
-    assert [each.rounding for each in fits("1M", 10**6)][:3] == ["rounded", "cut", "rounded up"]
+    assert [each.rounding for each in fits("1M", 10**6)][:3] == ["rounded", "truncated", "rounded up"]
 
 
 def test_what_the_article_says() -> None:
-    said = {each.topic: (each.said, each.found, each.standing) for each in PAPERS.statements}
-    assert said["96 filters of 5x5 on 28x28x192"] == ("460,800 weights", "460,800 weights", "holds")
-    assert said["the same behind 32 filters of 1x1"] == ("82,944 weights", "82,944 weights", "holds")
-    assert said["the saving"] == ("1/5.5", "1/5.56", "holds")
-    assert said["P1"] == ("56", "56", "holds")
-    assert said["C2, layers"][2] == said["3a, pool branch"][2] == said["3b, pool branch"][2] == "corrected"
-    assert said["C2, layers"][1] == "two: of 4,096 and 110,592 weights"
-    assert said["padding marks"][2] == "holds"
-    assert said["average pooling"][2] == "unchecked"
+    claims = {each.topic: (each.claim, each.found, each.verdict) for each in PAPERS.statements}
+    assert claims["96 filters of 5x5 on 28x28x192"] == ("460,800 weights", "460,800 weights", "holds")
+    assert claims["the same after 32 filters of 1x1"] == ("82,944 weights", "82,944 weights", "holds")
+    assert claims["the saving"] == ("1/5.5", "1/5.56", "holds")
+    assert claims["P1"] == ("56", "56", "holds")
+    assert claims["C2, layers"][2] == claims["3a, pool branch"][2] == claims["3b, pool branch"][2] == "corrected"
+    assert claims["C2, layers"][1] == "two: of 4,096 and 110,592 weights"
+    assert claims["padding marks"][2] == "holds"
+    assert claims["average pooling"][2] == "unchecked"
     notes = {each.topic: each.note for each in PAPERS.statements}
     assert "down is 55" in notes["P1"]
     assert "the ratio is 5.5556" in notes["the saving"]
     assert "331,776" in notes["3a, pool branch"]
-    assert "2 before and 3 behind" in notes["padding marks"]
+    assert "2 before and 3 after" in notes["padding marks"]
 
 
 @pytest.mark.parametrize(
@@ -194,12 +199,12 @@ def test_a_network_that_is_not_the_article_s(overrides: dict[str, str], topic: s
         found = check(**overrides)
     except il.InceptionLensError as error:
         pytest.fail(str(error))
-    assert {each.topic: each.standing for each in found.statements}[topic] == "differs"
+    assert {each.topic: each.verdict for each in found.statements}[topic] == "differs"
     assert not found.holds
 
 
 def test_a_network_without_heads_leaves_them_unchecked() -> None:
     graph: Graph = il.load("googlenet")
     found = check_paper(graph, graph)
-    assert {each.topic: each.standing for each in found.statements}["heads on 4a and 4d"] == "unchecked"
+    assert {each.topic: each.verdict for each in found.statements}["heads on 4a and 4d"] == "unchecked"
     assert found.holds

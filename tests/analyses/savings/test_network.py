@@ -202,7 +202,7 @@ def test_what_nobody_knows_is_said() -> None:
 
 
 def test_kinds_and_machines_that_are_not_there() -> None:
-    with pytest.raises(ConfigError, match=r"`reduction` is no kind of saving .did you mean `reductions`"):
+    with pytest.raises(ConfigError, match=r"`reduction` is not a kind of saving .did you mean `reductions`"):
         il.savings("googlenet", kinds=["reduction"])
     with pytest.raises(ConfigError, match="`h20` is not a known machine"):
         il.savings("googlenet", machine="h20")
