@@ -1,4 +1,4 @@
-"""Batch norm folded into the layer before it, as it is at inference (arXiv 1502.03167, section 3.1, equation 11 on)."""
+"""Batch norm folded into the preceding layer at inference (arXiv 1502.03167, section 3.1, equation 11 ff.)."""
 
 import msgspec
 
@@ -11,10 +11,10 @@ Weighted = Convolution | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d | L
 
 
 def with_folded_batch_norms(graph: Graph) -> Graph:
-    """A batch norm that alone reads a convolution or linear layer goes, and that layer has a bias.
+    """Remove a batch norm that is the only reader of a convolution or linear layer, and give that layer a bias.
 
     With the norm's mean m, variance v, scale g and shift b, a weight w becomes w g / sqrt(v + eps) for each channel,
-    and a bias c becomes (c - m) g / sqrt(v + eps) + b: the same function, as the statistics stand still at inference.
+    and a bias c becomes (c - m) g / sqrt(v + eps) + b. The function is the same, since the statistics are fixed.
     """
     return rewritten(graph, folded_batch_norms(graph))
 
@@ -28,13 +28,13 @@ def folded_batch_norms(graph: Graph) -> Plan:
             continue
         layer = structure.nodes.get(norm.inputs[0])
         if layer is None or not isinstance(layer.op, Weighted):
-            skipped.append(SkippedSite(norm.name, "what it reads is no convolution or linear layer"))
+            skipped.append(SkippedSite(norm.name, "its input is not a convolution or linear layer"))
         elif structure.only_reader(layer) is None:
-            skipped.append(SkippedSite(norm.name, f"something else reads `{layer.name}` as well"))
+            skipped.append(SkippedSite(norm.name, f"`{layer.name}` has other readers"))
         elif not structure.shared.isdisjoint((layer.name, norm.name)):
-            skipped.append(SkippedSite(norm.name, f"`{layer.name}` or its norm shares its tensors with another call"))
+            skipped.append(SkippedSite(norm.name, f"`{layer.name}` or its norm shares tensors with another call"))
         elif not norm.op.track:
-            skipped.append(SkippedSite(norm.name, "it keeps no statistics, so that it never stands still"))
+            skipped.append(SkippedSite(norm.name, "it keeps no running statistics"))
         else:
             new = Node(
                 layer.name,
@@ -55,5 +55,5 @@ def folded_batch_norms(graph: Graph) -> Plan:
 
 
 def _bias(norm: Node) -> str:
-    """The name of the bias that takes the place of a norm's shift."""
+    """Name of the bias that replaces the norm's shift."""
     return norm.parameters[-3] if len(norm.parameters) > 2 else f"{norm.name}.bias"

@@ -1,4 +1,4 @@
-"""The one form that graphs from different sources share where they compute the same."""
+"""The canonical form: equal for graphs of different sources that compute the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -7,24 +7,24 @@ import msgspec
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Input, Node, Output, output_name
-from inception_lens.ops import Op, Pad, Padding
+from inception_lens.ops import Op, Pad, Padding, Shape
 from inception_lens.ops.window import Rounding, explicit_padding, output_size
 
-Pairs = Sequence[tuple[int, int]]
-Sizes = tuple[int, ...]
+PaddingPairs = Sequence[tuple[int, int]]
+"""Padding before and after, per axis."""
 
 ROUNDINGS: tuple[Rounding, ...] = ("floor", "ceil", "trunc", "ceil_unclipped")
-"""The plainest first."""
+"""In order of preference."""
 
 
 def canonical(graph: Graph) -> Graph:
-    """The same network with every convention of its source taken out.
+    """The same network without the conventions of its source.
 
-    SAME padding becomes the explicit padding that it means on this input, the rounding of a pool the plainest that
-    makes as many windows of it, and a pad in front of a convolution or a
-    pool, of zeros or of what a maximum never is, becomes theirs. A call whose tensors nobody shares names none. The
-    graph's inputs are called `input`, `input_1` and so on; nodes keep their names, but that a folded call goes by the
-    module that it makes with its pad.
+    SAME padding becomes explicit for this input. The rounding of a pool becomes the first of `ROUNDINGS` that gives as
+    many windows. A Pad before a convolution or pool is folded into it, if it pads with zeros, or with minus infinity
+    before a max pool. Calls whose tensors are not shared have no tensor names. Inputs are called `input`, `input_1`
+    and so on. Nodes keep their names, except that a folded call takes the name of the module that it forms with its
+    Pad.
     """
     renamed = {each.name: output_name("input", i).replace(":", "_") for i, each in enumerate(graph.inputs)}
     inputs = [Input(renamed[each.name], each.type) for each in graph.inputs]
@@ -46,8 +46,10 @@ def canonical(graph: Graph) -> Graph:
         if name != node.name:
             renamed[node.name] = name
     outputs = [Output(_named(each.node, renamed), each.loss_weight) for each in graph.outputs]
-    made = Graph.of(inputs, _without_own_names(nodes), outputs, graph.mode)
-    return msgspec.structs.replace(made, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, about=graph.about)
+    result = Graph.of(inputs, _without_own_names(nodes), outputs, graph.mode)
+    return msgspec.structs.replace(
+        result, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, about=graph.about
+    )
 
 
 def _readers(graph: Graph) -> dict[str, int]:
@@ -63,38 +65,38 @@ def _named(name: str, renamed: Mapping[str, str]) -> str:
 
 
 def _explicit(op: Op, map_size: tuple[int, ...]) -> Op:
-    """The operation with SAME padding worked out for this map, and a pair of equal paddings as one number."""
+    """The operation with SAME padding size explicit for this map, and a pair of equal paddings as one number."""
     padding: Padding | None = getattr(op, "padding", None)
     if isinstance(op, Pad) or not padding:
         return op
     return _padded(op, _pairs(op, map_size), map_size)
 
 
-def _pairs(op: Op, map_size: Sizes) -> Pairs:
+def _pairs(op: Op, map_size: Shape) -> PaddingPairs:
     window: Any = op
     return explicit_padding(map_size, window.kernel_size, window.stride, window.padding, _dilation(op))
 
 
-def _dilation(op: Any) -> Sizes:
+def _dilation(op: Any) -> Shape:
     return getattr(op, "dilation", ()) or (1,) * len(op.kernel_size)
 
 
-def _padded(op: Any, pairs: Pairs, map_size: Sizes) -> Op:
-    """The operation with this padding, and with the first rounding that makes as many windows of the map."""
+def _padded(op: Any, pairs: PaddingPairs, map_size: Shape) -> Op:
+    """The operation with this padding, and with the first rounding that gives as many windows of the map."""
     padding = tuple([a if a == b else (a, b) for a, b in pairs])
     changes: dict[str, Any] = {"padding": padding}
     if hasattr(op, "rounding"):
         window = (map_size, op.kernel_size, op.stride, padding, _dilation(op))
-        made = output_size(*window, "floor" if op.padding == "same" else op.rounding)
-        changes["rounding"] = next(each for each in ROUNDINGS if _windows(window, each) == made)
-        # A maximum reads nothing beyond the map: what only the last windows reach is their rounding's, no padding.
+        size = output_size(*window, "floor" if op.padding == "same" else op.rounding)
+        changes["rounding"] = next(each for each in ROUNDINGS if _windows(window, each) == size)
+        # Padding after the map never holds a maximum: if only the last windows reach it, it is a rounding.
         plain = tuple([before for before, _ in pairs])
-        if "MaxPool" in op.kind and plain != padding and _windows((*window[:3], plain, window[4]), "ceil") == made:
+        if "MaxPool" in op.kind and plain != padding and _windows((*window[:3], plain, window[4]), "ceil") == size:
             changes = {"padding": plain, "rounding": "ceil"}
     return cast(Op, msgspec.structs.replace(op, **changes))
 
 
-def _windows(window: tuple[Any, ...], rounding: Rounding) -> Sizes | None:
+def _windows(window: tuple[Any, ...], rounding: Rounding) -> Shape | None:
     try:
         return output_size(*window, rounding)
     except ShapeError:
@@ -102,7 +104,7 @@ def _windows(window: tuple[Any, ...], rounding: Rounding) -> Sizes | None:
 
 
 def _with_pad(node: Node, graph: Graph, pad: Node) -> Op | None:
-    """The operation of a call together with the pad in front of it, where that pads as its window does."""
+    """The operation of a call with the Pad before it folded in; None where the Pad differs from window padding."""
     op, before = node.op, pad.op
     assert isinstance(before, Pad)
     windowed = op.category in ("conv", "pool") and hasattr(op, "kernel_size")
@@ -120,7 +122,7 @@ def _with_pad(node: Node, graph: Graph, pad: Node) -> Op | None:
 
 
 def _without_own_names(nodes: Iterable[Node]) -> list[Node]:
-    """Calls that alone read a tensor call it by no name."""
+    """Drop the tensor names of calls that share no tensor."""
     nodes = list(nodes)
     counts: dict[str, int] = {}
     for node in nodes:

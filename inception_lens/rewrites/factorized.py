@@ -1,4 +1,4 @@
-"""One large kernel as two smaller ones behind each other, and back (arXiv 1512.00567, sections 3.1 and 3.2)."""
+"""One large kernel as two consecutive smaller ones, and back (arXiv 1512.00567, sections 3.1 and 3.2)."""
 
 from collections.abc import Callable
 from math import sqrt
@@ -7,39 +7,39 @@ import msgspec
 
 from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import LocalResponseNorm, Padding, format_shape
+from inception_lens.ops import LocalResponseNorm, Padding, Shape, format_shape
 from inception_lens.ops.window import explicit_padding
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, dense, fresh
 
-Sizes = tuple[int, ...]
-Kernels = tuple[Sizes, Sizes]
+Kernels = tuple[Shape, Shape]
+"""Sizes of the first and second kernel."""
 
 
 def with_3x3_pairs(graph: Graph) -> Graph:
-    """Every 5x5 becomes two 3x3, as in Inception V2: what it pads is shared out, its stride is the second's.
+    """Replace every 5x5 by two 3x3, as in Inception V2; the padding is divided and the second has the stride.
 
-    From C_in to C_out channels they go in two equal steps, sqrt(C_in C_out) between them, and the norm and activation
-    of the 5x5 stand behind both (section 3.1, which finds that a ReLU in the middle is better than none).
+    The width between them is sqrt(C_in C_out). The norm and activation of the 5x5 follow both (section 3.1, which
+    finds that a ReLU in the middle is better than none).
     """
     return rewritten(graph, five_by_five(graph))
 
 
 def without_3x3_pairs(graph: Graph) -> Graph:
-    """Two 3x3 behind each other, norm and activation of the first aside, become one 5x5 with the second's channels.
+    """Replace two consecutive 3x3 by one 5x5 with the second's channels; the first's norm and activation are dropped.
 
-    The first must have a stride of 1 and no other reader. Of three in a row, the first two become one.
+    The first must have a stride of 1 and no other reader. Of three in a row, the first two are replaced.
     """
     return rewritten(graph, pairs_of_3x3(graph))
 
 
 def with_asymmetric_pairs(graph: Graph) -> Graph:
-    """Every square nxn kernel becomes 1xn and nx1, as in Inception V3; all else as `with_3x3_pairs` has it."""
+    """Replace every square nxn kernel by 1xn and nx1, as in Inception V3; the rest as in `with_3x3_pairs`."""
     return rewritten(graph, square_kernels(graph))
 
 
 def without_asymmetric_pairs(graph: Graph) -> Graph:
-    """1xn and nx1 behind each other, in either order, become one nxn with the second's channels."""
+    """Replace consecutive 1xn and nx1, in either order, by one nxn with the second's channels."""
     return rewritten(graph, asymmetric_pairs(graph))
 
 
@@ -63,12 +63,12 @@ def asymmetric_pairs(graph: Graph) -> Plan:
     return _merged(graph, lambda first, second: first == second[::-1] and sorted(first)[0] == 1 < sorted(first)[1])
 
 
-def _threes(kernel: Sizes) -> Sizes:
+def _threes(kernel: Shape) -> Shape:
     return (3,) * len(kernel)
 
 
-def _split(graph: Graph, kernels_for: Callable[[Sizes], Kernels | None]) -> Plan:
-    """A site for each 2-d convolution that `kernels_for` names two kernels for."""
+def _split(graph: Graph, kernels_for: Callable[[Shape], Kernels | None]) -> Plan:
+    """A site for each 2-d convolution for which `kernels_for` returns two kernels."""
     structure = Structure(graph)
     sites, skipped = [], []
     for node in graph.nodes:
@@ -88,12 +88,12 @@ def _split(graph: Graph, kernels_for: Callable[[Sizes], Kernels | None]) -> Plan
 
 
 def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...] | str:
-    """Two convolutions in place of one, with the norm and activation of the one between them; or why not."""
+    """Two convolutions in place of one, with its norm and activation between them; or the reason why not."""
     if node.name in structure.shared:
-        return "it shares its weights with another call"
+        return "it shares weights with another call"
     op = node.op
     assert isinstance(op, Convolution)
-    first_pads, second_pads = _shared_out(op.padding, kernels)
+    first_pads, second_pads = _divided(op.padding, kernels)
     steps = [tuple([s if k > 1 else 1 for s, k in zip(op.stride, kernel, strict=True)]) for kernel in kernels]
     if kernels[0] == kernels[1]:
         steps[0] = (1,) * len(op.stride)
@@ -107,7 +107,7 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
     between = [first]
     for follower in structure.followers(node):
         if isinstance(follower.op, LocalResponseNorm):
-            continue  # it stands behind a few layers of a stem, not behind each
+            continue  # it follows a few layers of a stem, not every layer
         name = fresh(structure, f"{first.name}/{follower.name.rpartition('/')[2]}")
         between.append(Node(name, follower.op, (between[-1].name,)))
     second = Node(
@@ -120,12 +120,12 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
     except ShapeError as error:
         return str(error)
     if shape != structure.shape(node.name):
-        return f"the pair would make {format_shape(shape)}, not {format_shape(structure.shape(node.name))}"
+        return f"the output of the pair is {format_shape(shape)}, not {format_shape(structure.shape(node.name))}"
     return (*between, second)
 
 
-def _shared_out(padding: Padding, kernels: Kernels) -> tuple[Padding, Padding]:
-    """The padding of the first and of the second kernel: as much as each can use of it, the first the rest."""
+def _divided(padding: Padding, kernels: Kernels) -> tuple[Padding, Padding]:
+    """Divide the padding between the two kernels in proportion to their sizes; the first gets the rest."""
     if padding == "same":
         return "same", "same"
     seconds, firsts = [], []
@@ -139,8 +139,8 @@ def _shared_out(padding: Padding, kernels: Kernels) -> tuple[Padding, Padding]:
     return tuple(firsts), tuple(seconds)
 
 
-def _merged(graph: Graph, together: Callable[[Sizes, Sizes], bool]) -> Plan:
-    """A site for each two dense 2-d convolutions behind each other whose kernels go `together`."""
+def _merged(graph: Graph, together: Callable[[Shape, Shape], bool]) -> Plan:
+    """A site for each pair of consecutive dense 2-d convolutions whose kernels satisfy `together`."""
     structure = Structure(graph)
     sites, skipped, taken = [], [], set()
     for node in graph.nodes:
@@ -167,9 +167,9 @@ def _merged(graph: Graph, together: Callable[[Sizes, Sizes], bool]) -> Plan:
 
 
 def _whole(structure: Structure, node: Node, second: Node) -> Node | str:
-    """One convolution in place of two, which keeps the second's name; or why not."""
+    """One convolution with the second's name in place of two; or the reason why not."""
     if not structure.shared.isdisjoint((node.name, second.name)):
-        return "it shares its weights with another call"
+        return "it shares weights with another call"
     first, op = node.op, second.op
     assert isinstance(first, Convolution)
     assert isinstance(op, Convolution)
@@ -186,7 +186,7 @@ def _whole(structure: Structure, node: Node, second: Node) -> Node | str:
         return str(error)
     if shape != structure.shape(second.name):
         return (
-            f"one {format_shape(kernel)} would make {format_shape(shape)}, "
+            f"the output of one {format_shape(kernel)} is {format_shape(shape)}, "
             f"not {format_shape(structure.shape(second.name))}"
         )
     return msgspec.structs.replace(second, op=whole, inputs=node.inputs)

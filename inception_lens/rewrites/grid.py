@@ -1,4 +1,4 @@
-"""Where a map is halved: behind a module, or inside it (arXiv 1512.00567, section 5, Figures 9 and 10)."""
+"""Grid reduction after a module or inside it (arXiv 1512.00567, section 5, Figures 9 and 10)."""
 
 import msgspec
 
@@ -10,19 +10,19 @@ from inception_lens.rewrites.structure import Convolution, Structure, follows, f
 
 
 def with_strided_branches(graph: Graph) -> Graph:
-    """A pool with a stride alone behind a concatenation goes; each branch takes the stride in its last window instead.
+    """Remove a strided pool that is the only reader of a concatenation; the last window of each branch gets the stride.
 
-    In a branch that ends in a 1x1 convolution behind a pool, it takes the place of that pool. This is Figure 10: the
-    work of the last layers falls by the stride in each dimension.
+    In a branch that ends in a 1x1 convolution after a pool, that pool gets the stride. This is Figure 10: the work of
+    the last layers falls by the stride in each dimension.
     """
     return rewritten(graph, pooled_modules(graph))
 
 
 def without_strided_branches(graph: Graph) -> Graph:
-    """A module whose branches all end in a window of one stride gives it up to a pool behind its concatenation.
+    """Move the common stride of a module's branches into a pool after its concatenation.
 
-    Convolutions take a stride of 1 and keep the map's size; a branch that is a pool alone is the map itself, and that
-    pool stands behind the concatenation. This is the right of Figure 9: the same widths and weights, more work.
+    Convolutions get a stride of 1 and keep the size of the map. A branch that is only a pool becomes the map itself,
+    and its pool moves after the concatenation. This is the right of Figure 9: the same widths and weights, more work.
     """
     return rewritten(graph, strided_modules(graph))
 
@@ -35,7 +35,7 @@ def pooled_modules(graph: Graph) -> Plan:
         pool = structure.behind(join) if is_join(join) else None
         if pool is None or pool.op.category != "pool" or max(_stride(pool.op)) < 2:
             continue
-        if max(structure.shape(pool.name)[2:]) == 1:  # the mean of a head
+        if max(structure.shape(pool.name)[2:]) == 1:  # global pooling of a head
             continue
         found = [_strided(structure, name, pool) for name in join.inputs]
         reasons = [each for each in found if isinstance(each, str)]
@@ -56,17 +56,17 @@ def pooled_modules(graph: Graph) -> Plan:
 
 
 def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
-    """The window that takes the stride of `pool` in the branch that ends in `name`; or why there is none."""
+    """The window that gets the stride of `pool` in the branch that ends in `name`; or the reason why not."""
     node = _window(structure, name)
     if node is None:
-        return f"the branch of `{name}` ends in no window of its own"
+        return f"the branch of `{name}` does not end in a window of its own"
     before = structure.nodes.get(node.inputs[0])
     if max(node.op.kernel_size) == 1 and before is not None and before.op.category == "pool":  # type: ignore[attr-defined]
         if structure.only_reader(before) is None:
             return f"`{before.name}` has other readers"
         node = before
     if node.name in structure.shared or max(_stride(node.op)) > 1:
-        return f"`{node.name}` has a stride already, or shares its weights"
+        return f"`{node.name}` has a stride already, or shares weights"
     op = pool.op if node.op.category == "pool" else msgspec.structs.replace(node.op, stride=_stride(pool.op))
     try:
         size = op.output_shape(structure.shape(node.inputs[0]))[2:]
@@ -74,8 +74,8 @@ def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
         return str(error)
     if size != structure.shape(pool.name)[2:]:
         return (
-            f"`{node.name}` would make {format_shape(size)}, the pool "
-            f"makes {format_shape(structure.shape(pool.name)[2:])}"
+            f"the output of `{node.name}` is {format_shape(size)}, "
+            f"that of the pool {format_shape(structure.shape(pool.name)[2:])}"
         )
     return msgspec.structs.replace(node, op=op)
 
@@ -107,7 +107,7 @@ def strided_modules(graph: Graph) -> Plan:
         sites.append(
             Site(
                 join.name,
-                f"{len(ends)} branches of stride {max(_stride(pool.op))} for a pool behind them",
+                f"{len(ends)} branches of stride {max(_stride(pool.op))} for a pool after them",
                 _branches(structure, join),
                 (*[(each.name, (each,)) for each in convolutions], (join.name, behind)),
                 ((join.name, name),),
@@ -117,11 +117,11 @@ def strided_modules(graph: Graph) -> Plan:
 
 
 def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:
-    """The convolution with a stride of 1 on a map that stays as large as the one that `pool` reads; or why not."""
+    """The convolution with a stride of 1, for a map of the size that `pool` reads; or the reason why not."""
     op = node.op
     assert isinstance(op, Convolution)
     if node.name in structure.shared:
-        return f"`{node.name}` shares its weights with another call"
+        return f"`{node.name}` shares weights with another call"
     if _stride(op) != _stride(pool.op):
         return f"the strides of `{node.name}` and `{pool.name}` differ"
     ones, half = (1,) * op.dimensions, tuple([k // 2 for k in op.kernel_size])
@@ -129,13 +129,14 @@ def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:
     size, wanted = whole.output_shape(structure.shape(node.inputs[0]))[2:], structure.shape(pool.inputs[0])[2:]
     if size != wanted:
         return (
-            f"`{node.name}` would make {format_shape(size)} without its stride, the pool reads {format_shape(wanted)}"
+            f"the output of `{node.name}` without its stride is {format_shape(size)}, "
+            f"the pool reads {format_shape(wanted)}"
         )
     return msgspec.structs.replace(node, op=whole)
 
 
 def _window(structure: Structure, name: str) -> Node | None:
-    """The last convolution or pool of a branch that ends in `name`, behind its norm and activation."""
+    """The last convolution or pool of a branch that ends in `name`, before its norm and activation."""
     node = structure.nodes.get(name)
     while node is not None and structure.only_reader(node) is not None:
         if isinstance(node.op, Convolution) or (node.op.category == "pool" and min(_stride(node.op)) > 0):
@@ -152,7 +153,7 @@ def _stride(op: Op) -> tuple[int, ...]:
 
 
 def _branches(structure: Structure, join: Node) -> tuple[str, ...]:
-    """The nodes between the fork before a concatenation and it, itself among them."""
+    """The nodes from the fork of a module to its concatenation, which is included."""
     fork, found, waiting = structure.dominators[join.name], {join.name}, [join]
     while waiting:
         for name in map(structure.producer, waiting.pop().inputs):

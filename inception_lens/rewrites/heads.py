@@ -1,4 +1,4 @@
-"""Heads: the auxiliary ones that inference drops, and the classifier's."""
+"""Heads: auxiliary heads, which inference drops, and classifier heads."""
 
 from math import prod
 
@@ -19,16 +19,16 @@ from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
 from inception_lens.rewrites.structure import Convolution, Structure, follows, fresh, pointwise
 
 GLOBAL = {1: AdaptiveAvgPool1d, 2: AdaptiveAvgPool2d, 3: AdaptiveAvgPool3d}
-"""Global average pooling by the number of spatial dimensions."""
+"""Global average pooling, by the number of spatial dimensions."""
 
 
 def without_auxiliary_heads(graph: Graph) -> Graph:
-    """The first output alone is left, and what it needs: auxiliary heads vanish at inference (1409.4842, section 5)."""
+    """Keep only the first output and its inputs: inference drops auxiliary heads (arXiv 1409.4842, section 5)."""
     return rewritten(graph, auxiliary_heads(graph))
 
 
 def auxiliary_heads(graph: Graph) -> Plan:
-    """The heads that `without_auxiliary_heads` drops, a site each."""
+    """The heads that `without_auxiliary_heads` drops, one site each."""
     structure = Structure(graph)
     kept = _needed(structure, graph.outputs[0].node)
     sites = []
@@ -43,7 +43,7 @@ def auxiliary_heads(graph: Graph) -> Plan:
 
 
 def _needed(structure: Structure, output: str) -> set[str]:
-    """The nodes and inputs that this output is computed from."""
+    """The nodes and inputs that `output` is computed from."""
     needed = {structure.producer(output)}
     for node in reversed(structure.graph.nodes):
         if node.name in needed:
@@ -52,19 +52,19 @@ def _needed(structure: Structure, output: str) -> set[str]:
 
 
 def with_global_pooling(graph: Graph) -> Graph:
-    """A head of linear layers over a flattened map, as VGG's, becomes a mean over the map and the last of them.
+    """Replace a head of linear layers over a flattened map, such as VGG's, by global pooling and the last layer.
 
-    Hidden linear layers, with their activations and dropouts, go; so does a pool to a fixed size before them. This is
-    what M. Lin et al. (arXiv 1312.4400, section 3.2) and GoogLeNet do.
+    Hidden linear layers with their activations and dropouts are removed, and so is an adaptive pool before them. M. Lin
+    et al. (arXiv 1312.4400, section 3.2) and GoogLeNet do this.
     """
     return rewritten(graph, linear_heads(graph))
 
 
 def without_global_pooling(graph: Graph) -> Graph:
-    """A head over the mean of a map reads the whole map instead, as a fully connected layer does.
+    """Remove the global pooling of a head, so that its first layer reads the whole map.
 
-    The linear layer, or 1x1 convolution, behind the pool sees every position; where there is none, as in Network in
-    Network, a linear layer with as many outputs as the map has channels takes the pool's place.
+    The linear layer or 1x1 convolution after the pool reads every position. Where there is none, as in Network in
+    Network, a linear layer with as many outputs as the map has channels replaces the pool.
     """
     return rewritten(graph, pooled_heads(graph))
 
@@ -87,7 +87,7 @@ def linear_heads(graph: Graph) -> Plan:
         mean = GLOBAL[dimensions]((1,) * dimensions)
         source = pool.inputs[0] if pool is not None and fixed else node.inputs[0]
         means = Node(fresh(structure, f"{node.name}/mean"), mean, (source,))
-        gone = tuple([(each.name, ()) for each in hidden])
+        removed = tuple([(each.name, ()) for each in hidden])
         what = f"linear layers of {format_shape(shape[1:])} as mean, linear"
         names = [*([pool.name] if pool is not None and fixed else []), node.name, *[each.name for each in hidden]]
         flat = msgspec.structs.replace(node, op=Flatten(), inputs=(means.name,))
@@ -96,7 +96,7 @@ def linear_heads(graph: Graph) -> Plan:
                 linears[-1].name,
                 what,
                 (*names, linears[-1].name),
-                ((node.name, (means, flat)), *gone),
+                ((node.name, (means, flat)), *removed),
                 tuple([(each.name, node.name) for each in hidden]),
             )
         )
@@ -104,7 +104,7 @@ def linear_heads(graph: Graph) -> Plan:
 
 
 def _linear_layers(structure: Structure, node: Node) -> tuple[list[Node], list[Node]]:
-    """The linear layers behind a flattened map, and what stands between the map and the last of them."""
+    """The linear layers after a flattened map, and the nodes between the map and the last of them."""
     linears: list[Node] = []
     passed: list[Node] = []
     hidden: list[Node] = []
@@ -130,24 +130,24 @@ def pooled_heads(graph: Graph) -> Plan:
         shape, pooled = structure.shape(pool.inputs[0]), structure.shape(pool.name)
         if max(pooled[2:]) > 1 or max(shape[2:]) == 1:
             continue
-        behind = [pool, *structure.chain(pool)]
-        if behind[-1].name in structure.outputs:
-            sites.append(_whole_map(structure, pool, behind[1:]))
+        head = [pool, *structure.chain(pool)]
+        if head[-1].name in structure.outputs:
+            sites.append(_whole_map(structure, pool, head[1:]))
         else:
-            skipped.append(SkippedSite(pool.name, "what follows it is more than a head"))
+            skipped.append(SkippedSite(pool.name, "the nodes after it are more than a head"))
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _whole_map(structure: Structure, pool: Node, behind: list[Node]) -> Site:
-    """The site of a head behind a mean: its first layer with weights reads the whole map."""
+def _whole_map(structure: Structure, pool: Node, head: list[Node]) -> Site:
+    """The site of a head after global pooling: its first layer with weights reads the whole map."""
     shape = structure.shape(pool.inputs[0])
-    first = next((node for node in behind if isinstance(node.op, Linear | Convolution)), None)
+    first = next((node for node in head if isinstance(node.op, Linear | Convolution)), None)
     what = f"a mean for {format_shape(shape[1:])} to "
     if first is None:
         flat = Node(fresh(structure, f"{pool.name}/flatten"), Flatten(), pool.inputs)
         linear = Node(fresh(structure, f"{pool.name}/linear"), Linear(shape[1]), (flat.name,))
-        made = ((pool.name, (flat, linear)),)
-        return Site(pool.name, f"{what}{shape[1]}", (pool.name,), made, ((pool.name, linear.name),))
+        replaced = ((pool.name, (flat, linear)),)
+        return Site(pool.name, f"{what}{shape[1]}", (pool.name,), replaced, ((pool.name, linear.name),))
     if isinstance(first.op, Linear):
         what += str(first.op.out_features)
         return Site(pool.name, what, (pool.name, first.name), bypassed=((pool.name, pool.inputs[0]),))

@@ -1,4 +1,4 @@
-"""What a rewrite is going to change, and the one pass over a graph that changes it."""
+"""The plan of a rewrite, and the single pass over a graph that carries it out."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -18,47 +18,51 @@ class Site(NamedTuple):
     """One place of a graph that a rewrite changes."""
 
     name: str
-    """The node that people would call it by."""
+    """The node that names the site."""
     what: str
-    """What stands there and what comes in its place, in a few words."""
+    """The change in a few words."""
     nodes: tuple[str, ...]
-    """The nodes of the graph that take part."""
+    """The nodes of the graph that are part of the site."""
     replaced: tuple[tuple[str, tuple[Node, ...]], ...] = ()
-    """Nodes, each with those that are written in its place; these read by the names of the graph as it was."""
+    """Nodes with their replacements, whose inputs are names of the original graph."""
     bypassed: tuple[tuple[str, str], ...] = ()
-    """Tensors, each with the one that its readers read instead."""
+    """Tensors, each with the tensor that its readers read instead."""
     channels: tuple[int, ...] = ()
-    """Of a reduction: of the map that it reads, and its own."""
+    """Input and output channels of a reduction."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Nodes of the site before and after: in each of the two graphs, some of them are there."""
+        """Names of the site's nodes before and after the rewrite."""
         return frozenset(self.nodes).union(node.name for _, nodes in self.replaced for node in nodes)
 
 
 class SkippedSite(NamedTuple):
-    """A place that looks like a site of the rewrite, and why it is none."""
+    """A place that resembles a site of the rewrite but does not fit it."""
 
     name: str
+    """The node that names the place."""
     reason: str
+    """Why the rewrite does not fit."""
 
 
 class Plan(NamedTuple):
-    """Every site of one rewrite in one graph; no node is replaced by two of them."""
+    """Every site of one rewrite in one graph; no two sites replace the same node."""
 
     sites: tuple[Site, ...]
+    """The places to change."""
     skipped: tuple[SkippedSite, ...] = ()
+    """The places that do not fit."""
     matched: Mapping[str, str] = NOTHING
-    """Convolutions, each with the tensor whose channels it has to match when these change: a residual connection."""
+    """Convolutions of residual connections, each with the tensor whose channels it must match."""
     outputs: tuple[Output, ...] = ()
-    """Those that are left of the network's; empty: all of them."""
+    """The outputs to keep; empty keeps all."""
 
 
 def rewritten(graph: Graph, plan: Plan) -> Graph:
-    """The graph with every site of `plan` changed: one pass, and what nobody reads any more is gone.
+    """Change every site of `plan` in one pass and drop the nodes that are no longer read.
 
     Raises:
-        GraphError: the network behind a site cannot take what the rewrite makes of it, or nobody knows what it does.
+        GraphError: the network after a site cannot take its new output, or contains an operation without a shape rule.
     """
     if not plan.sites:
         return graph
@@ -79,10 +83,16 @@ def rewritten(graph: Graph, plan: Plan) -> Graph:
 def written(
     graph: Graph, nodes: Iterable[Node], outputs: Iterable[Output], matched: Mapping[str, str] = NOTHING
 ) -> Graph:
-    """Other nodes and outputs, with all else that `graph` says; shapes are inferred anew, `matched` as in `Plan`.
+    """A graph of `nodes` and `outputs` with everything else from `graph`; shapes are inferred again.
+
+    Args:
+        graph: the original graph.
+        nodes: the new nodes.
+        outputs: the new outputs.
+        matched: as in `Plan`.
 
     Raises:
-        GraphError: the nodes do not make a graph, or nobody knows what one of them makes of another input.
+        GraphError: the nodes are not a valid graph, or an operation without a shape rule gets another input.
     """
     writer = Writer(graph.inputs)
     rigid = {node.name: node for node in graph.nodes if isinstance(node.op, Unknown | Declared)}
@@ -103,8 +113,8 @@ def _check_known(node: Node, before: Sequence[Shape], writer: Writer) -> None:
     for name, shape in zip(node.inputs, before, strict=True):
         if writer.shape(name) != shape:
             raise GraphError(
-                f"nobody knows what `{node.name}` ({node.op.kind}) makes of {format_shape(writer.shape(name))}, "
-                f"which `{name}` would become"
+                f"the output shape of `{node.name}` ({node.op.kind}) is unknown for an input "
+                f"`{name}` of {format_shape(writer.shape(name))}"
             )
 
 

@@ -1,4 +1,4 @@
-"""1x1 reductions in front of larger kernels, and the networks without them (arXiv 1409.4842, section 4, Figure 2)."""
+"""1x1 reductions before larger kernels, and networks without them (arXiv 1409.4842, section 4, Figure 2)."""
 
 from collections.abc import Iterator
 from math import prod
@@ -13,21 +13,22 @@ from inception_lens.rewrites.structure import Convolution, Structure, depthwise,
 
 
 def without_reductions(graph: Graph) -> Graph:
-    """Every larger kernel behind a 1x1 reduction reads the map that the reduction reads; all widths stay.
+    """Remove every 1x1 reduction: the larger kernels after it read its input; all widths stay.
 
-    A reduction is a 1x1 convolution that makes no more channels than it reads, and that a larger convolution reads, at
-    once or through norm and activation. These go with it. Where something other than a convolution reads it as well, it
-    stays for that reader. A stride of the reduction moves into the kernels behind it.
+    A reduction is a 1x1 convolution with no more output than input channels that a larger convolution reads, directly
+    or through its norm and activation, which are removed too. A reduction with readers other than convolutions stays
+    for them. A stride of the reduction moves into the kernels after it.
     """
     return rewritten(graph, reductions(graph))
 
 
 def naive(graph: Graph) -> Graph:
-    """Every module as in Figure 2a: no 1x1 reduction and no projection behind a pool, so that the concatenations grow.
+    """Make every module the naive one of Figure 2a, without 1x1 reductions and without projections after pools.
 
-    As `without_reductions`, for the reductions between a fork and the concatenation that joins its branches; and the
-    1x1 convolution between a pool of stride 1 and such a concatenation goes too, with its norm and activation. Where
-    the grown map is one side of a residual connection, the convolution that ends the other side grows with it.
+    This is `without_reductions` for the reductions between a fork and the concatenation of its branches; a 1x1
+    convolution between a pool of stride 1 and such a concatenation is removed too, with its norm and activation, so
+    that the concatenation grows. Where the map is one side of a residual connection, the convolution that ends the
+    other side gets the same width.
     """
     return rewritten(graph, naive_modules(graph))
 
@@ -56,26 +57,26 @@ def _reductions(structure: Structure) -> Plan:
     for node in structure.graph.nodes:
         if not _reduces(structure, node):
             continue
-        between, convolutions, others = _behind(structure, node)
+        between, convolutions, others = _readers_of(structure, node)
         kernels = [conv for conv in convolutions if _larger(structure, conv)]
         if not kernels:
             continue
-        moved = [_reading_the_map(structure, node, conv) for conv in convolutions]
+        moved = [_on_the_unreduced_map(structure, node, conv) for conv in convolutions]
         reasons = [each for each in moved if isinstance(each, str)]
         if reasons:
             skipped.append(SkippedSite(node.name, reasons[0]))
             continue
-        read, made = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
+        inputs, outputs = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
         widths = "+".join(str(structure.shape(conv.name)[1]) for conv in convolutions)
         sizes = " & ".join(dict.fromkeys(format_shape(conv.op.kernel_size) for conv in convolutions))  # type: ignore[attr-defined]
-        stays = ", stays for other readers" if others else ""
+        stays = ", kept for other readers" if others else ""
         sites.append(
             Site(
                 node.name,
-                f"{read} > {made} > {sizes} {widths}{stays}",
+                f"{inputs} > {outputs} > {sizes} {widths}{stays}",
                 tuple([each.name for each in (node, *between, *convolutions)]),
                 tuple([(each.name, (each,)) for each in moved if isinstance(each, Node)]),
-                channels=(read, made),
+                channels=(inputs, outputs),
             )
         )
     return Plan(tuple(sites), tuple(skipped))
@@ -84,12 +85,12 @@ def _reductions(structure: Structure) -> Plan:
 def _reduces(structure: Structure, node: Node) -> bool:
     if not pointwise(node.op) or node.name in structure.outputs:
         return False
-    read, made = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
-    return made <= read and not depthwise(node.op, read)
+    inputs, outputs = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
+    return outputs <= inputs and not depthwise(node.op, inputs)
 
 
-def _behind(structure: Structure, node: Node) -> tuple[list[Node], list[Node], bool]:
-    """Norms and activations behind a reduction, the convolutions behind these, and whether anything else reads it."""
+def _readers_of(structure: Structure, node: Node) -> tuple[list[Node], list[Node], bool]:
+    """The norms and activations after a reduction, the convolutions after these, and whether it has other readers."""
     between: list[Node] = []
     convolutions: list[Node] = []
     others = False
@@ -108,18 +109,18 @@ def _behind(structure: Structure, node: Node) -> tuple[list[Node], list[Node], b
 
 
 def _larger(structure: Structure, node: Node) -> bool:
-    """Whether a convolution sees more than one position of its input, and mixes its channels."""
+    """Whether a convolution reads more than one position and mixes channels."""
     assert isinstance(node.op, Convolution)
     return max(node.op.kernel_size) > 1 and not depthwise(node.op, structure.shape(node.inputs[0])[1])
 
 
-def _reading_the_map(structure: Structure, reduction: Node, node: Node) -> Node | str:
-    """The convolution, reading what the reduction reads; or why it cannot."""
+def _on_the_unreduced_map(structure: Structure, reduction: Node, node: Node) -> Node | str:
+    """The convolution with the input of the reduction; or the reason why it cannot read that."""
     first, op = reduction.op, node.op
     assert isinstance(first, Convolution)
     assert isinstance(op, Convolution)
     if node.name in structure.shared:
-        return f"`{node.name}` shares its weights with another call"
+        return f"`{node.name}` shares weights with another call"
     if prod(first.stride) > 1:
         strides = tuple([a * b for a, b in zip(first.stride, op.stride, strict=True)])
         op = msgspec.structs.replace(op, stride=strides)
@@ -130,14 +131,14 @@ def _reading_the_map(structure: Structure, reduction: Node, node: Node) -> Node 
         return f"`{node.name}` cannot read {format_shape(source)}: {error}"
     if shape != structure.shape(node.name):
         return (
-            f"`{node.name}` would make {format_shape(shape)} of "
-            f"{format_shape(source)}, not {format_shape(structure.shape(node.name))}"
+            f"the output of `{node.name}` on {format_shape(source)} is "
+            f"{format_shape(shape)}, not {format_shape(structure.shape(node.name))}"
         )
     return msgspec.structs.replace(node, op=op, inputs=reduction.inputs)
 
 
 def _pool_projection(structure: Structure, node: Node) -> Iterator[Site]:
-    """The site of a 1x1 convolution between a pool of stride 1 and a concatenation, where `node` is one."""
+    """The site of `node` if it is a 1x1 convolution between a pool of stride 1 and a concatenation."""
     if not pointwise(node.op):
         return
     pool = structure.nodes.get(node.inputs[0])
@@ -150,11 +151,11 @@ def _pool_projection(structure: Structure, node: Node) -> Iterator[Site]:
     reader = structure.only_reader(last)
     if reader is None or structure.joins.get(node.name) != reader.name:
         return
-    read, made = structure.shape(pool.name)[1], structure.shape(node.name)[1]
+    inputs, outputs = structure.shape(pool.name)[1], structure.shape(node.name)[1]
     yield Site(
         node.name,
-        f"pool > {read} > {made}",
+        f"pool > {inputs} > {outputs}",
         tuple([each.name for each in (node, *followers)]),
         bypassed=((last.name, pool.name),),
-        channels=(read, made),
+        channels=(inputs, outputs),
     )

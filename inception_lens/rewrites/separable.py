@@ -1,4 +1,4 @@
-"""Convolutions apart in space and in depth, and back (F. Chollet, arXiv 1610.02357, section 1.2)."""
+"""Depthwise separable convolutions, and back (F. Chollet, arXiv 1610.02357, section 1.2)."""
 
 import msgspec
 
@@ -9,17 +9,17 @@ from inception_lens.rewrites.structure import Convolution, Structure, dense, dep
 
 
 def with_separable(graph: Graph) -> Graph:
-    """Every convolution larger than 1x1 becomes a depthwise one of its kernel, and a 1x1 with its channels.
+    """Replace every convolution larger than 1x1 by a depthwise convolution with its kernel and a 1x1 with its width.
 
-    Nothing stands between the two, as in Xception.
+    There is no norm or activation between the two, as in Xception.
     """
     return rewritten(graph, dense_kernels(graph))
 
 
 def without_separable(graph: Graph) -> Graph:
-    """A depthwise convolution and the 1x1 behind it become one convolution that does both at once.
+    """Replace a depthwise convolution and the 1x1 after it by one dense convolution.
 
-    What stands between them, as MobileNet's norm and activation, goes with them.
+    The nodes between them, such as MobileNet's norm and activation, are removed.
     """
     return rewritten(graph, separable_kernels(graph))
 
@@ -33,7 +33,7 @@ def dense_kernels(graph: Graph) -> Plan:
         if not isinstance(op, Convolution) or not dense(op):
             continue
         if node.name in structure.shared:
-            skipped.append(SkippedSite(node.name, "it shares its weights with another call"))
+            skipped.append(SkippedSite(node.name, "it shares weights with another call"))
             continue
         channels, ones = structure.shape(node.inputs[0])[1], (1,) * op.dimensions
         replace = msgspec.structs.replace
@@ -63,13 +63,13 @@ def separable_kernels(graph: Graph) -> Plan:
             continue
         second = structure.behind(node)
         if second is None or not isinstance(second.op, Convolution) or not pointwise(second.op):
-            skipped.append(SkippedSite(node.name, "no 1x1 convolution alone reads it"))
+            skipped.append(SkippedSite(node.name, "its only reader is not a 1x1 convolution"))
             continue
         if second.op.groups > 1 or max(second.op.stride) > 1:
             skipped.append(SkippedSite(node.name, f"`{second.name}` is grouped or has a stride"))
             continue
         if not structure.shared.isdisjoint((node.name, second.name)):
-            skipped.append(SkippedSite(node.name, "it shares its weights with another call"))
+            skipped.append(SkippedSite(node.name, "it shares weights with another call"))
             continue
         whole = msgspec.structs.replace(op, out_channels=second.op.out_channels, groups=1, bias=second.op.bias)
         new = msgspec.structs.replace(second, op=whole, inputs=node.inputs)

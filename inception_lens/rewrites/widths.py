@@ -1,4 +1,4 @@
-"""A layer with another width, and everything behind it as it follows (the question "what if?")."""
+"""A network with other widths of some layers."""
 
 from collections.abc import Mapping
 
@@ -10,29 +10,29 @@ from inception_lens.ops import Linear
 from inception_lens.rewrites.plan import written
 from inception_lens.rewrites.structure import Convolution, depthwise
 
-WIDEST = 2**22
-"""Channels that a layer may be given."""
+MAX_WIDTH = 2**22
+"""Largest width of a layer."""
 
 
 def with_widths(graph: Graph, widths: Mapping[str, int]) -> Graph:
-    """The layers that `widths` names make so many channels or features; all behind them is inferred anew.
+    """Set the output channels or features of the named layers and infer all later shapes.
 
-    A depthwise convolution behind stays one: it has as many groups as it reads channels.
+    A later depthwise convolution stays depthwise: its groups follow its input channels.
 
     Raises:
-        GraphError: there is no such node, it has no width, or what follows cannot take the new one.
+        GraphError: a node does not exist or has no width, or a later layer cannot take the new width.
     """
     names = {node.name: node for node in graph.nodes}
     for name, width in widths.items():
         if name not in names:
             layers = [node.name for node in graph.nodes if width_of(node) is not None]
             raise GraphError(
-                f"`{name}` is no layer of `{graph.name}`{suggest(name, layers) or ', such as `' + layers[0] + '`'}"
+                f"`{name}` is not a layer of `{graph.name}`{suggest(name, layers) or ', such as `' + layers[0] + '`'}"
             )
         if width_of(names[name]) is None:
-            raise GraphError(f"`{name}` is a {names[name].op.kind}: a convolution or a linear layer has a width")
-        if not 1 <= width <= WIDEST:
-            raise GraphError(f"`{name}={width}`: a width is a whole number from 1 to {WIDEST:,}")
+            raise GraphError(f"`{name}` is a {names[name].op.kind}: only convolutions and linear layers have a width")
+        if not 1 <= width <= MAX_WIDTH:
+            raise GraphError(f"`{name}={width}`: expected a width from 1 to {MAX_WIDTH:,}")
     changed = [_with_width(node, widths[node.name]) if node.name in widths else node for node in graph.nodes]
     if any(depthwise(node.op, _channels(graph, node)) for node in changed):
         changed = _depthwise_again(graph, changed)
@@ -40,7 +40,7 @@ def with_widths(graph: Graph, widths: Mapping[str, int]) -> Graph:
 
 
 def width_of(node: Node) -> int | None:
-    """How many channels or features a layer makes; None where that is nothing of its own."""
+    """Output channels or features of a convolution or linear layer; None for other nodes."""
     if isinstance(node.op, Convolution):
         return node.op.out_channels
     return node.op.out_features if isinstance(node.op, Linear) else None
@@ -57,7 +57,7 @@ def _channels(graph: Graph, node: Node) -> int:
 
 
 def _depthwise_again(graph: Graph, nodes: list[Node]) -> list[Node]:
-    """The nodes with each depthwise convolution as wide as what now reaches it."""
+    """The nodes with the groups and width of each depthwise convolution adapted to its new input."""
     writer, found = Writer(graph.inputs), []
     for node in nodes:
         channels = _channels(graph, node)

@@ -40,7 +40,7 @@ def test_a_network_marks_its_own_width(capsys: Capture) -> None:
         ([*BRANCH, "--reduce", "1..999999999"], "with 1 to 1,000"),
         (["googlenet", "reduce"], "expected KEY=FROM..TO..STEP"),
         (["googlenet", "reduce=a"], "range a: expected FROM..TO"),
-        (["googlenet", "reduce=8..64"], "`reduce` is no layer of `googlenet`"),
+        (["googlenet", "reduce=8..64"], "`reduce` is not a layer of `googlenet`"),
     ],
 )
 def test_a_mistake_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:

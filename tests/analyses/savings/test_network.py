@@ -243,7 +243,7 @@ def test_a_sweep_of_a_networks_layer() -> None:
     assert sweep.direct is not None
     assert sweep.direct.params == 6_998_552 + change.saved("params")
     assert network_sweep(graph, "inception_3a/1x1", [8]).direct is None
-    with pytest.raises(GraphError, match="`nothing` is no layer"):
+    with pytest.raises(GraphError, match="`nothing` is not a layer"):
         network_sweep(graph, "nothing", [8])
     assert json.loads(sweep.to_json())["points"][0] == sweep.points[0]._asdict()
 
