@@ -17,13 +17,13 @@ class Border:
 
     def __init__(
         self,
-        kernel: Sizes,
+        kernel_size: Sizes,
         stride: Sizes,
         dilation: Sizes,
         padding: Padding,
         rounding: Rounding,
     ) -> None:
-        self.kernel, self.stride, self.dilation = kernel, stride, dilation
+        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.padding, self.rounding = padding, rounding
 
     def padding_on(self, map_size: Sizes) -> list[int]:
@@ -37,7 +37,7 @@ class Border:
         return [side for axis, size in axes for side in (0, self._beyond(axis, size))]
 
     def _span(self, axis: int) -> int:
-        return (self.kernel[axis] - 1) * self.dilation[axis] + 1
+        return (self.kernel_size[axis] - 1) * self.dilation[axis] + 1
 
     def _padding(self, axis: int, size: int) -> tuple[int, int]:
         if isinstance(self.padding, str):
@@ -58,12 +58,12 @@ class Border:
         return -room % stride if kept[self.rounding] else 0
 
     def __repr__(self) -> str:
-        return f"kernel={self.kernel}, stride={self.stride}, padding={self.padding}, rounding={self.rounding}"
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, rounding={self.rounding}"
 
 
 def padded(x: Tensor, border: Border, value: float = 0.0) -> Tensor:
     """The map with its border; the map itself where it has none."""
-    map_size = tuple(x.shape[-len(border.kernel) :])
+    map_size = tuple(x.shape[-len(border.kernel_size) :])
     sides = zip(border.padding_on(map_size), border.beyond(map_size), strict=True)
     sizes = [padding + beyond for padding, beyond in sides]
     return functional.pad(x, sizes, value=value) if any(sizes) else x
@@ -119,10 +119,10 @@ class BorderedMaxPool(nn.Module):
         self.border = Border(kernel_size, stride, dilation, padding, rounding)
 
     def forward(self, x: Tensor) -> Tensor:
-        border, pool = self.border, MAX_POOLS[len(self.border.kernel) - 1]
+        border, pool = self.border, MAX_POOLS[len(self.border.kernel_size) - 1]
         lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
         x = padded(x, border, lowest)
-        pooled: Tensor = pool(x, border.kernel, border.stride, 0, border.dilation)
+        pooled: Tensor = pool(x, border.kernel_size, border.stride, 0, border.dilation)
         return pooled
 
     def extra_repr(self) -> str:
@@ -146,13 +146,15 @@ class BorderedAvgPool(nn.Module):
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
-        border, pool = self.border, AVG_POOLS[len(self.border.kernel) - 1]
-        map_size = tuple(x.shape[-len(border.kernel) :])
+        border = self.border
+        kernel_size, stride = border.kernel_size, border.stride
+        pool = AVG_POOLS[len(kernel_size) - 1]
+        map_size = tuple(x.shape[-len(kernel_size) :])
         inside, padding = torch.ones_like(x[:1, :1]), border.padding_on(map_size)
         counted = functional.pad(inside, padding, value=float(self.count_include_pad))
         counted = functional.pad(counted, border.beyond(map_size))
-        share = pool(counted, border.kernel, border.stride)
-        means: Tensor = pool(padded(x, border), border.kernel, border.stride) / share
+        share = pool(counted, kernel_size, stride)
+        means: Tensor = pool(padded(x, border), kernel_size, stride) / share
         return means
 
     def extra_repr(self) -> str:

@@ -11,17 +11,9 @@ from torch import nn
 from inception_lens.graph import About, Graph, Input, Mode, Node, Output, output_name
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
-from inception_lens.pytorch.trace.leaves import LEAVES
+from inception_lens.pytorch.trace.standard_modules import OPERATION_NAMES
 from inception_lens.pytorch.trace.survey import Survey
 from inception_lens.pytorch.trace.values import NAMES, Traced
-
-KINDS: dict[type[nn.Module], str] = {
-    **{kind: kind.__name__ for kind in LEAVES},
-    nn.ReLU6: "Hardtanh",
-    **dict.fromkeys((nn.Dropout1d, nn.Dropout2d, nn.Dropout3d), "Dropout"),
-    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), "InstanceNorm"),
-}
-"""Standard modules and the operations that they are."""
 
 
 class Recorder:
@@ -45,7 +37,7 @@ class Recorder:
 
     def enter(self, path: str, kind: type[nn.Module]) -> None:
         """A module begins to run."""
-        self._scopes.append((path, KINDS.get(kind, "")))
+        self._scopes.append((path, OPERATION_NAMES.get(kind, "")))
 
     def leave(self) -> None:
         """The module that runs has ended."""

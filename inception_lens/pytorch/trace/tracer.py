@@ -18,7 +18,7 @@ from inception_lens.ops import Op
 from inception_lens.pytorch.trace.attention import is_plain, self_attention
 from inception_lens.pytorch.trace.dispatch import Dispatch
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
-from inception_lens.pytorch.trace.leaves import LEAVES
+from inception_lens.pytorch.trace.standard_modules import operation_of
 from inception_lens.pytorch.trace.values import Traced, tensors_in, type_of
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -89,8 +89,7 @@ class Tracer(Dispatch):  # type: ignore[no-untyped-call]
         if len(args) == 1 and not kwargs and type(args[0]) is Traced:
             if kind is nn.Identity:
                 return args[0]
-            rule = LEAVES.get(kind)
-            op = rule(module, tuple(args[0].shape)) if rule else None
+            op = operation_of(module, tuple(args[0].shape))
             return None if op is None else self._answered(module, path, op, args[0])
         if kind is nn.MultiheadAttention and is_plain(cast(nn.MultiheadAttention, module), args, kwargs):
             return self._attended(cast(nn.MultiheadAttention, module), path, args[0])

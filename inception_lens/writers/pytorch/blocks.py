@@ -11,7 +11,8 @@ import msgspec
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import TensorType
 from inception_lens.writers.pytorch.module_paths import ModulePath, module_paths
-from inception_lens.writers.pytorch.modules import ModuleSpec, torch_module
+from inception_lens.writers.pytorch.module_table import torch_module
+from inception_lens.writers.pytorch.modules import ModuleSpec
 
 EXPRESSIONS = frozenset({"Add", "Concat", "Flatten", "Function"})
 """Modules without tensors that are better written as an expression where they are used."""
