@@ -13,7 +13,7 @@ from inception_lens.lens import Inputs, both_modes, is_pytorch, load_with, unnam
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
-    from inception_lens.pytorch.verify.opinions import Opinions
+    from inception_lens.analyses.second_opinions import Opinions
 
 SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", ".tex": "latex"}
 
@@ -89,7 +89,7 @@ def _second_opinions(
 
 def _asked(model: str, overrides: dict[str, str], inputs: Any) -> "Opinions":
     torch = require("torch", extra="torch")
-    from inception_lens.pytorch.verify.opinions import second_opinions
+    from inception_lens.pytorch.verify.second_opinions import second_opinions
 
     if is_pytorch(model):
         from inception_lens.pytorch.models import ready

@@ -10,7 +10,7 @@ from inception_lens.renderers.grid import GridColumn, grid
 from inception_lens.renderers.units import count
 
 if TYPE_CHECKING:
-    from inception_lens.pytorch.verify.opinions import Opinion, Opinions
+    from inception_lens.analyses.second_opinions import Opinion, Opinions
 
 COLUMNS = (
     GridColumn("counted by", folds_to=22),

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.second_opinions import Opinion, Opinions
 from inception_lens.errors import require
 from inception_lens.graph import Graph
 from inception_lens.pytorch.trace.trace import set_mode
@@ -31,34 +32,6 @@ BLIND = {
 
 MULTIPLYING = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum", "baddbmm", "_convolution", "mv")
 """Of fvcore's operators, those whose count is of multiply-accumulates; it adds the others' work to them."""
-
-
-class Opinion(msgspec.Struct, frozen=True):
-    """What one counter says of the network."""
-
-    counter: str
-    macs: int | None = None
-    """None where it counts none."""
-    params: int | None = None
-    explained: tuple[str, ...] = ()
-    """What is known of the difference from this lens; with `agrees` False, what is not."""
-    agrees: bool = True
-    """Whether it says the same, but for what is explained."""
-
-
-class Opinions(msgspec.Struct, frozen=True):
-    """A network's counts by this lens and by others."""
-
-    name: str
-    macs: int
-    params: int
-    shapes_compared: int
-    opinions: tuple[Opinion, ...]
-
-    @property
-    def agree(self) -> bool:
-        """Whether every difference is a known one."""
-        return all(each.agrees for each in self.opinions)
 
 
 def second_opinions(module: nn.Module, analysis: Analysis, inputs: Any = None) -> Opinions:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from inception_lens.analyses.analysis import analyze
 from inception_lens.lens import build, load
 from inception_lens.pytorch.trace.trace import trace
-from inception_lens.pytorch.verify.opinions import second_opinions
+from inception_lens.pytorch.verify.second_opinions import second_opinions
 
 
 @pytest.mark.parametrize("name", ["googlenet@torchvision", "nin@cifar10", "lenet"])
