@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from inception_lens.errors import DataError
+from inception_lens.files import flush_folder
 from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.training.data.dataset import Broken, Dataset, Listing, Progress, statistics
-from inception_lens.training.run.files import flush_folder, remove_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -103,9 +103,9 @@ class Cache:
             except OSError:  # another process was first
                 if _about(place) is None:
                     raise
-            remove_folder(old)
+            shutil.rmtree(old, ignore_errors=True)
         finally:
-            remove_folder(building)
+            shutil.rmtree(building, ignore_errors=True)
 
 
 def fitted(image: "Image", side: int, channels: int = 3) -> "np.ndarray[Any, Any]":

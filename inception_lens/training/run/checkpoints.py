@@ -20,8 +20,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from inception_lens.errors import CheckpointError, OutputError, TrainingError
+from inception_lens.files import write_file
 from inception_lens.readers.files import JSON_ERRORS
-from inception_lens.training.run.files import write_whole
 
 NAME = re.compile(r"(step|best)-(\d{8,})-([0-9a-f]{32})\.safetensors")
 
@@ -66,7 +66,7 @@ class Checkpoints:
         name = f"{state.position.step:08}-{hashlib.sha256(data).hexdigest()[:32]}.safetensors"
         path = self.folder / f"step-{name}"
         self.folder.mkdir(exist_ok=True)
-        write_whole(path, data)
+        write_file(path, data)
         if best:
             self._copy(path, self.folder / f"best-{name}")
             self._remove(self._found("best")[1:])

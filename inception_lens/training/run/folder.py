@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from inception_lens.errors import ConfigError, OutputError, TrainingError
+from inception_lens.files import write_file
 from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.training.data.dataset import Dataset
 from inception_lens.training.evaluation import Evaluation
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import read_recipe, to_toml
 from inception_lens.training.run.checkpoints import Checkpoints
-from inception_lens.training.run.files import write_whole
 from inception_lens.training.run.records import Epoch, Summary
 
 Kept = TypeVar("Kept")
@@ -76,7 +76,7 @@ class RunFolder:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror or error}") from None
-        write_whole(config, to_toml(recipe).encode())
+        write_file(config, to_toml(recipe))
         return False
 
     def recipe(self) -> Recipe:
@@ -105,7 +105,7 @@ class RunFolder:
             if self.data().fingerprint != about.fingerprint:
                 raise TrainingError(f"{about.source} has changed since {self.path} was begun: start a new run")
             return
-        write_whole(self.path / DATA, _json(about))
+        write_file(self.path / DATA, _json(about))
 
     def data(self) -> DataAbout:
         """What the data are.
@@ -127,7 +127,7 @@ class RunFolder:
     def keep_metrics(self, epochs: int) -> None:
         """Leave the first so many epochs: those after the state that the run goes on from are done again."""
         records = [record for record in self.metrics() if record.epoch <= epochs]
-        write_whole(self.path / METRICS, b"".join(map(_line, records)))
+        write_file(self.path / METRICS, b"".join(map(_line, records)))
 
     def log(self, record: Epoch) -> None:
         """Add the record of an epoch.
@@ -143,8 +143,8 @@ class RunFolder:
 
     def finish(self, summary: Summary, evaluation: Evaluation) -> None:
         """Write what came out; that the summary is there says that the run is done."""
-        write_whole(self.path / EVALUATION, msgspec.json.encode(evaluation))
-        write_whole(self.path / SUMMARY, _json(summary))
+        write_file(self.path / EVALUATION, msgspec.json.encode(evaluation))
+        write_file(self.path / SUMMARY, _json(summary))
 
     def evaluation(self) -> Evaluation:
         """The evaluation after the last epoch.

@@ -41,7 +41,6 @@ loop.Learner.step = killed
 """,
     # the third state, half on the disk
     "while saving": f"""
-from inception_lens.training.run import files
 replace = os.replace
 def killed(source, target):
     if "step-00000006" in str(target): {KILL}
