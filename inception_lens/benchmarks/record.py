@@ -91,7 +91,7 @@ def read_bench(path: str) -> Bench:
     Raises:
         FormatError: it is no run of this benchmark.
     """
-    data = read_bytes(path, LARGEST, "run of a benchmark")
+    data = read_bytes(path, LARGEST, "a benchmark run")
     try:
         return msgspec.json.decode(data, type=Bench)
     except JSON_ERRORS as error:

@@ -185,7 +185,7 @@ def _from_file(path: str) -> ModuleType:
 def _exported(path: str) -> torch.export.ExportedProgram:
     if not os.path.exists(path):
         raise UnknownModelError(f"`{path}`: there is no such file")
-    with open_zip(path, "archive of torch.export"):
+    with open_zip(path, "an archive of torch.export"):
         pass
     log = logging.getLogger("torch.export")
     log.disabled = True  # before it raises one error, it logs the traceback of another

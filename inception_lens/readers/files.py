@@ -1,5 +1,6 @@
-"""Opening files that anybody may have written: regular ones, of a bounded size."""
+"""Reading files of unknown origin: regular files of a bounded size, with errors that start with the file's path."""
 
+import mmap
 import os
 import stat
 import struct
@@ -10,96 +11,165 @@ from contextlib import contextmanager
 
 import msgspec
 
-from inception_lens.errors import FormatError
+from inception_lens.errors import FormatError, GraphError
 
 JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError)
-"""What decoding raises for bytes that are no JSON of the type asked for, or no text at all."""
-
-MAX_DIRECTORY_SIZE = 16_000_000
-"""Bytes of a ZIP archive's directory, which is read whole; a hundred thousand tensors take ten million."""
-
-
-def display_path(path: str) -> str:
-    """The path as an error can print it."""
-    return os.fsencode(path).decode(errors="backslashreplace")
-
-
-def one_line(message: object) -> str:
-    """A message about a file, which may hold names from it: without line breaks, and not longer than anybody reads."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(message)[:1_000])
-
-
-def read_bytes(path: str, largest: int, kind: str) -> bytes:
-    """Read a whole file of at most `largest` bytes; `kind` names what it should be, such as `Caffe prototxt`.
-
-    Raises:
-        FormatError: it cannot be read, is no regular file, is empty, or is larger than any of its kind.
-    """
-    check_file(path, kind, largest)
-    try:
-        with open(path, "rb") as file:
-            data = file.read(largest + 1)
-    except OSError as error:
-        raise FormatError(f"{display_path(path)}: {error.strerror or error}") from None
-    if len(data) > largest:  # it grew
-        raise FormatError(f"{display_path(path)}: more than {largest:,} bytes are no {kind}")
-    return data
-
-
-def check_file(path: str, kind: str, largest: int | None = None) -> int:
-    """Size in bytes of a regular file that is not empty, and not larger than `largest`.
-
-    Raises:
-        FormatError: it is not there, no regular file, empty, or larger.
-    """
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise FormatError(f"{display_path(path)}: {getattr(error, 'strerror', None) or error}") from None
-    if not stat.S_ISREG(found.st_mode):
-        what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise FormatError(f"{display_path(path)}: it is {what}, not a {kind}")
-    if not found.st_size:
-        raise FormatError(f"{display_path(path)}: it is empty, and no {kind}")
-    if largest is not None and found.st_size > largest:
-        raise FormatError(f"{display_path(path)}: {found.st_size:,} bytes are no {kind}, which has at most {largest:,}")
-    return found.st_size
-
+"""Raised by msgspec for bytes that are not JSON of the requested type, or not text."""
 
 ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, OverflowError, NotImplementedError,
     RuntimeError,
 )  # fmt: skip
-"""What `zipfile` raises of an archive that is none."""
+"""Raised by `zipfile` for damaged archives."""
+
+MAX_DIRECTORY_SIZE = 16_000_000
+"""Bytes of a ZIP archive's central directory, which `zipfile` loads at once; 100,000 tensors need 10 MB."""
+
+MAX_MESSAGE_LENGTH = 1_000
+
+
+def display_path(path: str) -> str:
+    """The path as printable text."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def one_line(message: object) -> str:
+    """The message, which may quote names from a file, without control characters and cut to `MAX_MESSAGE_LENGTH`."""
+    text = str(message)[:MAX_MESSAGE_LENGTH]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@contextmanager
+def errors_in(path: str) -> Iterator[None]:
+    """Prefix errors about a file's content with its path and, where the error has one, its line.
+
+    Raises:
+        FormatError: the block raised a FormatError or GraphError.
+    """
+    try:
+        yield
+    except (FormatError, GraphError) as error:
+        line = error.line if isinstance(error, FormatError) else 0
+        place = f"{display_path(path)}:{line}" if line else display_path(path)
+        raise FormatError(f"{place}: {one_line(error)}", line=line) from None
+
+
+@contextmanager
+def errors_of(node: str, kind: str, line: int = 0) -> Iterator[None]:
+    """Prefix errors about a node or layer of a file with its name and type; a GraphError names its node itself.
+
+    Raises:
+        FormatError: the block raised a FormatError or GraphError; its line is that of the error or else `line`.
+    """
+    try:
+        yield
+    except GraphError as error:
+        raise FormatError(str(error), line=line) from None
+    except FormatError as error:
+        raise FormatError(f"`{node}` ({kind}): {error}", line=error.line or line) from None
+
+
+def check_file(path: str, kind: str, *, may_be_empty: bool = False) -> None:
+    """Check that the path is a regular file, which can be opened without waiting, and not empty.
+
+    `kind` is what the file should be, with its article: `an ONNX model`.
+
+    Raises:
+        FormatError: the file does not exist, is not a regular file, or is empty.
+    """
+    with errors_in(path):
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError) as error:
+            raise FormatError(_reason(error)) from None
+        if not stat.S_ISREG(found.st_mode):
+            what = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+            raise FormatError(f"is {what}; expected {kind}")
+        if not found.st_size and not may_be_empty:
+            raise FormatError(f"is empty; expected {kind}")
+
+
+def read_bytes(path: str, max_size: int, kind: str, *, may_be_empty: bool = False) -> bytes:
+    """Read a file of at most `max_size` bytes; `kind` is what it should be, as for `check_file`.
+
+    Raises:
+        FormatError: the file cannot be read, is not a regular file, is empty, or is larger than `max_size`.
+    """
+    check_file(path, kind, may_be_empty=may_be_empty)
+    with errors_in(path):
+        try:
+            with open(path, "rb") as file:
+                data = file.read(max_size + 1)
+        except OSError as error:
+            raise FormatError(_reason(error)) from None
+        if len(data) > max_size:
+            raise FormatError(f"is larger than {max_size:,} bytes, the limit for {kind}")
+    return data
+
+
+def read_text(path: str, max_size: int, kind: str, *, may_be_empty: bool = False) -> str:
+    """Read a file of UTF-8 text, with or without a byte order mark; as `read_bytes`.
+
+    Raises:
+        FormatError: as `read_bytes`, or the file is not UTF-8 text.
+    """
+    data = read_bytes(path, max_size, kind, may_be_empty=may_be_empty)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 text: {error.reason} at byte {error.start}"
+        raise FormatError(f"{display_path(path)}: {reason}") from None
+
+
+def map_file(path: str, kind: str) -> memoryview:
+    """Map a file into memory: the operating system reads only the pages that are accessed.
+
+    Raises:
+        FormatError: the file cannot be read, is not a regular file, or is empty.
+    """
+    check_file(path, kind)
+    try:
+        with open(path, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{display_path(path)}: {_reason(error)}") from None
 
 
 @contextmanager
 def open_zip(path: str, kind: str) -> Iterator[zipfile.ZipFile]:
-    """Open a ZIP archive whose directory is of a bounded size.
+    """Open a ZIP archive with a bounded central directory; errors of the block get the path as their prefix.
 
     Raises:
-        FormatError: it is no whole archive, here or while it is read.
+        FormatError: the archive is damaged, which can show while its members are read.
     """
     check_file(path, kind)
-    try:
-        _check_directory(path)
-        with zipfile.ZipFile(path) as opened:
-            yield opened
-    except ZIP_ERRORS as error:
-        raise FormatError(f"{display_path(path)}: no whole {kind}: {str(error)[:100]}") from None
+    with errors_in(path):
+        try:
+            _check_directory(path)
+            with zipfile.ZipFile(path) as archive:
+                yield archive
+        except ZIP_ERRORS as error:
+            raise FormatError(f"is damaged or not {kind}: {str(error)[:100]}") from None
 
 
 def _check_directory(path: str) -> None:
-    """Raise a FormatError where the archive says that its directory is too large."""
+    """Check the size of the central directory that the end records of a ZIP archive declare.
+
+    The end record is within the last 65,557 bytes; where ZIP64's own end record follows the directory, the size in
+    the plain one is only a placeholder (PKWARE's APPNOTE, 4.3.14 and 4.3.16).
+    """
     with open(path, "rb") as file:
         file.seek(max(os.path.getsize(path) - 66_000, 0))
         tail = file.read()
-    sizes: list[int] = []
-    at = tail.rfind(b"PK\5\6")
-    if at >= 0 and len(tail) >= at + 22:
-        sizes += struct.unpack_from("<I", tail, at + 12)
-    at = tail.rfind(b"PK\6\6")  # of ZIP64, where the other says 0xFFFFFFFF
-    if at >= 0 and len(tail) >= at + 56:
-        sizes = [*struct.unpack_from("<Q", tail, at + 40)]
-    if sizes and max(sizes) > MAX_DIRECTORY_SIZE:
-        raise FormatError(f"{display_path(path)}: a directory of {max(sizes):,} bytes, at most {MAX_DIRECTORY_SIZE:,}")
+    size = 0
+    for signature, length, layout, offset in ((b"PK\5\6", 22, "<I", 12), (b"PK\6\6", 56, "<Q", 40)):
+        at = tail.rfind(signature)
+        if at >= 0 and len(tail) >= at + length:
+            (size,) = struct.unpack_from(layout, tail, at + offset)
+    if size > MAX_DIRECTORY_SIZE:
+        raise FormatError(f"declares a directory of {size:,} bytes; the limit is {MAX_DIRECTORY_SIZE:,}")
+
+
+def _reason(error: Exception) -> str:
+    """The system's text without the path, which the message has already."""
+    return str(getattr(error, "strerror", None) or error)

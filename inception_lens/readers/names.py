@@ -1,21 +1,21 @@
-"""Names of nodes that a file may give twice."""
+"""Unique names for the nodes and tensors of a file that may use a name twice."""
 
 from collections import Counter
 from collections.abc import Iterable
 
 
 class UniqueNames(set[str]):
-    """The names that are taken."""
+    """The names that are in use."""
 
-    def __init__(self, taken: Iterable[str]) -> None:
-        super().__init__(taken)
-        self.numbers: Counter[str] = Counter()
+    def __init__(self, used: Iterable[str] = ()) -> None:
+        super().__init__(used)
+        self._counts: Counter[str] = Counter()
 
     def take(self, name: str) -> str:
-        """The name, with a number behind it where it is taken; taken from now on."""
-        found = name
-        while found in self:
-            self.numbers[name] += 1
-            found = f"{name}_{self.numbers[name] + 1}"
-        self.add(found)
-        return found
+        """Reserve `name`, or the first of `name_2`, `name_3`, ... that is free, and return it."""
+        unique = name
+        while unique in self:
+            self._counts[name] += 1
+            unique = f"{name}_{self._counts[name] + 1}"
+        self.add(unique)
+        return unique

@@ -1,107 +1,116 @@
-"""Tensors as files hold them: what they are called, how large they are, and how to get at their numbers."""
+"""The tensors of a weight file: their names, shapes, dtypes and sizes, and access to their data."""
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from inception_lens.errors import FormatError, require
-from inception_lens.readers.files import check_file, display_path
+from inception_lens.ops import BYTES_PER_ELEMENT, Shape, format_shape
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[Any]"
+"""A NumPy array; its dtype is known only when a file is read."""
 
 NUMPY_DTYPES = {
     "float64": "<f8", "float32": "<f4", "float16": "<f2", "int64": "<i8", "int32": "<i4", "int16": "<i2", "int8": "<i1",
-    "uint8": "<u1", "bool": "|b1", "complex64": "<c8", "complex128": "<c16",
+    "uint64": "<u8", "uint32": "<u4", "uint16": "<u2", "uint8": "<u1", "bool": "|b1", "complex64": "<c8",
+    "complex128": "<c16",
 }  # fmt: skip
-"""Names that NumPy has for dtypes, as they lie in files."""
+"""NumPy's notation of the dtypes that it has, little-endian."""
+
+BITS_PER_ELEMENT = {"uint4": 4, "int4": 4, "float4_e2m1fn": 4, "float8_e8m0fnu": 8, "uint2": 2, "int2": 2}
+"""Of dtypes that `ops.BYTES_PER_ELEMENT` does not list: they are packed in files, and no network computes in them."""
 
 MAX_ELEMENTS = 2**50
-"""Elements of a tensor; more are no tensor but a mistake."""
+"""Elements of one tensor; a larger declared shape is a damaged file."""
+
+MAX_AXES = 64
+"""Axes of one tensor; NumPy has the same limit."""
 
 
 class WeightTensor(msgspec.Struct, frozen=True):
-    """One tensor of a file: `dtype` as PyTorch names it, or as the file does, and `bytes` where they are known."""
+    """One tensor of a weight file."""
 
     name: str
-    shape: tuple[int, ...]
+    """Unique in the file; the layer's name and the blob's number for Caffe, keys joined by dots for PyTorch."""
+    shape: Shape
     dtype: str
+    """PyTorch's name of the dtype, or the file's own where PyTorch has none."""
     bytes: int | None = None
-    """None where the numbers lie in another file."""
+    """Size of the data in bytes; None where it is unknown."""
     note: str = ""
+    """Why the data cannot be read, where they cannot."""
 
     @property
     def elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return prod(self.shape)
 
 
 class WeightLayer(NamedTuple):
-    """A layer of a .caffemodel, which holds the net with its tensors."""
+    """A layer of a .caffemodel, which stores the net along with its weights."""
 
     name: str
     type: str
+    """Layer type in Caffe's current spelling, `InnerProduct`."""
     bottoms: tuple[str, ...]
+    """Names of the blobs that the layer reads."""
     tops: tuple[str, ...]
+    """Names of the blobs that the layer writes."""
     tensors: tuple[str, ...]
+    """Names of the layer's tensors, in Caffe's order."""
 
 
 class WeightFile(NamedTuple):
-    """What a file of weights holds."""
+    """The content of a weight file."""
 
     path: str
     format: str
+    """`safetensors`, `npz`, `pytorch`, `caffemodel`, `onnx`."""
     tensors: tuple[WeightTensor, ...]
-    read: Callable[[WeightTensor], np.ndarray[Any, Any]]
-    """The numbers of one of the tensors; nothing else is read."""
+    """In the file's order."""
+    read: Callable[[WeightTensor], Array]
+    """Reads the data of one tensor, and nothing else, as a NumPy array; raises FormatError where it cannot."""
     layers: tuple[WeightLayer, ...] = ()
+    """Only of a .caffemodel."""
 
 
-def map_file(path: str, kind: str) -> memoryview:
-    """The bytes of a file, of which the system reads those that are looked at.
-
-    Raises:
-        FormatError: the file cannot be read, is no regular file or empty.
-    """
-    check_file(path, kind)
-    try:
-        with open(path, "rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{display_path(path)}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def check_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape, where it can be one.
+def check_shape(name: str, shape: Shape) -> Shape:
+    """Return the shape if a tensor can have it.
 
     Raises:
-        FormatError: a size is negative, or the tensor larger than any.
+        FormatError: a size is negative, or there are more than MAX_AXES axes or MAX_ELEMENTS elements.
     """
-    if any(size < 0 for size in shape) or prod(shape) > MAX_ELEMENTS:
-        raise FormatError(f"`{name}` has a shape that no tensor has: {'x'.join(map(str, shape))[:80]}")
+    if len(shape) > MAX_AXES or any(size < 0 for size in shape) or prod(shape) > MAX_ELEMENTS:
+        raise FormatError(f"`{name[:80]}` has an invalid shape: {format_shape(shape[:MAX_AXES])[:80]}")
     return shape
 
 
-def to_array(data: memoryview, dtype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """The numbers of raw little-endian bytes; bfloat16, which NumPy does not have, becomes float32.
+def byte_size(shape: Shape, dtype: str) -> int | None:
+    """Bytes of a tensor's data, elements packed without gaps; None for an unknown dtype."""
+    bits = BITS_PER_ELEMENT.get(dtype) or 8 * BYTES_PER_ELEMENT.get(dtype, 0)
+    return -(-prod(shape) * bits // 8) if bits else None
+
+
+def to_array(data: memoryview, dtype: str, shape: Shape) -> Array:
+    """Interpret raw little-endian bytes; bfloat16, which NumPy does not have, becomes float32.
 
     Raises:
-        FormatError: NumPy has no such dtype.
+        FormatError: NumPy has no such dtype, or the bytes do not fill the shape.
     """
-    numpy = require("numpy", extra="weights")
+    require("numpy", extra="weights")
+    import numpy as np
+
     if dtype not in NUMPY_DTYPES and dtype != "bfloat16":
-        raise FormatError(f"numbers of {dtype} cannot be converted")
-    try:
-        if dtype == "bfloat16":
-            flat = (numpy.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
-        else:
-            flat = numpy.frombuffer(data, NUMPY_DTYPES[dtype])
-        found: np.ndarray[Any, Any] = flat.reshape(shape)
-    except ValueError:
-        raise FormatError(f"{len(data):,} bytes are no {dtype} numbers of {'x'.join(map(str, shape))}") from None
-    return found
+        raise FormatError(f"data of dtype {dtype} cannot be converted")
+    if len(data) != byte_size(shape, dtype):
+        raise FormatError(f"{len(data):,} bytes do not fill a {dtype} tensor of {format_shape(shape)}")
+    if dtype == "bfloat16":  # the upper half of a float32
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
+    return np.frombuffer(data, NUMPY_DTYPES[dtype]).reshape(shape)

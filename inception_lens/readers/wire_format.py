@@ -1,36 +1,44 @@
-"""The wire format of protocol buffers, read field by field without a schema (protobuf.dev, "Encoding").
+"""The wire format of protocol buffers, read field by field without a schema.
 
-A file of weights is mostly numbers that nobody needs to see: a length-delimited field is told by where it begins and
-ends, so that it can be stepped over, and nothing is copied.
+Source: protobuf.dev, "Encoding". Weight files are mostly tensor data: a length-delimited field is represented by its
+first and last byte, so that data are skipped and never copied.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from inception_lens.errors import FormatError
+from inception_lens.readers.tensors import MAX_AXES
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-LARGEST_TEXT = 100_000
-MAX_PARTS = 200_000
-"""Of a whole file at its outermost level: layers, or a graph and a few words about it."""
+"""Wire types. Groups (3 and 4) are deprecated, and neither ONNX nor Caffe uses them."""
+
+MAX_TEXT_LENGTH = 100_000
+"""Bytes of a name."""
+MAX_FILE_FIELDS = 200_000
+"""Fields at the outermost level of a file: a Caffe net's layers, or the graph and metadata of an ONNX model."""
 
 
 class WireField(NamedTuple):
-    """One field: its number, its kind of encoding, and the bytes of its value."""
+    """One field of a message."""
 
     number: int
+    """Field number in the message's definition."""
     kind: int
+    """Wire type."""
     start: int
+    """Position of the first byte of the value."""
     end: int
+    """Position after the last byte of the value."""
     value: int = 0
-    """Of a varint; 0 for others."""
+    """Value of a varint, unsigned; 0 for other wire types."""
 
 
-def fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator[WireField]:
-    """The fields of the message between two places.
+def message_fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator[WireField]:
+    """Iterate over the fields of the message between two positions.
 
     Raises:
-        FormatError: no message is there: a field that leads out of it, or an encoding that there is not.
+        FormatError: the bytes are not a message: a field exceeds it, or has an invalid number or wire type.
     """
     end = len(data) if end is None else end
     at = start
@@ -46,25 +54,26 @@ def fields(data: memoryview, start: int = 0, end: int | None = None) -> Iterator
         elif kind in (FIXED64, FIXED32):
             at += 8 if kind == FIXED64 else 4
         else:
-            raise FormatError(f"no protocol buffer: an encoding {kind} at byte {begin:,}")
+            raise FormatError(f"not a protocol buffer: wire type {kind} at byte {begin:,}")
         if at > end or not number:
-            raise FormatError(f"it is cut off, or no protocol buffer: field {number} at byte {begin:,} leads out of it")
+            raise FormatError(f"truncated or not a protocol buffer: field {number} at byte {begin:,}")
         yield WireField(number, kind, begin, at, value)
 
 
-def parts(data: memoryview) -> Iterator[WireField]:
-    """The fields of a whole file.
+def file_fields(data: memoryview) -> Iterator[WireField]:
+    """Iterate over the outermost fields of a file.
 
     Raises:
-        FormatError: as `fields`, or they are more than any network has.
+        FormatError: as `message_fields`, or there are more than MAX_FILE_FIELDS.
     """
-    for i, field in enumerate(fields(data)):
-        if i == MAX_PARTS:
-            raise FormatError(f"more than {MAX_PARTS:,} parts")
+    for i, field in enumerate(message_fields(data)):
+        if i == MAX_FILE_FIELDS:
+            raise FormatError(f"more than {MAX_FILE_FIELDS:,} fields at the outermost level")
         yield field
 
 
 def _varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
+    """The number at a position, of at most ten bytes with seven bits each, and the position after it."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]
@@ -72,46 +81,46 @@ def _varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, at
-    raise FormatError(f"it is cut off, or no protocol buffer: a number at byte {at:,} has no end")
+    raise FormatError(f"truncated or not a protocol buffer: unterminated varint at byte {at:,}")
 
 
-def text(data: memoryview, field: WireField) -> str:
-    """The text of a field; bytes that are none are written out.
+def decode_text(data: memoryview, field: WireField) -> str:
+    """Text of a field; bytes that are not UTF-8 become escape sequences.
 
     Raises:
-        FormatError: it is longer than any name.
+        FormatError: the field is not length-delimited, or longer than MAX_TEXT_LENGTH.
     """
-    if field.kind != BYTES or field.end - field.start > LARGEST_TEXT:
-        raise FormatError(f"no name: field {field.number} at byte {field.start:,}")
+    if field.kind != BYTES or field.end - field.start > MAX_TEXT_LENGTH:
+        raise FormatError(f"field {field.number} at byte {field.start:,} is not a text of at most {MAX_TEXT_LENGTH:,}")
     return bytes(data[field.start : field.end]).decode(errors="backslashreplace")
 
 
-def integers(data: memoryview, field: WireField) -> list[int]:
-    """The whole numbers of one field, packed or by itself, as signed ones.
+def decode_sizes(data: memoryview, field: WireField) -> list[int]:
+    """Sizes of axes in a repeated integer field, packed or a single one, as signed integers.
 
     Raises:
-        FormatError: they are more than any tensor has axes.
+        FormatError: there are more than MAX_AXES.
     """
     if field.kind == VARINT:
         return [_signed(field.value)]
-    numbers, at = [], field.start
+    sizes, at = [], field.start
     while at < field.end:
-        number, at = _varint(data, at, field.end)
-        numbers.append(_signed(number))
-        if len(numbers) > 64:
-            raise FormatError(f"field {field.number} at byte {field.start:,}: more than 64 sizes of a tensor")
-    return numbers
+        size, at = _varint(data, at, field.end)
+        sizes.append(_signed(size))
+        if len(sizes) > MAX_AXES:
+            raise FormatError(f"field {field.number} at byte {field.start:,}: a tensor of more than {MAX_AXES} axes")
+    return sizes
 
 
 def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def varint(number: int) -> bytes:
-    """Encode a whole number."""
-    out = bytearray()
+def encode_varint(number: int) -> bytes:
+    """Encode an unsigned integer."""
+    encoded = bytearray()
     while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    out.append(number)
-    return bytes(out)
+    encoded.append(number)
+    return bytes(encoded)

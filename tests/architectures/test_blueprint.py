@@ -572,7 +572,7 @@ def test_a_file_adds_a_block_at_the_end(tmp_path: Path) -> None:
         ('aux = "+abc 1x1 8"\n', 2, "`aux`: cannot read the step `+abc 1x1 8`"),
         ("[blocks]\nMixed_5b = 64\n", 3, "`blocks.Mixed_5b` is 64: "),
         ('shortcut = "frist"\n', 2, "`shortcut` is 'frist'"),
-        ('[blokcs]\nMixed_5b = "1x1 64"\n', 2, "`blokcs` is no key (did you mean `blocks`"),
+        ('[blokcs]\nMixed_5b = "1x1 64"\n', 2, "`blokcs` is not a key (did you mean `blocks`"),
     ],
 )
 def test_a_file_with_a_bad_block_is_told_by_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:

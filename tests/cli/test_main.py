@@ -147,10 +147,10 @@ def test_an_input_that_is_too_small_is_told_the_smallest_that_works(capsys: Capt
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"clases = 10\n", ":1: `clases` is no key (did you mean `classes`"),
+        (b"clases = 10\n", ":1: `clases` is not a key (did you mean `classes`"),
         (b'\n[modules.inception_3a]\n"5x5_redcue" = 3\n', ":3: "),
-        (b"classes = \n", "no valid TOML"),
-        (b"\xff\xfe", "no UTF-8 text"),
+        (b"classes = \n", "not valid TOML"),
+        (b"\xff\xfe", "not UTF-8 text"),
         (b"#" * 2_000_000, "1,000,000"),
         (b"x = " + b"[" * 50_000, "nested too deeply"),
         (b'base = "nonet"', ":1: `base`: `nonet` is no network of the catalogue"),

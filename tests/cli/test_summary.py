@@ -327,4 +327,4 @@ def test_a_hostile_file_name_is_text_in_an_error(capsys: Capture, hostile: Path)
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert all(char == "\n" or char.isprintable() for char in err)
-    assert "toml:1: `clases` is no key (did you mean `classes`" in err
+    assert "toml:1: `clases` is not a key (did you mean `classes`" in err

@@ -88,9 +88,9 @@ def test_an_input_is_a_side_or_three_sizes(tmp_path: Path, text: str, expected: 
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("clases = 10", ":1: ", "`clases` is no key (did you mean `classes`"),
-        ("\n\nwidht = 2\n", ":3: ", "`widht` is no key (did you mean `width`"),
-        ("[lrn]\nsize = 5\nalhpa = 1.0\n", ":3: ", "`lrn.alhpa` is no key (did you mean `alpha`"),
+        ("clases = 10", ":1: ", "`clases` is not a key (did you mean `classes`"),
+        ("\n\nwidht = 2\n", ":3: ", "`widht` is not a key (did you mean `width`"),
+        ("[lrn]\nsize = 5\nalhpa = 1.0\n", ":3: ", "`lrn.alhpa` is not a key (did you mean `alpha`"),
         ('[modules]\ninception_3a = { "5x5_redcue" = 8 }', ":2: ", "did you mean `5x5_reduce`"),
         ('[modules.inception_3a]\n"1x1" = 8\n"5x5_redcue" = 8', ":3: ", "did you mean `5x5_reduce`"),
         ('classes = 10\r\nnorm = "btach"\r\n', ":2: ", "`norm` is 'btach'"),
@@ -157,13 +157,13 @@ def test_values_that_contradict_each_other_are_refused_with_the_remedy(tmp_path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("classes = ", "no valid TOML"),
+        ("classes = ", "not valid TOML"),
         ("classes = 1\nclasses = 2\n\n", "line 2"),
         ("[\n", "line 1"),
         ("x = " + "[" * 50_000, "nested too deeply"),
-        ("\0" * 1000, "no valid TOML"),
-        (bytes(range(256)), "no UTF-8 text"),
-        (b"\xff\xfe\x00", "no UTF-8 text"),
+        ("\0" * 1000, "not valid TOML"),
+        (bytes(range(256)), "not UTF-8 text"),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
         (b"# " + b"a" * MAX_FILE_SIZE, f"{MAX_FILE_SIZE:,}"),
         (b"\0" * 2_000_000, f"{MAX_FILE_SIZE:,}"),
     ],

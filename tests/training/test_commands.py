@@ -200,7 +200,7 @@ def test_a_run_in_a_terminal_is_live(
         (["ablate", "--widths", "0.5"], "two numbers or more"),
         (["ablate", "--widths", "0.5,1", "--compare", "aux"], "exclude each other"),
         (["ablate", "--compare", "aux", "--figure-2a"], "--figure-2a is an arm"),
-        (["ablate", "inception_v3", "--data", "synthetic"], "`reduce` is no key"),
+        (["ablate", "inception_v3", "--data", "synthetic"], "`reduce` is not a key"),
         (["bench", "train", "--batch", "many"], "--batch many"),
         (["bench", "train", "--ways", "fast"], "--ways fast"),
     ],

@@ -70,8 +70,8 @@ def test_the_command_line_changes_single_keys() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("epoch = 3", ":1: `epoch` is no key (did you mean `epochs`"),
-        ("\n[optimizer]\nmomentun = 0.9", ":3: `optimizer.momentun` is no key (did you mean `momentum`"),
+        ("epoch = 3", ":1: `epoch` is not a key (did you mean `epochs`"),
+        ("\n[optimizer]\nmomentun = 0.9", ":3: `optimizer.momentun` is not a key (did you mean `momentum`"),
         ("[optimizer]\nname = 'adam'", ":2: `optimizer.name` is 'adam'"),
         ("batch = 0", "`batch` is 0"),
         ("batch = 10\n[engine]\naccumulate = 3", "a batch of 10 is not cut into 3 equal parts"),
@@ -81,7 +81,7 @@ def test_the_command_line_changes_single_keys() -> None:
         ("[engine]\ngraphs = true\naccumulate = 2", "exclude each other"),
         ("[engine]\ndevice = 'tpu'", "`engine.device` is 'tpu'"),
         ("network = 3", "`network` is 3"),
-        ("model = ", "no valid TOML"),
+        ("model = ", "not valid TOML"),
     ],
 )
 def test_a_bad_recipe_is_one_line_with_its_place(tmp_path: Path, text: str, said: str) -> None:

@@ -1,158 +1,152 @@
-"""Caffe's nets: a prototxt, of whichever phase, to a Graph."""
+"""Caffe's .prototxt files: a net, in either phase, to a Graph.
+
+Read: all three spellings of a net, `include` and `exclude` rules, and the layer types in HANDLERS, with the semantics
+of BVLC Caffe's `src/caffe/layers/*.cpp` and, for `Axpy`, `Interp`, `Normalize`, `ROIPooling`, `ShuffleChannel` and the
+like, of the forks that define them. A layer of any other type is an Unknown. Layers that only measure (`Accuracy`,
+losses) are left out. Not read: solver files. Limits: MAX_FILE_SIZE, and those of `text_format.py`.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import msgspec
 
-from inception_lens.errors import ConfigError, FormatError, GraphError
+from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import About, Graph, Mode, Output
 from inception_lens.ops import Shape
-from inception_lens.readers.caffe.inputs import input_shapes, is_source, net_inputs
-from inception_lens.readers.caffe.layers import CaffeLayer, layers_of, stages_of
-from inception_lens.readers.caffe.net import CaffeGraphBuilder
-from inception_lens.readers.caffe.text_format import TextMessage, parse
-from inception_lens.readers.caffe.unweighted import PLAIN
-from inception_lens.readers.caffe.weighted import WEIGHTED
-from inception_lens.readers.files import display_path, one_line, read_bytes
+from inception_lens.readers.caffe.activations import ACTIVATIONS
+from inception_lens.readers.caffe.arithmetic import ARITHMETIC
+from inception_lens.readers.caffe.convolution import CONVOLUTION
+from inception_lens.readers.caffe.graph_builder import CaffeGraphBuilder, CaffeHandler
+from inception_lens.readers.caffe.inputs import input_shapes, is_input, net_inputs
+from inception_lens.readers.caffe.layers import CaffeLayer, NetState, read_layers, required_stages
+from inception_lens.readers.caffe.learned import LEARNED
+from inception_lens.readers.caffe.message import TextMessage
+from inception_lens.readers.caffe.normalization import NORMALIZATION
+from inception_lens.readers.caffe.reshaping import RESHAPING
+from inception_lens.readers.caffe.text_format import parse
+from inception_lens.readers.files import display_path, errors_in, errors_of, read_text
 
 MAX_FILE_SIZE = 8_000_000
-"""Bytes; the prototxt of a ResNet-152 takes a hundred thousand."""
+"""Bytes; the prototxt of a ResNet-152 has a hundred thousand."""
 
-HANDLERS = {**PLAIN, **WEIGHTED}
-IGNORED = {"Accuracy", "HDF5Output", "Silence", "DetectionEvaluate"}
-"""Layers that measure or swallow: no part of the network."""
+HANDLERS: dict[str, CaffeHandler] = {
+    **ACTIVATIONS, **ARITHMETIC, **CONVOLUTION, **LEARNED, **NORMALIZATION, **RESHAPING,
+}  # fmt: skip
+"""By the layer type in its current spelling."""
 
-
-class NetState(NamedTuple):
-    """What a caller chooses of a file that holds several nets."""
-
-    stages: tuple[str, ...] = ()
-    level: int = 0
+IGNORED = {"Accuracy", "DetectionEvaluate", "HDF5Output", "Silence"}
+"""Layers that only measure or discard."""
 
 
-def net_state(given: Mapping[str, object]) -> NetState:
-    """Read `stage=a,b` and `level=N`.
+def net_state(overrides: Mapping[str, object]) -> NetState:
+    """The state that the overrides `stage=a,b` and `level=N` select.
 
     Raises:
-        ConfigError: there is another key, or the level is no number.
+        ConfigError: there is another key, or the level is not an integer.
     """
-    for key in given:
+    for key in overrides:
         if key not in ("stage", "level"):
-            raise ConfigError(f"`{key}` is no key of a prototxt: it has `stage` and `level`, of its layers' rules")
+            raise ConfigError(f"`{key}` is not a key of a prototxt, which has `stage` and `level`")
     try:
-        level = int(str(given.get("level", 0)))
+        level = int(str(overrides.get("level", 0)))
     except ValueError:
-        raise ConfigError(f"`level` is {given['level']!r}: a whole number") from None
-    return NetState(tuple(filter(None, str(given.get("stage", "")).split(","))), level)
+        raise ConfigError(f"`level` is {overrides['level']!r}; expected an integer") from None
+    return NetState(tuple(filter(None, str(overrides.get("stage", "")).split(","))), level)
 
 
 def read_prototxt(
     path: str,
     inputs: Mapping[str, Shape] | Shape | None = None,
     mode: Mode = "inference",
-    chosen: NetState = NetState(),  # noqa: B008  (frozen)
+    chosen: NetState = NetState(),  # noqa: B008  (immutable)
 ) -> Graph:
-    """Read a file; `inference` is Caffe's phase TEST, `training` TRAIN.
+    """Read a prototxt.
 
-    The batch is 1 unless `inputs` says otherwise: what a file has there is how its author trained or measured. Layers
-    that measure are left out, and a loss makes an output of what it reads, with its weight.
+    Args:
+        path: the file.
+        inputs: shapes of the inputs, by name or of the first one; the batch is 1 unless it is given here, as a file's
+            batch is only that of its author's training or deployment.
+        mode: `inference` is Caffe's phase TEST, `training` is TRAIN.
+        chosen: the stages and level that `include` and `exclude` rules are compared with.
 
     Raises:
-        FormatError: it is no prototxt of a net, or says what Caffe could not do, such as a layer that cannot take what
-            reaches it; with the line.
+        FormatError: the file is not a prototxt of a net, or Caffe would refuse it, such as for a layer that cannot
+            take its input; with the line.
     """
-    try:
-        text = read_bytes(path, MAX_FILE_SIZE, "Caffe prototxt").decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            f"{display_path(path)}: not a prototxt in UTF-8: {error.reason} at byte {error.start}"
-        ) from None
-    try:
+    text = read_text(path, MAX_FILE_SIZE, "a Caffe prototxt")
+    with errors_in(path):
         graph = read_net(parse(text), inputs, mode, chosen)
-    except (FormatError, GraphError) as error:
-        line = getattr(error, "line", 0)
-        raise FormatError(f"{display_path(path)}{f':{line}' if line else ''}: {one_line(error)}", line=line) from None
     return msgspec.structs.replace(graph, about=About(graph.name, display_path(path), "prototxt"))
 
 
 def read_net(net: TextMessage, inputs: Mapping[str, Shape] | Shape | None, mode: Mode, chosen: NetState) -> Graph:
-    """Make a graph of a net's fields; as `read_prototxt`."""
-    layers = layers_of(net, mode, chosen.stages, chosen.level)
+    """The Graph of a parsed net; as `read_prototxt`."""
+    layers = read_layers(net, mode, chosen)
     found = net_inputs(net, layers)
-    body = [layer for layer in layers if not is_source(layer)]
+    body = [layer for layer in layers if not is_input(layer)]
     if not found or not any(layer.tops for layer in body):
-        stages = stages_of(net) - set(chosen.stages)
-        hint = f"; its layers ask for a stage, such as --set stage={min(stages)}" if stages else ""
-        raise FormatError(f"no input or no layer is left in this phase{hint}")
-    sought = {blob for layer in body if not _measures(layer) for blob in layer.bottoms}
-    reading = CaffeGraphBuilder(found, input_shapes(found, inputs), sought)
-    reading.affine = _affine(body)
+        stages = required_stages(net) - set(chosen.stages)
+        hint = f"; layers require a stage, such as --set stage={min(stages)}" if stages else ""
+        raise FormatError(f"no input or no layer is included in this phase{hint}")
+    read = {blob for layer in body if not _is_measure(layer) for blob in layer.bottoms}
+    builder = CaffeGraphBuilder(found, input_shapes(found, inputs), read, _affine_pairs(body))
     outputs: dict[str, float] = {}
     for layer in body:
-        try:
-            _write(reading, layer, outputs)
-        except (FormatError, GraphError) as error:
-            raise FormatError(str(error), line=getattr(error, "line", 0) or layer.line) from None
-    return _graph(reading, net.text("name") or "net", outputs, mode)
+        with errors_of(layer.name, layer.type, layer.line):
+            _write_layer(builder, layer, outputs)
+    return _graph(builder, net.text("name") or "net", outputs, mode)
 
 
-def _measures(layer: CaffeLayer) -> bool:
-    return layer.type in IGNORED or layer.type.endswith(("Loss", "LossLayer")) or layer.type == "SoftmaxWithLoss"
+def _is_measure(layer: CaffeLayer) -> bool:
+    return layer.type in IGNORED or layer.type.endswith(("Loss", "LossLayer"))
 
 
-def _write(net: CaffeGraphBuilder, layer: CaffeLayer, outputs: dict[str, float]) -> None:
+def _write_layer(builder: CaffeGraphBuilder, layer: CaffeLayer, outputs: dict[str, float]) -> None:
+    """Write a layer's nodes; add what a loss reads, and tops with a `loss_weight`, to `outputs` with the weight."""
     weights = layer.fields.numbers("loss_weight")
-    if _measures(layer):
+    if _is_measure(layer):
         if layer.type not in IGNORED:
             weight = weights[0] if weights else 1.0
-            for blob in layer.bottoms:
-                node = net.blobs.get(blob)
-                if node is not None and node not in net.given:  # what the net made, and not a label
+            for node in (builder.blobs.get(blob) for blob in layer.bottoms):
+                if node is not None and node not in builder.inputs:  # a prediction, and not a label
                     outputs[node] = outputs.get(node, 0.0) + weight
         return
     handler = HANDLERS.get(layer.type)
-    read_net = {net.bottom(layer, i) for i in range(len(layer.bottoms))}
-    if layer in net.affine.values():
-        nodes: tuple[str, ...] = (net.bottom(layer),)
-    elif handler is None or read_net & net.mysteries:
-        nodes = net.unknown(layer)
+    read = {builder.bottom(layer, i) for i in range(len(layer.bottoms))}
+    if layer in builder.affine.values():
+        nodes: tuple[str, ...] = (builder.bottom(layer),)
+    elif handler is None or read & builder.unknown_outputs:
+        nodes = builder.unknown(layer)
     else:
-        nodes = handler(net, layer)
-    net.bind(layer, nodes)
+        nodes = handler(builder, layer)
+    builder.bind(layer, nodes)
     for node, weight in zip(nodes, weights, strict=False):
         if weight:
             outputs[node] = weight
 
 
-def _affine(layers: list[CaffeLayer]) -> dict[CaffeLayer, CaffeLayer]:
-    """Batch norms, each with the Scale or Bias layer that alone reads it: PyTorch has both in one."""
-    maker: dict[str, CaffeLayer] = {}
+def _affine_pairs(layers: list[CaffeLayer]) -> dict[CaffeLayer, CaffeLayer]:
+    """Batch norms, each with the Scale or Bias layer that is its only reader: PyTorch has both in one module."""
+    producer: dict[str, CaffeLayer] = {}
     readers: Counter[CaffeLayer] = Counter()
     pairs = []
     for layer in layers:
-        for blob in layer.bottoms:
-            if blob in maker:
-                readers[maker[blob]] += 1
+        readers.update(producer[blob] for blob in layer.bottoms if blob in producer)
         if layer.type in ("Scale", "Bias") and len(layer.bottoms) == 1:
-            before = maker.get(layer.bottoms[0])
+            before = producer.get(layer.bottoms[0])
             found = layer.parameters(f"{layer.type.lower()}_param")
-            plain = found.integer("axis", 1, -8) == 1 == found.integer("num_axes", 1, -1)
-            if before and before.type == "BatchNorm" and plain:
+            per_channel = found.integer("axis", 1, -8) == 1 == found.integer("num_axes", 1, -1)
+            if before and before.type == "BatchNorm" and per_channel:
                 pairs.append((before, layer))
-        maker.update(dict.fromkeys(layer.tops, layer))
+        producer.update(dict.fromkeys(layer.tops, layer))
     return {before: after for before, after in pairs if readers[before] == 1}
 
 
-def _graph(net: CaffeGraphBuilder, name: str, outputs: dict[str, float], mode: Mode) -> Graph:
+def _graph(builder: CaffeGraphBuilder, name: str, outputs: dict[str, float], mode: Mode) -> Graph:
+    """The graph with the given outputs, followed by the blobs that no layer reads, in the order of their nodes."""
+    produced = dict.fromkeys(node for node in builder.blobs.values() if node not in builder.inputs)
+    unread = [node for node in produced if node not in builder.read_nodes and node not in outputs]
     given = [Output(node, weight) for node, weight in outputs.items()]
-    ends = _unread(net, outputs)
-    graph = net.writer.graph([*given, *map(Output, ends)], mode, About(name, "", "prototxt"))
-    return msgspec.structs.replace(graph, frozen=frozenset(net.frozen)) if net.frozen else graph
-
-
-def _unread(net: CaffeGraphBuilder, outputs: Collection[str]) -> list[str]:
-    """Blobs that nobody reads in the end, in the order in which they were made."""
-    made = dict.fromkeys(node for node in net.blobs.values() if node not in net.given)
-    return [node for node in made if node not in net.was_read and node not in outputs]
+    graph = builder.writer.graph([*given, *map(Output, unread)], mode, About(name, "", "prototxt"))
+    return msgspec.structs.replace(graph, frozen=frozenset(builder.frozen))

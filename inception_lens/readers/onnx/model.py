@@ -21,8 +21,8 @@ import msgspec
 from inception_lens.errors import FormatError, GraphError, require, suggest
 from inception_lens.graph import About, Graph, Input, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, format_shape
-from inception_lens.readers.files import display_path, one_line
-from inception_lens.readers.onnx.file import strip_tensor_data
+from inception_lens.readers.files import display_path, map_file, one_line
+from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.layers import LAYERS
 from inception_lens.readers.onnx.lookups import LOOKUPS
 from inception_lens.readers.onnx.protos import (
@@ -44,10 +44,10 @@ from inception_lens.readers.onnx.run import (
     tensor_kinds,
 )
 from inception_lens.readers.onnx.shapes import SHAPES
+from inception_lens.readers.onnx.stripping import strip_tensor_data
 from inception_lens.readers.onnx.unweighted import PLAIN
-from inception_lens.readers.onnx.values import INPLACE_KEY, OnnxCall, OnnxValue, fold, onnx_dtype
+from inception_lens.readers.onnx.values import INPLACE_KEY, OnnxCall, OnnxValue, fold
 from inception_lens.readers.onnx.windows import WINDOWS
-from inception_lens.readers.tensors import map_file
 
 HANDLERS = {**WINDOWS, **LAYERS, **PLAIN, **SHAPES, **LOOKUPS}
 DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -82,7 +82,7 @@ def read_onnx(path: str, inputs: InputShapes | Shape | None = None, mode: Mode =
         MissingExtraError: the package `onnx` is not installed.
     """
     onnx = require("onnx", extra="onnx")
-    data = map_file(path, "ONNX model")
+    data = map_file(path, "an ONNX model")
     try:
         model = onnx.ModelProto.FromString(strip_tensor_data(data))
         if not model.HasField("graph") or not model.graph.node:

@@ -8,9 +8,9 @@ from typing import Any
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType, format_shape
-from inception_lens.readers.onnx.file import ONNX_BITS, ONNX_DTYPES
-from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, known_value, onnx_dtype
-from inception_lens.readers.tensors import MAX_ELEMENTS
+from inception_lens.readers.onnx.dtypes import ONNX_DTYPES, onnx_dtype
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, known_value
+from inception_lens.readers.tensors import MAX_ELEMENTS, byte_size
 
 
 def common_dtype(weights: Iterable[OnnxValue]) -> str:
@@ -39,7 +39,7 @@ def stored_tensor(tensor: Any, *, constant: bool = False, name: str = "") -> Onn
 
 
 def _numbers(tensor: Any, kind: TensorType) -> Any:
-    bits = ONNX_BITS.get(ONNX_DTYPES[tensor.data_type], 0)
+    bits = 8 * (byte_size((1,), ONNX_DTYPES[tensor.data_type]) or 0)
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     typed = sum(map(len, fields))
     whole = len(tensor.raw_data) * 8 == kind.elements * bits if tensor.raw_data else typed == kind.elements

@@ -33,10 +33,11 @@ from inception_lens.ops import (
     TensorType,
     broadcast,
 )
+from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.layers import once
 from inception_lens.readers.onnx.run import OnnxGraphBuilder
 from inception_lens.readers.onnx.shapes import axis_of
-from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, onnx_dtype
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall
 from inception_lens.readers.onnx.windows import OnnxHandler, decimal
 
 ACTIVATIONS: dict[str, Op] = {

@@ -11,7 +11,7 @@ import msgspec
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType, broadcast
-from inception_lens.readers.onnx.file import ONNX_DTYPES
+from inception_lens.readers.onnx.dtypes import ONNX_DTYPES, SUBSTITUTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,12 +21,6 @@ MAX_KNOWN = 100_000
 
 INPLACE_KEY = "inception_lens.inplace"
 """What a node's metadata say of an operation done in place, which ONNX knows nothing of."""
-
-STAND_INS = {
-    "text": "uint8", "uint4": "uint8", "int4": "int8", "uint2": "uint8", "int2": "int8",
-    "float4_e2m1fn": "float8_e4m3fn", "float8_e8m0fnu": "float8_e4m3fn",
-}  # fmt: skip
-"""dtypes that PyTorch has not, and those that stand for them."""
 
 
 class OnnxValue(msgspec.Struct, frozen=True, eq=False):
@@ -131,18 +125,7 @@ def known_value(numbers: Any) -> OnnxValue:
 def dtype_of(numbers: Any) -> str:
     """PyTorch's name of an array's dtype."""
     name = str(numbers.dtype)
-    return STAND_INS.get(name, name)
-
-
-def onnx_dtype(number: int) -> str:
-    """PyTorch's name of a `TensorProto.DataType`, or that of one of its size.
-
-    Raises:
-        FormatError: there is no such type.
-    """
-    if number not in ONNX_DTYPES:
-        raise FormatError(f"a tensor of type {number}, which there is not")
-    return STAND_INS.get(ONNX_DTYPES[number], ONNX_DTYPES[number])
+    return SUBSTITUTES.get(name, name)
 
 
 def _axis(value: Any, rank: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Node, tensor_names
 from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, Shape, TensorType, format_shape
-from inception_lens.readers.onnx.file import ONNX_DTYPES
+from inception_lens.readers.onnx.dtypes import ONNX_DTYPES
 from inception_lens.writers.onnx.layers import LAYERS
 from inception_lens.writers.onnx.parts import Parts
 from inception_lens.writers.onnx.unweighted import PLAIN

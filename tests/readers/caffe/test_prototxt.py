@@ -9,7 +9,8 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph, Mode, Output
 from inception_lens.ops import Shape, Unknown
-from inception_lens.readers.caffe.prototxt import MAX_FILE_SIZE, NetState, net_state, read_net, read_prototxt
+from inception_lens.readers.caffe.layers import NetState
+from inception_lens.readers.caffe.prototxt import MAX_FILE_SIZE, net_state, read_net, read_prototxt
 from inception_lens.readers.caffe.text_format import parse
 from tests.readers.caffe.caffe_nets import alexnet, googlenet, nin, vgg16
 
@@ -94,7 +95,7 @@ def test_several_inputs_are_given_by_name() -> None:
     text += 'layer { name: "c" type: "Concat" bottom: "a" bottom: "b" top: "c" }'
     assert net(text).types["c"][0].shape == (1, 5)
     assert net(text, {"b": (1, 9)}).types["c"][0].shape == (1, 11)
-    with pytest.raises(FormatError, match="no input `z`: its inputs are a, b"):
+    with pytest.raises(FormatError, match="no input `z` .valid: a, b"):
         net(text, {"z": (1, 9)})
 
 
@@ -338,33 +339,53 @@ def test_a_layer_that_nobody_knows_is_listed_and_so_is_what_reads_it() -> None:
     ("text", "line", "said"),
     [
         ("", 1, "has no `layer`"),
-        ('base_lr: 0.1\nnet: "train.prototxt"', 1, "this is a solver's file"),
+        ('base_lr: 0.1\nnet: "train.prototxt"', 1, "this is a solver file"),
         ("layres { }", 1, "did you mean"),
         (IMAGE, 1, "has no `layer`"),
         ('\nlayer { name: "x" bottom: "a" }', 2, "`x` has no `type`"),
         ('layers { name: "x" type: CONVULTION }', 1, "did you mean `CONVOLUTION`"),
-        ('layers { name: "x" type: "Convolution" }', 1, "go with `layer`"),
-        (IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "b" top: "x" }', 2, "`x` (ReLU) reads `b`, which no layer"),
+        ('layers { name: "x" type: "Convolution" }', 1, "goes with `layer`"),
+        (
+            IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "b" top: "x" }',
+            2,
+            "`x` (ReLU): bottom `b` is not a top of a layer before it",
+        ),
         (IMAGE + '\nlayer { name: "x" type: "ReLU" top: "x" }', 0, "no input or no layer"),
-        (IMAGE + f"\nlayer {{ {CONV} {{ kernel_size: 3 }} }}", 2, "`y` (Convolution) has no `num_output`"),
-        (IMAGE + f"\nlayer {{ {CONV} {{ num_ouput: 3 kernel_size: 3 }} }}", 2, "did you mean `num_ouput`"),
-        (IMAGE + f"\nlayer {{ {CONV} {{\nnum_output: 0 kernel_size: 3 }} }}", 3, "`num_output` is '0': a whole number"),
+        (
+            IMAGE + f"\nlayer {{ {CONV} {{ kernel_size: 3 }} }}",
+            2,
+            "`y` (Convolution): `convolution_param` has no `num_output`, only `kernel_size`",
+        ),
+        (IMAGE + f"\nlayer {{ {CONV} {{ num_ouput: 3 kernel_size: 3 }} }}", 2, "only `num_ouput`, `kernel_size`"),
+        (
+            IMAGE + f"\nlayer {{ {CONV} {{\nnum_output: 0 kernel_size: 3 }} }}",
+            3,
+            "`num_output` is '0'; expected an integer",
+        ),
         (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 99999999999 kernel_size: 3 }} }}", 2, "2,147,483,647"),
         (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 9 }} }}", 2, "kernel does not fit the 4x4 map"),
         (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 1 group: 3 }} }}", 2, "3 groups must divide"),
-        (IMAGE + '\nlayer { name: "x" type: "LRN" bottom: "a" top: "x" lrn_param { local_size: 4 } }', 2, "it is odd"),
-        (IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "a" top: "x" top: "z" }', 2, "has 2 `top`, but makes 1"),
+        (
+            IMAGE + '\nlayer { name: "x" type: "LRN" bottom: "a" top: "x" lrn_param { local_size: 4 } }',
+            2,
+            "expected an odd number",
+        ),
+        (IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "a" top: "x" top: "z" }', 2, "has 2 `top`, but 1 output"),
         (IMAGE + '\nlayer { name: "x" type: "Softmax" bottom: "a" top: "x" softmax_param { axis: 4 } }', 2, "axis 4"),
         (
             IMAGE + '\nlayer { name: "x" type: "ReLU" bottom: "a" top: "x" include { phase: TRIAN } }',
             2,
-            "`phase` is 'TRIAN': TRAIN or TEST",
+            "`phase` is 'TRIAN'; expected TRAIN or TEST",
         ),
-        ('input: "a" input_dim: 1 layer { name: "x" type: "ReLU" bottom: "a" top: "x" }', 0, "need 4 of `input_dim`"),
+        (
+            'input: "a" input_dim: 1 layer { name: "x" type: "ReLU" bottom: "a" top: "x" }',
+            0,
+            "1 `input` need 4 `input_dim`, not 1",
+        ),
         (
             'layer { name: "d" type: "Data" top: "d" }\nlayer { name: "x" type: "ReLU" bottom: "d" top: "x" }',
             1,
-            "does not say how large `d` is: give it, such as --input d=1x3x224x224",
+            "does not contain the shape of `d`: give it, such as --input d=1x3x224x224",
         ),
     ],
     ids=lambda value: str(value)[:40],
@@ -383,9 +404,9 @@ def test_what_caffe_could_not_do_is_told_with_its_line(tmp_path: Path, text: str
 def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.prototxt"
     for data, said in (
-        (b"", "it is empty"),
-        (bytes(range(128, 256)), "not a prototxt in UTF-8"),
-        (b"#" * (MAX_FILE_SIZE + 1), f"at most {MAX_FILE_SIZE:,}"),
+        (b"", "is empty"),
+        (bytes(range(128, 256)), "is not UTF-8 text"),
+        (b"#" * (MAX_FILE_SIZE + 1), f"larger than {MAX_FILE_SIZE:,} bytes"),
     ):
         path.write_bytes(data)
         with pytest.raises(FormatError, match=said):

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.caffe.text_format import MAX_DEPTH, MAX_FIELDS, TextMessage, parse
+from inception_lens.readers.caffe.message import TextMessage
+from inception_lens.readers.caffe.text_format import MAX_DEPTH, MAX_FIELDS, parse
 
 
 def plain(message: TextMessage) -> list[tuple[str, object]]:
@@ -46,14 +47,14 @@ def test_fields_know_their_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("a", 1, "expected `:` or `{` behind `a`"),
+        ("a", 1, "expected `:` or `{` after `a`"),
         ("a:\n", 2, "expected a value for `a`, at the end of the file"),
         ("a: {", 1, "`a`, opened in line 1, is not closed"),
-        ("\n}", 2, "column 1: expected a field's name, at '}'"),
-        ("m {\n  a: 1 >", 2, "column 8: expected a field's name or `}`"),
-        ("a: 1\n  @", 2, "column 3: no token of the format begins here, at '@'"),
-        ('a: "never\nclosed"', 1, "column 4: no token"),
-        ("a: [1, {b: 2}]", 1, "write a message of a list as a field of its own"),
+        ("\n}", 2, "column 1: expected a field name, at '}'"),
+        ("m {\n  a: 1 >", 2, "column 8: expected a field name or `}`"),
+        ("a: 1\n  @", 2, "column 3: invalid character or unterminated string, at '@'"),
+        ('a: "never\nclosed"', 1, "column 4: invalid character or unterminated string"),
+        ("a: [1, {b: 2}]", 1, "repeat the field `a`"),
         ("[a b", 1, "expected the name of an extension"),
         ("m {" * (MAX_DEPTH + 1), 1, f"more than {MAX_DEPTH} messages in each other"),
         ("m <" * 100_000, 1, f"more than {MAX_DEPTH} messages in each other"),
@@ -92,17 +93,17 @@ def test_questions_are_answered_by_the_last_field_or_the_default() -> None:
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (lambda: NUMBERS.integer("x"), "`x` is '1.5': a whole number from 0 to 2,147,483,647"),
-        (lambda: NUMBERS.integer("n", least=8), "`n` is '7': a whole number from 8"),
+        (lambda: NUMBERS.integer("x"), "`x` is '1.5'; expected an integer from 0 to 2,147,483,647"),
+        (lambda: NUMBERS.integer("n", least=8), "`n` is '7'; expected an integer from 8"),
         (lambda: NUMBERS.integer("nn"), "has no `nn`"),
         (lambda: NUMBERS.integer("s"), "`s` is 'text'"),
         (lambda: NUMBERS.integer("m"), "`m` is a message in braces"),
-        (lambda: NUMBERS.number("big", 0), "`big` is '1e400': a finite number"),
+        (lambda: NUMBERS.number("big", 0), "`big` is '1e400'; expected a finite number"),
         (lambda: NUMBERS.number("s", 0), "`s` is 'text'"),
-        (lambda: NUMBERS.text("m"), "a text in quotes"),
+        (lambda: NUMBERS.text("m"), "a string in quotes"),
         (lambda: NUMBERS.flag("n", True), "true or false"),
         (lambda: NUMBERS.choice("s", ("MAX", "AVE")), "MAX or AVE"),
-        (lambda: NUMBERS.message("n"), "it holds fields, in braces"),
+        (lambda: NUMBERS.message("n"), "expected a message in braces"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_told_with_what_would_be_right(ask: object, said: str) -> None:

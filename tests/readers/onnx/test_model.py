@@ -307,7 +307,7 @@ HUGE = [("a", 0), ("b", 2**40), ("c", 1)]
         (model([node("Range", "a b c", "r"), node("Expand", "x r")], [ints(*each) for each in HUGE]), ""),
         (model([node("Relu", "x")], x=(1, 0, 3)), "leaves sizes free"),
         (model([node("Gather", "x i", axis=1)], [numpy_helper.from_array(np.array(99), "i")]), "Select 99"),
-        (model([node("Cast", "x", to=99)]), "a tensor of type 99"),
+        (model([node("Cast", "x", to=99)]), "unknown data type 99"),
     ],
     ids=range(13),
 )  # fmt: skip
@@ -324,13 +324,13 @@ def test_what_onnx_could_not_do_names_the_node(tmp_path: Path, made: Any, said: 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "it is empty"),
+        (b"", "is empty"),
         (b"\x08\x07", "it has no graph"),
-        (b"not a model", "no protocol buffer"),
-        (b"\0" * 1000, "no protocol buffer"),
-        (model([node("Relu", "x")]).SerializeToString()[:-9], "cut off"),
-        (b"\x3a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "no end"),
-        (b"\x3a\x03\x0a\x01\xff", "has no end"),
+        (b"not a model", "not a protocol buffer"),
+        (b"\0" * 1000, "not a protocol buffer"),
+        (model([node("Relu", "x")]).SerializeToString()[:-9], "truncated"),
+        (b"\x3a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "unterminated varint"),
+        (b"\x3a\x03\x0a\x01\xff", "unterminated varint"),
     ],
     ids=["empty", "no graph", "text", "zeros", "cut", "length", "inside"],
 )

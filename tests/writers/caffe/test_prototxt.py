@@ -10,7 +10,8 @@ from inception_lens.architectures.catalogue import entries
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import ELU, GELU, AvgPool2d, BatchNorm2d, Conv2d, LeakyReLU, Linear, Op, ReLU, TensorType
-from inception_lens.readers.caffe.prototxt import NetState, read_net
+from inception_lens.readers.caffe.layers import NetState
+from inception_lens.readers.caffe.prototxt import read_net
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from tests.writers.plain import plain

@@ -17,7 +17,8 @@ from inception_lens.architectures.catalogue import find
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Mode
-from inception_lens.readers.caffe.prototxt import NetState, read_net
+from inception_lens.readers.caffe.layers import NetState
+from inception_lens.readers.caffe.prototxt import read_net
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.weights.conversion import Placed, place, state_names

@@ -1,0 +1,131 @@
+"""Caffe's layers that join, split, reorder, resize or copy blobs."""
+
+from inception_lens.errors import FormatError
+from inception_lens.ops import Concat, Declared, Flatten, Op, Permute, Reshape, Slice, TensorType, Upsample
+from inception_lens.readers.caffe.graph_builder import CaffeGraphBuilder, CaffeHandler
+from inception_lens.readers.caffe.layers import CaffeLayer
+
+
+def concat(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """Concatenation along an axis."""
+    found, inputs = layer.parameters("concat_param"), builder.bottoms(layer)
+    axis = builder.axis(inputs[0], found.integer("axis", found.integer("concat_dim", 1), -8))
+    return (builder.add(layer, Concat(axis), *inputs),)
+
+
+def slice_(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """One part per top along an axis, split at `slice_point` or into equal parts."""
+    found, x = layer.parameters("slice_param"), builder.bottom(layer)
+    axis = builder.axis(x, found.integer("axis", found.integer("slice_dim", 1), -8))
+    size = builder.shape(x)[axis]
+    parts, points = len(layer.tops), found.integers("slice_point", 1)
+    if not points and parts and size % parts == 0:
+        points = [i * size // parts for i in range(1, parts)]
+    if len(points) != parts - 1:
+        raise FormatError(f"has {len(points)} `slice_point` to split {size} into {parts} parts")
+    if parts == 1:
+        return (x,)
+    ends = [0, *points, size]
+    return tuple(builder.add(layer, Slice(axis, ends[i], ends[i + 1]), x, suffix=str(i)) for i in range(parts))
+
+
+def reshape(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """Another shape of some axes: a size of 0 is kept, and -1 is inferred."""
+    found, x = layer.parameters("reshape_param"), builder.bottom(layer)
+    shape, wanted = builder.shape(x), found.message("shape").integers("dim", -1)
+    start = builder.axis(x, found.integer("axis", 0, -9), extra=1)
+    axes = found.integer("num_axes", -1, -1)
+    end = len(shape) if axes == -1 else start + axes
+    if end > len(shape) or any(size == 0 and start + i >= len(shape) for i, size in enumerate(wanted)):
+        raise FormatError(f"keeps or replaces axes that a blob of {len(shape)} axes does not have")
+    sizes = [shape[start + i] if size == 0 else size for i, size in enumerate(wanted)]
+    op = Reshape((*shape[:start], *sizes, *shape[end:]))
+    output = op.output_shape(shape)
+    if output[:1] == shape[:1]:  # infer the batch instead, so that the graph can take another one
+        op = Reshape((-1, *output[1:]))
+    return (builder.add(layer, op, x),)
+
+
+def flatten(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """A range of axes merged into one."""
+    found, x = layer.parameters("flatten_param"), builder.bottom(layer)
+    start, end = (builder.axis(x, found.integer(name, one, -8)) for name, one in (("axis", 1), ("end_axis", -1)))
+    return (builder.add(layer, Flatten(start, -1 if end == len(builder.shape(x)) - 1 else end), x),)
+
+
+def permute(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """Axes in another order; those that are not listed follow in their own."""
+    x = builder.bottom(layer)
+    order = layer.parameters("permute_param").integers("order", 0, 31)
+    rest = [axis for axis in range(len(builder.shape(x))) if axis not in order]
+    return (builder.add(layer, Permute((*order, *rest)), x),)
+
+
+def crop(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """The first blob cropped to the size of the second from an offset, along the axes from `axis` to the last."""
+    found, x = layer.parameters("crop_param"), builder.bottom(layer)
+    shape, target = builder.shape(x), builder.shape(builder.bottom(layer, 1))
+    axis = builder.axis(x, found.integer("axis", 2, -8))
+    offsets = found.integers("offset") or [0]
+    if len(target) != len(shape) or len(offsets) not in (1, len(shape) - axis):
+        raise FormatError(f"has {len(offsets)} `offset` for bottoms of {len(shape)} and {len(target)} axes")
+    steps: list[tuple[str, Op]] = []
+    for i in range(axis, len(shape)):
+        offset = offsets[i - axis if len(offsets) > 1 else 0]
+        if target[i] != shape[i]:
+            steps.append((f"axis_{i}", Slice(i, offset, offset + target[i])))
+    return (builder.add_chain(layer, x, steps),)
+
+
+def tile(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """Copies of a blob along an axis."""
+    found, x = layer.parameters("tile_param"), builder.bottom(layer)
+    shape = list(builder.shape(x))
+    shape[builder.axis(x, found.integer("axis", 1, -8))] *= found.integer("tiles", None, 1)
+    return (builder.add(layer, Declared("Tile", (TensorType(tuple(shape)),)), x),)
+
+
+def interp(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """DeepLab's Interp: bilinear resizing to a size, or by a factor between pixel centres."""
+    found, x = layer.parameters("interp_param"), builder.bottom(layer)
+    shape = builder.shape(x)
+    if len(shape) != 4:
+        raise FormatError(f"reads a blob of {len(shape)} axes; expected 4")
+    if "height" in found:
+        size = found.integer("height", None, 1), found.integer("width", None, 1)
+    else:
+        shrink, zoom = found.integer("shrink_factor", 1, 1), found.integer("zoom_factor", 1, 1)
+        height, width = ((n - 1) // shrink * zoom + 1 for n in shape[2:])
+        size = height, width
+    return (builder.add(layer, Upsample(size, "bilinear"), x),)
+
+
+def shuffle_channels(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """ShuffleNet's ShuffleChannel: the channels as a matrix of groups, transposed."""
+    x = builder.bottom(layer)
+    channels, *sides = builder.shape(x)[1:] or (1,)
+    groups = layer.parameters("shuffle_channel_param").integer("group", 1, 1)
+    if channels % groups:
+        raise FormatError(f"{groups} groups must divide {channels} channels")
+    split = Reshape((-1, groups, channels // groups, *sides))
+    swap = Permute((0, 2, 1, *range(3, 3 + len(sides))))
+    return (builder.add_chain(layer, x, [("split", split), ("swap", swap), ("join", Reshape((-1, channels, *sides)))]),)
+
+
+def split(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """The same blob under several names."""
+    return (builder.bottom(layer),) * max(len(layer.tops), 1)
+
+
+RESHAPING: dict[str, CaffeHandler] = {
+    "Concat": concat,
+    "Crop": crop,
+    "Flatten": flatten,
+    "Interp": interp,
+    "Permute": permute,
+    "Reshape": reshape,
+    "ShuffleChannel": shuffle_channels,
+    "Slice": slice_,
+    "Split": split,
+    "Tile": tile,
+}

@@ -1,0 +1,80 @@
+"""Axes and ranks, as all readers of networks need them."""
+
+from inception_lens.errors import FormatError
+from inception_lens.ops import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Shape,
+    TensorType,
+    format_shape,
+)
+
+UNKNOWN_TYPE = TensorType(())
+"""Placeholder for the type of a tensor whose shape is unknown; operations that read it are Unknown too."""
+
+MAX_WINDOW_SIZE = 2**20
+"""Of kernels, strides, dilations and paddings."""
+
+CONVOLUTIONS = (Conv1d, Conv2d, Conv3d)
+"""By the number of spatial axes, from 1, as the tuples below."""
+TRANSPOSED_CONVOLUTIONS = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
+AVERAGE_POOLS = (AvgPool1d, AvgPool2d, AvgPool3d)
+MAX_POOLS = (MaxPool1d, MaxPool2d, MaxPool3d)
+ADAPTIVE_AVERAGE_POOLS = (AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d)
+ADAPTIVE_MAX_POOLS = (AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d)
+
+
+def resolve_axis(axis: int, rank: int, *, extra: int = 0) -> int:
+    """An axis counted from the front; a negative one counts from the end.
+
+    `extra` axes after the last are allowed: 1 for a position between axes.
+
+    Raises:
+        FormatError: there is no such axis.
+    """
+    resolved = axis + rank if axis < 0 else axis
+    if not 0 <= resolved < rank + extra:
+        raise FormatError(f"axis {axis} is out of range for a tensor of {rank} axes")
+    return resolved
+
+
+def spatial_axes(shape: Shape) -> int:
+    """Number of axes after the batch and the channels.
+
+    Raises:
+        FormatError: there are fewer than 1 or more than 3.
+    """
+    axes = len(shape) - 2
+    if not 1 <= axes <= 3:
+        raise FormatError(f"a tensor of {format_shape(shape)} must have 1 to 3 axes after the channels")
+    return axes
+
+
+def batch_norm_for(shape: Shape) -> type[BatchNorm1d | BatchNorm2d | BatchNorm3d]:
+    """The batch norm for tensors of the shape's rank.
+
+    Raises:
+        FormatError: the rank is not from 2 to 5.
+    """
+    if not 2 <= len(shape) <= 5:
+        raise FormatError(f"a batch norm of a tensor of {len(shape)} axes; expected 2 to 5")
+    return (BatchNorm1d, BatchNorm1d, BatchNorm2d, BatchNorm3d)[len(shape) - 2]
