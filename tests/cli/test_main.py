@@ -170,7 +170,7 @@ def test_a_bad_config_is_one_line(capsys: Capture, tmp_path: Path, text: bytes, 
 def test_a_folder_is_no_config(capsys: Capture, tmp_path: Path) -> None:
     folder = tmp_path / "net.toml"
     folder.mkdir()
-    assert refusal(capsys, "summary", str(folder)) == f"error: {folder}: Is a directory\n"
+    assert refusal(capsys, "summary", str(folder)) == f"error: {folder}: is a directory; expected a TOML file\n"
 
 
 def test_a_message_of_several_lines_is_told_in_one(capsys: Capture) -> None:
