@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -80,7 +81,41 @@ class About(msgspec.Struct, frozen=True):
     """What kind of thing it was read from: `catalogue`, `config`, `python`."""
 
 
-class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+class GraphIndex(msgspec.Struct, frozen=True):
+    """Lookups by name in a graph; a tensor is named as in `Node.inputs`."""
+
+    nodes: dict[str, Node]
+    """The node of each name, in the order of execution."""
+    producer: dict[str, str]
+    """For each tensor, the node or graph input that produces it: `lstm` for `lstm:1`, an input for itself."""
+    position: dict[str, int]
+    """For each tensor, the position of its producer in `Graph.nodes`; -1 for a graph input."""
+    readers: dict[str, tuple[int, ...]]
+    """For each node and graph input, the positions of the nodes that read any of its outputs, ascending. A node that
+    reads it twice is listed twice; an output of the graph is not a reader."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> GraphIndex:
+        """Index a graph: one pass over its nodes."""
+        producer = {given.name: given.name for given in graph.inputs}
+        position = dict.fromkeys(producer, -1)
+        readers: dict[str, list[int]] = {name: [] for name in producer}
+        for i, node in enumerate(graph.nodes):
+            for name in node.inputs:
+                readers[producer[name]].append(i)
+            readers[node.name] = []
+            for k in range(len(graph.types[node.name])):
+                output = output_name(node.name, k)
+                producer[output], position[output] = node.name, i
+        nodes = {node.name: node for node in graph.nodes}
+        return cls(nodes, producer, position, {name: tuple(found) for name, found in readers.items()})
+
+    def reads(self, node: Node) -> tuple[int, ...]:
+        """The positions of the nodes that produce the inputs of `node`, in their order; -1 for a graph input."""
+        return tuple([self.position[name] for name in node.inputs])
+
+
+class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """A network. Made by a `Writer` or by `Graph.of`, which check it; two are equal when they compute the same.
 
     What people know it by does not count in the comparison.
@@ -126,10 +161,12 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         Raises:
             KeyError: there is none.
         """
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return self.index.nodes[name]
+
+    @cached_property
+    def index(self) -> GraphIndex:
+        """Lookups by name, built when they are first needed."""
+        return GraphIndex.of(self)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{given.name} {format_shape(given.type.shape)}" for given in self.inputs)
@@ -266,8 +303,9 @@ class Writer:
             raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
         types[name] = outputs
         for i in range(1, len(outputs)):
-            if types.setdefault(output_name(name, i), (outputs[i],)) != (outputs[i],):
+            if output_name(name, i) in types:
                 raise GraphError(f"`{output_name(name, i)}` is a node, and an output of `{name}`")
+            types[output_name(name, i)] = (outputs[i],)
         self._nodes.append(node)
         return name
 

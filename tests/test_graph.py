@@ -1,20 +1,25 @@
 """The graph: what it checks, what it compares and what it can be changed to."""
 
+import copy
 import re
 
 import msgspec
 import pytest
 
+from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import GraphError, ShapeError
 from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import (
+    LSTM,
     AdaptiveAvgPool2d,
+    Add,
     BatchNorm2d,
     Concat,
     Conv2d,
     Flatten,
     Linear,
     ReLU,
+    Stack,
     TensorType,
     Unknown,
 )
@@ -309,3 +314,75 @@ def test_inputs_that_need_other_weights_or_an_unknown_rule_are_refused() -> None
     odd = Graph.of([IMAGE], [Node("odd", Unknown("Odd", (IMAGE.type,)), ("image",))], [Output("odd")])
     with pytest.raises(GraphError, match=r"nobody knows what `odd` \(Odd\) makes of another input"):
         odd.with_batch(2)
+
+
+# --- lookups by name
+
+
+def branching() -> Graph:
+    """Two inputs, a recurrent layer with three outputs, and nodes that read the input, some outputs, and one twice."""
+    sequence = Input("sequence", TensorType((5, 2, 8)))
+    return Graph.of(
+        [IMAGE, sequence],
+        [
+            CONV,
+            Node("lstm", LSTM(8), ("sequence",)),
+            Node("states", Stack(), ("lstm:1", "lstm:2")),
+            Node("twice", Add(), ("lstm", "lstm")),
+            Node("both", Add(), ("twice", "sequence")),
+        ],
+        [Output("conv"), Output("both"), Output("lstm:2"), Output("states")],
+    )
+
+
+def test_the_index_locates_every_tensor_its_producer_and_its_readers() -> None:
+    graph = branching()
+    index = graph.index
+    assert index.nodes == {node.name: node for node in graph.nodes}
+    assert index.producer == {
+        **{name: name for name in ("image", "sequence", "conv", "lstm", "states", "twice", "both")},
+        "lstm:1": "lstm",
+        "lstm:2": "lstm",
+    }
+    assert index.position == {
+        "image": -1, "sequence": -1, "conv": 0, "lstm": 1, "lstm:1": 1, "lstm:2": 1, "states": 2, "twice": 3, "both": 4,
+    }  # fmt: skip
+    assert index.readers == {
+        "image": (0,), "sequence": (1, 4), "conv": (), "lstm": (2, 2, 3, 3), "states": (), "twice": (4,), "both": (),
+    }  # fmt: skip
+    assert [index.reads(node) for node in graph.nodes] == [(-1,), (-1,), (1, 1), (1, 1), (3, -1)]
+
+
+def test_colons_in_names_are_no_output_numbers() -> None:
+    sequence = Input("model:0", TensorType((5, 2, 8)))
+    nodes = [Node("a:b:1", LSTM(8), ("model:0",)), Node("end:2", Add(), ("a:b:1", "model:0"))]
+    index = Graph.of([sequence], nodes, [Output("end:2"), Output("a:b:1:2")]).index
+    assert index.producer["a:b:1:2"] == index.producer["a:b:1"] == "a:b:1"
+    assert index.position["end:2"] == 1
+    assert index.readers["model:0"] == (0, 1)
+
+
+def test_a_node_cannot_have_the_name_of_a_later_nodes_output() -> None:
+    sequence = Input("sequence", TensorType((5, 2, 8)))
+    nodes = [Node("lstm:1", ReLU(), ("sequence",)), Node("lstm", LSTM(8), ("sequence",))]
+    with pytest.raises(GraphError, match="`lstm:1` is"):
+        Graph.of([sequence], nodes, [Output("lstm")])
+
+
+def test_the_index_belongs_to_one_graph() -> None:
+    graph = branching()
+    before = hash(graph)
+    assert graph.index is graph.index
+    assert graph == branching()
+    assert hash(graph) == before == hash(branching())
+    fewer = msgspec.structs.replace(graph, nodes=graph.nodes[:1], outputs=graph.outputs[:1])
+    assert set(fewer.index.nodes) == {"conv"}
+    for copied in (copy.copy(graph), copy.deepcopy(graph)):
+        assert copied == graph
+        assert copied.index == graph.index
+
+
+def test_neither_building_nor_analysing_a_graph_builds_its_index() -> None:
+    graph = branching()
+    assert analyze(graph).totals.macs
+    assert not graph.__dict__

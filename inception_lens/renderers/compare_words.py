@@ -62,7 +62,7 @@ class _Item(msgspec.Struct, frozen=True):
 
 def facts(part: PartComparison, a: Graph, b: Graph) -> list[Fact]:
     """All statements on a part, the most costly first, what changes nothing on this input last."""
-    nodes_a, nodes_b = ({node.name: node for node in graph.nodes} for graph in (a, b))
+    nodes_a, nodes_b = a.index.nodes, b.index.nodes
     found = [*_changed(part, nodes_a, nodes_b)]
     for graph, nodes, kind in ((a, nodes_a, "removed"), (b, nodes_b, "added")):
         alone = [change for change in part.changes if change.kind == kind and _name(change) in nodes]

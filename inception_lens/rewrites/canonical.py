@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from inception_lens.errors import ShapeError
-from inception_lens.graph import Graph, Input, Node, Output, output_name
+from inception_lens.graph import Graph, GraphIndex, Input, Node, Output, output_name
 from inception_lens.ops import Op, Pad, Padding, Shape
 from inception_lens.ops.window import Rounding, explicit_padding, output_size
 
@@ -28,8 +28,13 @@ def canonical(graph: Graph) -> Graph:
     """
     renamed = {each.name: output_name("input", i).replace(":", "_") for i, each in enumerate(graph.inputs)}
     inputs = [Input(renamed[each.name], each.type) for each in graph.inputs]
-    readers = _readers(graph)
-    pads = {node.name: node for node in graph.nodes if isinstance(node.op, Pad) and readers.get(node.name) == 1}
+    index = graph.index
+    kept = {output.node for output in graph.outputs}
+    pads = {
+        node.name: node
+        for node in graph.nodes
+        if isinstance(node.op, Pad) and len(index.readers[node.name]) == 1 and node.name not in kept
+    }
     nodes: list[Node] = []
     for node in graph.nodes:
         pad = pads.get(node.inputs[0]) if node.inputs else None
@@ -42,26 +47,19 @@ def canonical(graph: Graph) -> Graph:
             above = node.name.rpartition("/")[0]
             if above and above == pad.name.rpartition("/")[0] and above not in graph.types:
                 name = above
-        nodes.append(Node(name, op, tuple([_named(each, renamed) for each in reads]), node.parameters))
+        nodes.append(Node(name, op, tuple([_named(each, renamed, index) for each in reads]), node.parameters))
         if name != node.name:
             renamed[node.name] = name
-    outputs = [Output(_named(each.node, renamed), each.loss_weight) for each in graph.outputs]
+    outputs = [Output(_named(each.node, renamed, index), each.loss_weight) for each in graph.outputs]
     result = Graph.of(inputs, _without_own_names(nodes), outputs, graph.mode)
     return msgspec.structs.replace(
         result, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, about=graph.about
     )
 
 
-def _readers(graph: Graph) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in (*[each for node in graph.nodes for each in node.inputs], *[each.node for each in graph.outputs]):
-        counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def _named(name: str, renamed: Mapping[str, str]) -> str:
-    node, colon, number = name.partition(":")
-    return renamed.get(name) or f"{renamed.get(node, node)}{colon}{number}"
+def _named(name: str, renamed: Mapping[str, str], index: GraphIndex) -> str:
+    producer = index.producer[name]
+    return renamed.get(producer, producer) + name.removeprefix(producer)
 
 
 def _explicit(op: Op, map_size: tuple[int, ...]) -> Op:

@@ -160,4 +160,4 @@ def _branches(structure: Structure, join: Node) -> tuple[str, ...]:
             if name != fork and name not in found and name in structure.nodes:
                 found.add(name)
                 waiting.append(structure.nodes[name])
-    return tuple(sorted(found, key=structure.positions.__getitem__))
+    return tuple(sorted(found, key=structure.graph.index.position.__getitem__))

@@ -1,7 +1,6 @@
 """The plan of a rewrite, and the single pass over a graph that carries it out."""
 
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -95,15 +94,15 @@ def written(
         GraphError: the nodes are not a valid graph, or an operation without a shape rule gets another input.
     """
     writer = Writer(graph.inputs)
-    rigid = {node.name: node for node in graph.nodes if isinstance(node.op, Unknown | Declared)}
     for node in nodes:
         if node.name in matched:
             channels = writer.shape(matched[node.name])[1]
             if channels != graph.types[matched[node.name]][0].shape[1]:
                 node = msgspec.structs.replace(node, op=msgspec.structs.replace(node.op, out_channels=channels))
         writer.write(node)
-        if node.name in rigid:
-            _check_known(node, graph.input_shapes(rigid[node.name]), writer)
+        old = graph.index.nodes.get(node.name)
+        if old is not None and isinstance(old.op, Unknown | Declared):
+            _check_known(node, graph.input_shapes(old), writer)
     new = writer.graph(outputs, graph.mode, graph.about)
     return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen)
 
@@ -124,31 +123,20 @@ def _reading(node: Node, renamed: Mapping[str, str]) -> Node:
     return msgspec.structs.replace(node, inputs=tuple([renamed.get(name, name) for name in node.inputs]))
 
 
-def producer(name: str, known: Container[str]) -> str:
-    """Which of the `known` nodes and inputs makes the tensor called `name`: `lstm:1` is the second output of `lstm`."""
-    return name if name in known else name.rpartition(":")[0]
-
-
-def readers(nodes: Sequence[Node], outputs: Iterable[Output]) -> Counter[str]:
-    """How often each node, or input, is read: by other nodes or by the caller."""
-    known = {node.name for node in nodes}
-    count = Counter([output.node for output in outputs])
-    for node in nodes:
-        count.update(node.inputs)
-    for name in [name for name in count if ":" in name and name not in known]:
-        count[producer(name, known)] += count.pop(name)
-    return count
-
-
 def _read(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Output]) -> list[Node]:
-    """The nodes without those that something read in `graph`, and nothing reads now."""
-    count = readers(nodes, outputs)
-    unread_before = {node.name for node in graph.nodes} - readers(graph.nodes, graph.outputs).keys()
+    """The nodes without those that were read in `graph` and are not read any more."""
+    # The nodes are not a graph yet, so that there is no index of them.
     known = {node.name for node in nodes}
+
+    def producer(tensor: str) -> str:
+        return tensor if tensor in known else tensor.rpartition(":")[0]
+
+    before = {graph.index.producer[output.node] for output in graph.outputs}
+    unread_before = {name for name, readers in graph.index.readers.items() if not readers} - before
+    read = {producer(output.node) for output in outputs}
     kept = []
     for node in reversed(nodes):
-        if count[node.name] or node.name in unread_before:
+        if node.name in read or node.name in unread_before:
             kept.append(node)
-        else:
-            count.subtract([producer(name, known) for name in node.inputs])
+            read.update(map(producer, node.inputs))
     return kept[::-1]

@@ -45,7 +45,7 @@ def naive_modules(graph: Graph) -> Plan:
     inside = [site for site in found.sites if structure.in_module(site.name)]
     projections = [site for node in graph.nodes for site in _pool_projection(structure, node)]
     return Plan(
-        tuple(sorted([*inside, *projections], key=lambda site: structure.positions[site.name])),
+        tuple(sorted([*inside, *projections], key=lambda site: graph.index.position[site.name])),
         found.skipped,
         structure.residuals(),
     )
@@ -96,7 +96,7 @@ def _readers_of(structure: Structure, node: Node) -> tuple[list[Node], list[Node
     others = False
     waiting = [node]
     while waiting:
-        for reader in structure.readers[waiting.pop().name]:
+        for reader in structure.readers(waiting.pop()):
             if follows(reader):
                 between.append(reader)
                 waiting.append(reader)

@@ -19,7 +19,6 @@ from inception_lens.ops import (
     Op,
     Shape,
 )
-from inception_lens.rewrites.plan import producer
 
 Convolution = Conv1d | Conv2d | Conv3d
 BatchNorm = BatchNorm1d | BatchNorm2d | BatchNorm3d
@@ -30,16 +29,16 @@ class Structure:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.nodes = {node.name: node for node in graph.nodes}
-        self.readers: dict[str, list[Node]] = {name: [] for name in chain((i.name for i in graph.inputs), self.nodes)}
+        self.nodes = graph.index.nodes
         self.outputs = {self.producer(output.node) for output in graph.outputs}
-        for node in graph.nodes:
-            for name in node.inputs:
-                self.readers[self.producer(name)].append(node)
 
     def producer(self, name: str) -> str:
         """The node, or graph input, that makes the tensor called `name`."""
-        return producer(name, self.readers)
+        return self.graph.index.producer[name]
+
+    def readers(self, node: Node) -> list[Node]:
+        """The nodes that read `node`, one entry per input."""
+        return [self.graph.nodes[i] for i in self.graph.index.readers[node.name]]
 
     def shape(self, name: str) -> Shape:
         """Shape of a tensor."""
@@ -47,7 +46,7 @@ class Structure:
 
     def only_reader(self, node: Node) -> Node | None:
         """The one node that reads `node`; None where there are several or none, or the caller reads it."""
-        found = self.readers[node.name]
+        found = self.readers(node)
         return found[0] if len(found) == 1 and node.name not in self.outputs else None
 
     def chain(self, node: Node) -> Iterator[Node]:
@@ -83,7 +82,7 @@ class Structure:
 
     def residuals(self) -> dict[str, str]:
         """Convolutions whose output, behind norm and activation, is added to a tensor that is there before them."""
-        order = self.positions
+        order = self.graph.index.position
         found = {}
         for node in self.graph.nodes:
             if isinstance(node.op, Add) or (isinstance(node.op, Elementwise) and node.op.function == "add"):
@@ -93,7 +92,7 @@ class Structure:
                         last = self.nodes.get(last.inputs[0])
                     if last is None or not isinstance(last.op, Convolution) or self.only_reader(last) is None:
                         continue
-                    earlier = [at for at in node.inputs if order.get(self.producer(at), -1) < order[last.name]]
+                    earlier = [at for at in node.inputs if order[at] < order[last.name]]
                     if earlier:
                         found[last.name] = earlier[0]
         return found
@@ -122,7 +121,7 @@ class Structure:
         last: dict[str, str] = {}  # the immediate post-dominator: as `dominators`, against the arrows
         found: dict[str, str] = {}
         for node in reversed(self.graph.nodes):
-            reads = self.readers[node.name]
+            reads = self.readers(node)
             common = "" if node.name in self.outputs or not reads else reads[0].name
             for reader in reads[1:] if common else ():
                 common = _meeting(common, reader.name, last, order)
@@ -136,20 +135,16 @@ class Structure:
     def in_module(self, name: str) -> bool:
         """Whether a node lies between a fork and the concatenation that joins all of its branches."""
         join = self.joins.get(name)
+        order = self.graph.index.position
         while join:
             fork, above = self.dominators[join], name
-            while self.positions.get(above, -1) > self.positions.get(fork, -1):
+            while order.get(above, -1) > order.get(fork, -1):
                 above = self.dominators[above]
             if above == fork:
                 return True
             outer = self.only_reader(self.nodes[join])  # a branch may join branches of its own
             join = outer.name if outer is not None and is_join(outer) else None
         return False
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        """Where each node stands in the order of execution."""
-        return {name: i for i, name in enumerate(self.nodes)}
 
 
 def _meeting(a: str, b: str, above: dict[str, str], order: dict[str, int]) -> str:
@@ -199,4 +194,4 @@ def depthwise(op: Op, channels: int) -> bool:
 def fresh(structure: Structure, name: str) -> str:
     """A name that no node has yet: `name`, or that with a number behind it."""
     numbered = (f"{name}_{i}" for i in count(2))
-    return next(each for each in chain([name], numbered) if each not in structure.readers)
+    return next(each for each in chain([name], numbered) if each not in structure.graph.index.producer)

@@ -22,7 +22,7 @@ def with_widths(graph: Graph, widths: Mapping[str, int]) -> Graph:
     Raises:
         GraphError: a node does not exist or has no width, or a later layer cannot take the new width.
     """
-    names = {node.name: node for node in graph.nodes}
+    names = graph.index.nodes
     for name, width in widths.items():
         if name not in names:
             layers = [node.name for node in graph.nodes if width_of(node) is not None]

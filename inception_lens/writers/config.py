@@ -47,7 +47,7 @@ def googlenet_config(graph: Graph) -> GoogLeNet:
 class _Reading:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.nodes = {node.name: node for node in graph.nodes}
+        self.nodes = graph.index.nodes
         self.modules = sorted({name[:12] for name in self.nodes if re.match("inception_[1-9][a-z]/", name)})
 
     def config(self) -> GoogLeNet:

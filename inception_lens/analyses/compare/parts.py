@@ -17,7 +17,7 @@ from inception_lens.analyses.compare.attributes import (
     equivalent,
 )
 from inception_lens.analyses.compare.records import Change, PartComparison
-from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, leaves, producers
+from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, leaves
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Concat, Op
@@ -32,18 +32,18 @@ class CountedGraph(msgspec.Struct, frozen=True):
     """The network."""
     costs: Costs
     """Costs of its calls."""
-    place: dict[str, int]
     nested: frozenset[str]
     """Concatenations whose only reader is a concatenation along the same axis; they are merged into it."""
 
     @classmethod
     def of(cls, graph: Graph) -> CountedGraph:
         """Count and index a graph."""
-        return cls(graph, costs(graph), {node.name: i for i, node in enumerate(graph.nodes)}, _nested(graph))
+        return cls(graph, costs(graph), _nested(graph))
 
     def find(self, name: str) -> int | None:
-        """The place of the call that makes a tensor; None for an input of the network."""
-        return self.place.get(name if name in self.place else name.partition(":")[0])
+        """The index of the call that produces a tensor; None for an input of the network."""
+        i = self.graph.index.position[name]
+        return i if i >= 0 else None
 
     def call(self, i: int) -> ComparedCall:
         """The call at index `i`, without its name."""
@@ -94,11 +94,10 @@ def _pair_nested(
     joins: dict[tuple[int | None, ...], list[int]] = {}
     for j in part_b:
         if b.graph.nodes[j].name in b.nested:
-            read = tuple([-1 if k is None else k for k in producers(b.graph.nodes[j], b.place)])
-            joins.setdefault(read, []).append(j)
+            joins.setdefault(b.graph.index.reads(b.graph.nodes[j]), []).append(j)
     for i in part_a:
         if a.graph.nodes[i].name in a.nested:
-            reads = [-1 if k is None else pairs.get(k) for k in producers(a.graph.nodes[i], a.place)]
+            reads = [k if k < 0 else pairs.get(k) for k in a.graph.index.reads(a.graph.nodes[i])]
             found = joins.get(tuple(reads))
             if found:
                 pairs[i] = found.pop(0)
@@ -106,9 +105,10 @@ def _pair_nested(
 
 def _order(network: CountedGraph, part: Sequence[int]) -> tuple[int, bytes]:
     """A sort key of a part that does not depend on names; equal only for equal parts."""
-    place = {network.graph.nodes[i].name: at for at, i in enumerate(part)}
-    nodes = [network.graph.nodes[i] for i in part]
-    return len(part), msgspec.json.encode([(node.op.kind, node.op, producers(node, place)) for node in nodes])
+    place = {i: at for at, i in enumerate(part)}
+    nodes, index = [network.graph.nodes[i] for i in part], network.graph.index
+    calls = [(node.op.kind, node.op, [place.get(read) for read in index.reads(node)]) for node in nodes]
+    return len(part), msgspec.json.encode(calls)
 
 
 class Comparer:

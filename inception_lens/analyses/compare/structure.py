@@ -131,13 +131,12 @@ class ForkTree:
         """Build the tree of the calls at the indices `part`; calls in `nested` are replaced by their inputs."""
         self.graph, self.kinds = graph, kinds
         side = max([max(given.type.shape[2:], default=1) for given in graph.inputs], default=1)
-        place = {graph.nodes[i].name: i for i in part}
         self.kind_of = {i: self._kind(graph.nodes[i], side) for i in part}
         self._leaves = {i: Leaf(i, kind) for i, kind in self.kind_of.items()}
         self._reads: dict[int, list[int | None]] = {}
         self._readers: dict[int, list[int]] = {i: [] for i in part}
         for i in part:
-            reads = producers(graph.nodes[i], place)
+            reads = [j if j in self.kind_of else None for j in graph.index.reads(graph.nodes[i])]
             if nested:  # nested calls that come earlier are resolved already
                 inner = [self._reads[j] if j is not None and graph.nodes[j].name in nested else [j] for j in reads]
                 reads = [j for several in inner for j in several]
@@ -149,8 +148,8 @@ class ForkTree:
                 if producer is not None:
                     self._readers[producer].append(i)
         for output in graph.outputs:
-            producer = place.get(output.node.partition(":")[0])
-            if producer is not None:
+            producer = graph.index.position[output.node]
+            if producer in self._readers:
                 self._readers[producer].append(len(graph.nodes))
         self.series = self._series(part, 0)
 
@@ -215,11 +214,6 @@ class ForkTree:
         for i in between:
             sets.setdefault(root(i), []).append(i)
         return list(sets.values())
-
-
-def producers(node: Node, place: dict[str, int]) -> list[int | None]:
-    """Indices of the calls that `node` reads; None for tensors from outside of `place`."""
-    return [place.get(name if name in place else name.partition(":")[0]) for name in node.inputs]
 
 
 def leaves(items: Iterable[Any]) -> list[Leaf]:

@@ -195,7 +195,7 @@ def _has_size_of(mark: str, network: Described, name: str) -> bool:
 
 def _heads(network: Described) -> Iterator[Statement]:
     graph = network.training
-    nodes = {node.name: node for node in graph.nodes}
+    nodes = graph.index.nodes
     heads = [output for output in graph.outputs[1:] if graph.mode == "training"]
     seen = []
     for head in heads:
@@ -233,15 +233,12 @@ def _ends(network: Described) -> Iterator[Statement]:
 
 
 def _activated(graph: Graph) -> str:
-    readers: dict[str, list[Node]] = {}
-    for node in graph.nodes:
-        for name in node.inputs:
-            readers.setdefault(name, []).append(node)
+    readers = graph.index.readers
     without = 0
     for node in graph.nodes:
         if isinstance(node.op, Conv2d):
-            following = readers.get(node.name, [])
-            while following and following[0].op.category == "norm":
-                following = readers.get(following[0].name, [])
-            without += not any(each.op.kind == "ReLU" for each in following)
+            following = readers[node.name]
+            while following and graph.nodes[following[0]].op.category == "norm":
+                following = readers[graph.nodes[following[0]].name]
+            without += not any(graph.nodes[i].op.kind == "ReLU" for i in following)
     return f"ReLU after all but {without} convolutions" if without else "ReLU after every convolution"

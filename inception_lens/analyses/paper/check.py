@@ -72,7 +72,7 @@ def check_paper(graph: Graph, training: Graph) -> PaperCheck:
     partner = partners(network, reference)
     nodes = {paper.nodes[i].name: graph.nodes[j] for j, i in partner.items()}
     described = Described(graph, nodes, training)
-    own = Described(paper, {node.name: node for node in paper.nodes}, config.graph("training"))
+    own = Described(paper, paper.index.nodes, config.graph("training"))
     counted = weighted_sums(network, range(len(graph.nodes)))
     return PaperCheck(
         graph.name,

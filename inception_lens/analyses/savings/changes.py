@@ -111,7 +111,7 @@ def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf
     Raises:
         GraphError: the layer does not exist, or a later layer cannot take the new width.
     """
-    nodes = {node.name: node for node in graph.nodes}
+    nodes = graph.index.nodes
     old, new = Counted(graph, machine), Counted(with_widths(graph, widths), machine)
     return WhatIf(
         graph=graph,
@@ -164,7 +164,7 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
     Raises:
         GraphError: the layer does not exist, or a later layer cannot take one of the widths.
     """
-    own = next((width_of(each) for each in graph.nodes if each.name == node), None)
+    own = width_of(graph[node]) if node in graph.index.nodes else None
     points = [_point(with_widths(graph, {node: value}), value) for value in sorted({*values, *([own] if own else [])})]
     reduction = [site for site in reductions(graph).sites if site.name == node]
     return Sweep(

@@ -75,7 +75,6 @@ class Counted:
     def __init__(self, graph: Graph, machine: Machine) -> None:
         self.analysis: Analysis = analyze(graph)
         self.roofline: Roofline = roofline(graph, self.analysis.costs, machine)
-        self.position = {node.name: i for i, node in enumerate(graph.nodes)}
 
     def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""
@@ -93,18 +92,20 @@ class Counted:
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
         """The names among `names` that this graph has, in the order of execution."""
-        return tuple(sorted([name for name in names if name in self.position], key=self.position.__getitem__))
+        index = self.analysis.graph.index
+        return tuple(sorted([name for name in names if name in index.nodes], key=index.position.__getitem__))
 
     def of(self, names: Iterable[str]) -> CostFigures:
         """Sum over the calls with these names; names that this graph does not have count nothing."""
-        return self._sum([self.position[name] for name in names if name in self.position])
+        index = self.analysis.graph.index
+        return self._sum([index.position[name] for name in names if name in index.nodes])
 
     def modules(self) -> dict[str, CostFigures]:
         """The modules of `Analysis.by_module(1)`."""
-        groups: dict[str, list[int]] = {}
-        for name, i in self.position.items():
-            groups.setdefault(module_of(name), []).append(i)
         graph = self.analysis.graph
+        groups: dict[str, list[int]] = {}
+        for i, node in enumerate(graph.nodes):
+            groups.setdefault(module_of(node.name), []).append(i)
         return {
             name: msgspec.structs.replace(
                 self._sum(calls), output_shape=graph.types[graph.nodes[calls[-1]].name][0].shape

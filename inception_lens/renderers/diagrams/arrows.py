@@ -7,7 +7,6 @@ import msgspec
 
 from inception_lens.graph import Graph
 from inception_lens.renderers.diagrams.labels import shape_text
-from inception_lens.renderers.diagrams.parts import producer
 from inception_lens.renderers.diagrams.picture import Arrow, Box, Picture
 
 End = tuple[Literal["read", "made"], str]
@@ -44,14 +43,14 @@ def joined(
         skip: nodes whose reading is not drawn, as equal ones stand for them.
         previous: what comes from outside of the picture is called so, whatever it is, and what leaves it is not drawn.
     """
-    position = {node.name: i for i, node in enumerate(graph.nodes)}
+    position = graph.index.position
     join = _Join(graph, shapes, previous)
     for i, node in enumerate(graph.nodes):
         if i in skip:
             continue
         head = home.get(i)
         for name in node.inputs:
-            tail = home.get(producer(position, name))
+            tail = home.get(position[name])
             if tail is None and head is not None:
                 join.arrow(join.end("read", name), head, name)
             elif tail is not None and head is None and not previous:
@@ -59,7 +58,7 @@ def joined(
             elif tail is not None and head is not None and tail != head:
                 join.arrow(tail, head, name)
     for output in graph.outputs if not previous else ():
-        tail = home.get(producer(position, output.node))
+        tail = home.get(position[output.node])
         if tail is not None:
             weight = "" if output.loss_weight == 1 else f"loss x {output.loss_weight:g}"
             join.arrow(tail, join.end("made", output.node, weight), output.node)

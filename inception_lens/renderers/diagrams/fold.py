@@ -30,7 +30,7 @@ def folded(graph: Graph, parts: Sequence[Part]) -> tuple[Part, ...]:
     for i in outputs(graph):
         if i in home:
             readers.setdefault(home[i], set()).add(OUTSIDE)
-    forms = [_form(graph, reads, part) for part in parts]
+    forms = [_form(graph, part) for part in parts]
     first: dict[int, int] = {}
     runs: dict[int, list[int]] = {}
     for k in range(len(parts)):
@@ -46,19 +46,18 @@ def _run(parts: Sequence[Part]) -> Part:
     return msgspec.structs.replace(parts[0], nodes=nodes, times=len(parts), last=parts[-1].name)
 
 
-def _form(graph: Graph, reads: Sequence[tuple[int, ...]], part: Part) -> tuple[object, ...]:
+def _form(graph: Graph, part: Part) -> tuple[object, ...]:
     """What two equal parts agree in."""
     place = {i: k for k, i in enumerate(part.nodes)}
     outside: dict[str, int] = {}
     form: list[object] = []
     for i in part.nodes:
         node = graph.nodes[i]
-        sources = {graph.nodes[j].name: j for j in reads[i]}
-        inputs = []
-        for name in node.inputs:
-            base = name if name in sources else name.rpartition(":")[0]
-            j = sources.get(base, -1)
-            inside = j in place
-            inputs.append((place[j], name[len(base) :]) if inside else (-1, outside.setdefault(name, len(outside))))
+        inputs: list[tuple[int, str | int]] = []
+        for name, j in zip(node.inputs, graph.index.reads(node), strict=True):
+            if j in place:
+                inputs.append((place[j], name.removeprefix(graph.nodes[j].name)))
+            else:
+                inputs.append((-1, outside.setdefault(name, len(outside))))
         form.append((node.op, tuple(inputs), graph.types[node.name]))
     return tuple(form)

@@ -40,14 +40,7 @@ class Part(msgspec.Struct, frozen=True):
 
 def producers(graph: Graph) -> list[tuple[int, ...]]:
     """For each node the positions of those that it reads, in the order of its inputs; inputs of the graph left out."""
-    position = {node.name: i for i, node in enumerate(graph.nodes)}
-    return [tuple([i for name in node.inputs if (i := producer(position, name)) >= 0]) for node in graph.nodes]
-
-
-def producer(position: dict[str, int], name: str) -> int:
-    """Position of the node that makes the tensor `name`, which may be its second output `node:1`; -1 for an input."""
-    found = position.get(name)
-    return found if found is not None else position.get(name.rpartition(":")[0], -1)
+    return [tuple([i for i in graph.index.reads(node) if i >= 0]) for node in graph.nodes]
 
 
 def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tuple[Part, ...]:
@@ -56,10 +49,7 @@ def layers(graph: Graph, module: Mapping[int, int] = MappingProxyType({})) -> tu
     A norm that belongs to another `module` than the operation, by the nodes' positions, stands alone.
     """
     reads = producers(graph)
-    readers: list[list[int]] = [[] for _ in reads]
-    for i, before in enumerate(reads):
-        for k in set(before):
-            readers[k].append(i)
+    readers = [sorted(set(graph.index.readers[node.name])) for node in graph.nodes]
     leaving = set(outputs(graph))
     home = list(range(len(reads)))
     for i, node in enumerate(graph.nodes):
@@ -94,8 +84,7 @@ def modules(graph: Graph) -> tuple[Part, ...]:
 
 def outputs(graph: Graph) -> tuple[int, ...]:
     """Positions of the nodes that make the outputs; -1 for an input handed through."""
-    position = {node.name: i for i, node in enumerate(graph.nodes)}
-    return tuple([producer(position, output.node) for output in graph.outputs])
+    return tuple([graph.index.position[output.node] for output in graph.outputs])
 
 
 class _Path:

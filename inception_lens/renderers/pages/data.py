@@ -30,7 +30,7 @@ def report_data(analysis: Analysis, picture: Placed) -> dict[str, Any]:
     """The record that the page carries. Numbers are exact; null is what nobody knows."""
     training = analysis.graph.mode == "training"
     columns = [column for column in COLUMNS.values() if training or column.key not in TRAINING]
-    position = {node.name: i for i, node in enumerate(analysis.graph.nodes)}
+    position = analysis.graph.index.position
     sizes = [max(given.type.shape[2:], default=0) for given in analysis.graph.inputs]
     return {
         "columns": [

@@ -150,7 +150,7 @@ def _main(graph: Graph, nodes: Sequence[int]) -> int:
 
 def _placed(graph: Graph, picture: Picture, insides: Mapping[frozenset[int], Placed]) -> Placed:
     """Have Graphviz lay the picture out."""
-    position = {node.name: i for i, node in enumerate(graph.nodes)}
+    position = graph.index.position
     boxes = tuple(
         [msgspec.structs.replace(box, text=tuple([_short(line) for line in box.text])) for box in picture.boxes]
     )

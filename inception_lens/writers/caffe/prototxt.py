@@ -1,6 +1,5 @@
 """A graph as Caffe's prototxt, in the spelling of BVLC Caffe 1.0 and later, which reads back equal."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 from inception_lens.errors import FormatError, ShapeError
@@ -42,9 +41,8 @@ def _scalar(value: object) -> str:
 class _Writing:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.readers = Counter(name for node in graph.nodes for name in node.inputs)
         self.kept = {given.name for given in graph.inputs} | {output.node for output in graph.outputs}
-        self.names = {given.name for given in graph.inputs} | {node.name for node in graph.nodes}
+        self.names = set(graph.index.producer)
         self.blobs = {given.name: given.name for given in graph.inputs}
 
     def layers(self) -> Fields:
@@ -82,7 +80,7 @@ class _Writing:
     def node(self, node: Node) -> list[Fields]:
         """The layers of one node: one, and for a batch norm a second with its scale and shift."""
         (x, *_), name = node.inputs or ("",), node.name
-        inplace = getattr(node.op, "inplace", False) and self.readers[x] == 1 and x not in self.kept
+        inplace = getattr(node.op, "inplace", False) and len(self.graph.index.readers[x]) == 1 and x not in self.kept
         top = self.blobs[name] = self.blobs[x] if inplace else name
         kind, fields = self.described(node)
         wires: Fields = [("bottom", self.blobs[each]) for each in node.inputs]

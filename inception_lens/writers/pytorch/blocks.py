@@ -88,7 +88,8 @@ def blocks(graph: Graph, evaluation: Graph | None) -> Network:
     for name, path in module_paths(nodes).items():
         _insert(network.root, path, nodes[name], types)
     outputs = {output.node for each in (graph, evaluation) if each for output in each.outputs}
-    _close(network, {name: place for place, name in enumerate(nodes)}, _readers(nodes.values(), outputs))
+    place = {result: i for i, name in enumerate(nodes) for result in results(name, types)}
+    _close(network, place, _readers(nodes.values(), outputs))
     return network
 
 
@@ -143,7 +144,7 @@ def _close(network: Network, place: Mapping[str, int], readers: Mapping[str, set
         read = dict.fromkeys(name for node in block.nodes for name in node.inputs if name not in made)
         outputs = tuple(name for name in made if readers.get(name, set()) - own)
         first = min(place[name] for name in own)
-        ready = all(place.get(name, place.get(name.rpartition(":")[0], -1)) < first for name in read)
+        ready = all(place.get(name, -1) < first for name in read)
         phases = {(name in network.training, name in network.evaluation) for name in own}
         if not block.parts:
             block.closed, block.inputs = True, block.nodes[0].inputs

@@ -39,7 +39,7 @@ def same_moves(weights: WeightFile, keys: Mapping[str, tuple[str, str]]) -> list
 
 def caffe_moves(weights: WeightFile, graph: Graph) -> list[Move]:
     """Layers by their names; those of the catalogue's GoogLeNet are Caffe's, but for the heads."""
-    nodes = {node.name: node for node in graph.nodes}
+    nodes = graph.index.nodes
     found: list[Move] = []
     made_by: dict[str, str] = {}  # the batch norm that last made a blob
     for layer in weights.layers:
