@@ -1,6 +1,6 @@
-"""AlexNet (A. Krizhevsky et al., NIPS 2012), in the single-column forms that its ports have."""
+"""AlexNet (A. Krizhevsky, I. Sutskever and G. Hinton, NIPS 2012, Figure 2), on one GPU as in its ports."""
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 ONE_WEIRD_TRICK = """
@@ -13,7 +13,7 @@ ONE_WEIRD_TRICK = """
     conv5  3x3 256
     pool3  max 3x3/2
 """
-"""A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", arXiv 1404.5997: torchvision's."""
+"""A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", arXiv 1404.5997; torchvision's."""
 
 PADDLE_TABLE = """
     conv1  11x11/4p1 96
@@ -27,16 +27,17 @@ PADDLE_TABLE = """
     conv5  3x3 256
     pool3  max 3x3/2
 """
+"""PaddlePaddle v2, image_classification/alexnet.py: the widths of the NIPS paper without its two groups."""
 
 TORCHVISION = Blueprint(
-    blocks=blocks(ONE_WEIRD_TRICK),
+    blocks=parse_blocks(ONE_WEIRD_TRICK),
     head="avgpool: to 6x6 > drop1: drop > fc1: fc 4096 > drop2: drop > fc2: fc 4096 > out: fc classes lin",
     norm="none",
     bias=True,
 )
 PADDLE = TORCHVISION.replace(
     classes=102,
-    blocks=blocks(PADDLE_TABLE),
+    blocks=parse_blocks(PADDLE_TABLE),
     head="fc1: fc 4096 > drop1: drop > fc2: fc 4096 > drop2: drop > out: fc classes lin",
     rounding="ceil_unclipped",
     softmax=True,

@@ -1,8 +1,9 @@
 """The blocks from which architectures are built: a convolution with its norm and activation, an Inception module."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from inception_lens.graph import Writer
 from inception_lens.ops import (
@@ -21,7 +22,10 @@ from inception_lens.ops import (
     Tanh,
 )
 
-ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "none"]
+ActivationName = Annotated[
+    Literal["relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "none"],
+    Meta(description="relu, leaky_relu, elu, gelu, silu, sigmoid, tanh or none"),
+]
 
 ACTIVATIONS: dict[ActivationName, Op] = {
     "relu": ReLU(inplace=True),

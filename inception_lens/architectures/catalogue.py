@@ -19,7 +19,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "nin": ("nin",),
     "lenet": ("lenet",),
 }
-"""The modules beside this one, each with the networks of its `ENTRIES`, so that a name imports its own family alone."""
+"""Modules of this package and the networks in the `ENTRIES` of each: looking up a name imports only its own family."""
 
 
 def entries() -> Iterator[Entry]:
@@ -34,10 +34,10 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Entry:
-    """The entry called `name`, in any case of letters.
+    """The entry called `name`; upper and lower case are equal.
 
     Raises:
-        UnknownModelError: there is none; the message names the nearest.
+        UnknownModelError: the catalogue has no such name; the message suggests similar ones.
     """
     name = name.lower()
     network = name.partition("@")[0]
@@ -46,7 +46,7 @@ def find(name: str) -> Entry:
             for entry in _entries_of(family):
                 if entry.name == name:
                     return entry
-    raise UnknownModelError(f"`{name}` is no network of the catalogue{suggest(name, names())}")
+    raise UnknownModelError(f"`{name}` is not a network of the catalogue{suggest(name, names())}")
 
 
 def _entries_of(family: str) -> tuple[Entry, ...]:

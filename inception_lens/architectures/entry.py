@@ -1,4 +1,4 @@
-"""One network of the catalogue: a config, its name, and where it comes from."""
+"""One network of the catalogue: its name, where its table comes from, its config and its published accuracy."""
 
 import msgspec
 
@@ -6,11 +6,17 @@ from inception_lens.architectures.network import Network
 
 
 class PublishedAccuracy(msgspec.Struct, frozen=True):
-    """Accuracy that others have published, in per cent of the ImageNet validation set, one crop, unless said."""
+    """Published accuracy of a network's weights.
+
+    In per cent of the ImageNet validation set with one crop per image, unless `source` names another set.
+    """
 
     top1: float | None
+    """Top-1 accuracy; None where only the other one is published."""
     top5: float | None
+    """Top-5 accuracy; None where only the other one is published."""
     source: str
+    """Who published it."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -21,16 +27,17 @@ class Entry(msgspec.Struct, frozen=True):
     family: str
     """The network's name as its authors write it."""
     source: str
-    """Where this very table comes from."""
+    """The paper or the implementation that the config follows."""
     config: Network
     published: PublishedAccuracy | None = None
+    """None where no accuracy is published for this port."""
 
     @property
     def dialect(self) -> str:
-        """What stands behind the `@`; empty for the paper's own network."""
+        """The part of the name after `@`; empty for the network without a port."""
         return self.name.partition("@")[2]
 
     @property
     def description(self) -> str:
-        """One line on what the network is."""
+        """One line about the network: `GoogLeNet, torchvision`."""
         return f"{self.family}, {self.source}"

@@ -1,8 +1,11 @@
-"""Inception-ResNet-v2 (C. Szegedy et al., arXiv 1602.07261, Figures 3 and 15 to 19; residuals scaled: section 3.3)."""
+"""Inception-ResNet-v2 (C. Szegedy et al., arXiv 1602.07261, Figures 15 to 19; section 3.3 scales the residuals).
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+The stem is that of Inception V3, as in TF-slim, not the one of Figure 3.
+"""
+
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
-from inception_lens.architectures.network import BatchNormConfig
+from inception_lens.architectures.network import SLIM_BATCH_NORM, BatchNormConfig
 
 TABLE = """
     Conv2d_1a_3x3   3x3/2V 32
@@ -25,11 +28,11 @@ TABLE = """
 SLIM = Blueprint(
     input=(3, 299, 299),
     classes=1001,
-    blocks=blocks(TABLE),
+    blocks=parse_blocks(TABLE),
     head="AvgPool_1a_8x8: avg > Dropout_1b: drop > Logits: fc classes lin",
     aux="AvgPool_1a_5x5: avg 5x5/3V > Conv2d_1b_1x1: 1x1 128 > Conv2d_2a_5x5: all 768 > Logits: fc classes lin",
     aux_at="Block17",
-    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
+    batch_norm=SLIM_BATCH_NORM,
     padding="same",
     count_padding=False,
     dropout=0.2,

@@ -1,11 +1,11 @@
-"""Inception V2, or BN-Inception (S. Ioffe and C. Szegedy, arXiv 1502.03167, Figure 5), as TF-slim has it.
+"""Inception V2, or BN-Inception (S. Ioffe and C. Szegedy, arXiv 1502.03167, Figure 5), as in TF-slim.
 
-Two 3x3 in place of each 5x5, batch norm behind every convolution, and a stem whose first convolution is separable.
+Two 3x3 replace each 5x5, a batch norm follows every convolution, and the first convolution is separable.
 """
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
-from inception_lens.architectures.network import BatchNormConfig
+from inception_lens.architectures.network import SLIM_BATCH_NORM
 
 TABLE = """
     Conv2d_1a_7x7   sep 7x7/2*8 64 bare
@@ -26,9 +26,9 @@ TABLE = """
 """
 
 SLIM = Blueprint(
-    blocks=blocks(TABLE),
+    blocks=parse_blocks(TABLE),
     head="AvgPool_1a_7x7: avg/2 > Dropout_1b: drop > Logits/Conv2d_1c_1x1: 1x1 classes bare lin",
-    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
+    batch_norm=SLIM_BATCH_NORM,
     padding="same",
     count_padding=False,
     dropout=0.2,

@@ -1,11 +1,11 @@
 """Inception V3 (C. Szegedy et al., arXiv 1512.00567, Table 1 and Figures 5-10).
 
-5x5 becomes two 3x3, 7x7 becomes 1x7 and 7x1, and a map is halved by strided branches beside a pool.
+Two 3x3 replace 5x5, 1x7 and 7x1 replace 7x7, and strided branches in parallel with a pool halve the maps.
 """
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
-from inception_lens.architectures.network import BatchNormConfig
+from inception_lens.architectures.network import SLIM_BATCH_NORM, BatchNormConfig
 
 TABLE = """
   Conv2d_1a_3x3   3x3/2V 32
@@ -32,11 +32,11 @@ AUX = "AvgPool_1a_5x5: avg 5x5/3V > Conv2d_1b_1x1: 1x1 128 > Conv2d_2a_5x5: all 
 
 SLIM = Blueprint(
     input=(3, 299, 299),
-    blocks=blocks(TABLE),
+    blocks=parse_blocks(TABLE),
     head="AvgPool_1a_8x8: avg/2 > Dropout_1b: drop > Logits/Conv2d_1c_1x1: 1x1V classes bare lin",
     aux=f"{AUX} > Conv2d_2b_1x1: 1x1 classes bare lin",
     aux_at="Mixed_6e",
-    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
+    batch_norm=SLIM_BATCH_NORM,
     padding="same",
     count_padding=False,
     dropout=0.2,

@@ -1,9 +1,10 @@
 """Inception V4 (C. Szegedy et al., arXiv 1602.07261, Figures 3 to 9)."""
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
-from inception_lens.architectures.network import BatchNormConfig
+from inception_lens.architectures.network import SLIM_BATCH_NORM, BatchNormConfig
 
+# Inception-A, -B and -C: Figures 4, 5 and 6.
 _A = "1x1 96 | 1x1 64 > 3x3 96 | 1x1 64 > 3x3 96 > 3x3 96 | avg 3x3 > 1x1 96"
 _B = "1x1 384 | 1x1 192 > 1x7 224 > 7x1 256 | 1x1 192 > 7x1 192 > 1x7 224 > 7x1 224 > 1x7 256 | avg 3x3 > 1x1 128"
 _C = "1x1 256 | 1x1 384 > 1x3 256 & 3x1 256 | 1x1 384 > 3x1 448 > 1x3 512 > 1x3 256 & 3x1 256 | avg 3x3 > 1x1 256"
@@ -38,16 +39,15 @@ HEAD = "AvgPool_1a: avg > Dropout_1b: drop > Logits: fc classes lin"
 SLIM = Blueprint(
     input=(3, 299, 299),
     classes=1001,
-    blocks=blocks(TABLE),
+    blocks=parse_blocks(TABLE),
     head=HEAD,
     aux="AvgPool_1a_5x5: avg 5x5/3V > Conv2d_1b_1x1: 1x1 128 > Conv2d_2a: all 768 > Aux_logits: fc classes lin",
     aux_at="Mixed_6h",
-    batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
+    batch_norm=SLIM_BATCH_NORM,
     padding="same",
     count_padding=False,
     dropout=0.2,
 )
-
 
 _PADDLE_A = "avg 3x3 > 1x1 96 | 1x1 96 | 1x1 64 > 3x3 96 | 1x1 64 > 3x3 96 > 3x3 96"
 _PADDLE_B = (
@@ -64,7 +64,7 @@ PADDLE_BLOCKS = {
     "Mixed_6a": "max 3x3/2 | 3x3/2 384 | 1x1 192 > 3x3 224 > 3x3/2 256",
     "Mixed_7a": "max 3x3/2 | 1x1 192 > 3x3/2 192 | 1x1 256 > 7x1 256 > 1x7 320 > 3x3/2 320",
 }
-"""Padded where the paper is not, and the branches in an order of their own."""
+"""PaddlePaddle v2 pads every convolution and pool, and orders the branches differently."""
 
 PADDLE = SLIM.replace(
     input=(3, 224, 224),

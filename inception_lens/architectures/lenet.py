@@ -1,9 +1,9 @@
 """LeNet-5 (Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998, Figure 2).
 
-The dense modern form, in which C3 sees all maps of S2 and the output is linear; and Caffe's, for MNIST.
+In the common dense form every map of C3 reads all maps of S2, and the output is linear; Caffe's form is for MNIST.
 """
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry
 
 DENSE = """
@@ -13,6 +13,7 @@ DENSE = """
     S4  avg 2x2/2
     C5  all 120
 """
+"""Figure 2 of the paper, with a dense C3."""
 
 CAFFE_TABLE = """
     conv1  5x5V 20 lin
@@ -20,11 +21,12 @@ CAFFE_TABLE = """
     conv2  5x5V 50 lin
     pool2  max 2x2/2
 """
+"""BVLC/caffe examples/mnist/lenet.prototxt."""
 
 LENET = Blueprint(
     input=(1, 32, 32),
     classes=10,
-    blocks=blocks(DENSE),
+    blocks=parse_blocks(DENSE),
     head="F6: fc 84 > output: fc classes lin",
     norm="none",
     bias=True,
@@ -39,7 +41,7 @@ ENTRIES = (
         "Caffe, examples/mnist",
         LENET.replace(
             input=(1, 28, 28),
-            blocks=blocks(CAFFE_TABLE),
+            blocks=parse_blocks(CAFFE_TABLE),
             head="ip1: fc 500 > ip2: fc classes lin",
             activation="relu",
             rounding="ceil",

@@ -46,6 +46,10 @@ class BatchNormConfig(ConfigTable, frozen=True, kw_only=True):
         return BatchNorm2d(self.eps, self.momentum, self.scale)
 
 
+SLIM_BATCH_NORM = BatchNormConfig(momentum=0.0003, scale=False)
+"""Of all Inception networks in TF-slim: a decay of 0.9997 and no gamma (tf_slim/nets/inception_utils.py)."""
+
+
 class Network(ConfigTable, frozen=True, kw_only=True):
     """A configurable network. A subclass adds its own fields and implements `write`."""
 

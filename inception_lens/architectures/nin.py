@@ -1,9 +1,9 @@
-"""Network in Network (M. Lin et al., arXiv 1312.4400), as the Caffe model zoo has it.
+"""Network in Network (M. Lin, Q. Chen and S. Yan, arXiv 1312.4400, Figure 2), as in the Caffe model zoo.
 
-1x1 convolutions ("cccp") stand behind each convolution, and a mean over the map in place of fully connected layers.
+1x1 convolutions ("cccp") follow each convolution, and the mean of the last map replaces fully connected layers.
 """
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 IMAGENET = """
@@ -24,6 +24,7 @@ IMAGENET = """
     cccp7-1024  1x1 1024
     cccp8-1024  1x1 classes
 """
+"""gist mavenlin/d802a5849de39225bcc6."""
 
 CIFAR10 = """
     conv1  5x5 192
@@ -40,8 +41,9 @@ CIFAR10 = """
     cccp5  1x1 192
     cccp6  1x1 classes
 """
+"""gist mavenlin/e56253735ef32c3c296d."""
 
-NIN = Blueprint(blocks=blocks(IMAGENET), head="pool4: avg", norm="none", bias=True, rounding="ceil", softmax=True)
+NIN = Blueprint(blocks=parse_blocks(IMAGENET), head="pool4: avg", norm="none", bias=True, rounding="ceil", softmax=True)
 
 ENTRIES = (
     Entry(
@@ -55,7 +57,7 @@ ENTRIES = (
         "nin@cifar10",
         "Network in Network",
         "Caffe model zoo, CIFAR-10",
-        NIN.replace(classes=10, input=(3, 32, 32), blocks=blocks(CIFAR10), head="pool3: avg"),
-        PublishedAccuracy(89.6, None, "gist mavenlin/e56253735ef32c3c296d: of CIFAR-10's test set"),
+        NIN.replace(classes=10, input=(3, 32, 32), blocks=parse_blocks(CIFAR10), head="pool3: avg"),
+        PublishedAccuracy(89.6, None, "gist mavenlin/e56253735ef32c3c296d: on the test set of CIFAR-10"),
     ),
 )

@@ -4,14 +4,16 @@ from inception_lens.architectures.blueprint import Blueprint
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 STAGE_WIDTHS = (64, 128, 256, 512, 512)
+"""Channels of all convolutions between two pools."""
 CONVOLUTIONS_PER_STAGE = {13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""By the depth: columns B, D and E of Table 1."""
 
-TOP = {13: (69.928, 89.246), 16: (71.592, 90.382), 19: (72.376, 90.876)}
-"""torchvision 0.28: top-1 and top-5 of the `IMAGENET1K_V1` weights."""
+ACCURACY = {13: (69.928, 89.246), 16: (71.592, 90.382), 19: (72.376, 90.876)}
+"""Top-1 and top-5 of torchvision's `IMAGENET1K_V1` weights."""
 
 
 def vgg(depth: int) -> Blueprint:
-    """The network of `depth` layers with weights, as torchvision has it."""
+    """The network with `depth` layers that have weights, as in torchvision."""
     table: dict[str, str] = {}
     for stage, (width, convolutions) in enumerate(zip(STAGE_WIDTHS, CONVOLUTIONS_PER_STAGE[depth], strict=True), 1):
         table |= {f"conv{stage}_{i}": f"3x3 {width}" for i in range(1, convolutions + 1)}
@@ -39,7 +41,7 @@ ENTRIES = tuple(
             f"VGG-{depth}",
             "torchvision",
             vgg(depth),
-            PublishedAccuracy(*TOP[depth], f"torchvision 0.28, VGG{depth}_Weights"),
+            PublishedAccuracy(*ACCURACY[depth], f"torchvision 0.28, VGG{depth}_Weights"),
         ),
         Entry(f"vgg{depth}@paddle", f"VGG-{depth}", "PaddlePaddle v2, 2017", _paddle(depth)),
     )

@@ -1,6 +1,6 @@
 """Xception (F. Chollet, "Deep Learning with Depthwise Separable Convolutions", arXiv 1610.02357, Figure 5)."""
 
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
 from inception_lens.architectures.network import BatchNormConfig
 
@@ -24,7 +24,7 @@ TABLE = """
 
 KERAS = Blueprint(
     input=(3, 299, 299),
-    blocks=blocks(TABLE),
+    blocks=parse_blocks(TABLE),
     head="avg_pool: avg > predictions: fc classes lin",
     padding="same",
     count_padding=False,

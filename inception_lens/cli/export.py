@@ -63,7 +63,7 @@ def _config(model: str, overrides: dict[str, str], inputs: Any, mode: Mode) -> t
     if not is_file(model) and not is_pytorch(model):
         config, _, base = configure(model, overrides)
         return config, base
-    from inception_lens.writers.config import googlenet_config
+    from inception_lens.writers.googlenet_config import googlenet_config
 
     return googlenet_config(load_with(model, overrides, inputs, mode)), "googlenet"
 

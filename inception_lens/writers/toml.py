@@ -1,27 +1,27 @@
-"""A config as TOML that loads back equal, each key with a comment on what it means."""
+"""A config as TOML that loads back equal, each key with a comment that describes it."""
 
-from typing import Annotated, Any, get_args, get_origin
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, get_args, get_origin
 
 import msgspec
 
 from inception_lens.architectures.catalogue import find
 from inception_lens.architectures.network import ConfigTable, Network
+from inception_lens.architectures.notation import LEGEND
 
-LEGENDS = {
-    "blocks": (
-        "`3x3/2V 32`: a convolution, its kernel, stride, V for no padding, channels; `lin`: without activation;",
-        "`bare`: a bias in place of the norm; `sep 3x3 64`: depthwise and pointwise; `max 3x3/2`, `avg 3x3`: pools;",
-        "`>` leads to the next step, `|` parts branches, `&` two last steps that read one map, all joined by depth;",
-        "`+` adds the block's input, `+0.17` to the scaled sum, and `=>` leads to what follows it; `x10` repeats.",
-    ),
-}
-"""What stands above a table whose values have a notation of their own."""
+if TYPE_CHECKING:
+    from tomlkit.items import Item, Table
 
 
 def to_toml(config: Network, base: str) -> str:
-    """Write every key of `config`; `base` is the catalogue's name of the network that it belongs to.
+    """Write every key of `config`; `base` is the catalogue's name of the network that it changes.
 
-    Rows that the base has and `config` has not are set to `none`.
+    Rows that the base has and `config` lacks are set to `none`.
+
+    Raises:
+        UnknownModelError: `base` is not in the catalogue.
     """
     import tomlkit
 
@@ -29,48 +29,59 @@ def to_toml(config: Network, base: str) -> str:
     document.add(tomlkit.comment(f"A network for Inception Lens: inception-lens summary FILE.toml. Base: {base}."))
     document.add(tomlkit.comment("Only keys that differ from the base are needed; these are all of them."))
     document.add("base", tomlkit.item(base))
-    tables = []
+    tables = {}
     for field in msgspec.structs.fields(config):
         value = getattr(config, field.name)
-        if isinstance(value, ConfigTable | dict):
-            tables.append((field, value))
-        else:
-            document.add(field.encode_name, _commented(msgspec.to_builtins(value), field.type))
-    for field, value in tables:
-        table = tomlkit.table()
-        for line in LEGENDS.get(field.encode_name, ()):
-            table.add(tomlkit.comment(line))
         if isinstance(value, ConfigTable):
-            for inner in msgspec.structs.fields(value):
-                given = msgspec.to_builtins(getattr(value, inner.name))
-                table.add(inner.encode_name, _commented(given, inner.type))
+            tables[field.encode_name] = _struct_table(value)
+        elif isinstance(value, dict):
+            tables[field.encode_name] = _rows_table(field, value, getattr(find(base).config, field.name))
         else:
-            for name, row in value.items():
-                table.add(name, _row(row))
-            for name in getattr(find(base).config, field.name):
-                if name not in value:
-                    table.add(name, "none")
-        document.add(field.encode_name, table)
+            document.add(field.encode_name, _commented(value, field.type))
+    for name, table in tables.items():  # after all other keys, which would belong to the table before them
+        document.add(name, table)
     return tomlkit.dumps(document)
 
 
-def _row(row: Any) -> Any:
+def _struct_table(value: ConfigTable) -> Table:
     import tomlkit
 
-    columns = msgspec.to_builtins(row)
-    if not isinstance(columns, dict):
-        return columns
-    item = tomlkit.inline_table()
-    item.update(columns)
+    table = tomlkit.table()
+    for field in msgspec.structs.fields(value):
+        table.add(field.encode_name, _commented(getattr(value, field.name), field.type))
+    return table
+
+
+def _rows_table(field: msgspec.structs.FieldInfo, rows: Mapping[str, object], base: Mapping[str, object]) -> Table:
+    import tomlkit
+
+    table = tomlkit.table()
+    for line in (*_descriptions(field.type), *(LEGEND.splitlines() if field.encode_name == "blocks" else ())):
+        table.add(tomlkit.comment(line))
+    for name, row in rows.items():
+        columns = msgspec.to_builtins(row)
+        if isinstance(columns, dict):
+            inline = tomlkit.inline_table()
+            inline.update(columns)
+            table.add(name, inline)
+        else:
+            table.add(name, columns)
+    for name in base:
+        if name not in rows:
+            table.add(name, "none")
+    return table
+
+
+def _commented(value: object, annotation: object) -> Item:
+    import tomlkit
+
+    item: Item = tomlkit.item(msgspec.to_builtins(value))
+    for description in _descriptions(annotation):
+        item.comment(description)
     return item
 
 
-def _commented(value: Any, annotation: Any) -> Any:
-    import tomlkit
-
-    item = tomlkit.item(value)
-    if get_origin(annotation) is Annotated:
-        for note in get_args(annotation)[1:]:
-            if isinstance(note, msgspec.Meta) and note.description:
-                item.comment(note.description)
-    return item
+def _descriptions(annotation: object) -> list[str]:
+    """The innermost first, so that the last is the most specific."""
+    notes = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return [note.description for note in notes if isinstance(note, msgspec.Meta) and note.description]

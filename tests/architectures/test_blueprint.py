@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from inception_lens.analyses.analysis import Analysis, analyze
-from inception_lens.architectures.blueprint import Blueprint, blocks
+from inception_lens.architectures.blueprint import Blueprint, parse_blocks
 from inception_lens.architectures.catalogue import find
 from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.errors import ConfigError, GraphError, ShapeError
@@ -419,11 +419,11 @@ def test_a_batch_costs_its_size_times_one_image() -> None:
 @pytest.mark.parametrize(
     ("config", "key", "said"),
     [
-        (blueprint("1x1 4", "1x1 64 |"), "blocks.b", "`blocks.b`: cannot read the step ``"),
+        (blueprint("1x1 4", "1x1 64 |"), "blocks.b", "`blocks.b`: `` is not a step"),
         (blueprint("1x1 4", "3x3 0"), "blocks.b", "`blocks.b`: `3x3 0`"),
         (blueprint("x0 1x1 4"), "blocks.a", "`blocks.a`: `x0`"),
-        (blueprint("1x1 4", head="fc"), "head", "`head`: cannot read the step `fc`"),
-        (blueprint("1x1 4", aux="fc", aux_at="a"), "aux", "`aux`: cannot read the step `fc`"),
+        (blueprint("1x1 4", head="fc"), "head", "`head`: `fc` is not a step"),
+        (blueprint("1x1 4", aux="fc", aux_at="a"), "aux", "`aux`: `fc` is not a step"),
     ],
 )
 def test_a_bad_block_names_its_key(config: Blueprint, key: str, said: str) -> None:
@@ -435,7 +435,7 @@ def test_a_bad_block_names_its_key(config: Blueprint, key: str, said: str) -> No
 
 @pytest.mark.parametrize("aux_at", ["", "A", "a_1", "input"])
 def test_the_auxiliary_head_stands_on_a_block(aux_at: str) -> None:
-    with pytest.raises(ConfigError, match=f"`aux_at` is `{aux_at}`, which is no block"):
+    with pytest.raises(ConfigError, match=f"`aux_at` is `{aux_at}`, which is not a block"):
         blueprint("x2 1x1 4", aux="fc classes", aux_at=aux_at).graph()
 
 
@@ -466,7 +466,7 @@ def test_values_out_of_bounds_are_refused(config: Blueprint) -> None:
 
 def test_a_small_config_cannot_ask_for_a_million_modules() -> None:
     config = Blueprint(blocks={f"b{i}": "x1000 1x1 4" for i in range(1_000)}, head="out: fc classes")
-    with pytest.raises(ConfigError, match=r"^`blocks.b20`: a network of more than 20,000 steps, repeats counted$"):
+    with pytest.raises(ConfigError, match=r"^`blocks.b20`: more than 20,000 steps in the network, counting repeats$"):
         config.graph()
 
 
@@ -474,7 +474,7 @@ def test_every_step_counts_against_the_bound() -> None:
     full = {f"b{i}": "x1000 + 1x1 1 > 1x1 1 & 1x1 1 | max 3x3 => act" for i in range(3)}  # 5 steps, 3,000 times
     rest = {**full, "c": "x1000 1x1 1 > 1x1 1 > 1x1 1 > 1x1 1", "d": "x1000 drop"}  # 15,000 + 4,000 + 1,000
     Blueprint(blocks=rest, head="out: fc classes").check()
-    with pytest.raises(ConfigError, match=r"^`blocks.e`: a network of more than 20,000 steps"):
+    with pytest.raises(ConfigError, match=r"^`blocks.e`: more than 20,000 steps"):
         Blueprint(blocks={**rest, "e": "drop"}, head="out: fc classes").check()
 
 
@@ -524,7 +524,7 @@ def test_a_map_is_asked_for_where_only_a_vector_is_left(step: str) -> None:
 
 
 def test_a_table_of_blocks_is_a_name_and_a_block_on_each_line() -> None:
-    assert blocks("  one  1x1   4 | max 3x3\n\ttwo  + 3x3 4 => act\n") == {
+    assert parse_blocks("  one  1x1   4 | max 3x3\n\ttwo  + 3x3 4 => act\n") == {
         "one": "1x1 4 | max 3x3",
         "two": "+ 3x3 4 => act",
     }
@@ -566,10 +566,10 @@ def test_a_file_adds_a_block_at_the_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ('\n[blocks]\nMixed_5b = "1x1 64 |"\n', 4, "`blocks.Mixed_5b`: cannot read the step ``"),
-        ('blocks.Mixed_5b = "1x1"\n', 2, "`blocks.Mixed_5b`: cannot read the step `1x1`"),
-        ('classes = 10\nhead = "avg > fc"\n', 3, "`head`: cannot read the step `fc`"),
-        ('aux = "+abc 1x1 8"\n', 2, "`aux`: cannot read the step `+abc 1x1 8`"),
+        ('\n[blocks]\nMixed_5b = "1x1 64 |"\n', 4, "`blocks.Mixed_5b`: `` is not a step"),
+        ('blocks.Mixed_5b = "1x1"\n', 2, "`blocks.Mixed_5b`: `1x1` is not a step"),
+        ('classes = 10\nhead = "avg > fc"\n', 3, "`head`: `fc` is not a step"),
+        ('aux = "+abc 1x1 8"\n', 2, "`aux`: `+abc 1x1 8` is not a step"),
         ("[blocks]\nMixed_5b = 64\n", 3, "`blocks.Mixed_5b` is 64: "),
         ('shortcut = "frist"\n', 2, "`shortcut` is 'frist'"),
         ('[blokcs]\nMixed_5b = "1x1 64"\n', 2, "`blokcs` is not a key (did you mean `blocks`"),
@@ -582,5 +582,5 @@ def test_a_file_with_a_bad_block_is_told_by_its_line(tmp_path: Path, text: str, 
 
 
 def test_a_file_that_removes_the_block_of_the_auxiliary_head_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`aux_at` is `Mixed_6e`, which is no block"):
+    with pytest.raises(ConfigError, match="`aux_at` is `Mixed_6e`, which is not a block"):
         own(tmp_path, 'base = "inception_v3"\n[blocks]\nMixed_6e = "none"\n')

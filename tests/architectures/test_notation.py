@@ -7,14 +7,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inception_lens.architectures.catalogue import entries
-from inception_lens.architectures.notation import LARGEST, MAX_REPEATS, Block, Chain, Step, parse_block
+from inception_lens.architectures.notation import MAX_NUMBER, MAX_REPEATS, BlockSpec, Chain, StepSpec, parse_block
 from inception_lens.errors import ConfigError
 
 
-def one(text: str) -> Step:
+def one(text: str) -> StepSpec:
     """The step of a block that has no more than one."""
     block = parse_block(text)
-    assert block == Block(branches=block.branches)
+    assert block == BlockSpec(branches=block.branches)
     (((step,),),) = block.branches
     return step
 
@@ -32,42 +32,42 @@ def refusal(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "step"),
     [
-        ("3x3 32", Step(kind="conv", kernel=(3, 3), width=32)),
-        ("1x7 128", Step(kind="conv", kernel=(1, 7), width=128)),
-        ("7x1 128", Step(kind="conv", kernel=(7, 1), width=128)),
-        ("3x3/2 32", Step(kind="conv", kernel=(3, 3), stride=2, width=32)),
-        ("3x3V 32", Step(kind="conv", kernel=(3, 3), valid=True, width=32)),
-        ("3x3/2V 32", Step(kind="conv", kernel=(3, 3), stride=2, valid=True, width=32)),
-        ("11x11/4p2 64", Step(kind="conv", kernel=(11, 11), stride=4, padding=2, width=64)),
-        ("3x3p0 64", Step(kind="conv", kernel=(3, 3), padding=0, width=64)),
-        ("all 768", Step(kind="conv", kernel=None, width=768)),
-        ("1x1 classes", Step(kind="conv", kernel=(1, 1), width="classes")),
-        ("1x1 8 lin", Step(kind="conv", kernel=(1, 1), width=8, linear=True)),
-        ("1x1 8 bare", Step(kind="conv", kernel=(1, 1), width=8, bare=True)),
-        ("1x1 8 bare lin", Step(kind="conv", kernel=(1, 1), width=8, bare=True, linear=True)),
-        ("1x1 8 lin bare", Step(kind="conv", kernel=(1, 1), width=8, bare=True, linear=True)),
-        ("sep 3x3 128", Step(kind="sep", kernel=(3, 3), width=128)),
-        ("sep 7x7/2*8 64 bare", Step(kind="sep", kernel=(7, 7), stride=2, multiplier=8, width=64, bare=True)),
-        ("max 3x3", Step(kind="max", kernel=(3, 3))),
-        ("max 3x3/2", Step(kind="max", kernel=(3, 3), stride=2)),
-        ("max 3x3/2p1", Step(kind="max", kernel=(3, 3), stride=2, padding=1)),
-        ("max 3x3/2V", Step(kind="max", kernel=(3, 3), stride=2, valid=True)),
-        ("max all", Step(kind="max", kernel=None)),
-        ("avg 5x5/3V", Step(kind="avg", kernel=(5, 5), stride=3, valid=True)),
-        ("avg", Step(kind="global")),
-        ("avg/2", Step(kind="global", stride=2)),
-        ("to 6x6", Step(kind="to", kernel=(6, 6))),
-        ("to? 7x5", Step(kind="to?", kernel=(7, 5))),
-        ("fc 4096", Step(kind="fc", width=4096)),
-        ("fc classes lin", Step(kind="fc", width="classes", linear=True)),
-        ("lrn", Step(kind="lrn")),
-        ("drop", Step(kind="drop")),
-        ("act", Step(kind="act")),
-        ("Logits/Conv2d_1c.a-1: 1x1 8", Step(kind="conv", name="Logits/Conv2d_1c.a-1", kernel=(1, 1), width=8)),
-        ("out: fc 8", Step(kind="fc", name="out", width=8)),
+        ("3x3 32", StepSpec(kind="conv", kernel=(3, 3), width=32)),
+        ("1x7 128", StepSpec(kind="conv", kernel=(1, 7), width=128)),
+        ("7x1 128", StepSpec(kind="conv", kernel=(7, 1), width=128)),
+        ("3x3/2 32", StepSpec(kind="conv", kernel=(3, 3), stride=2, width=32)),
+        ("3x3V 32", StepSpec(kind="conv", kernel=(3, 3), valid=True, width=32)),
+        ("3x3/2V 32", StepSpec(kind="conv", kernel=(3, 3), stride=2, valid=True, width=32)),
+        ("11x11/4p2 64", StepSpec(kind="conv", kernel=(11, 11), stride=4, padding=2, width=64)),
+        ("3x3p0 64", StepSpec(kind="conv", kernel=(3, 3), padding=0, width=64)),
+        ("all 768", StepSpec(kind="conv", kernel=None, width=768)),
+        ("1x1 classes", StepSpec(kind="conv", kernel=(1, 1), width="classes")),
+        ("1x1 8 lin", StepSpec(kind="conv", kernel=(1, 1), width=8, linear=True)),
+        ("1x1 8 bare", StepSpec(kind="conv", kernel=(1, 1), width=8, bare=True)),
+        ("1x1 8 bare lin", StepSpec(kind="conv", kernel=(1, 1), width=8, bare=True, linear=True)),
+        ("1x1 8 lin bare", StepSpec(kind="conv", kernel=(1, 1), width=8, bare=True, linear=True)),
+        ("sep 3x3 128", StepSpec(kind="sep", kernel=(3, 3), width=128)),
+        ("sep 7x7/2*8 64 bare", StepSpec(kind="sep", kernel=(7, 7), stride=2, multiplier=8, width=64, bare=True)),
+        ("max 3x3", StepSpec(kind="max", kernel=(3, 3))),
+        ("max 3x3/2", StepSpec(kind="max", kernel=(3, 3), stride=2)),
+        ("max 3x3/2p1", StepSpec(kind="max", kernel=(3, 3), stride=2, padding=1)),
+        ("max 3x3/2V", StepSpec(kind="max", kernel=(3, 3), stride=2, valid=True)),
+        ("max all", StepSpec(kind="max", kernel=None)),
+        ("avg 5x5/3V", StepSpec(kind="avg", kernel=(5, 5), stride=3, valid=True)),
+        ("avg", StepSpec(kind="global")),
+        ("avg/2", StepSpec(kind="global", stride=2)),
+        ("to 6x6", StepSpec(kind="to", kernel=(6, 6))),
+        ("to? 7x5", StepSpec(kind="to?", kernel=(7, 5))),
+        ("fc 4096", StepSpec(kind="fc", width=4096)),
+        ("fc classes lin", StepSpec(kind="fc", width="classes", linear=True)),
+        ("lrn", StepSpec(kind="lrn")),
+        ("drop", StepSpec(kind="drop")),
+        ("act", StepSpec(kind="act")),
+        ("Logits/Conv2d_1c.a-1: 1x1 8", StepSpec(kind="conv", name="Logits/Conv2d_1c.a-1", kernel=(1, 1), width=8)),
+        ("out: fc 8", StepSpec(kind="fc", name="out", width=8)),
     ],
 )
-def test_a_step(text: str, step: Step) -> None:
+def test_a_step(text: str, step: StepSpec) -> None:
     assert one(text) == step
 
 
@@ -153,7 +153,7 @@ def test_what_follows_the_sum_stands_behind_the_double_arrow() -> None:
 )
 @pytest.mark.parametrize("form", ["{}", "1x1 4 > {}", "{} | max 3x3", "1x1 4 & {}", "+ 1x1 4 => {}"])
 def test_a_step_that_cannot_be_read_is_named(step: str, form: str) -> None:
-    assert refusal(form.format(step)).startswith(f"cannot read the step `{step.strip()}`: ")
+    assert refusal(form.format(step)).startswith(f"`{step.strip()}` is not a step: ")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_step_that_cannot_be_read_is_named(step: str, form: str) -> None:
      "1x1 64 || 1x1 64", "=> act", "=>", "+ ", "x2 ", "1x1 64 => act >"],
 )  # fmt: skip
 def test_a_step_that_is_missing_is_refused(text: str) -> None:
-    assert refusal(text).startswith("cannot read the step ``: ")
+    assert refusal(text).startswith("`` is not a step: ")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_step_that_is_missing_is_refused(text: str) -> None:
     ],
 )
 def test_what_stands_in_the_wrong_place_is_named(text: str, named: str) -> None:
-    assert refusal(text).startswith(f"cannot read the step `{named}`: ")
+    assert refusal(text).startswith(f"`{named}` is not a step: ")
 
 
 @pytest.mark.parametrize("scale", ["+.", "+1.2.3", "+..5"])
@@ -198,20 +198,20 @@ def test_repeats_are_bounded(repeats: int) -> None:
 @pytest.mark.parametrize(
     "step",
     ["1x1 0", "0x1 8", "1x0 8", "1x1/0 8", "sep 3x3*0 8", "max 0x3", "max 3x3/0", "avg/0", "to 0x7", "to? 7x0", "fc 0",
-     f"1x1 {LARGEST + 1}", f"{LARGEST + 1}x1 8", f"fc {LARGEST + 1}", f"1x1/{LARGEST + 1} 8", "1x1p0 0",
-     f"1x1p{LARGEST + 1} 8"],
+     f"1x1 {MAX_NUMBER + 1}", f"{MAX_NUMBER + 1}x1 8", f"fc {MAX_NUMBER + 1}", f"1x1/{MAX_NUMBER + 1} 8", "1x1p0 0",
+     f"1x1p{MAX_NUMBER + 1} 8"],
 )  # fmt: skip
 def test_numbers_are_bounded(step: str) -> None:
     assert refusal(f"1x1 8 > {step}") == f"`{step}`: kernels, strides and widths are from 1 to 65,536"
 
 
 def test_the_largest_number_is_accepted() -> None:
-    assert one(f"1x1 {LARGEST}").width == LARGEST
+    assert one(f"1x1 {MAX_NUMBER}").width == MAX_NUMBER
 
 
 @pytest.mark.parametrize("name", ["two words", "a:b", "a*", "a" * 101, "a,", "`"])
 def test_a_name_that_none_can_have_is_refused(name: str) -> None:
-    assert refusal(f"{name}: 1x1 64") == f"`{name}` names no step: letters, digits and `_/.-`"
+    assert refusal(f"{name}: 1x1 64") == f"`{name}` is not a step's name: use up to 100 letters, digits and `_/.-`"
 
 
 def test_every_block_of_the_catalogue_is_read_in_all_its_parts() -> None:
@@ -253,21 +253,21 @@ def test_any_text_is_a_block_or_a_config_error(text: str) -> None:
     assert message
 
 
-numbers = st.integers(1, LARGEST)
+numbers = st.integers(1, MAX_NUMBER)
 kernels = st.tuples(numbers, numbers)
 widths = numbers | st.just("classes")
-windows: dict[str, Any] = {"kernel": kernels, "stride": numbers, "padding": st.none() | st.integers(1, LARGEST)}
+windows: dict[str, Any] = {"kernel": kernels, "stride": numbers, "padding": st.none() | st.integers(1, MAX_NUMBER)}
 steps = st.one_of(
-    st.builds(Step, kind=st.just("conv"), width=widths, linear=st.booleans(), bare=st.booleans(), **windows),
-    st.builds(Step, kind=st.just("sep"), width=widths, multiplier=numbers, linear=st.booleans(), **windows),
-    st.builds(Step, kind=st.sampled_from(["max", "avg"]), **windows),
-    st.builds(Step, kind=st.just("global"), stride=numbers),
-    st.builds(Step, kind=st.sampled_from(["to", "to?"]), kernel=kernels),
-    st.builds(Step, kind=st.just("fc"), width=widths, linear=st.booleans()),
-    st.builds(Step, kind=st.sampled_from(["lrn", "drop", "act"]), name=st.sampled_from(["", "a", "b/c-1"])),
+    st.builds(StepSpec, kind=st.just("conv"), width=widths, linear=st.booleans(), bare=st.booleans(), **windows),
+    st.builds(StepSpec, kind=st.just("sep"), width=widths, multiplier=numbers, linear=st.booleans(), **windows),
+    st.builds(StepSpec, kind=st.sampled_from(["max", "avg"]), **windows),
+    st.builds(StepSpec, kind=st.just("global"), stride=numbers),
+    st.builds(StepSpec, kind=st.sampled_from(["to", "to?"]), kernel=kernels),
+    st.builds(StepSpec, kind=st.just("fc"), width=widths, linear=st.booleans()),
+    st.builds(StepSpec, kind=st.sampled_from(["lrn", "drop", "act"]), name=st.sampled_from(["", "a", "b/c-1"])),
 )
 blocks = st.builds(
-    Block,
+    BlockSpec,
     branches=st.lists(
         st.tuples(
             st.lists(steps.map(lambda step: (step,)), max_size=2),
@@ -282,7 +282,7 @@ blocks = st.builds(
 )
 
 
-def in_the_notation(step: Step) -> str:
+def in_the_notation(step: StepSpec) -> str:
     kernel = f"{step.kernel[0]}x{step.kernel[1]}" if step.kernel else ""
     stride = f"/{step.stride}" if step.stride > 1 else ""
     multiplier = f"*{step.multiplier}" if step.multiplier > 1 else ""
@@ -304,7 +304,7 @@ def in_the_notation(step: Step) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(blocks)
-def test_a_block_written_down_is_read_as_it_was(block: Block) -> None:
+def test_a_block_written_down_is_read_as_it_was(block: BlockSpec) -> None:
     branches = " | ".join(
         " > ".join(" & ".join(map(in_the_notation, same)) for same in branch) for branch in block.branches
     )
@@ -315,12 +315,12 @@ def test_a_block_written_down_is_read_as_it_was(block: Block) -> None:
 
 @pytest.mark.parametrize("step", [f"1x1 {'9' * 5_000}", f"{'9' * 5_000}x1 8", f"1x1p{'9' * 5_000} 8"])
 def test_a_number_of_thousands_of_digits_is_no_step(step: str) -> None:
-    assert refusal(step).startswith("cannot read the step")
+    assert "is not a step: write one such as" in refusal(step)
 
 
 @pytest.mark.parametrize("step", ["3x3*8 64", "max 3x3*2", "3x3p1V 4"])
 def test_a_modifier_that_would_do_nothing_is_refused(step: str) -> None:
-    assert refusal(step).startswith("cannot read the step")
+    assert "is not a step: write one such as" in refusal(step)
 
 
 @pytest.mark.parametrize("text", ["1x1 2 & 3x3 4 > 1x1 8", "1x1 2 => 1x1 2 & 3x3 4"])

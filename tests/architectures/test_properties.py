@@ -11,7 +11,7 @@ from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, GoogLeNe
 from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.graph import Graph, Mode
 from inception_lens.readers.config import configure
-from inception_lens.writers.config import googlenet_config
+from inception_lens.writers.googlenet_config import googlenet_config
 from inception_lens.writers.toml import to_toml
 
 widths = st.integers(1, 40)

@@ -64,7 +64,7 @@ def test_the_module_is_the_command(capsys: Capture) -> None:
 def test_the_exit_code_of_the_process_is_that_of_run() -> None:
     done = process("summary", "googlnet")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: `googlnet` is no network of the catalogue (did you mean `googlenet`")
+    assert done.stderr.startswith("error: `googlnet` is not a network of the catalogue (did you mean `googlenet`")
     assert done.stderr.count("\n") == 1
 
 
@@ -77,9 +77,9 @@ def test_the_exit_code_of_the_process_is_that_of_run() -> None:
         (["summary", "--colums", "params"], "--columns"),
         (["summary", "googlenet", "googlenet"], "unexpected extra argument"),
         (["summary", "--batch"], "--batch"),
-        (["summary", "vgg61"], "`vgg61` is no network of the catalogue"),
+        (["summary", "vgg61"], "`vgg61` is not a network of the catalogue"),
         (["summary", "googlenet@torchvison"], "did you mean `googlenet@torchvision`"),
-        (["summary", ""], "is no network of the catalogue"),
+        (["summary", ""], "is not a network of the catalogue"),
         (["summary", "net.onnxx"], "`net.onnxx` is no"),
         (["summary", "missing/net.toml"], "missing/net.toml: No such file or directory"),
         (["summary", "--input", "0x3x224x224"], "1x3x224x224"),
@@ -153,7 +153,7 @@ def test_an_input_that_is_too_small_is_told_the_smallest_that_works(capsys: Capt
         (b"\xff\xfe", "not UTF-8 text"),
         (b"#" * 2_000_000, "1,000,000"),
         (b"x = " + b"[" * 50_000, "nested too deeply"),
-        (b'base = "nonet"', ":1: `base`: `nonet` is no network of the catalogue"),
+        (b'base = "nonet"', ":1: `base`: `nonet` is not a network of the catalogue"),
         (b"input = 10", "the smallest square input that works is"),
     ],
     ids=["typo", "column", "half", "binary", "large", "deep", "base", "small"],

@@ -7,7 +7,7 @@ are those of Caffe's bvlc_googlenet. Every port is this config with a few fields
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
 from inception_lens.architectures.googlenet.network import GoogLeNet
 from inception_lens.architectures.googlenet.tables import LRN, TABLE_1, AuxHead, InceptionModule, Stem
-from inception_lens.architectures.network import BatchNormConfig
+from inception_lens.architectures.network import SLIM_BATCH_NORM
 
 __all__ = ["ENTRIES", "LRN", "PAPER", "TABLE_1", "AuxHead", "GoogLeNet", "InceptionModule", "Stem"]
 
@@ -55,7 +55,7 @@ ENTRIES = (
         "GoogLeNet",
         "TF-slim, Inception V1",
         _BATCH_NORM_PORT.replace(
-            batch_norm=BatchNormConfig(momentum=0.0003, scale=False),
+            batch_norm=SLIM_BATCH_NORM,
             padding="same",
             rounding="same",
             classifier="conv",

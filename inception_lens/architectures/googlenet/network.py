@@ -44,7 +44,7 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=234,
-            description="by name, run in the order of their names; a max pool of stride 2 separates different digits",
+            description="modules, run in the order of their names; a max pool of stride 2 separates different digits",
         ),
     ] = msgspec.field(default_factory=lambda: parse_table(InceptionModule, TABLE_1))
     reduce: Annotated[

@@ -7,7 +7,7 @@ from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import Conv2d, Linear, Op, ReLU, TensorType, Unknown
 from inception_lens.readers.config import override
-from inception_lens.writers.config import googlenet_config
+from inception_lens.writers.googlenet_config import googlenet_config
 
 DIALECTS = {entry.dialect: (entry.config, entry.source) for entry in ENTRIES}
 
