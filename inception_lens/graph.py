@@ -71,14 +71,15 @@ class Output(msgspec.Struct, frozen=True):
     loss_weight: float = 1.0
 
 
-class About(msgspec.Struct, frozen=True):
-    """What people know a network by."""
+class Metadata(msgspec.Struct, frozen=True):
+    """Name and origin of a network."""
 
     name: str = "network"
+    """Short name, such as `googlenet`."""
     description: str = ""
-    """One line on where the network comes from."""
+    """One line on the network's origin: a paper, or the path of its file."""
     source: str = "python"
-    """What kind of thing it was read from: `catalogue`, `config`, `python`."""
+    """Kind of source that the graph was read from, such as `catalogue`, `config`, `pytorch`, `onnx` or `prototxt`."""
 
 
 class GraphIndex(msgspec.Struct, frozen=True):
@@ -133,7 +134,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """Tensors that the model declares and no call reads; the role is the tensor's whole name."""
     frozen: frozenset[str] = frozenset()
     """Names of the parameters that training leaves as they are."""
-    about: About = About()
+    metadata: Metadata = Metadata()
 
     @classmethod
     def of(
@@ -153,7 +154,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     @property
     def name(self) -> str:
         """What people call the network."""
-        return self.about.name
+        return self.metadata.name
 
     def __getitem__(self, name: str) -> Node:
         """The node called `name`.
@@ -309,7 +310,7 @@ class Writer:
         self._nodes.append(node)
         return name
 
-    def graph(self, outputs: Iterable[Output], mode: Mode = "inference", about: About | None = None) -> Graph:
+    def graph(self, outputs: Iterable[Output], mode: Mode = "inference", metadata: Metadata | None = None) -> Graph:
         """The graph written so far.
 
         Raises:
@@ -329,7 +330,7 @@ class Writer:
             outputs=outputs,
             types=dict(self._types),
             mode=mode,
-            about=about or About(),
+            metadata=metadata or Metadata(),
         )
 
     def _check_shared_tensors(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import GraphError, ShapeError
-from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, Writer
 from inception_lens.ops import (
     LSTM,
     AdaptiveAvgPool2d,
@@ -144,7 +144,7 @@ def test_two_graphs_are_equal_when_they_compute_the_same() -> None:
 
 def test_what_people_know_a_network_by_does_not_count() -> None:
     graph = chain(CONV, RELU)
-    named = msgspec.structs.replace(graph, about=About("net", "by someone", "catalogue"))
+    named = msgspec.structs.replace(graph, metadata=Metadata("net", "by someone", "catalogue"))
     assert named.name == "net"
     assert named == graph
     assert hash(named) == hash(graph)
@@ -169,18 +169,18 @@ def test_whatever_changes_the_numbers_makes_another_graph(other: Graph) -> None:
 
 
 def test_a_graph_shows_its_name_inputs_and_size() -> None:
-    named = msgspec.structs.replace(chain(CONV, RELU, mode="training"), about=About("net"))
+    named = msgspec.structs.replace(chain(CONV, RELU, mode="training"), metadata=Metadata("net"))
     assert repr(named) == "<Graph 'net' of image 1x3x8x8: 2 nodes, training>"
 
 
 def test_other_inputs_reach_every_node_and_leave_the_rest() -> None:
     graph = msgspec.structs.replace(
-        chain(CONV, RELU, mode="training"), about=About("net"), frozen=frozenset({"conv.bias"})
+        chain(CONV, RELU, mode="training"), metadata=Metadata("net"), frozen=frozenset({"conv.bias"})
     )
     larger = graph.with_inputs({"image": TensorType((2, 3, 20, 10))})
     assert larger.types["relu"] == (TensorType((2, 4, 20, 10)),)
     assert larger.inputs == (Input("image", TensorType((2, 3, 20, 10))),)
-    assert (larger.mode, larger.frozen, larger.about) == (graph.mode, graph.frozen, graph.about)
+    assert (larger.mode, larger.frozen, larger.metadata) == (graph.mode, graph.frozen, graph.metadata)
     assert larger.with_inputs({"image": IMAGE.type}) == graph
     assert graph.types["relu"] == (TensorType((1, 4, 8, 8)),)
 

@@ -42,7 +42,11 @@ def test_a_config_file_is_a_path_or_text(tmp_path: Path) -> None:
 
 
 def test_a_graph_knows_what_it_was_read_from(tmp_path: Path) -> None:
-    sources = [il.load("googlenet").about.source, il.load(config_file(tmp_path)).about.source, TWO_INPUTS.about.source]
+    sources = [
+        il.load("googlenet").metadata.source,
+        il.load(config_file(tmp_path)).metadata.source,
+        TWO_INPUTS.metadata.source,
+    ]
     assert sources == ["catalogue", "config", "python"]
     assert il.load(config_file(tmp_path)).name == "net"
 

@@ -190,8 +190,8 @@ def head(graph: Graph, schema: str) -> dict[str, Any]:
         "schema": schema,
         "model": {
             "name": graph.name,
-            "description": graph.about.description,
-            "source": graph.about.source,
+            "description": graph.metadata.description,
+            "source": graph.metadata.source,
             "mode": graph.mode,
             "dtype": graph.dtype,
         },

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from inception_lens.errors import ConfigError, ShapeError
-from inception_lens.graph import About, Graph, Input, Mode, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Mode, Output, Writer
 from inception_lens.ops import BatchNorm2d, TensorType, format_shape
 
 # A config may come from an untrusted file: every size has a bound, so that a small file cannot fill the memory.
@@ -64,7 +64,7 @@ class Network(ConfigTable, frozen=True, kw_only=True):
         """Write the network that reads `image`, and return its outputs, the main one first."""
         raise NotImplementedError
 
-    def graph(self, mode: Mode = "inference", batch: int = 1, about: About | None = None) -> Graph:
+    def graph(self, mode: Mode = "inference", batch: int = 1, metadata: Metadata | None = None) -> Graph:
         """Build the network.
 
         Raises:
@@ -73,7 +73,7 @@ class Network(ConfigTable, frozen=True, kw_only=True):
         """
         self.check()
         try:
-            return self._build(self.input, mode, batch, about)
+            return self._build(self.input, mode, batch, metadata)
         except ShapeError as error:
             raise ShapeError(f"{error}{self._remedy(mode)}") from None
 
@@ -104,10 +104,10 @@ class Network(ConfigTable, frozen=True, kw_only=True):
             return False
         return True
 
-    def _build(self, image: tuple[int, int, int], mode: Mode, batch: int, about: About | None = None) -> Graph:
+    def _build(self, image: tuple[int, int, int], mode: Mode, batch: int, metadata: Metadata | None = None) -> Graph:
         writer = Writer([Input("input", TensorType((batch, *image)))])
         outputs = self.write(writer, "input", mode)
-        return writer.graph(outputs, mode, about)
+        return writer.graph(outputs, mode, metadata)
 
     def _remedy(self, mode: Mode) -> str:
         """The end of a ShapeError's message: the nearest square inputs that work.

@@ -95,8 +95,8 @@ def _asked(model: str, overrides: dict[str, str], inputs: Any) -> "Opinions":
         from inception_lens.pytorch.models import ready
         from inception_lens.pytorch.trace.trace import trace
 
-        module, given, about = ready(model, overrides, unnamed(inputs))
-        return second_opinions(module, analyze(trace(module, given, mode="inference", about=about)), given)
+        module, given, metadata = ready(model, overrides, unnamed(inputs))
+        return second_opinions(module, analyze(trace(module, given, mode="inference", metadata=metadata)), given)
     from inception_lens.pytorch.build.network import build
 
     graph = load_with(model, overrides, inputs, "inference")

@@ -78,15 +78,15 @@ def _load(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None, mod
         return graph if mode in (None, graph.mode) else msgspec.structs.replace(graph, mode=mode)
     if is_file(model):
         return read_file(model, overrides, inputs, mode or "inference")
-    config, about, _ = configure(model, overrides)
+    config, metadata, _ = configure(model, overrides)
     batch = 1
     if inputs is not None:
         batch, *image = image_shape(inputs)
         config = config.replace(input=tuple(image))
     try:
-        return config.graph(mode or "inference", batch, about)
+        return config.graph(mode or "inference", batch, metadata)
     except ShapeError as error:
-        where = f"{about.description}: " if about.source == "config" and about.description else ""
+        where = f"{metadata.description}: " if metadata.source == "config" and metadata.description else ""
         raise ShapeError(f"{where}{error}") from None
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
-from inception_lens.graph import About, Graph, Mode
+from inception_lens.graph import Graph, Metadata, Mode
 from inception_lens.pytorch.trace.trace import Inputs, source_line, trace
 from inception_lens.pytorch.trace.values import tensors_in
 from inception_lens.readers.files import open_zip
@@ -31,7 +31,7 @@ class Ready(NamedTuple):
 
     module: nn.Module
     inputs: Any
-    about: About
+    metadata: Metadata
 
 
 def load(
@@ -51,8 +51,8 @@ def load(
         TraceError: the callable or the forward pass ended in an error.
         ConfigError: the model does not say what it reads, and nobody else does.
     """
-    module, given, about = ready(model, arguments, inputs)
-    return trace(module, given, mode=mode, batch=batch, about=about)
+    module, given, metadata = ready(model, arguments, inputs)
+    return trace(module, given, mode=mode, batch=batch, metadata=metadata)
 
 
 def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
@@ -60,10 +60,10 @@ def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -
 
     The arguments and errors are those of `ready`. A model that cannot be traced in training is as at inference there.
     """
-    module, given, about = ready(model, arguments, inputs)
-    inference = trace(module, given, mode="inference", about=about)
+    module, given, metadata = ready(model, arguments, inputs)
+    inference = trace(module, given, mode="inference", metadata=metadata)
     try:
-        return inference, trace(module, given, mode="training", about=about)
+        return inference, trace(module, given, mode="training", metadata=metadata)
     except TraceError:
         return inference, inference
 
@@ -82,10 +82,10 @@ def ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> Re
         TraceError: the callable ended in an error.
         ConfigError: the model does not say what it reads, and nobody else does.
     """
-    about = About(type(model).__name__, source="pytorch")
+    metadata = Metadata(type(model).__name__, source="pytorch")
     if isinstance(model, str | os.PathLike):
         path = os.fspath(model)
-        about = About(os.path.basename(path).rpartition(":")[2], f"PyTorch, {path}", "pytorch")
+        metadata = Metadata(os.path.basename(path).rpartition(":")[2], f"PyTorch, {path}", "pytorch")
         model = _exported(path) if path.endswith(".pt2") else _called(path, arguments)
         arguments = {}
     if arguments:
@@ -96,8 +96,8 @@ def ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> Re
         model = model.module()
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if inputs is None:
-        inputs = _own_inputs(model, about.name)
-    return Ready(model, inputs, about)
+        inputs = _own_inputs(model, metadata.name)
+    return Ready(model, inputs, metadata)
 
 
 def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:

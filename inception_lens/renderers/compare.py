@@ -94,7 +94,7 @@ def _pixels(distance: float) -> str:
 
 
 def _title(side: ComparedNetwork) -> str:
-    about = side.graph.about.description
+    about = side.graph.metadata.description
     name = printable(f"{side.name}: {about}" if about else side.name)
     return f"{name} (input {', '.join(format_shape(given.type.shape) for given in side.graph.inputs)})"
 

@@ -96,7 +96,9 @@ def latex(
         .to_latex(
             hrules=True,
             column_format="l" + "".join("r" if column.numeric else "l" for column in chosen),
-            caption=escape.latex(f"{graph.name}: {graph.about.description}" if graph.about.description else graph.name),
+            caption=escape.latex(
+                f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
+            ),
             label=f"tab:{''.join(char if char.isascii() and char.isalnum() else '-' for char in graph.name)}",
             position="t",
             position_float="centering",

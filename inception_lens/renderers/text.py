@@ -129,7 +129,7 @@ def _name(row: Row, color: bool) -> Text:
 
 def heading(graph: Graph, width: int) -> list[str]:
     """What network this is and what it reads: on one line where there is room."""
-    name = printable(f"{graph.name}: {graph.about.description}" if graph.about.description else graph.name)
+    name = printable(f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name)
     inputs = ", ".join(f"{printable(given.name)} {format_shape(given.type.shape)}" for given in graph.inputs)
     what = f"{inputs} {graph.dtype}, {graph.mode}"
     if len(name) + len(what) + 2 <= width:

@@ -53,7 +53,7 @@ def canonical(graph: Graph) -> Graph:
     outputs = [Output(_named(each.node, renamed, index), each.loss_weight) for each in graph.outputs]
     result = Graph.of(inputs, _without_own_names(nodes), outputs, graph.mode)
     return msgspec.structs.replace(
-        result, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, about=graph.about
+        result, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, metadata=graph.metadata
     )
 
 

@@ -103,7 +103,7 @@ def written(
         old = graph.index.nodes.get(node.name)
         if old is not None and isinstance(old.op, Unknown | Declared):
             _check_known(node, graph.input_shapes(old), writer)
-    new = writer.graph(outputs, graph.mode, graph.about)
+    new = writer.graph(outputs, graph.mode, graph.metadata)
     return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen)
 
 

@@ -14,7 +14,7 @@ from inception_lens.analyses.records import Group
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.errors import GraphError
-from inception_lens.graph import About, Graph, Input, Mode, Node, Output
+from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output
 from inception_lens.ops import BatchNorm2d, Conv2d, MaxPool2d, ReLU, TensorType, Unknown
 
 SUMS = ("params", "params_trainable", "buffers", "macs", "flops", "weight_bytes", "activation_bytes")
@@ -289,7 +289,7 @@ def test_json_says_what_the_analysis_says() -> None:
     mystery = Unknown("grid_sample", (TensorType((1, 2, 5, 5)),))
     nodes = [*named(["block/conv", "block/relu"]).nodes, Node("warp", mystery, ("block/relu",))]
     graph = Graph.of([Input("image", TensorType((1, 2, 5, 5)))], nodes, [Output("warp")])
-    graph = msgspec.structs.replace(graph, about=About("net", "of nobody", "python"))
+    graph = msgspec.structs.replace(graph, metadata=Metadata("net", "of nobody", "python"))
     analysis = analyze(graph)
     record = json.loads(analysis.to_json())
     assert record["schema"] == "inception-lens/analysis/1"

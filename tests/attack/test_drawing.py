@@ -14,7 +14,7 @@ ALPHABETS = [
 DRAW = """
 import json, resource, sys
 from inception_lens.errors import InceptionLensError
-from inception_lens.graph import About, Graph, Input, Output, Writer
+from inception_lens.graph import Metadata, Graph, Input, Output, Writer
 from inception_lens.ops import Add, Concat, ReLU, TensorType, Unknown
 from inception_lens.renderers.diagrams.diagram import diagram
 from xml.etree import ElementTree
@@ -30,7 +30,7 @@ for line in sys.stdin:
         except InceptionLensError:
             pass
     if len(names) > 1:
-        graph = net.graph([Output(names[-1])], about=About(case["name"], case["about"]))
+        graph = net.graph([Output(names[-1])], metadata=Metadata(case["name"], case["about"]))
         try:
             drawn = diagram(graph, **case["look"]).draw(case["form"])
             if case["form"] == "svg":

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from inception_lens.graph import About, Graph, Input, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Output, Writer
 from inception_lens.ops import Concat, Conv2d, Flatten, Linear, ReLU, Softmax, TensorType
 from inception_lens.writers.onnx.model import to_onnx
 from tests.attack.harness import COUNTS, check, run_command, run_commands, sample
@@ -47,7 +47,7 @@ def network(name: str) -> Graph:
     deep = net.add(f"{name}/deep", Conv2d(8, (5, 5), padding=(2, 2)), net.add(f"{name}/relu", ReLU(), less))
     both = net.add(f"{name}/both {name}", Concat(), wide, deep)
     last = net.add("fc", Linear(10), net.add(f"flat {name}", Flatten(), both))
-    return net.graph([Output(net.add(f"{name}", Softmax(), last))], about=About(name, name))
+    return net.graph([Output(net.add(f"{name}", Softmax(), last))], metadata=Metadata(name, name))
 
 
 @pytest.fixture(scope="module")

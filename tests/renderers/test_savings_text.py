@@ -10,7 +10,7 @@ from inception_lens.analyses.machines import machine
 from inception_lens.analyses.savings.branch import Branch, branch_savings
 from inception_lens.analyses.savings.changes import branch_sweep, network_sweep, what_if
 from inception_lens.analyses.savings.network import Savings
-from inception_lens.graph import About, Graph, Input, Node, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Node, Output, Writer
 from inception_lens.ops import Conv2d, ReLU, TensorType, Unknown
 from inception_lens.renderers.savings_columns import saving_columns, saving_rows, times
 from inception_lens.renderers.savings_text import (
@@ -123,7 +123,7 @@ def test_what_is_left_alone_is_said() -> None:
     writer = Writer([Input("x", TensorType((1, 64, 9, 9)))])
     writer.add("q", Conv2d(9, (1, 1)), "x")
     writer.add("k", Conv2d(6, (3, 3), groups=3), "q")
-    text = savings_table(il.savings(writer.graph([Output("k")], about=About("odd"))), width=200)
+    text = savings_table(il.savings(writer.graph([Output("k")], metadata=Metadata("odd"))), width=200)
     assert "left alone: q: `k` cannot read 1x64x9x9: 3 groups must divide the 64 input" in text
 
 

@@ -11,7 +11,7 @@ import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.catalogue import Sized
 from inception_lens.errors import ConfigError
-from inception_lens.graph import About, Graph, Input, Node, Output
+from inception_lens.graph import Graph, Input, Metadata, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
 from inception_lens.renderers.text import CONVENTION, catalogue_table, summary_table
 
@@ -195,19 +195,19 @@ def test_an_unknown_column_or_depth_is_refused() -> None:
         summary_table(analysis, depth=0)
 
 
-def chain(names: list[str], about: About = About()) -> Analysis:  # noqa: B008
+def chain(names: list[str], metadata: Metadata = Metadata()) -> Analysis:  # noqa: B008
     """Convolutions one behind the other, the second of them an operation that nobody knows."""
     nodes = []
     for at, name in enumerate(names):
         odd = Unknown("Odd[red]\x1b", (TensorType((1, 3, 8, 8)),))
         nodes.append(Node(name, odd if at == 1 else Conv2d(3, (1, 1)), (names[at - 1] if at else "input",)))
     graph = Graph.of([Input("input", TensorType((1, 3, 8, 8)))], nodes, [Output(names[-1])])
-    return il.analyze(msgspec.structs.replace(graph, about=about))
+    return il.analyze(msgspec.structs.replace(graph, metadata=metadata))
 
 
 @pytest.mark.parametrize("color", [False, True])
 def test_no_name_steers_the_terminal(color: bool) -> None:
-    text = summary_table(chain(HOSTILE, About("\x1b]0;title\x07", "a\x9bm\nb")), depth=None, width=120, color=color)
+    text = summary_table(chain(HOSTILE, Metadata("\x1b]0;title\x07", "a\x9bm\nb")), depth=None, width=120, color=color)
     text = re.sub(r"\x1b\[[\d;]*m", "", text) if color else text
     assert all(char == "\n" or char.isprintable() for char in text)
     assert r"\x1b]0;title\x07" in text

@@ -245,7 +245,12 @@ def test_widths_that_cannot_be(widths: dict[str, int], message: str) -> None:
 def test_the_rest_of_a_graph_is_kept() -> None:
     given = il.load("googlenet").with_dtype("float16")
     for new in (with_widths(given, {"inception_3a/1x1": 3}), with_separable(given)):
-        assert (new.dtype, new.about, new.mode, new.inputs) == (given.dtype, given.about, given.mode, given.inputs)
+        assert (new.dtype, new.metadata, new.mode, new.inputs) == (
+            given.dtype,
+            given.metadata,
+            given.mode,
+            given.inputs,
+        )
 
 
 def test_an_unknown_operation_behind_a_kept_shape_is_no_obstacle() -> None:

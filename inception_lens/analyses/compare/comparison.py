@@ -199,7 +199,7 @@ def _heads(a: CountedGraph, heads_a: Heads, b: CountedGraph, heads_b: Heads, tru
         part = comparer.part()
         if output_a and output_b:
             what = []
-            if not {a.graph.about.source, b.graph.about.source} & set(SOURCES_WITHOUT_LOSS):
+            if not {a.graph.metadata.source, b.graph.metadata.source} & set(SOURCES_WITHOUT_LOSS):
                 what += _unlike("loss_weight", output_a.loss_weight, output_b.loss_weight)
             what += _unlike("output", (k,), (m,))
             reads_a, reads_b = _attached(a, heads_a[k]), _attached(b, heads_b[m])

@@ -9,7 +9,7 @@ import msgspec
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.savings.network import as_json
 from inception_lens.errors import ConfigError
-from inception_lens.graph import About, Graph, Input, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Output, Writer
 from inception_lens.ops import Conv2d, TensorType, format_shape
 
 MAX_SIZE = 2**22
@@ -36,14 +36,16 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
         """The large kernel without a reduction."""
         writer = self._writer()
         return writer.graph(
-            [Output(writer.add(format_shape(self.kernel), self._large(), "input"))], about=About("direct")
+            [Output(writer.add(format_shape(self.kernel), self._large(), "input"))], metadata=Metadata("direct")
         )
 
     def reduced(self) -> Graph:
         """A 1x1 convolution to `reduce` channels, followed by the large kernel."""
         writer = self._writer()
         x = writer.add(f"{format_shape(self.kernel)}_reduce", Conv2d(self.reduce, (1, 1), bias=self.bias), "input")
-        return writer.graph([Output(writer.add(format_shape(self.kernel), self._large(), x))], about=About("reduced"))
+        return writer.graph(
+            [Output(writer.add(format_shape(self.kernel), self._large(), x))], metadata=Metadata("reduced")
+        )
 
     def _large(self) -> Conv2d:
         return Conv2d(self.out_channels, self.kernel, padding="same", bias=self.bias)

@@ -64,7 +64,7 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
     least = roofline(analysis.graph, analysis.costs, ceiling)
     return Profile(
         name=graph.name,
-        description=graph.about.description,
+        description=graph.metadata.description,
         inputs=tuple((given.name, given.type.shape, given.type.dtype) for given in graph.inputs),
         mode=graph.mode,
         device=ceiling.name,

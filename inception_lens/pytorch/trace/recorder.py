@@ -8,7 +8,7 @@ import msgspec
 import torch
 from torch import nn
 
-from inception_lens.graph import About, Graph, Input, Mode, Node, Output, output_name
+from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, output_name
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.standard_modules import OPERATION_NAMES
@@ -122,7 +122,7 @@ class Recorder:
             if numbered not in self.types:
                 return numbered
 
-    def graph(self, outputs: Iterable[str], mode: Mode, about: About) -> Graph:
+    def graph(self, outputs: Iterable[str], mode: Mode, metadata: Metadata) -> Graph:
         """The graph recorded so far."""
         nodes, reads = self._alive(outputs := list(outputs))
         parameters, names = self.survey.parameters, dict(self.survey.names)
@@ -148,7 +148,7 @@ class Recorder:
             dtype=NAMES.get(self.survey.dtype, "float32"),
             unused=tuple(unused),
             frozen=frozen,
-            about=about,
+            metadata=metadata,
         )
 
     def _alive(self, outputs: Iterable[str]) -> tuple[list[Node], list[tuple[int, ...]]]:

@@ -18,7 +18,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 import inception_lens
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
-from inception_lens.graph import About, Graph, Mode
+from inception_lens.graph import Graph, Metadata, Mode
 from inception_lens.ops import TensorType, format_shape
 from inception_lens.pytorch.trace.dispatch import NeedsValue
 from inception_lens.pytorch.trace.recorder import Recorder
@@ -35,7 +35,7 @@ def trace(
     *,
     mode: Mode | None = None,
     batch: int | None = None,
-    about: About | None = None,
+    metadata: Metadata | None = None,
     shortcuts: bool = True,
     values: bool = False,
 ) -> Graph:
@@ -50,7 +50,7 @@ def trace(
             arguments. A shape stands for a tensor of the model's own dtype.
         mode: sets the model's training flags while it runs; None leaves them.
         batch: samples at once, the first axis of every tensor among the inputs; None leaves them.
-        about: what people know it by.
+        metadata: name, description and source of the model.
         shortcuts: False runs standard modules too, which proves that their rules say the same.
         values: True runs the model for real from the start.
 
@@ -59,16 +59,16 @@ def trace(
         ConfigError: an input is neither a tensor nor a shape.
     """
     survey = _surveyed(module)
-    about = about or About(type(module).__name__, source="pytorch")
+    metadata = metadata or Metadata(type(module).__name__, source="pytorch")
     with _undisturbed(survey, mode):
         try:
-            return _followed(survey, inputs, batch, about, shortcuts=shortcuts, values=values)
+            return _followed(survey, inputs, batch, metadata, shortcuts=shortcuts, values=values)
         except NeedsValue:
-            return _followed(survey, inputs, batch, about, shortcuts=False, values=True)
+            return _followed(survey, inputs, batch, metadata, shortcuts=False, values=True)
 
 
 def _followed(
-    survey: Survey, inputs: Inputs, batch: int | None, about: About, *, shortcuts: bool, values: bool
+    survey: Survey, inputs: Inputs, batch: int | None, metadata: Metadata, *, shortcuts: bool, values: bool
 ) -> Graph:
     module, recorder = survey.model, Recorder(survey)
     tracer = Tracer(recorder, survey.device, shortcuts=shortcuts, values=values)
@@ -80,27 +80,27 @@ def _followed(
     except NeedsValue as error:
         if not values and all(each.device.type != "meta" for each in survey.parameters.values()):
             raise
-        raise _failed(error, tracer, about, mode) from error
+        raise _failed(error, tracer, metadata, mode) from error
     except InceptionLensError as error:
-        raise _failed(error, tracer, about, mode) from error
+        raise _failed(error, tracer, metadata, mode) from error
     except (Exception, SystemExit) as error:
-        raise _failed(error, tracer, about, mode) from error
+        raise _failed(error, tracer, metadata, mode) from error
     outputs = [each.path for each in _outputs(result) if type(each) is Traced]
     if not outputs:
-        raise TraceError(f"`{about.name}` answers with no tensor that was computed from its inputs")
-    graph = recorder.graph(outputs, mode, about)
+        raise TraceError(f"`{metadata.name}` answers with no tensor that was computed from its inputs")
+    graph = recorder.graph(outputs, mode, metadata)
     if not graph.nodes:
-        raise TraceError(f"`{about.name}` computes nothing: it answers with its inputs")
+        raise TraceError(f"`{metadata.name}` computes nothing: it answers with its inputs")
     return graph
 
 
-def _failed(error: BaseException, tracer: Tracer, about: About, mode: Mode) -> TraceError:
+def _failed(error: BaseException, tracer: Tracer, metadata: Metadata, mode: Mode) -> TraceError:
     """The error of a forward pass that ended too soon, with what was recorded until then."""
     where = tracer.failure
     path = "its forward pass"
     if where is not None:
         shapes = " and ".join([format_shape(shape) or "a scalar" for shape in where.shapes])
-        path = f"`{where.path or about.name}` ({where.kind}{f' of {shapes}' if shapes else ''})"
+        path = f"`{where.path or metadata.name}` ({where.kind}{f' of {shapes}' if shapes else ''})"
     line = source_line(error)
     what = str(error).strip().split("\n")[0] or type(error).__name__
     if not isinstance(error, InceptionLensError | NeedsValue):
@@ -109,8 +109,8 @@ def _failed(error: BaseException, tracer: Tracer, about: About, mode: Mode) -> T
         what += ", which a model without values cannot: give real weights, and inputs if it decides by those"
     recorder, graph = tracer.recorder, None
     if recorder.nodes:
-        graph = recorder.graph([recorder.nodes[-1].name], mode, about)
-    return TraceError(f"{about.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
+        graph = recorder.graph([recorder.nodes[-1].name], mode, metadata)
+    return TraceError(f"{metadata.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
 
 
 def source_line(error: BaseException) -> str:

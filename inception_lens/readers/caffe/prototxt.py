@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from inception_lens.errors import ConfigError, FormatError
-from inception_lens.graph import About, Graph, Mode, Output
+from inception_lens.graph import Graph, Metadata, Mode, Output
 from inception_lens.ops import Shape
 from inception_lens.readers.caffe.activations import ACTIVATIONS
 from inception_lens.readers.caffe.arithmetic import ARITHMETIC
@@ -77,7 +77,7 @@ def read_prototxt(
     text = read_text(path, MAX_FILE_SIZE, "a Caffe prototxt")
     with errors_in(path):
         graph = read_net(parse(text), inputs, mode, chosen)
-    return msgspec.structs.replace(graph, about=About(graph.name, display_path(path), "prototxt"))
+    return msgspec.structs.replace(graph, metadata=Metadata(graph.name, display_path(path), "prototxt"))
 
 
 def read_net(net: TextMessage, inputs: Mapping[str, Shape] | Shape | None, mode: Mode, chosen: NetState) -> Graph:
@@ -148,5 +148,5 @@ def _graph(builder: CaffeGraphBuilder, name: str, outputs: dict[str, float], mod
     produced = dict.fromkeys(node for node in builder.blobs.values() if node not in builder.inputs)
     unread = [node for node in produced if node not in builder.read_nodes and node not in outputs]
     given = [Output(node, weight) for node, weight in outputs.items()]
-    graph = builder.writer.graph([*given, *map(Output, unread)], mode, About(name, "", "prototxt"))
+    graph = builder.writer.graph([*given, *map(Output, unread)], mode, Metadata(name, "", "prototxt"))
     return msgspec.structs.replace(graph, frozen=frozenset(builder.frozen))

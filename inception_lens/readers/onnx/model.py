@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from inception_lens.errors import FormatError, GraphError, require, suggest
-from inception_lens.graph import About, Graph, Input, Mode, Output
+from inception_lens.graph import Graph, Input, Metadata, Mode, Output
 from inception_lens.ops import Shape, TensorType, Unknown, format_shape
 from inception_lens.readers.files import display_path, map_file, one_line
 from inception_lens.readers.onnx.dtypes import onnx_dtype
@@ -132,7 +132,7 @@ class _Reading:
         self.nodes(run, graph.node, OnnxScope(values, used, declared, {}, opset, "", 0))
         outputs = [Output(self.output(run, values, each.name)) for each in graph.output]
         name = graph.name or "model"
-        made = run.writer.graph(dict.fromkeys(outputs), mode, About(name, self.path, "onnx"))
+        made = run.writer.graph(dict.fromkeys(outputs), mode, Metadata(name, self.path, "onnx"))
         return msgspec.structs.replace(made, dtype=common_dtype(stored.values()))
 
     @staticmethod

@@ -116,7 +116,7 @@ def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
     graph, totals = analysis.graph, analysis.totals
     if module:
         return (f"{module} of {graph.name}",)
-    name = f"{graph.name}: {graph.about.description}" if graph.about.description else graph.name
+    name = f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
     inputs = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
     least = "" if totals.exact else "at least "
     mode = ", in training" if graph.mode == "training" else ""

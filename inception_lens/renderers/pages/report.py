@@ -111,7 +111,7 @@ def _page(report: Report) -> str:
     graph = analysis.graph
     return template("report.html").render(
         name=printable(graph.name),
-        description=printable(graph.about.description),
+        description=printable(graph.metadata.description),
         inputs=", ".join(
             f"{printable(given.name)} {format_shape(given.type.shape)} {given.type.dtype}" for given in graph.inputs
         ),

@@ -42,7 +42,7 @@ def _context(
     graph, whole = analysis.graph, analysis.whole
     return {
         "name": printable(graph.name),
-        "description": printable(graph.about.description),
+        "description": printable(graph.metadata.description),
         "inputs": ", ".join(f"{printable(given.name)} {format_shape(given.type.shape)}" for given in graph.inputs),
         "graph": graph,
         "columns": chosen,

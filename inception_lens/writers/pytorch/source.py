@@ -91,7 +91,7 @@ class _File:
         return f"{self._head(body)}{apart}{body}"
 
     def _head(self, body: str) -> str:
-        about = printable(f"{self.graph.about.name}: {self.graph.about.description}".rstrip(": "))
+        about = printable(f"{self.graph.metadata.name}: {self.graph.metadata.description}".rstrip(": "))
         inputs = ", ".join(f"{format_shape(i.type.shape)} {i.type.dtype}" for i in self.graph.inputs)
         return (
             f'"""{about}.\n\nInput: {inputs}. Written by Inception Lens {__version__}; it needs PyTorch alone.\n"""\n\n'
@@ -187,12 +187,12 @@ class _File:
     # The network
 
     def _network(self) -> str:
-        about = self.graph.about
-        known = about.description.partition(",")[0] if about.source == "catalogue" else about.name
+        metadata = self.graph.metadata
+        known = metadata.description.partition(",")[0] if metadata.source == "catalogue" else metadata.name
         parts = self._part_codes(self.root, [literal(value) for value in self.root.values], [])
         lines = [
             f"class {self._title(known)}(nn.Module):\n",
-            f'    """{printable(about.name)}: the whole network."""\n\n',
+            f'    """{printable(metadata.name)}: the whole network."""\n\n',
         ]
         lines += ["    def __init__(self) -> None:\n", "        super().__init__()\n"]
         lines += [registered(name, code) for name, code in parts.items()]

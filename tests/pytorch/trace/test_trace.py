@@ -50,7 +50,7 @@ def test_names_are_the_paths_of_modules_and_the_operators_in_them() -> None:
     ]  # fmt: skip
     assert graph.inputs[0].name == "image"
     assert graph["blocks/0/add"].inputs == ("blocks/0/norm", "image")
-    assert (graph.name, graph.about.source, graph.mode) == ("Net", "pytorch", "training")
+    assert (graph.name, graph.metadata.source, graph.mode) == ("Net", "pytorch", "training")
 
 
 def test_a_traced_graph_passes_every_check_of_a_graph() -> None:

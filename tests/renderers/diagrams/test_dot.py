@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 import inception_lens as il
-from inception_lens.graph import About, Graph, Input, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Output, Writer
 from inception_lens.ops import Add, Conv2d, TensorType, Unknown
 from inception_lens.renderers.diagrams.diagram import Diagram, diagram
 from inception_lens.renderers.diagrams.dot import quoted
@@ -36,7 +36,7 @@ def named(name: str) -> Graph:
     a = writer.add(f"{name}/{name}/conv", Conv2d(4, (3, 3)), f"{name} in")
     b = writer.add(f"{name}/{name}/other", Unknown(name, (TensorType((1, 4, 6, 6)),)), a)
     c = writer.add(f"{name}/{name}", Add(), a, b)
-    return writer.graph([Output(c)], about=About(name, name))
+    return writer.graph([Output(c)], metadata=Metadata(name, name))
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import inception_lens as il
-from inception_lens.graph import About, Graph, Input, Node, Output
+from inception_lens.graph import Graph, Input, Metadata, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
 from inception_lens.renderers.columns import COLUMNS, TRAINING
 from inception_lens.renderers.escape import printable
@@ -35,8 +35,8 @@ def hostile() -> Graph:
         op = Unknown("<b onclick=alert(7)>", (given,)) if at == 1 else Conv2d(3, (1, 1))
         nodes.append(Node(name, op, (HOSTILE[at - 1] if at else "<i>in</i>",)))
     graph = Graph.of([Input("<i>in</i>", given)], nodes, [Output(HOSTILE[-1])])
-    about = About("</title><script>alert(8)</script>", "<img src=x onerror=alert(9)>")
-    return msgspec.structs.replace(graph, about=about)
+    metadata = Metadata("</title><script>alert(8)</script>", "<img src=x onerror=alert(9)>")
+    return msgspec.structs.replace(graph, metadata=metadata)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.errors import ConfigError
-from inception_lens.graph import About, Graph, Input, Node, Output
+from inception_lens.graph import Graph, Input, Metadata, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
 from inception_lens.renderers.pages.summary import summary_fragment, summary_page
 
@@ -62,8 +62,8 @@ def hostile() -> Analysis:
         odd = Unknown("<b>Odd</b>", (TensorType((1, 3, 8, 8)),))
         nodes.append(Node(name, odd if at == 1 else Conv2d(3, (1, 1)), (HOSTILE[at - 1] if at else "<i>in</i>",)))
     graph = Graph.of([Input("<i>in</i>", TensorType((1, 3, 8, 8)))], nodes, [Output(HOSTILE[-1])])
-    about = About("</title><script>alert(1)</script>", "</caption><script>alert(2)</script>\x1b")
-    return il.analyze(msgspec.structs.replace(graph, about=about))
+    metadata = Metadata("</title><script>alert(1)</script>", "</caption><script>alert(2)</script>\x1b")
+    return il.analyze(msgspec.structs.replace(graph, metadata=metadata))
 
 
 def test_the_page_forbids_whatever_it_does_not_need() -> None:

@@ -13,7 +13,7 @@ import inception_lens as il
 from inception_lens import ops
 from inception_lens.architectures.catalogue import names
 from inception_lens.cli import run
-from inception_lens.graph import About, Graph, Input, Mode, Node, Output, Writer
+from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, Writer
 from inception_lens.ops import OPS, TensorType
 from inception_lens.pytorch.build.network import build
 from inception_lens.writers.pytorch.module_paths import MAX_DEPTH
@@ -165,7 +165,7 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
         x = name
     nodes += [Node("end", ops.Concat(), (HOSTILE[0], HOSTILE[4], x))]
     graph = Graph.of([given], nodes, [Output("end")])
-    hostile = About('net"""\n__import__("os")', 'x\\"""\nraise SystemExit', "catalogue")
+    hostile = Metadata('net"""\n__import__("os")', 'x\\"""\nraise SystemExit', "catalogue")
     named = type(graph)(**{name: getattr(graph, name) for name in graph.__struct_fields__} | {"about": hostile})
     for i, each in enumerate((graph, named)):
         source = torch_source(each)
