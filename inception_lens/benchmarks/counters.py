@@ -21,7 +21,7 @@ class Counter(NamedTuple):
 
 def _lens(module: Any, inputs: dict[str, Any]) -> int:
     from inception_lens.analyses.analysis import analyze
-    from inception_lens.pytorch.trace.trace import trace
+    from inception_lens.pytorch.trace.forward_pass import trace
 
     totals = analyze(trace(module, inputs if "input_ids" in inputs else tuple(inputs.values()))).totals
     return totals.macs

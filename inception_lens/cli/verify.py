@@ -93,7 +93,7 @@ def _asked(model: str, overrides: dict[str, str], inputs: Any) -> "Opinions":
 
     if is_pytorch(model):
         from inception_lens.pytorch.models import ready
-        from inception_lens.pytorch.trace.trace import trace
+        from inception_lens.pytorch.trace.forward_pass import trace
 
         module, given, metadata = ready(model, overrides, unnamed(inputs))
         return second_opinions(module, analyze(trace(module, given, mode="inference", metadata=metadata)), given)

@@ -21,8 +21,9 @@ from torch import nn
 
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
 from inception_lens.graph import Graph, Metadata, Mode
-from inception_lens.pytorch.trace.trace import Inputs, source_line, trace
-from inception_lens.pytorch.trace.values import tensors_in
+from inception_lens.pytorch.trace.forward_arguments import TraceInputs
+from inception_lens.pytorch.trace.forward_pass import source_line, trace
+from inception_lens.pytorch.trace.traced_tensor import tensors_in
 from inception_lens.readers.files import open_zip
 
 
@@ -35,7 +36,7 @@ class Ready(NamedTuple):
 
 
 def load(
-    model: Any, arguments: Mapping[str, Any], inputs: Inputs | None, mode: Mode | None, batch: int | None
+    model: Any, arguments: Mapping[str, Any], inputs: TraceInputs | None, mode: Mode | None, batch: int | None
 ) -> Graph:
     """Trace a model, of which `ready` says what it may be.
 
@@ -55,7 +56,7 @@ def load(
     return trace(module, given, mode=mode, batch=batch, metadata=metadata)
 
 
-def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
+def load_both(model: Any, arguments: Mapping[str, Any], inputs: TraceInputs | None) -> tuple[Graph, Graph]:
     """Trace a model at inference and in training, for which it is made, and its code run, once.
 
     The arguments and errors are those of `ready`. A model that cannot be traced in training is as at inference there.
@@ -68,7 +69,7 @@ def load_both(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -
         return inference, inference
 
 
-def ready(model: Any, arguments: Mapping[str, Any], inputs: Inputs | None) -> Ready:
+def ready(model: Any, arguments: Mapping[str, Any], inputs: TraceInputs | None) -> Ready:
     """The module that a model is, and its inputs.
 
     Args:

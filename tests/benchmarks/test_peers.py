@@ -18,7 +18,7 @@ from inception_lens.benchmarks.report import markdown
 from inception_lens.benchmarks.works import ANALYSIS, WORKS
 from inception_lens.cli import run
 from inception_lens.ops import TensorType
-from inception_lens.pytorch.trace.trace import trace
+from inception_lens.pytorch.trace.forward_pass import trace
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "000" not in name])

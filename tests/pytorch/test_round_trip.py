@@ -15,7 +15,7 @@ from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.lens import build, load
 from inception_lens.ops import MaxPool2d, TensorType
 from inception_lens.pytorch.build.network import build as build_graph
-from inception_lens.pytorch.trace.trace import trace
+from inception_lens.pytorch.trace.forward_pass import trace
 from inception_lens.rewrites.canonical import canonical
 
 

@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, output_name
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
+from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.standard_modules import OPERATION_NAMES
-from inception_lens.pytorch.trace.survey import Survey
-from inception_lens.pytorch.trace.values import NAMES, Traced
+from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES, TracedTensor
 
 
 class Recorder:
-    """Nodes, their types, and by identity the parameters and buffers that each reads."""
+    """Nodes and the types of their outputs; which parameters and buffers each reads is kept by identity.
 
-    def __init__(self, survey: Survey) -> None:
-        self.survey = survey
+    Tensors are named when the graph is complete: only then is it known whether any is shared between calls.
+    """
+
+    def __init__(self, index: ModelIndex) -> None:
+        self.index = index
         self.nodes: list[Node] = []
         self.types: dict[str, tuple[TensorType, ...]] = {}
         self.inputs: list[Input] = []
         self._reads: list[tuple[int, ...]] = []
-        self._taken: dict[str, int] = {}
+        """For each node the identities of the parameters and buffers that it reads."""
+        self._numbers: dict[str, int] = {}
+        """The last number that was appended to a name to make it unique."""
         self._scopes: list[tuple[str, str]] = [("", "")]
+        """Path of each running module, and the operation that its class is if it is a standard one."""
         self.last_scope = ""
-        """Where the last operator was called that no rule of a module's answered."""
+        """Path of the module that called the last operator."""
 
     @property
     def scope(self) -> str:
@@ -36,33 +41,33 @@ class Recorder:
         return self._scopes[-1][0]
 
     def enter(self, path: str, kind: type[nn.Module]) -> None:
-        """A module begins to run."""
+        """Note that a module starts to run."""
         self._scopes.append((path, OPERATION_NAMES.get(kind, "")))
 
     def leave(self) -> None:
-        """The module that runs has ended."""
+        """Note that the running module has returned."""
         self._scopes.pop()
 
     def owns(self, tensor: object) -> bool:
-        """Whether a tensor is a parameter or a buffer, of the model or of a module that it keeps to itself."""
-        if type(tensor) is Traced:  # nearly always, and `isinstance` with Parameter takes long
+        """Whether a tensor is a parameter or a buffer, also of a module that the model does not register."""
+        if type(tensor) is TracedTensor:  # the usual case, and faster than `isinstance` with Parameter
             return False
-        return id(tensor) in self.survey.names or isinstance(tensor, nn.Parameter)
+        return id(tensor) in self.index.names or isinstance(tensor, nn.Parameter)
 
-    def counts(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor is a whole number that a module keeps, such as the batches that a batch norm has seen."""
+    def is_counter(self, tensor: Tensor) -> bool:
+        """Whether a tensor is an integer that a module keeps, such as a batch norm's number of batches."""
         return tensor.dim() == 0 and not tensor.is_floating_point() and self.tensor_kind(tensor)[0] == "buffer"
 
-    def tensor_kind(self, tensor: torch.Tensor) -> tuple[TensorKind, str]:
-        """What a tensor from outside the forward pass is, and the path that it has in the graph."""
-        name = self.survey.names.get(id(tensor))
+    def tensor_kind(self, tensor: Tensor) -> tuple[TensorKind, str]:
+        """The kind of a tensor that is not computed in the forward pass, and its path in the graph."""
+        name = self.index.names.get(id(tensor))
         if name is None:
             return ("parameter" if self.owns(tensor) else "constant"), self.scoped("constant")
-        return "buffer" if name in self.survey.buffers else "parameter", name.replace(".", "/")
+        return "buffer" if name in self.index.buffers else "parameter", name.replace(".", "/")
 
     def add_input(self, name: str, type_: TensorType) -> str:
-        """Write an input of the graph and return its name."""
-        name = self._free(name)
+        """Add an input of the graph and return its name."""
+        name = self._unique(name)
         self.inputs.append(Input(name, type_))
         self.types[name] = (type_,)
         return name
@@ -73,10 +78,10 @@ class Recorder:
         op: Op,
         inputs: Sequence[str],
         types: tuple[TensorType, ...],
-        reads: Iterable[torch.Tensor | None] = (),
+        reads: Iterable[Tensor | None] = (),
     ) -> str:
-        """Write a call that reads the model's tensors `reads`, and return its name."""
-        name = self._free(name)
+        """Add a call that reads the parameters and buffers `reads`, and return its name."""
+        name = self._unique(name)
         self.nodes.append(Node(name, op, tuple(inputs)))
         self.types[name] = types
         for i in range(1, len(types)):
@@ -84,15 +89,18 @@ class Recorder:
         self._reads.append(tuple([id(tensor) for tensor in reads if tensor is not None]))
         return name
 
-    def call(
+    def add_operator(
         self,
         function: str,
         op: Op,
         inputs: Sequence[str],
         types: tuple[TensorType, ...],
-        reads: Iterable[torch.Tensor | None] = (),
+        reads: Iterable[Tensor | None] = (),
     ) -> str:
-        """Write what an operator does in the module that is running; what makes a standard module goes by its path."""
+        """Add the call of an operator in the running module, and return its name.
+
+        The call is named after the function, or after the module if it is the one operation of a standard module.
+        """
         path, kind = self._scopes[-1]
         self.last_scope = path
         name = path if path and op.kind == kind else self.scoped(function.strip("_"))
@@ -101,39 +109,39 @@ class Recorder:
     def rename_last(self, name: str) -> str:
         """Give the last call, which has one output, another name, and return it."""
         node = self.nodes[-1]
-        self._taken.pop(node.name, None)
-        self.types[name := self._free(name)] = self.types.pop(node.name)
+        self._numbers.pop(node.name, None)
+        self.types[name := self._unique(name)] = self.types.pop(node.name)
         self.nodes[-1] = msgspec.structs.replace(node, name=name)
         return name
 
     def scoped(self, name: str) -> str:
-        """The path of what is called `name` in the module that is running."""
+        """The path of `name` in the running module."""
         return f"{self.scope}/{name}" if self.scope else name
 
-    def _free(self, name: str) -> str:
-        number = self._taken.get(name)
+    def _unique(self, name: str) -> str:
+        number = self._numbers.get(name)
         if number is None and name not in self.types:
-            self._taken[name] = 0
+            self._numbers[name] = 0
             return name
         while True:
             number = (number or 0) + 1
-            self._taken[name] = number
+            self._numbers[name] = number
             numbered = f"{name}_{number}"
             if numbered not in self.types:
                 return numbered
 
-    def graph(self, outputs: Iterable[str], mode: Mode, metadata: Metadata) -> Graph:
+    def graph(self, outputs: Sequence[str], mode: Mode, metadata: Metadata) -> Graph:
         """The graph recorded so far."""
-        nodes, reads = self._alive(outputs := list(outputs))
-        parameters, names = self.survey.parameters, dict(self.survey.names)
+        nodes, reads = self._used_nodes(outputs)
+        parameters, names = self.index.parameters, dict(self.index.names)
         for node, tensors in zip(nodes, reads, strict=True):
             for i, each in enumerate(tensors):
-                if each not in names:  # a module that the model does not know as its own
+                if each not in names:  # of a module that the model does not register
                     names[each] = f"{node.name}.{i}"
         read = [names[each] for tensors in reads for each in tensors]
         frozen = frozenset([name for name, tensor in parameters.items() if not tensor.requires_grad])
         used = set(read)
-        if frozen or len(used) < len(read):  # then tensors go by the model's own names: some are shared, or not trained
+        if frozen or len(used) < len(read):  # shared and frozen tensors need the model's own names
             nodes = [
                 msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors])) if tensors else node
                 for node, tensors in zip(nodes, reads, strict=True)
@@ -145,19 +153,23 @@ class Recorder:
             outputs=tuple([Output(name) for name in outputs]),
             types=self.types,
             mode=mode,
-            dtype=NAMES.get(self.survey.dtype, "float32"),
+            dtype=DTYPE_NAMES.get(self.index.dtype, "float32"),
             unused=tuple(unused),
             frozen=frozen,
             metadata=metadata,
         )
 
-    def _alive(self, outputs: Iterable[str]) -> tuple[list[Node], list[tuple[int, ...]]]:
-        """All calls but the views and constants that nothing reads: a model asks for many that it then leaves."""
+    def _used_nodes(self, outputs: Iterable[str]) -> tuple[list[Node], list[tuple[int, ...]]]:
+        """All calls except views and stored tensors that no call reads, and what each reads.
+
+        A model creates many of those to look at their shape only. They cost nothing, so the graph leaves them out.
+        Calls that compute stay even if nothing reads them: the model does spend their MACs.
+        """
         read = set(outputs)
         nodes, reads = [], []
         for node, tensors in zip(reversed(self.nodes), reversed(self._reads), strict=True):
-            idle = isinstance(node.op, Stored) or (node.op.category == "shape" and node.op.reuses_input(False))
-            if idle:
+            free = isinstance(node.op, Stored) or (node.op.category == "shape" and node.op.reuses_input(False))
+            if free:
                 names = [output_name(node.name, i) for i in range(len(self.types[node.name]))]
                 if read.isdisjoint(names):
                     for name in names:

@@ -6,7 +6,6 @@ The table in `writers/pytorch/module_table.py` pairs each module class with its 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 
@@ -14,8 +13,8 @@ from inception_lens.ops import Op, Shape
 from inception_lens.pytorch.build.lowering import module_class
 from inception_lens.writers.pytorch.module_table import MODULES
 
-ModuleReader = Callable[[Any, Shape], Op | None]
-"""From a module and the shape of its input to the operation; None where the module has to be run."""
+ModuleReader = Callable[[nn.Module, Shape], Op | None]
+"""From a module and the shape of its input to the operation; None if the module has to be run."""
 
 
 def _readers() -> dict[type[nn.Module], tuple[ModuleReader, ...]]:
@@ -28,14 +27,14 @@ def _readers() -> dict[type[nn.Module], tuple[ModuleReader, ...]]:
 
 
 READERS = _readers()
-"""Of the modules that need not be run, by class. A subclass may do anything, and is always run."""
+"""Readers of the modules that need not be run, by class. A subclass may do anything, so it is always run."""
 
 OPERATION_NAMES = {module_class(row.module, row.own): row.op.__name__ for row in MODULES if not row.own}
-"""Names of the operations that the modules of `torch.nn` are."""
+"""The operation that each module of `torch.nn` is, by class."""
 
 
 def operation_of(module: nn.Module, shape: Shape) -> Op | None:
-    """The operation that a module is on an input of this shape; None where the module has to be run."""
+    """The operation that a module is on an input of this shape; None if the module has to be run."""
     for reader in READERS.get(type(module), ()):
         if (op := reader(module, shape)) is not None:
             return op

@@ -18,8 +18,8 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.second_opinions import Opinion, Opinions
 from inception_lens.errors import require
 from inception_lens.graph import Graph
-from inception_lens.pytorch.trace.trace import set_mode
-from inception_lens.pytorch.trace.values import DTYPES
+from inception_lens.pytorch.trace.global_state import in_mode
+from inception_lens.pytorch.trace.traced_tensor import DTYPES
 
 LARGEST = 2 * 10**9
 """Bytes of weights up to which a counter is asked that needs them for real."""
@@ -43,19 +43,12 @@ def second_opinions(module: nn.Module, analysis: Analysis, inputs: Any = None) -
         inputs: arguments of the forward pass, by position or name; without them tensors of the graph's types.
     """
     graph = analysis.graph
-    training = graph.mode == "training"
-    flags = [each.training for each in module.modules()]
-    set_mode(module, training)
-    try:
-        args, kwargs = _arguments(graph, inputs, "meta")
+    args, kwargs = _arguments(graph, inputs, "meta")
+    with in_mode(module.modules(), graph.mode):
         meta = _on_meta(module)
-        set_mode(meta, training)
         shapes, compared = _shapes(meta, analysis, args, kwargs)
         asked = [shapes, _by_flop_counter(meta, analysis, args, kwargs), _by_hooks(meta, analysis, args, kwargs)]
         asked.append(_by_fvcore(module, analysis, inputs))
-    finally:
-        for each, flag in zip(module.modules(), flags, strict=True):
-            each.training = flag
     totals = analysis.totals
     return Opinions(graph.name, totals.macs, totals.params, compared, tuple(asked))
 

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.ops import TensorType
-from inception_lens.pytorch.trace.trace import trace
+from inception_lens.pytorch.trace.forward_pass import trace
 
 WHOLE = TensorType((1, 7), "int64")
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from inception_lens.analyses.analysis import analyze
 from inception_lens.benchmarks.ports import libraries
 from inception_lens.ops import TensorType
-from inception_lens.pytorch.trace.trace import trace
+from inception_lens.pytorch.trace.forward_pass import trace
 
 IMAGE = (1, 3, 224, 224)
 WORDS = TensorType((2, 64), "int64")

@@ -14,7 +14,7 @@ from inception_lens.errors import ConfigError, TraceError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType, Unknown
 from inception_lens.pytorch.trace.formulas import FORMULAS, register
-from inception_lens.pytorch.trace.trace import trace
+from inception_lens.pytorch.trace.forward_pass import trace
 
 
 class Block(nn.Module):
@@ -143,7 +143,7 @@ def test_decisions_by_what_an_input_holds_are_taken_for_real() -> None:
     module = Decides()
     assert analyze(trace(module, (torch.ones(1, 4),))).totals.macs == 800
     assert analyze(trace(module, (-torch.ones(1, 4),))).totals.macs == 8
-    with pytest.raises(TraceError, match=r"Decides.*test_trace.py:\d+: the model decides by what a tensor holds"):
+    with pytest.raises(TraceError, match=r"Decides.*test_trace.py:\d+: the model branches on the value of a tensor"):
         trace(module.to("meta"), (1, 4))
 
 
@@ -272,7 +272,7 @@ def test_an_error_names_the_line_of_the_model() -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("1x3", "is no input"),
+        ("1x3", "`1x3` is not an input"),
         ((1, 0), "every size must be at least 1"),
         (TensorType((1, 4), "float23"), "which PyTorch does not have"),
     ],
@@ -293,7 +293,7 @@ def test_an_answer_that_is_no_tensor() -> None:
         def forward(self, x: Tensor) -> str:
             return "nothing"
 
-    with pytest.raises(TraceError, match="`Says` answers with no tensor"):
+    with pytest.raises(TraceError, match="`Says` returns no tensor that is computed from its inputs"):
         trace(Says(), (1, 4))
 
 

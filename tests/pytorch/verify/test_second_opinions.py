@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.lens import build, load
-from inception_lens.pytorch.trace.trace import trace
+from inception_lens.pytorch.trace.forward_pass import trace
 from inception_lens.pytorch.verify.second_opinions import second_opinions
 
 

@@ -2,85 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
+from collections.abc import Callable
 
 from inception_lens import ops
 from inception_lens.ops import Op
-from inception_lens.pytorch.trace.operators import Arguments, Call, Rule, Rules, adds, sizes, weighted
-from inception_lens.pytorch.trace.values import NAMES
+from inception_lens.pytorch.trace.rules.rule import (
+    OperatorArguments,
+    OperatorCall,
+    OperatorRule,
+    RuleTable,
+    per_axis,
+    rule_for,
+    weighted,
+)
+from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES
 
-Tensor = torch.Tensor
+RULES: RuleTable = {}
 
-RULES: Rules = {}
+CONVOLUTIONS = (ops.Conv1d, ops.Conv2d, ops.Conv3d)
+TRANSPOSED = (ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d)
 
 
-def _convolution(kind: type[Op], dimensions: int, transposed: bool = False) -> Rule:
-    def convolution(a: Arguments) -> Call | None:
+def _convolution(kind: Callable[..., Op], dimensions: int) -> OperatorRule:
+    def convolution(a: OperatorArguments) -> OperatorCall | None:
         x, weight, bias = a.get(0, "input"), a.get(1, "weight"), a.get(2, "bias")
-        stride, padding = sizes(a.get(3, "stride", 1), dimensions), a.get(4, "padding", 0)
-        if transposed:
-            extra, groups = sizes(a.get(5, "output_padding", 0), dimensions), a.get(6, "groups", 1)
-            dilation = sizes(a.get(7, "dilation", 1), dimensions)
-        else:
-            extra, groups, dilation = (), a.get(6, "groups", 1), sizes(a.get(5, "dilation", 1), dimensions)
+        stride, padding = per_axis(a.get(3, "stride", 1), dimensions), a.get(4, "padding", 0)
+        dilation, groups = per_axis(a.get(5, "dilation", 1), dimensions), a.get(6, "groups", 1)
         if x.dim() != dimensions + 2 or padding == []:
             return None
         if isinstance(padding, str):
             padding = (0,) * dimensions if padding == "valid" else padding
         else:
-            padding = sizes(padding, dimensions)
-        channels = weight.shape[1] * groups if transposed else weight.shape[0]
-        settings: list[Any] = [channels, tuple(weight.shape[2:]), stride, padding, dilation, groups, bias is not None]
-        op = kind(*settings, extra if any(extra) else ()) if transposed else kind(*settings)
+            padding = per_axis(padding, dimensions)
+        kernel = tuple(weight.shape[2:])
+        op = kind(weight.shape[0], kernel, stride, padding, dilation, groups, bias is not None)
+        return weighted(a, op, (x,), (weight, bias))
+
+    return convolution
+
+
+def _transposed_convolution(kind: Callable[..., Op], dimensions: int) -> OperatorRule:
+    def convolution(a: OperatorArguments) -> OperatorCall | None:
+        x, weight, bias = a.get(0, "input"), a.get(1, "weight"), a.get(2, "bias")
+        if x.dim() != dimensions + 2:
+            return None
+        stride, padding, extra, dilation = (
+            per_axis(a.get(i, name, default), dimensions)
+            for i, name, default in (
+                (3, "stride", 1), (4, "padding", 0), (5, "output_padding", 0), (7, "dilation", 1)
+            )
+        )  # fmt: skip
+        groups, kernel = a.get(6, "groups", 1), tuple(weight.shape[2:])
+        channels = weight.shape[1] * groups
+        extra = extra if any(extra) else ()
+        op = kind(channels, kernel, stride, padding, dilation, groups, bias is not None, extra)
         return weighted(a, op, (x,), (weight, bias))
 
     return convolution
 
 
 for _n in (1, 2, 3):
-    RULES[f"conv{_n}d"] = _convolution(getattr(ops, f"Conv{_n}d"), _n)
-    RULES[f"conv_transpose{_n}d"] = _convolution(getattr(ops, f"ConvTranspose{_n}d"), _n, transposed=True)
+    RULES[f"conv{_n}d"] = _convolution(CONVOLUTIONS[_n - 1], _n)
+    RULES[f"conv_transpose{_n}d"] = _transposed_convolution(TRANSPOSED[_n - 1], _n)
 
 
-@adds(RULES, "convolution")
-def _any_convolution(a: Arguments) -> Call | None:
-    """The operator beneath all of them, whose arguments stand in another order."""
-    x, weight, bias, stride, padding, dilation, transposed, extra, groups = a.given[:9]
+@rule_for(RULES, "convolution")
+def _any_convolution(a: OperatorArguments) -> OperatorCall | None:
+    """The operator that all convolutions call, whose arguments are in another order."""
+    x, weight, bias, stride, padding, dilation, transposed, extra, groups = a.positional[:9]
     dimensions = x.dim() - 2
     if dimensions not in (1, 2, 3):
         return None
+    rule = RULES[f"conv_transpose{dimensions}d" if transposed else f"conv{dimensions}d"]
     order = (extra, groups, dilation) if transposed else (dilation, groups)
-    kind = getattr(ops, f"Conv{'Transpose' if transposed else ''}{dimensions}d")
-    inner = Arguments((x, weight, bias, stride, padding, *order), {}, a.owned)
-    return _convolution(kind, dimensions, transposed)(inner)
+    return rule(OperatorArguments((x, weight, bias, stride, padding, *order), {}, a.is_owned))
 
 
-@adds(RULES, "linear")
-def _linear(a: Arguments) -> Call:
+@rule_for(RULES, "linear")
+def _linear(a: OperatorArguments) -> OperatorCall:
     x, weight, bias = a.get(0, "input"), a.get(1, "weight"), a.get(2, "bias")
     if weight.dim() != 2:
-        return Call(ops.MatMul(), (x, weight))
+        return OperatorCall(ops.MatMul(), (x, weight))
     return weighted(a, ops.Linear(weight.shape[0], bias is not None), (x,), (weight, bias))
 
 
-@adds(RULES, "matmul", "mm", "bmm", "mv", "dot", "vdot")
-def _matmul(a: Arguments) -> Call:
-    left, right = a.given[:2]
-    return Call(ops.MatMul(), (left, right))
+@rule_for(RULES, "matmul", "mm", "bmm", "mv", "dot", "vdot")
+def _matmul(a: OperatorArguments) -> OperatorCall:
+    left, right = a.positional[:2]
+    return OperatorCall(ops.MatMul(), (left, right))
 
 
-@adds(RULES, "scaled_dot_product_attention")
-def _attention(a: Arguments) -> Call:
+@rule_for(RULES, "scaled_dot_product_attention")
+def _attention(a: OperatorArguments) -> OperatorCall:
     query, key, value, mask = (a.get(i, name) for i, name in enumerate(("query", "key", "value", "attn_mask")))
     inputs = (query, key, value) if mask is None else (query, key, value, mask)
-    return Call(ops.ScaledDotProductAttention(bool(a.get(5, "is_causal", False))), inputs)
+    return OperatorCall(ops.ScaledDotProductAttention(bool(a.get(5, "is_causal", False))), inputs)
 
 
-@adds(RULES, "batch_norm")
-def _batch_norm(a: Arguments) -> Call | None:
-    x, weight, bias, mean, variance = a.given[:5]
+@rule_for(RULES, "batch_norm")
+def _batch_norm(a: OperatorArguments) -> OperatorCall | None:
+    x, weight, bias, mean, variance = a.positional[:5]
     kind = {2: ops.BatchNorm1d, 3: ops.BatchNorm1d, 4: ops.BatchNorm2d, 5: ops.BatchNorm3d}.get(x.dim())
     if kind is None:
         return None
@@ -88,62 +109,63 @@ def _batch_norm(a: Arguments) -> Call | None:
     return weighted(a, op, (x,), (weight, bias, mean, variance))
 
 
-@adds(RULES, "layer_norm")
-def _layer_norm(a: Arguments) -> Call:
+@rule_for(RULES, "layer_norm")
+def _layer_norm(a: OperatorArguments) -> OperatorCall:
     x, shape, weight, bias = a.get(0, "input"), a.get(1, "normalized_shape"), a.get(2, "weight"), a.get(3, "bias")
     op = ops.LayerNorm(tuple(shape), a.get(4, "eps", 1e-5), weight is not None, bias is not None)
     return weighted(a, op, (x,), (weight, bias))
 
 
-@adds(RULES, "rms_norm")
-def _rms_norm(a: Arguments) -> Call:
+@rule_for(RULES, "rms_norm")
+def _rms_norm(a: OperatorArguments) -> OperatorCall:
     x, shape, weight = a.get(0, "input"), a.get(1, "normalized_shape"), a.get(2, "weight")
     return weighted(a, ops.RMSNorm(tuple(shape), a.get(3, "eps"), weight is not None), (x,), (weight,))
 
 
-@adds(RULES, "group_norm")
-def _group_norm(a: Arguments) -> Call | None:
+@rule_for(RULES, "group_norm")
+def _group_norm(a: OperatorArguments) -> OperatorCall | None:
     x, groups, weight, bias = a.get(0, "input"), a.get(1, "num_groups"), a.get(2, "weight"), a.get(3, "bias")
     if (weight is None) != (bias is None):
         return None
     return weighted(a, ops.GroupNorm(groups, a.get(4, "eps", 1e-5), weight is not None), (x,), (weight, bias))
 
 
-@adds(RULES, "instance_norm")
-def _instance_norm(a: Arguments) -> Call | None:
-    x, weight, bias, mean, variance = a.given[:5]
+@rule_for(RULES, "instance_norm")
+def _instance_norm(a: OperatorArguments) -> OperatorCall | None:
+    x, weight, bias, mean, variance = a.positional[:5]
     if (weight is None) != (bias is None):
         return None
     op = ops.InstanceNorm(a.get(7, "eps"), weight is not None, mean is not None)
     return weighted(a, op, (x,), (weight, bias, mean, variance))
 
 
-def _recurrent(kind: type[ops.RNN]) -> Rule:
-    def recurrent(a: Arguments) -> Call | None:
-        x, states, weights, biases, layers, dropout, _, bidirectional, batch_first = a.given[:9]
-        if isinstance(biases, list | tuple) or (
-            dropout and layers > 1
-        ):  # a packed sequence has its arguments elsewhere
+def _recurrent(kind: Callable[..., Op], gates: int) -> OperatorRule:
+    def recurrent(a: OperatorArguments) -> OperatorCall | None:
+        x, states, weights, biases, layers, dropout, _, bidirectional, batch_first = a.positional[:9]
+        packed = isinstance(biases, list | tuple)  # a packed sequence has another order of arguments
+        if packed or (dropout and layers > 1):
             return None
         states = states if isinstance(states, list | tuple) else (states,)
-        hidden = weights[1].shape[0] // kind.gates
-        proj = weights[1].shape[1] if weights[1].shape[1] != hidden else 0
-        op = kind(hidden, layers, biases, batch_first, bidirectional, proj)
-        return Call(op, (x, *states), tuple(weights)) if all(map(a.owned, weights)) else None
+        hidden = weights[1].shape[0] // gates
+        projected = weights[1].shape[1] if weights[1].shape[1] != hidden else 0
+        op = kind(hidden, layers, biases, batch_first, bidirectional, projected)
+        return OperatorCall(op, (x, *states), tuple(weights)) if all(map(a.is_owned, weights)) else None
 
     return recurrent
 
 
 RULES |= {
-    "lstm": _recurrent(ops.LSTM),  # type: ignore[arg-type]
-    "gru": _recurrent(ops.GRU),  # type: ignore[arg-type]
-    "rnn_tanh": _recurrent(ops.RNN),
+    "lstm": _recurrent(ops.LSTM, ops.LSTM.gates),
+    "gru": _recurrent(ops.GRU, ops.GRU.gates),
+    "rnn_tanh": _recurrent(ops.RNN, ops.RNN.gates),
 }
 
 
-@adds(RULES, "embedding")
-def _embedding(a: Arguments) -> Call | None:
+@rule_for(RULES, "embedding")
+def _embedding(a: OperatorArguments) -> OperatorCall | None:
     weight, indices = a.get(0, "weight"), a.get(1, "indices")
-    if weight.dim() != 2 or not a.owned(weight):
+    if weight.dim() != 2 or not a.is_owned(weight):
         return None
-    return Call(ops.Embedding(weight.shape[0], weight.shape[1], NAMES[weight.dtype]), (indices,), (weight,))
+    return OperatorCall(
+        ops.Embedding(weight.shape[0], weight.shape[1], DTYPE_NAMES[weight.dtype]), (indices,), (weight,)
+    )

@@ -1,25 +1,30 @@
-"""One walk over a model: its modules with their paths, its parameters and buffers with their names."""
+"""The modules of a model by path, its parameters and buffers by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
-class Survey:
-    """What a model consists of; each module, parameter and buffer is there once, under the first of its names."""
+class ModelIndex:
+    """What a model consists of: each module, parameter and buffer once, under the first of its names.
+
+    PyTorch's `named_modules` and `named_parameters` are not used: here one walk finds everything, and the further paths
+    of modules that occur at several places.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.modules: list[nn.Module] = []
-        self.parameters: dict[str, torch.Tensor] = {}
-        self.buffers: dict[str, torch.Tensor] = {}
+        self.parameters: dict[str, Tensor] = {}
+        self.buffers: dict[str, Tensor] = {}
         self.names: dict[int, str] = {}
-        """Of parameters and buffers, by identity."""
+        """Names of parameters and buffers, by the identity of the tensor."""
         self._paths: dict[int, str] = {}
-        self._further: dict[int, list[str]] = {}
+        self._shared_paths: dict[int, list[str]] = {}
+        """All paths of the modules that have several."""
         self._walk(model)
 
     def _walk(self, model: nn.Module) -> None:
@@ -27,17 +32,17 @@ class Survey:
         while stack:
             path, module = stack.pop()
             key = id(module)
-            if key in self._paths:  # a second place of a module, and of all that stands in it
-                self._further.setdefault(key, [self._paths[key]]).append(path)
+            if key in self._paths:  # another place of a module, and of all that it contains
+                self._shared_paths.setdefault(key, [self._paths[key]]).append(path)
                 if path.startswith(self._paths[key] + "."):
-                    continue  # it holds itself
+                    continue  # the module contains itself
             else:
                 self._paths[key] = path
                 self.modules.append(module)
                 if module._parameters:
-                    self._note(path, module._parameters, self.parameters)
+                    self._add(path, module._parameters, self.parameters)
                 if module._buffers:
-                    self._note(path, module._buffers, self.buffers)
+                    self._add(path, module._buffers, self.buffers)
             children = module._modules
             if children:
                 above = f"{path}." if path else ""
@@ -45,7 +50,7 @@ class Survey:
                     (above + name, child) for name, child in reversed(list(children.items())) if child is not None
                 ]
 
-    def _note(self, path: str, own: Mapping[str, torch.Tensor | None], found: dict[str, torch.Tensor]) -> None:
+    def _add(self, path: str, own: Mapping[str, Tensor | None], found: dict[str, Tensor]) -> None:
         for name, tensor in own.items():
             if tensor is not None and id(tensor) not in self.names:
                 full = f"{path}.{name}" if path else name
@@ -53,15 +58,15 @@ class Survey:
                 found[full] = tensor
 
     def path(self, module: nn.Module, scope: str) -> str | None:
-        """The path of a module, below `scope` where it stands at several places; None where the model lacks it."""
-        further = self._further.get(id(module))
-        if further is None:
+        """The path of a module, the one below `scope` if it has several; None if the model does not register it."""
+        shared = self._shared_paths.get(id(module))
+        if shared is None:
             return self._paths.get(id(module))
-        return next((path for path in further if path.rpartition(".")[0] == scope), further[0])
+        return next((path for path in shared if path.rpartition(".")[0] == scope), shared[0])
 
     @property
     def device(self) -> torch.device:
-        """Where the model thinks that it runs: where its first tensor lies that lies anywhere."""
+        """The device of the model's first tensor that is not on the meta device; the CPU if all are."""
         for tensor in (*self.parameters.values(), *self.buffers.values()):
             if tensor.device.type != "meta":
                 return tensor.device
@@ -69,6 +74,6 @@ class Survey:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the model's first parameter that is a floating-point number."""
+        """The dtype of the model's first floating-point parameter; float32 without one."""
         floating = (each.dtype for each in self.parameters.values() if each.is_floating_point())
         return next(floating, torch.float32)

@@ -1,42 +1,38 @@
-"""Self-attention of PyTorch's own module, call by call as it runs them, without running them."""
+"""Self-attention of PyTorch's own module: the operators that it calls, one by one, without running it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
-from inception_lens.ops import (
-    Elementwise,
-    Linear,
-    Op,
-    Permute,
-    ScaledDotProductAttention,
-    Select,
-    TensorType,
-)
+from inception_lens.ops import Elementwise, Linear, Op, Permute, ScaledDotProductAttention, Select, TensorType
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.values import Traced, type_of
-from inception_lens.pytorch.trace.views import reshaped
+from inception_lens.pytorch.trace.rules.views import reshaped
+from inception_lens.pytorch.trace.traced_tensor import TracedTensor, type_of
 
 
-def is_plain(module: nn.MultiheadAttention, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a call is self-attention over batches, without masks, whose weights nobody asks for."""
-    x = args[0] if len(args) == 3 else None
-    if type(x) is not Traced or x is not args[1] or x is not args[2] or x.dim() != 3:
+def is_self_attention(module: nn.MultiheadAttention, args: Sequence[object], kwargs: Mapping[str, object]) -> bool:
+    """Whether a call is batched self-attention without masks that returns no attention weights."""
+    if len(args) != 3:
+        return False
+    x = args[0]
+    if not isinstance(x, TracedTensor) or x is not args[1] or x is not args[2] or x.dim() != 3:
         return False
     if x.shape[-1] != module.embed_dim or module.in_proj_weight is None or module.bias_k is not None:
         return False
-    asked = kwargs.get("need_weights", True) or kwargs.get("is_causal", False) or module.add_zero_attn
-    return not asked and kwargs.get("key_padding_mask") is None and kwargs.get("attn_mask") is None
+    if kwargs.get("need_weights", True) or kwargs.get("is_causal", False) or module.add_zero_attn:
+        return False
+    return kwargs.get("key_padding_mask") is None and kwargs.get("attn_mask") is None
 
 
-def self_attention(recorder: Recorder, module: nn.MultiheadAttention, x: Traced) -> tuple[str, TensorType]:
-    """Write the calls of `torch.nn.functional.multi_head_attention_forward` on one tensor as query, key and value.
+def add_self_attention(recorder: Recorder, module: nn.MultiheadAttention, x: TracedTensor) -> tuple[str, TensorType]:
+    """Add the calls of `torch.nn.functional.multi_head_attention_forward` with `x` as query, key and value.
 
-    The output's name and type are the answer.
+    Returns:
+        The name and the type of the output.
     """
     weights = (module.in_proj_weight, module.in_proj_bias), (module.out_proj.weight, module.out_proj.bias)
     calls = _calls(
@@ -45,11 +41,13 @@ def self_attention(recorder: Recorder, module: nn.MultiheadAttention, x: Traced)
     names, reads = [x.path], iter(weights)
     for function, op, inputs, types in calls:
         tensors = next(reads) if op.has_weights else ()
-        names.append(recorder.call(function, op, [names[i] for i in inputs], types, tensors))
+        names.append(recorder.add_operator(function, op, [names[i] for i in inputs], types, tensors))
     return names[-1], calls[-1].types[0]
 
 
-class _Call(NamedTuple):
+class AttentionCall(NamedTuple):
+    """One operator that the module calls."""
+
     function: str
     op: Op
     inputs: tuple[int, ...]
@@ -57,14 +55,16 @@ class _Call(NamedTuple):
     types: tuple[TensorType, ...]
 
 
-@lru_cache(64)  # the layers of a transformer are alike
-def _calls(given: TensorType, heads: int, bias_in: bool, bias_out: bool, batch_first: bool) -> tuple[_Call, ...]:
+@lru_cache(64)  # the layers of a transformer are equal
+def _calls(
+    given: TensorType, heads: int, bias_in: bool, bias_out: bool, batch_first: bool
+) -> tuple[AttentionCall, ...]:
     types, calls = [given], []
 
     def call(function: str, op: Op, *inputs: int) -> int:
-        made = op.output_types(tuple([types[i] for i in inputs]))
-        calls.append(_Call(function, op, inputs, made))
-        types.append(made[0])
+        outputs = op.output_types(tuple([types[i] for i in inputs]))
+        calls.append(AttentionCall(function, op, inputs, outputs))
+        types.append(outputs[0])
         return len(calls)
 
     def view(x: int, *shape: int, function: str = "view") -> int:

@@ -1,19 +1,22 @@
-"""Views: operators that look at a tensor in another way, as operations, once the shape that they make is known."""
+"""Rules of views: operators whose output is in their input's memory, once the shape of the output is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 from inception_lens.ops import Declared, Expand, Flatten, Op, Permute, Reshape, Select, Shape, Slice, TensorType
 
-View = Callable[[Shape, Shape, tuple[Any, ...]], Op]
-"""From the shapes of input and output and the other arguments to the operation."""
+ViewRule = Callable[[Shape, Shape, Sequence[Any]], Op]
+"""From the shapes of input and output and the further arguments to the operation."""
 
 
-def reshaped(shape: Shape, output: Shape, arguments: tuple[Any, ...] = ()) -> Op:
-    """A Flatten where one run of axes becomes one, the last axes where they can be; else a Reshape."""
+def reshaped(shape: Shape, output: Shape, arguments: Sequence[object] = ()) -> Op:
+    """A Flatten if consecutive axes become one, the last axes if several runs would do; otherwise a Reshape.
+
+    A Flatten holds for every batch and image size, and a Reshape only for this shape.
+    """
     last, fewer = len(shape) - 1, len(shape) - len(output)
     for end in range(last, fewer - 1, -1) if fewer > 0 else ():
         start = end - fewer
@@ -22,29 +25,30 @@ def reshaped(shape: Shape, output: Shape, arguments: tuple[Any, ...] = ()) -> Op
     return Reshape(output)
 
 
-def _transposed(shape: Shape, output: Shape, arguments: tuple[Any, ...]) -> Op:
+def _transposed(shape: Shape, output: Shape, arguments: Sequence[int]) -> Op:
     order = list(range(len(shape)))
     first, second = (axis % len(shape) for axis in arguments or (0, 1))
     order[first], order[second] = order[second], order[first]
     return Permute(tuple(order))
 
 
-def _sliced(shape: Shape, output: Shape, arguments: tuple[Any, ...]) -> Op:
-    given: list[Any] = [*arguments, *[0, None, None, 1][len(arguments) :]]
-    dim, start, step = given[0] % len(shape), given[1] or 0, given[3] or 1
-    size = shape[dim]
+def _sliced(shape: Shape, output: Shape, arguments: Sequence[int | None]) -> Op:
+    defaults = (0, None, None, 1)
+    dim, first, _, step = (*arguments, *defaults[len(arguments) :])
+    axis, start, step = (dim or 0) % len(shape), first or 0, step or 1
+    size, taken = shape[axis], output[axis]
     start = min(max(start + (size if start < 0 else 0), 0), size)
-    taken = output[dim]
-    return Slice(dim, start, start + max((taken - 1) * step + 1, 0) if taken else start, step)
+    stop = start + (taken - 1) * step + 1 if taken else start
+    return Slice(axis, start, stop, step)
 
 
-def _selected(shape: Shape, output: Shape, arguments: tuple[Any, ...]) -> Op:
+def _selected(shape: Shape, output: Shape, arguments: Sequence[int]) -> Op:
     dim, index = arguments
     dim %= len(shape)
     return Select(dim, index % shape[dim])
 
 
-VIEWS: dict[str, View] = {
+VIEWS: dict[str, ViewRule] = {
     "view": reshaped,
     "_unsafe_view": reshaped,
     "_reshape_alias": reshaped,
@@ -57,18 +61,18 @@ VIEWS: dict[str, View] = {
     "slice": _sliced,
     "select": _selected,
 }
-"""Operators with one output that lies in their input."""
+"""Rules of the operators with one output."""
 
 
-def parts(name: str, shape: Shape, outputs: tuple[TensorType, ...], arguments: tuple[Any, ...]) -> list[Op]:
-    """The parts that a split of an axis makes, each a view."""
+def split_parts(name: str, shape: Shape, outputs: Sequence[TensorType], arguments: Sequence[Any]) -> Sequence[Op]:
+    """The operations of a view with several outputs, one for each of them."""
     if name == "unbind":
         dim = (arguments[0] if arguments else 0) % len(shape)
         return [Select(dim, i) for i in range(len(outputs))]
     if name in ("split", "split_with_sizes"):
-        dim, start, found = (arguments[1] if len(arguments) > 1 else 0) % len(shape), 0, []
+        dim, start, parts = (arguments[1] if len(arguments) > 1 else 0) % len(shape), 0, []
         for output in outputs:
-            found.append(Slice(dim, start, start + output.shape[dim]))
+            parts.append(Slice(dim, start, start + output.shape[dim]))
             start += output.shape[dim]
-        return list(found)
+        return parts
     return [Declared(name, (output,), view=True) for output in outputs]

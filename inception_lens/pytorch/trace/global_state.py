@@ -1,0 +1,94 @@
+"""PyTorch's and Python's state during a trace, and how it is restored."""
+
+from __future__ import annotations
+
+import random
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from inception_lens.graph import Mode
+
+
+@contextmanager
+def in_mode(modules: Iterable[nn.Module], mode: Mode | None) -> Iterator[None]:
+    """Set the training flags of a model, the first of its modules, and restore that of every module afterwards.
+
+    Args:
+        modules: the model and all modules in it.
+        mode: None leaves the flags as they are, and still restores them.
+    """
+    flags = [(each, each.training) for each in modules]
+    try:
+        if mode is not None:
+            _set_training(flags[0][0], mode == "training")
+        yield
+    finally:
+        for module, training in flags:
+            if module.training != training:
+                module.training = training
+
+
+def _set_training(model: nn.Module, training: bool) -> None:
+    try:
+        model.train(training)
+    except NotImplementedError:  # an exported program, which computes in either mode what it did when it was exported
+        for each in model.modules():
+            each.training = training
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Change what would hinder a trace, and restore it and the state of the random number generators afterwards."""
+    torch_state, python_state, depth = torch.get_rng_state(), random.getstate(), sys.getrecursionlimit()
+    sys.setrecursionlimit(3 * depth)  # tracing a module call takes more frames than the call itself
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator instead of several
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)  # it would keep tensors of this forward pass for the next
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(depth)
+        torch.backends.mha.set_fastpath_enabled(fast)
+        torch.set_rng_state(torch_state)
+        random.setstate(python_state)
+        torch.set_autocast_cache_enabled(cached)
+
+
+@contextmanager
+def below_autograd() -> Iterator[None]:
+    """Exclude autograd from the dispatch of operators, so that they arrive as the model calls them.
+
+    With autograd, an operator such as `linear` is decomposed before a dispatch mode sees it. Inference mode excludes
+    autograd as well, and is already in effect here: entering and leaving it in the model does nothing, since its end
+    would bring back the keys that are excluded.
+    """
+    mode = torch.inference_mode
+    enter, leave = mode.__enter__, mode.__exit__
+    mode.__enter__ = lambda self: None  # type: ignore[method-assign]
+    mode.__exit__ = lambda self, *error: None  # type: ignore[method-assign]
+    guard = torch._C._AutoDispatchBelowAutograd()
+    try:
+        yield
+    except BaseException as error:
+        _clear_frames(error)
+        raise
+    finally:
+        del guard
+        mode.__enter__, mode.__exit__ = enter, leave  # type: ignore[method-assign]
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Drop the local variables of an error's frames.
+
+    A guard of PyTorch's among them restores, when it ends, the dispatch keys of the time when it was created. If it
+    ended after the guard of `below_autograd`, autograd would stay excluded.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

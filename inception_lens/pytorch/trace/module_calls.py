@@ -1,0 +1,184 @@
+"""Recording module calls: standard modules are read as operations, all others are run."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import is_not
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.modules import module as nn_module
+
+from inception_lens.graph import output_name
+from inception_lens.ops import Op
+from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
+from inception_lens.pytorch.trace.operator_calls import Args, Kwargs, OperatorTracer
+from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
+from inception_lens.pytorch.trace.standard_modules import operation_of
+from inception_lens.pytorch.trace.traced_tensor import TracedTensor, tensors_in, type_of
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
+"""Hooks that PyTorch calls around every module."""
+
+CONTAINERS = frozenset({dict, list, set, OrderedDict})
+"""Types of attributes whose contents a forward pass may change, and which are restored."""
+
+STATISTICS = ("running_mean", "running_var")
+"""Buffers that standard modules read."""
+
+
+class Failure(NamedTuple):
+    """Where a forward pass stopped."""
+
+    path: str
+    """Path of the innermost running module."""
+    kind: str
+    """Class of that module."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Shapes of the tensors that it was called with."""
+
+
+class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
+    """Records a forward pass: the operation of each standard module, and the operators that the other modules call."""
+
+    failure: Failure | None = None
+
+    @contextmanager
+    def intercepted(self) -> Iterator[None]:
+        """Intercept the calls of all modules in this thread; afterwards the modules and their class are restored.
+
+        `nn.Module._call_impl` is replaced, not `forward`: what a module's hooks do is seen, and no module is changed.
+        """
+        original: Callable[..., object] = nn.Module._call_impl
+        thread = threading.get_ident()
+        self._before: list[tuple[Any, Any]] = []
+        """Attribute dictionaries and containers of the modules that ran, with copies from before."""
+        self._entered: set[int] = set()
+        self._original = original
+
+        def call(module: nn.Module, *args: object, **kwargs: object) -> object:
+            if threading.get_ident() != thread:
+                return original(module, *args, **kwargs)
+            return self._call(module, args, kwargs)
+
+        nn.Module._call_impl = call  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            nn.Module._call_impl = original  # type: ignore[method-assign]
+            self._restore()
+
+    def _call(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
+        path = self._path(module)
+        try:
+            if self.shortcuts and _has_no_hooks(module):
+                output = self._standard(module, path, args, kwargs)
+                if output is not None:
+                    return output
+            formula = FORMULAS.get(type(module))
+            if formula is not None:
+                return self._by_formula(module, path, formula, tensors_in((*args, *kwargs.values())))
+            return self._run(module, path, args, kwargs)
+        except Exception:
+            if self.failure is None:  # the innermost module sets it first
+                shapes = tuple([tuple(each.shape) for each in tensors_in((*args, *kwargs.values()))])
+                self.failure = Failure(path, type(module).__name__, shapes)
+            raise
+
+    def _standard(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
+        """What a standard module returns, without running it; None if it has to be run."""
+        if len(args) == 1 and not kwargs and type(args[0]) is TracedTensor:
+            if type(module) is nn.Identity:
+                return args[0]
+            op = operation_of(module, tuple(args[0].shape))
+            return None if op is None else self._by_operation(module, path, op, args[0])
+        if type(module) is nn.MultiheadAttention and is_self_attention(module, args, kwargs):
+            self.recorder.enter(path, type(module))
+            name, type_ = add_self_attention(self.recorder, module, args[0])
+            self.recorder.leave()
+            return self.output(name, type_), None
+        return None
+
+    def _run(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
+        if id(module) not in self._entered:
+            self._entered.add(id(module))
+            self._keep_state(module)
+        recorder = self.recorder
+        before = len(recorder.nodes)
+        recorder.enter(path, type(module))
+        try:
+            result = self._original(module, *args, **kwargs)
+        finally:
+            recorder.leave()
+        is_one_call = len(recorder.nodes) == before + 1 and recorder.last_scope == path != ""
+        last = recorder.nodes[-1].name if is_one_call else ""
+        if last.startswith(f"{path}/") and type(result) is TracedTensor and result.path == last:
+            result.path = recorder.rename_last(path)  # a module that calls one operator gives its path to the call
+        return result
+
+    def _by_operation(self, module: nn.Module, path: str, op: Op, x: TracedTensor) -> object:
+        """What a standard module returns, by the shape rule of its operation."""
+        types = op.output_types((type_of(x),))
+        reads: Sequence[Tensor | None] = ()
+        if op.has_weights:
+            state = vars(module)
+            reads = [*state["_parameters"].values(), *[state["_buffers"].get(role) for role in STATISTICS]]
+        name = self.recorder.add(path, op, (x.path,), types, reads)
+        if getattr(op, "inplace", False):
+            self.overwrite(x, name, has_value=False)
+            return x
+        outputs = [self.output(output_name(name, i), each) for i, each in enumerate(types)]
+        if op.kind == "LSTM":  # which returns its states as a pair
+            return outputs[0], (outputs[1], outputs[2])
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _by_formula(self, module: nn.Module, path: str, formula: Formula, tensors: Sequence[Tensor]) -> object:
+        """What a module returns whose cost the user has registered."""
+        inputs = [self.traced(tensor) for tensor in tensors]
+        op, types = formula.of_module(module, [type_of(tensor) for tensor in inputs])
+        name = self.recorder.add(path, op, [each.path for each in inputs], types)
+        for parameter in module.parameters():
+            self.traced(parameter)
+        outputs = [self.output(output_name(name, i), each) for i, each in enumerate(types)]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _path(self, module: nn.Module) -> str:
+        found = self.recorder.index.path(module, self.recorder.scope.replace("/", "."))
+        if found is None:  # kept in a list, or created in the forward pass
+            return self.recorder.scoped(type(module).__name__)
+        return found.replace(".", "/")
+
+    def _keep_state(self, module: nn.Module) -> None:
+        state = vars(module)
+        self._before.append((state, dict(state)))
+        self._before += [(each, each.copy()) for each in state.values() if type(each) in CONTAINERS]
+
+    def _restore(self) -> None:
+        for state, before in reversed(self._before):  # last comes the first copy of a container that modules share
+            if type(state) is list:
+                state[:] = before
+            elif (state or before) and (type(state) is set or _differs(state, before)):  # most are empty
+                state.clear()
+                state.update(before)
+
+
+def _differs(state: Mapping[str, object], before: Mapping[str, object]) -> bool:
+    """Whether two dictionaries hold different objects; tensors among them cannot be compared by `==`."""
+    return [*state] != [*before] or any(map(is_not, state.values(), before.values()))
+
+
+def _has_no_hooks(module: nn.Module) -> bool:
+    """Whether a call of the module does what its class does and nothing else."""
+    state = vars(module)
+    return not (
+        state["_forward_hooks"]
+        or state["_forward_pre_hooks"]
+        or state["_backward_hooks"]
+        or state["_backward_pre_hooks"]
+        or "forward" in state
+        or any(GLOBAL_HOOKS)
+    )

@@ -1,0 +1,355 @@
+"""Recording operators: every operator that is called while a model is traced becomes a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from inception_lens.errors import ShapeError
+from inception_lens.graph import output_name
+from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, format_shape
+from inception_lens.pytorch.trace.formulas import FORMULAS
+from inception_lens.pytorch.trace.operator_costs import operation_without_rule, short_name
+from inception_lens.pytorch.trace.recorder import Recorder
+from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall, OperatorRule
+from inception_lens.pytorch.trace.rules.table import RULES
+from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
+from inception_lens.pytorch.trace.traced_tensor import (
+    DTYPES,
+    TracedTensor,
+    map_tensors,
+    meta_tensor,
+    tensors_in,
+    traced_tensor,
+    type_of,
+)
+
+Args = tuple[Any, ...]
+Kwargs = Mapping[str, Any]
+
+MAX_COMPUTED = 2**20
+"""Elements up to which a tensor that does not depend on the inputs is computed, so that a model can branch on it."""
+
+ALIASES = frozenset({"aten::detach", "aten::alias", "aten::lift_fresh", "aten::lift", "aten::detach_"})
+"""Operators that return their input."""
+
+READING = frozenset({"aten::_local_scalar_dense", "aten::equal"})
+"""Operators that return a Python value read from a tensor."""
+
+READS_TYPE_ONLY = frozenset({
+    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros", "new_ones",
+    "new_full", "new_empty", "new_empty_strided",
+})  # fmt: skip
+"""Operators that use only the type of their input, so that the node does not read it."""
+
+
+class NeedsValue(Exception):  # noqa: N818 - not an error: the model is then traced with values
+    """The model reads the value of a tensor of which only the type is known."""
+
+
+class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records every operator that is called while it is active, and returns tensors without storage.
+
+    PyTorch calls `__torch_dispatch__` instead of the operator's kernel, with the arguments that the kernel would get.
+    What the operator returns is found in one of these ways, tried in this order:
+
+    1. its rule, which computes the output's type in Python and is the fast path;
+    2. its decomposition, for an operator that PyTorch implements by others: each of those arrives here again;
+    3. its call on the meta device, which computes types and strides only.
+
+    With `values`, every operator is also run for real, on the values of its inputs.
+    """
+
+    def __init__(self, recorder: Recorder, device: torch.device, *, shortcuts: bool, values: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder, self.device, self.shortcuts, self.values = recorder, device, shortcuts, values
+        self._stored: dict[int, TracedTensor] = {}
+        """Traced tensors of parameters, buffers and constants, by the identity of the tensor."""
+        self._kept: list[Tensor] = []
+        """These tensors: as long as one is alive, no other tensor has its identity."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # True would import the compiler at the first operator
+
+    # --- tensors
+
+    def output(self, name: str, type_: TensorType, value: Tensor | None = None) -> TracedTensor:
+        """A tensor that a call returns, with contiguous strides."""
+        return traced_tensor(name, type_.shape, DTYPES[type_.dtype], self.device, value=value)
+
+    def output_like(
+        self, name: str, real: Tensor, value: Tensor | None, base: TracedTensor | None = None
+    ) -> TracedTensor:
+        """A tensor that a call returns, with the shape, dtype and strides of `real`."""
+        strides = tuple(real.stride()) if real.layout is torch.strided else None
+        return traced_tensor(name, tuple(real.shape), real.dtype, self.device, strides=strides, value=value, base=base)
+
+    def traced(self, tensor: Tensor) -> TracedTensor:
+        """A traced tensor itself; for a parameter, a buffer or a constant the output of its `Stored` node."""
+        if type(tensor) is TracedTensor:
+            return tensor
+        found = self._stored.get(id(tensor))
+        if found is None:
+            found = self._stored[id(tensor)] = self._store(tensor)
+            self._kept.append(tensor)
+        return found
+
+    def _store(self, tensor: Tensor) -> TracedTensor:
+        kind, path = self.recorder.tensor_kind(tensor)
+        type_ = type_of(tensor)
+        reads = () if kind == "constant" else (tensor,)
+        name = self.recorder.add(path, Stored(type_.shape, type_.dtype, kind), (), (type_,), reads)
+        value = None
+        if tensor.device.type != "meta" and (self.values or (kind != "parameter" and tensor.numel() <= MAX_COMPUTED)):
+            value = tensor.detach() if kind == "parameter" else tensor.detach().clone()
+        return self.output_like(name, tensor, value)
+
+    def overwrite(self, tensor: TracedTensor, name: str, *, has_value: bool) -> None:
+        """Let a tensor be the output of the call `name`, which writes to it.
+
+        A write to a view changes the tensor that it is a view of. The graph has no memory, so a further node returns
+        that tensor with the view written into it.
+        """
+        tensor.path = name
+        if not has_value:
+            tensor.value = None
+        if tensor.base is not None:
+            base, type_ = tensor.base, type_of(tensor.base)
+            op = Declared("written", (type_,), view=True)
+            written = self.recorder.add(f"{name}/written", op, (base.path, name), (type_,))
+            self.overwrite(base, written, has_value=has_value)
+
+    # --- operators
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: object, args: Args = (), kwargs: Kwargs | None = None
+    ) -> object:
+        kwargs = kwargs or {}
+        facts = _facts(func)
+        if facts.rule is not None:
+            call = facts.rule(OperatorArguments(args, kwargs, self.recorder.owns))
+            if call is not None:
+                return self._by_rule(func, args, kwargs, call)
+        if facts.name in ALIASES:
+            return self._alias(func, args[0])
+        if facts.name in READING:
+            return self._read_value(func, args, kwargs)
+        if facts.is_composite:
+            with self:
+                return func.decompose(*args, **kwargs)
+        return self._by_meta_device(func, args, kwargs)
+
+    def _alias(self, func: OpOverload, tensor: Tensor) -> Tensor:
+        if type(tensor) is not TracedTensor:
+            if not self.recorder.owns(tensor):
+                return func(tensor)
+            tensor = self.traced(tensor)
+        return self.output_like(tensor.path, tensor, tensor.value, tensor.base if tensor.base is not None else tensor)
+
+    def _read_value(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+        if any(self.traced(tensor).value is None for tensor in tensors_in(args)):
+            raise NeedsValue("the model branches on the value of a tensor")
+        return self._for_real(func, args, kwargs)
+
+    # --- 1. operators with a rule
+
+    def _by_rule(self, func: OpOverload, args: Args, kwargs: Kwargs, call: OperatorCall) -> object:
+        inputs = [self.traced(tensor) for tensor in call.inputs]
+        input_types = tuple([type_of(tensor) for tensor in inputs])
+        op, facts = call.op, _facts(func)
+        if call.weights:
+            _check_weights(op, tuple([each.shape for each in input_types]), call.weights)
+        types = op.output_types(input_types)
+        result = self._small_result(func, args, kwargs, inputs, types)
+        if facts.is_mutable and "inplace" in type(op).__struct_fields__:
+            op = msgspec.structs.replace(op, inplace=True)
+        name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types, call.weights)
+        if facts.is_mutable:
+            self.overwrite(inputs[0], name, has_value=result is not None)
+            return args[0]
+        values = [None] * len(types) if result is None else tensors_in((result,))
+        outputs = [self.output(output_name(name, i), each, values[i]) for i, each in enumerate(types)]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _small_result(
+        self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor], types: Sequence[TensorType]
+    ) -> object:
+        """What the operator returns for real; None if the value of an input is unknown, or the tensors are large."""
+        if any(each.value is None for each in inputs):  # the usual case
+            return None
+        if not self.values and max([each.elements for each in types]) > MAX_COMPUTED:
+            return None
+        read = tensors_in((*args, *kwargs.values()))
+        if not self.values and not all(self._is_small(tensor) for tensor in read):
+            return None
+        if not read or any(self.traced(tensor).value is None for tensor in read):
+            return None
+        return self._for_real(func, args, kwargs)
+
+    def _is_small(self, tensor: Tensor) -> bool:
+        return tensor.numel() <= MAX_COMPUTED and self.recorder.tensor_kind(tensor)[0] != "parameter"
+
+    def _for_real(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+        def value(tensor: Tensor) -> Tensor | None:
+            return self.traced(tensor).value
+
+        return func(*map_tensors(args, value), **map_tensors(kwargs, value))
+
+    # --- 3. operators that are called on the meta device
+
+    def _by_meta_device(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+        facts = _facts(func)
+        written = _written_tensors(func, args, kwargs) if facts.is_mutable else []
+        if written and all(self.recorder.is_counter(each) for each in written):
+            return args[0]  # a module's own count, which is no tensor of the network
+        read = [] if facts.short_name in READS_TYPE_ONLY else tensors_in((*args, *kwargs.values()))
+        inputs = [self.traced(tensor) for tensor in read]
+        results = self._results(func, args, kwargs, inputs)
+        found = tensors_in((results,))
+        if not found and not written:
+            return results
+        types = tuple([type_of(each) for each in found or written])
+        if not written and inputs and facts.is_view:
+            return self._view(facts.short_name, inputs[0], args, results, types)
+        op = self._operation(func, inputs, types, OperatorArguments(args, kwargs, self.recorder.owns))
+        if written and "inplace" in type(op).__struct_fields__:
+            op = msgspec.structs.replace(op, inplace=True)
+        name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types)
+        if torch.Tag.inplace_view in func.tags:
+            with torch._C._DisableTorchDispatch():
+                func(*args, **kwargs)  # the tensor's own sizes and strides change
+        if written:
+            has_value = all(each.device.type != "meta" for each in found)
+            for target in written:
+                self.overwrite(self.traced(target), name, has_value=has_value)
+            return None if not func._schema.returns else written[0] if len(written) == 1 else tuple(written)
+        numbers = iter(range(len(found)))
+        return map_tensors(
+            results, lambda each: self.output_like(output_name(name, next(numbers)), each, _real_or_none(each))
+        )
+
+    def _results(self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor]) -> object:
+        """What the operator returns: for real if all values are known, otherwise on the meta device."""
+        known = inputs and all(each.value is not None for each in inputs)
+        if known and (self.values or all(prod(each.shape) <= MAX_COMPUTED for each in inputs)):
+            return self._for_real(func, args, kwargs)
+        on_meta = {**kwargs, "device": "meta"} if _facts(func).has_device else kwargs
+        try:
+            results = func(*map_tensors(args, meta_tensor), **map_tensors(on_meta, meta_tensor))
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            if _has_no_meta_result(func, error):
+                raise NeedsValue(
+                    f"the shape of what `{func._schema.name}` returns depends on the values of its input"
+                ) from error
+            raise
+        if not inputs and all(each.numel() <= MAX_COMPUTED for each in tensors_in((results,))):
+            return func(*map_tensors(args, _uninitialised), **kwargs)
+        return results
+
+    def _operation(
+        self, func: OpOverload, inputs: list[TracedTensor], types: tuple[TensorType, ...], arguments: OperatorArguments
+    ) -> Op:
+        if not inputs:
+            return Stored(types[0].shape, types[0].dtype, "constant")
+        formula = FORMULAS.get(func._schema.name)
+        if formula is not None:
+            return formula.of_operator(func._schema.name, [type_of(each) for each in inputs], types)
+        return operation_without_rule(func, inputs, types, arguments)
+
+    def _view(self, name: str, x: TracedTensor, args: Args, results: object, types: tuple[TensorType, ...]) -> object:
+        shape, base, rest = tuple(x.shape), x.base if x.base is not None else x, args[1:]
+        if not isinstance(results, Tensor):
+            assert isinstance(results, list | tuple)
+            outputs = [
+                self.output_like(
+                    self.recorder.add_operator(name, op, [x.path], (each,)), real, _real_or_none(real), base
+                )
+                for op, each, real in zip(split_parts(name, shape, types, rest), types, results, strict=True)
+            ]
+            return type(results)(outputs)
+        if types[0] == type_of(x) and name in ("expand", "view", "_unsafe_view", "_reshape_alias"):
+            return self.output_like(x.path, results, _real_or_none(results), base)  # the same shape: no node
+        view = VIEWS.get(name) if types[0].dtype == type_of(x).dtype else None
+        op = view(shape, types[0].shape, rest) if view else Declared(name, types, view=True)
+        return self.output_like(
+            self.recorder.add_operator(name, op, [x.path], types), results, _real_or_none(results), base
+        )
+
+
+class OperatorFacts(NamedTuple):
+    """What is looked up at every call of an operator; its schema would create new objects for each answer."""
+
+    name: str
+    short_name: str
+    rule: OperatorRule | None
+    """The rule of the operator or of its form that is not in-place; None for a form that writes to an `out` tensor."""
+    is_composite: bool
+    """Whether PyTorch implements it by other operators."""
+    is_mutable: bool
+    """Whether it writes to an argument."""
+    is_view: bool
+    """Whether what it returns is in its input's memory."""
+    has_device: bool
+    """Whether one of its arguments is the device of what it returns."""
+
+
+@cache
+def _facts(func: OpOverload) -> OperatorFacts:
+    schema, key = func._schema, torch._C.DispatchKey.CompositeImplicitAutograd
+    name, short = schema.name, short_name(schema.name)
+    return OperatorFacts(
+        name,
+        short,
+        None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_")),
+        torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),  # type: ignore[no-untyped-call]
+        schema.is_mutable,
+        short in VIEWS or any(each.alias_info for each in schema.returns),
+        any(argument.name == "device" for argument in schema.arguments),
+    )
+
+
+def _written_tensors(func: OpOverload, args: Args, kwargs: Kwargs) -> list[Tensor]:
+    """The tensors that an operator writes to."""
+    found: list[Tensor] = []
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info and argument.alias_info.is_write:
+            found += tensors_in((kwargs[argument.name] if argument.name in kwargs else args[i],))
+    return found
+
+
+def _has_no_meta_result(func: OpOverload, error: Exception) -> bool:
+    """Whether an operator failed only because the meta device has no values, or no kernel for it."""
+    return (
+        torch.Tag.data_dependent_output in func.tags
+        or torch.Tag.dynamic_output_shape in func.tags
+        or isinstance(error, NotImplementedError)
+        or "meta" in str(error).lower()
+    )
+
+
+def _real_or_none(tensor: Tensor) -> Tensor | None:
+    return None if tensor.device.type == "meta" else tensor
+
+
+def _uninitialised(tensor: Tensor) -> Tensor:
+    return torch.empty(tuple(tensor.shape), dtype=tensor.dtype)
+
+
+def _check_weights(op: Op, shapes: tuple[Shape, ...], weights: Sequence[Tensor | None]) -> None:
+    needed = [tensor.shape for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
+    present = [tuple(tensor.shape) for tensor in weights if tensor is not None]
+    for need, have in zip(needed, present, strict=False):
+        if need != have:
+            raise ShapeError(
+                f"an input of {format_shape(shapes[0])} needs weights of "
+                f"{format_shape(need)}, and these are {format_shape(have)}"
+            )

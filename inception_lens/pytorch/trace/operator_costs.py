@@ -1,0 +1,175 @@
+"""Operators without a rule: the operation that each is, once the types of its outputs are known.
+
+Most of PyTorch's operators move numbers or compute one function of each element: the tables here list them with their
+costs. An operator in none of the tables is Unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+
+from inception_lens import ops
+from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, TensorType, Unknown
+from inception_lens.pytorch.trace.rules.rule import OperatorArguments
+from inception_lens.pytorch.trace.traced_tensor import type_of
+
+Types = Sequence[TensorType]
+
+FREE = frozenset({
+    "arange", "as_strided", "as_strided_scatter", "bernoulli", "bincount", "bucketize", "channel_shuffle", "col2im",
+    "complex", "_conj", "copy", "cummax", "cummin", "diag_embed", "diagonal", "diagonal_scatter", "embedding_renorm",
+    "empty", "empty_like", "empty_permuted", "empty_strided", "expand_copy", "exponential", "eye", "fill", "flip",
+    "full", "full_like", "gather", "histc", "im2col", "index", "index_add", "index_copy", "index_fill", "index_put",
+    "index_select", "isin", "kthvalue", "lift_fresh_copy", "linspace", "logspace", "masked_scatter", "masked_select",
+    "max_unpool2d", "max_unpool3d", "mode", "multinomial", "narrow_copy", "native_dropout", "new_empty",
+    "new_empty_strided", "new_full", "new_ones", "new_zeros", "nonzero", "nonzero_static", "normal", "ones",
+    "ones_like", "_pack_padded_sequence", "permute_copy", "pixel_shuffle", "pixel_unshuffle", "polar", "put", "rand",
+    "rand_like", "randint", "randint_like", "randn", "randn_like", "random", "randperm", "reflection_pad1d",
+    "reflection_pad2d", "reflection_pad3d", "repeat", "repeat_interleave", "replication_pad1d", "replication_pad2d",
+    "replication_pad3d", "_reshape_alias", "resize", "roll", "rot90", "scalar_tensor", "scatter", "scatter_add",
+    "scatter_reduce", "searchsorted", "select_scatter", "set", "slice_scatter", "sort", "split_copy", "squeeze", "t",
+    "take", "topk", "trace", "transpose", "tril", "tril_indices", "triu", "triu_indices", "unbind_copy", "unfold",
+    "uniform", "_unique2", "unique_consecutive", "unique_dim", "_unsafe_index", "_unsafe_index_put",
+    "_unsafe_masked_index", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "view_as_complex", "view_as_real",
+    "zero", "zeros", "zeros_like",
+})  # fmt: skip
+"""Operators that move, choose or draw numbers, and compute none."""
+
+
+def _per_output(flops: int) -> Callable[[Types, Types], int]:
+    return lambda inputs, outputs: flops * outputs[0].elements
+
+
+def _per_input(flops: int) -> Callable[[Types, Types], int]:
+    return lambda inputs, outputs: flops * inputs[0].elements
+
+
+def _distance(inputs: Types, outputs: Types) -> int:
+    return 3 * outputs[0].elements * inputs[0].shape[-1]
+
+
+FLOPS: dict[str, Callable[[Types, Types], int]] = {
+    "cumsum": _per_output(1),
+    "cumprod": _per_output(1),
+    "logcumsumexp": _per_output(3),
+    "log_sigmoid_forward": _per_output(4),
+    "rrelu_with_noise": _per_output(2),
+    "linalg_vector_norm": _per_input(2),
+    "_weight_norm_interface": _per_input(4),
+    "_cdist_forward": _distance,
+    "_euclidean_dist": _distance,
+    "_upsample_bilinear2d_aa": _per_output(9),
+    "_upsample_bicubic2d_aa": _per_output(35),
+    "grid_sampler_2d": _per_output(9),
+    "mse_loss": _per_input(3),
+    "nll_loss_forward": lambda inputs, outputs: inputs[1].elements,
+    "nll_loss2d_forward": lambda inputs, outputs: inputs[1].elements,
+    "binary_cross_entropy": _per_input(7),
+    "_embedding_bag": lambda inputs, outputs: inputs[1].elements * inputs[0].shape[-1],
+    "_adaptive_avg_pool2d": _per_input(1),
+    "_adaptive_avg_pool3d": _per_input(1),
+    "adaptive_max_pool2d": _per_input(1),
+    "adaptive_max_pool3d": _per_input(1),
+}
+"""FLOPs of operators that are no operation of `ops`, from the types of their inputs and outputs."""
+
+
+def _added_product(inputs: Types, outputs: Types) -> tuple[int, int]:
+    """`added + left @ right`."""
+    left, right = inputs[1:3]
+    columns = right.shape[-1] if len(right.shape) > 1 else 1
+    return left.elements * columns, outputs[0].elements
+
+
+def _attention(inputs: Types, outputs: Types) -> tuple[int, int]:
+    attention, shapes = ops.ScaledDotProductAttention(), tuple([each.shape for each in inputs[:3]])
+    return attention.macs(shapes, ()), attention.extra_flops(shapes, ())
+
+
+def _bilinear(inputs: Types, outputs: Types) -> tuple[int, int]:
+    """`x W y` for each output feature: first `x W`, then its product with y."""
+    left, weight, right = inputs[:3]
+    rows = prod(left.shape[:-1])
+    return rows * weight.shape[0] * (left.shape[-1] + 1) * right.shape[-1], 0
+
+
+MACS: dict[str, Callable[[Types, Types], tuple[int, int]]] = {
+    "addmm": _added_product,
+    "addmv": _added_product,
+    "baddbmm": _added_product,
+    "addbmm": _added_product,
+    "_trilinear": _bilinear,
+    "_scaled_dot_product_flash_attention": _attention,
+    "_scaled_dot_product_flash_attention_for_cpu": _attention,
+    "_scaled_dot_product_efficient_attention": _attention,
+    "_scaled_dot_product_cudnn_attention": _attention,
+}
+"""MACs and further FLOPs of operators that multiply matrices and are no operation of `ops`."""
+
+
+def short_name(name: str) -> str:
+    """The name of an operator without its library, and without the `_` of an in-place form."""
+    base = name.removeprefix("aten::")
+    return base.removesuffix("_") if not base.startswith("__") else base
+
+
+def operation_without_rule(
+    func: OpOverload, tensors: Sequence[Tensor], outputs: tuple[TensorType, ...], arguments: OperatorArguments
+) -> Op:
+    """The operation of an operator without a rule.
+
+    Args:
+        func: the operator.
+        tensors: all tensors among its arguments.
+        outputs: types of its outputs.
+        arguments: its arguments.
+    """
+    name, inputs = short_name(func._schema.name), tuple(map(type_of, tensors))
+    if name == "_to_copy":
+        return _elementwise("cast", inputs, outputs[0], 1)
+    if name in ELEMENTWISE and len(outputs) == 1:
+        return _elementwise(name, inputs, outputs[0], arguments.keywords.get("alpha", arguments.get(2, "alpha", 1)))
+    if name in REDUCTIONS and tensors:
+        names = [each.name for each in func._schema.arguments]
+        dims, keepdim = (arguments.get(names.index(key), key) if key in names else None for key in ("dim", "keepdim"))
+        return _reduction(name, inputs[0], dims, bool(keepdim), outputs)
+    if name in FREE:
+        return Declared(name, outputs)
+    if name in FLOPS:
+        return Declared(name, outputs, flops_beside=FLOPS[name](inputs, outputs))
+    if name in MACS:
+        macs, flops = MACS[name](inputs, outputs)
+        return Declared(name, outputs, macs, flops)
+    if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
+        return Declared(name, outputs, flops_beside=outputs[0].elements)
+    return Unknown(func._schema.name, outputs)
+
+
+def _elementwise(name: str, inputs: tuple[TensorType, ...], output: TensorType, alpha: object) -> Op:
+    """An element-wise function; the operation may not describe a promotion of dtypes, or a number among tensors."""
+    if name == "add" and len(inputs) == 2 and inputs[0] == inputs[1] == output and isinstance(alpha, int | float):
+        return ops.Add(float(alpha))
+    op = Elementwise(name, output.dtype if inputs[0].dtype != output.dtype else "")
+    if op.output_types(inputs) == (output,):
+        return op
+    return Declared(name, (output,), flops_beside=ELEMENTWISE[name] * output.elements)
+
+
+def _reduction(
+    name: str, x: TensorType, dims: int | Sequence[int] | None, keepdim: bool, outputs: tuple[TensorType, ...]
+) -> Op:
+    """A reduction; the operation does not describe one of a scalar, or one that also returns indices."""
+    if dims is None or isinstance(dims, int):
+        dims = () if dims is None else (dims,)
+    rank = len(x.shape)
+    axes = tuple(sorted(axis % max(rank, 1) for axis in dims))
+    op = Reduce(name, axes, keepdim, outputs[0].dtype if outputs[0].dtype != x.dtype else "")
+    if len(outputs) == 1 and rank and op.output_types((x,)) == outputs:
+        return op
+    per_input, per_output = REDUCTIONS[name]
+    return Declared(name, outputs, flops_beside=max(per_input * x.elements + per_output * outputs[0].elements, 0))

@@ -1,0 +1,111 @@
+"""The tensors that a model is traced with: a name in the graph, a type, and a value if one is known.
+
+A `TracedTensor` has no storage. For PyTorch it is an ordinary tensor on the device where the model runs, so that checks
+of shape, dtype and device pass; every operator called on it reaches the tracer, which returns another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from inception_lens.errors import GraphError
+from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType
+
+DTYPES: dict[str, torch.dtype] = {
+    name: dtype for name in BYTES_PER_ELEMENT if isinstance(dtype := getattr(torch, name, None), torch.dtype)
+}
+"""PyTorch's dtypes by their names in a graph."""
+
+DTYPE_NAMES: dict[torch.dtype, str] = {dtype: name for name, dtype in DTYPES.items()}
+
+Value = TypeVar("Value")
+
+
+class TracedTensor(Tensor):
+    """One tensor of a traced forward pass."""
+
+    path: str
+    """Its name in the graph: that of a node or an input, or `node:1` for a node's second output."""
+    value: Tensor | None
+    """What it holds, if that does not depend on the inputs, or if the model is run with values."""
+    base: TracedTensor | None
+    """The tensor that it is a view of, which is not itself a view."""
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"tensor(..., size={tuple(self.shape)}, dtype={self.dtype})"
+
+    # Subclasses of Tensor are passed to `__torch_function__` first; operators are to reach the dispatch mode instead.
+    __torch_function__: ClassVar[Callable[..., object]] = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def __torch_dispatch__(cls, func: object, *rest: object) -> object:  # type: ignore[override]
+        raise RuntimeError(f"{func} was called on a tensor of a model that is no longer being traced")
+
+
+def traced_tensor(
+    path: str,
+    shape: Shape,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    strides: tuple[int, ...] | None = None,
+    value: Tensor | None = None,
+    base: TracedTensor | None = None,
+) -> TracedTensor:
+    """Create a tensor of a traced forward pass; its fields are those of `TracedTensor`."""
+    tensor: TracedTensor = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        TracedTensor, shape, strides=strides, dtype=dtype, device=device
+    )
+    tensor.path, tensor.value, tensor.base = path, value, base
+    return tensor
+
+
+def type_of(tensor: Tensor) -> TensorType:
+    """Shape and dtype as a graph holds them.
+
+    Raises:
+        GraphError: the size of the dtype's elements is unknown.
+    """
+    try:
+        return TensorType(tuple(tensor.shape), DTYPE_NAMES[tensor.dtype])
+    except KeyError:
+        raise GraphError(f"the size of an element of {tensor.dtype} is unknown") from None
+
+
+def tensors_in(values: Iterable[object]) -> list[Tensor]:
+    """All tensors among values, including those in nested lists, tuples and dictionaries."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += tensors_in(value)
+        elif isinstance(value, dict):
+            found += tensors_in(value.values())
+    return found
+
+
+def map_tensors(value: Value, change: Callable[[Tensor], object]) -> Value:
+    """A copy of nested lists, tuples and dictionaries in which every tensor is replaced."""
+    return cast(Value, _mapped(value, change))
+
+
+def _mapped(value: object, change: Callable[[Tensor], object]) -> object:
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple) and hasattr(value, "_make"):  # a NamedTuple
+        return value._make([_mapped(each, change) for each in value])
+    if isinstance(value, list | tuple):
+        return type(value)([_mapped(each, change) for each in value])
+    if isinstance(value, dict):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    return value
+
+
+def meta_tensor(tensor: Tensor) -> Tensor:
+    """A tensor of the same layout without storage, on which PyTorch computes an operator's output type."""
+    return torch.empty_strided(tuple(tensor.shape), tuple(tensor.stride()), dtype=tensor.dtype, device="meta")
