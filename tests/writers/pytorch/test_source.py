@@ -166,7 +166,7 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
     nodes += [Node("end", ops.Concat(), (HOSTILE[0], HOSTILE[4], x))]
     graph = Graph.of([given], nodes, [Output("end")])
     hostile = Metadata('net"""\n__import__("os")', 'x\\"""\nraise SystemExit', "catalogue")
-    named = type(graph)(**{name: getattr(graph, name) for name in graph.__struct_fields__} | {"about": hostile})
+    named = type(graph)(**{name: getattr(graph, name) for name in graph.__struct_fields__} | {"metadata": hostile})
     for i, each in enumerate((graph, named)):
         source = torch_source(each)
         called = {
