@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+from collections.abc import Mapping
 
 from inception_lens.errors import OutputError
 
@@ -25,6 +26,22 @@ def write_file(path: str | os.PathLike[str], contents: str | bytes) -> None:
                 file.write(data)
     except (OSError, ValueError) as error:
         raise OutputError(f"{os.fspath(path)}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """Write files, by name, into a folder, which is created if it does not exist; as `write_file`.
+
+    Raises:
+        OutputError: a file could not be written; those before it in `files` are written, the others are unchanged.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{os.fspath(folder)}: it is a file, not a folder") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{os.fspath(folder)}: {getattr(error, 'strerror', None) or error}") from None
+    for name, data in files.items():
+        write_file(os.path.join(folder, name), data)
 
 
 def flush_folder(folder: str | os.PathLike[str]) -> None:

@@ -53,21 +53,30 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         return tuple([self._layer(i) for i in range(len(self.graph.nodes))])
 
     @cached_property
+    def params(self) -> int:
+        """Learned elements of the whole network, without an analysis of its memory; as `totals.params`."""
+        return sum(self.costs.params) + sum([tensor.elements for tensor in self.graph.unused])
+
+    @cached_property
+    def macs(self) -> int:
+        """Known multiply-accumulates of the whole network, without an analysis of its memory; as `totals.macs`."""
+        return sum(filter(None, self.costs.macs))
+
+    @cached_property
     def totals(self) -> Totals:
         """Sums over the whole network."""
         graph, costs, memory = self.graph, self.costs, self.memory
-        unused = sum(tensor.elements for tensor in graph.unused)
         unused_trainable = sum(tensor.elements for tensor in graph.unused if tensor.role not in graph.frozen)
-        used, trainable = sum(costs.params), sum(costs.params_trainable) + unused_trainable
+        trainable = sum(costs.params_trainable) + unused_trainable
         element = BYTES_PER_ELEMENT[graph.dtype]
         totals = Totals(
-            params=used + unused,
+            params=self.params,
             params_trainable=trainable,
-            params_used=used,
+            params_used=sum(costs.params),
             buffers=sum(costs.buffers),
-            macs=sum(filter(None, costs.macs)),
+            macs=self.macs,
             flops=sum(filter(None, costs.flops)),
-            weight_bytes=(used + unused) * element,
+            weight_bytes=self.params * element,
             buffer_bytes=sum(costs.buffers) * element,
             activation_bytes=sum(memory.activation_bytes),
             peak_activation_bytes=max(memory.live_bytes, default=0),

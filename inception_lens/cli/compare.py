@@ -10,7 +10,7 @@ from inception_lens.lens import compare
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
-    from inception_lens.renderers.diagrams.layout import Format
+    from inception_lens.renderers.diagrams.engine import DiagramFormat
 
 PICTURES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot"}
 SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
@@ -61,7 +61,7 @@ def command(
     elif chosen in PICTURES.values():
         from inception_lens.renderers.diagrams.diagram import compare_diagram
 
-        write(compare_diagram(comparison, level=level).draw(cast("Format", chosen)), output)
+        write(compare_diagram(comparison, level=level).draw(cast("DiagramFormat", chosen)), output)
     else:
         from inception_lens.renderers.compare import compare_markdown, compare_table
 

@@ -12,16 +12,14 @@ from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode
 from inception_lens.lens import load_with
 from inception_lens.readers.files import JSON_ERRORS
-from inception_lens.renderers.diagrams.diagram import diagram
-from inception_lens.renderers.diagrams.dot import DIRECTIONS, Direction, Style
+from inception_lens.renderers.diagrams.diagram import SUFFIXES, diagram
+from inception_lens.renderers.diagrams.dot import RANK_DIRECTIONS, DiagramStyle, FlowDirection
+from inception_lens.renderers.diagrams.engine import DiagramFormat
 from inception_lens.renderers.diagrams.heat import MEASURES, Heat
-from inception_lens.renderers.diagrams.layout import Format
-from inception_lens.renderers.diagrams.levels import Level
+from inception_lens.renderers.diagrams.levels import DiagramLevel
 
 MAX_BYTES = 100_000_000
 """Of a profile."""
-
-SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 
 
 @click.command("diagram")
@@ -46,9 +44,13 @@ SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".do
     help=f"Fill each box by a number, with a legend: {', '.join(MEASURES)}; or a .json of `profile`, by measured time.",
 )
 @click.option(
-    "--direction", type=click.Choice(list(DIRECTIONS)), default="top-down", show_default=True, help="Where data flow."
+    "--direction",
+    type=click.Choice(list(RANK_DIRECTIONS)),
+    default="top-down",
+    show_default=True,
+    help="From inputs to outputs.",
 )
-@click.option("--fold", is_flag=True, help="Draw equal modules behind each other once, as x 3.")
+@click.option("--fold", is_flag=True, help="Draw consecutive equal modules once, as x 3.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--title/--no-title", default=True, show_default=True, help="A line that says what is shown.")
 @options.mode_option("Training keeps the auxiliary heads.")
@@ -58,17 +60,17 @@ SUFFIXES: dict[str, Format] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".do
 def command(
     model: str,
     input_: tuple[str, ...],
-    level: Level | None,
+    level: DiagramLevel | None,
     module: str,
-    style: Style,
+    style: DiagramStyle,
     heat: str | None,
-    direction: Direction,
+    direction: FlowDirection,
     fold: bool,
     theme: Literal["light", "dark"],
     title: bool,
     mode: Mode,
     settings: tuple[str, ...],
-    format_: Format | None,
+    format_: DiagramFormat | None,
     output: str | None,
 ) -> None:
     """Draw MODEL as a figure: svg, png, pdf, or Graphviz's dot.

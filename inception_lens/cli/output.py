@@ -1,8 +1,6 @@
 """Where results go: standard output, or a file that is written whole or not at all."""
 
-import os
 import sys
-from collections.abc import Mapping
 
 from inception_lens.errors import OutputError
 from inception_lens.files import write_file
@@ -25,19 +23,3 @@ def write(result: str | bytes, target: str | None) -> None:
         sys.stdout.write(result)
         return
     write_file(target, result)
-
-
-def write_folder(files: Mapping[str, bytes], folder: str) -> None:
-    """Write files into a folder, made where it is not there; each is written whole or not at all.
-
-    Raises:
-        OutputError: one could not be written; an old file of its name is as it was.
-    """
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except FileExistsError:
-        raise OutputError(f"{folder}: it is a file, and must be a folder") from None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{folder}: {getattr(error, 'strerror', None) or error}") from None
-    for name, data in files.items():
-        write(data, os.path.join(folder, name))

@@ -5,7 +5,6 @@ import os
 import click
 
 from inception_lens.cli import options
-from inception_lens.cli.output import write_folder
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.lens import report_with
@@ -39,7 +38,7 @@ def command(
     if set_against and not against:
         raise ConfigError("--set-against changes the second network: name it with --against")
     if os.path.exists(output) and not os.path.isdir(output):  # told before the work is done
-        raise ConfigError(f"-o {output}: it is a file, and must be a folder")
+        raise ConfigError(f"-o {output}: it is a file, not a folder")
     report = report_with(
         model,
         options.parse_settings(settings),
@@ -48,6 +47,6 @@ def command(
         against,
         options.parse_settings(set_against),
     )
-    write_folder(report.files, output)
+    report.save(output)
     page = printable(os.path.join(output, "index.html"))
     click.echo(f"{page} ({size(len(report.files['index.html']))}), and {len(report.files) - 1} files beside it")

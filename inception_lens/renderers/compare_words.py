@@ -8,6 +8,7 @@ import msgspec
 
 from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference, changes_no_value
 from inception_lens.analyses.compare.records import Change, PartComparison
+from inception_lens.analyses.components import connected_components
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import format_shape
 from inception_lens.renderers.compare_values import (
@@ -277,23 +278,9 @@ def _lone_words(
 def _runs(changes: Iterable[Change], nodes: Mapping[str, Node]) -> list[list[Change]]:
     """Calls without a partner that read one another, each run in the order of execution."""
     by_name = {_name(change): change for change in changes}
-    run_of: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while run_of[name] != name:
-            run_of[name] = name = run_of[run_of[name]]
-        return name
-
-    for name in by_name:
-        run_of[name] = name
-        for read in nodes[name].inputs:
-            if read in run_of:
-                run_of[root(name)] = root(read)
-    runs: dict[str, list[Change]] = {}
-    for name, change in by_name.items():
-        runs.setdefault(root(name), []).append(change)
+    runs = connected_components(by_name, lambda name: nodes[name].inputs)
     apart = []  # a norm and an activation are no run: each is told by itself
-    for run in runs.values():
+    for run in [[by_name[name] for name in names] for names in runs]:
         light = all(nodes[_name(change)].role == "finish" for change in run)
         apart += [[change] for change in run] if light else [run]
     return apart

@@ -1,12 +1,18 @@
-"""One colour per category of operation, for every table and picture.
+"""The colours and fonts of all output: one colour and one name for each category of operation, in every picture.
 
-The hues are those of M. Okabe and K. Ito, "Color Universal Design" (2008), which readers with any common colour vision
-tell apart.
+The hues are those of M. Okabe and K. Ito, "Color Universal Design" (2008), which are distinct for every common colour
+vision; the categories beyond their eight have other hues.
 """
+
+from typing import Literal
 
 import msgspec
 
 from inception_lens.ops import Category
+
+BoxKind = Category | Literal["reduction", "module", "end"]
+"""The kind of a box in a diagram: a category of operation; a 1x1 convolution that reduces channels; a module of several
+operations; or an input or output of the diagram."""
 
 COLORS: dict[Category, str] = {
     "conv": "#0072b2",
@@ -24,7 +30,35 @@ COLORS: dict[Category, str] = {
     "weights": "#4d4d4d",
     "unknown": "#c00000",
 }
-"""Hexadecimal colours, for pictures and pages."""
+"""Hexadecimal colours of the categories, in pictures and pages."""
+
+REDUCTION = "#d0bc00"
+"""The colour of 1x1 reductions: a convolution, but the subject of every diagram of an Inception module."""
+
+KIND_NAMES: dict[BoxKind, str] = {
+    "reduction": "1x1 reduction",
+    "conv": "convolution",
+    "pool": "pooling",
+    "linear": "linear",
+    "attention": "attention",
+    "recurrent": "recurrent",
+    "embedding": "embedding",
+    "norm": "normalization",
+    "activation": "activation",
+    "arithmetic": "arithmetic",
+    "merge": "concat or add",
+    "shape": "view",
+    "dropout": "dropout",
+    "weights": "weights",
+    "unknown": "unknown",
+    "module": "module",
+}
+"""The names of box kinds in legends, in the order of a legend; inputs and outputs have no entry."""
+
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b3294", "#6b8e23", "#a6761d")
+"""Colours of lines and bars that are no category of operation, in the order of use."""
+NEUTRAL = "#7f7f7f"
+"""The colour of everything in a plot that needs no colour of its own."""
 
 TERMINAL: dict[Category, str] = {
     "conv": "bright_blue",
@@ -42,69 +76,84 @@ TERMINAL: dict[Category, str] = {
     "dropout": "bright_black",
     "unknown": "bold bright_red",
 }
-"""Colours that every terminal has, in the hues of its own scheme."""
+"""Styles of `rich` for the categories, from the 16 colours that every terminal has."""
 
 
 class Palette(msgspec.Struct, frozen=True):
-    """What a picture is drawn in, apart from the colours of its contents."""
+    """The colours of a light or a dark picture, apart from those of its boxes; hexadecimal."""
 
     background: str
     ink: str
+    """Text."""
     muted: str
-    """Of what stands behind: shapes on arrows, the second line of a title."""
+    """Secondary text: shapes on arrows, axis labels."""
     line: str
+    """Arrows, and the borders of boxes without a category."""
     panel: str
-    """The ground of a module that holds layers."""
+    """The background of a module that contains layers."""
     edge: str
     """The border of a panel."""
     tint: float
-    """How much of a category's colour fills a box; the rest is the background."""
+    """The share of a category's colour in the fill of its boxes; the rest is the background."""
     heat: tuple[str, ...]
-    """From the least to the most."""
+    """The colours of a heat map, from 0 to the maximum."""
 
 
 _HEAT = ("#fff7bc", "#fee391", "#fec44f", "#fe9929", "#ec7014", "#cc4c02", "#993404", "#662506")
-"""C. Brewer's YlOrBr (colorbrewer2.org): its lightness falls from end to end, for any colour vision and for print."""
+"""C. Brewer's YlOrBr (colorbrewer2.org): lightness decreases monotonically, for any colour vision and for print."""
 
 LIGHT = Palette("#ffffff", "#1f2328", "#59636e", "#59636e", "#f6f8fa", "#d1d9e0", 0.20, _HEAT)
 DARK = Palette("#0d1117", "#e6edf3", "#9198a1", "#8b949e", "#161b22", "#3d444d", 0.38, ("#3b2314", *_HEAT[::-1][1:]))
 
 
 def palette_of(dark: bool) -> Palette:
-    """The palette of a dark or a light ground."""
+    """The palette for a dark or a light background."""
     return DARK if dark else LIGHT
 
 
-PAPER: dict[Category, str] = {
+PAPER: dict[BoxKind, str] = {
     "conv": "#a4c2f4",
+    "reduction": "#ffe599",
     "linear": "#a4c2f4",
     "pool": "#ea9999",
     "norm": "#b6d7a8",
     "merge": "#b6d7a8",
     "activation": "#ffe599",
 }
-"""The fills of GoogLeNet's Figure 3 (arXiv 1409.4842); other categories are white there."""
+"""The fills of the boxes in GoogLeNet's Figures 2 and 3 (arXiv 1409.4842); other boxes are white there."""
 
 FONTS = "DejaVu Sans,Verdana,sans-serif"
-"""Matplotlib brings the first; the second, where a reader has only that, is hardly wider."""
+"""The first is part of matplotlib; the second, for readers without it, has almost the same widths."""
 
 
-def mix(color: str, ground: str, part: float) -> str:
-    """So much of `color`, and the rest of `ground`."""
-    pairs = zip(_channels(color), _channels(ground), strict=True)
+def kind_color(kind: BoxKind, palette: Palette) -> str:
+    """The colour of a kind of box: of its border, and of its fill where it is mixed with the background."""
+    if kind == "module" or kind == "end":
+        return palette.line
+    return REDUCTION if kind == "reduction" else COLORS[kind]
+
+
+def kind_fill(kind: BoxKind, palette: Palette) -> str:
+    """The fill of a kind of box."""
+    return mix(kind_color(kind, palette), palette.background, palette.tint)
+
+
+def mix(color: str, background: str, part: float) -> str:
+    """Mix `part` of `color`, between 0 and 1, with the rest of `background`."""
+    pairs = zip(_channels(color), _channels(background), strict=True)
     return "#" + "".join([f"{round(part * a + (1 - part) * b):02x}" for a, b in pairs])
 
 
-def heat(part: float, palette: Palette) -> str:
-    """The colour of a value that is `part` of the largest, between 0 and 1."""
+def heat_color(part: float, palette: Palette) -> str:
+    """The heat-map colour of a value that is `part` of the maximum; values outside 0 to 1 are clipped."""
     steps = palette.heat
-    place = min(max(part, 0.0), 1.0) * (len(steps) - 1)
-    low = min(int(place), len(steps) - 2)
-    return mix(steps[low + 1], steps[low], place - low)
+    position = min(max(part, 0.0), 1.0) * (len(steps) - 1)
+    low = min(int(position), len(steps) - 2)
+    return mix(steps[low + 1], steps[low], position - low)
 
 
 def ink_on(fill: str) -> str:
-    """Black or white, whichever reads better on `fill` (relative luminance as in WCAG 2.2)."""
+    """Black or white, whichever has more contrast with `fill` (relative luminance as in WCAG 2.2)."""
     red, green, blue = [
         part / 12.92 if (part := channel / 255) <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
         for channel in _channels(fill)

@@ -37,8 +37,8 @@ def test_every_option(tmp_path: Path) -> None:
     [
         (["googlenet", "-o", "a.gif"], "its suffix names no format"),
         (["googlnet", "-o", "a.svg"], "did you mean `googlenet`"),
-        (["googlenet", "--module", "inception_9z"], "is no module of `googlenet`"),
-        (["googlenet", "--module", "inception_3a", "--level", "network"], "leave out `inception_3a`"),
+        (["googlenet", "--module", "inception_9z"], "is not a module of `googlenet`"),
+        (["googlenet", "--module", "inception_3a", "--level", "network"], "leave out the module `inception_3a`"),
         (["googlenet", "--heat", "beauty"], "--heat beauty: it is no number"),
         (["googlenet", "-o", "/no/such/folder/a.svg"], "No such file or directory"),
         (["googlenet", "--input", "1"], "does not fit"),

@@ -46,7 +46,7 @@ def test_two_at_once_into_one_folder_leave_whole_files(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (["googlnet", "-o", "{}"], "did you mean `googlenet`"),
-        (["lenet", "-o", "{}/file"], "it is a file, and must be a folder"),
+        (["lenet", "-o", "{}/file"], "it is a file, not a folder"),
         (["lenet", "-o", "{}/file/below"], "Not a directory"),
         (["lenet", "-o", "{}", "--set-against", "classes=7"], "name it with --against"),
         (["lenet", "-o", "{}", "--against", "nothing"], "nothing"),

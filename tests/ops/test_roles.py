@@ -6,7 +6,7 @@ from inception_lens import ops
 from inception_lens.analyses.analysis import analyze
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import Category, Op, Role, TensorType, main_category
-from inception_lens.renderers.diagrams.levels import network
+from inception_lens.renderers.diagrams.levels import network_content
 
 BLOCKS: dict[str, tuple[tuple[int, ...], tuple[Op, ...]]] = {
     "1d": ((1, 3, 8), (ops.Conv1d(4, (3,)), ops.BatchNorm1d(), ops.ReLU(), ops.Dropout())),
@@ -31,7 +31,7 @@ def test_the_table_and_the_diagram_agree_on_the_category_of_a_module(name: str) 
     shape, operations = BLOCKS[name]
     graph = block(shape, operations)
     (module,) = analyze(graph).by_module(1)
-    (box,) = [box for box in network(graph).boxes if box.nodes]
+    (box,) = [box for box in network_content(graph).boxes if box.nodes]
     assert module.category == box.kind == operations[0].category
 
 

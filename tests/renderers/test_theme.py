@@ -6,7 +6,7 @@ from typing import get_args
 from rich.style import Style
 
 from inception_lens.ops import OPS, Category
-from inception_lens.renderers.theme import COLORS, DARK, LIGHT, TERMINAL, heat, ink_on, mix
+from inception_lens.renderers.theme import COLORS, DARK, LIGHT, TERMINAL, heat_color, ink_on, mix
 
 
 def test_every_category_has_a_colour() -> None:
@@ -37,16 +37,16 @@ def luminance(color: str) -> float:
 
 def test_heat_grows_darker_on_paper_and_brighter_in_the_dark() -> None:
     for palette, sign in ((LIGHT, -1), (DARK, 1)):
-        ramp = [sign * luminance(heat(k / 20, palette)) for k in range(21)]
+        ramp = [sign * luminance(heat_color(k / 20, palette)) for k in range(21)]
         assert ramp == sorted(ramp)
-        assert heat(-1, palette) == heat(0, palette) == palette.heat[0]
-        assert heat(2, palette) == palette.heat[-1]
+        assert heat_color(-1, palette) == heat_color(0, palette) == palette.heat[0]
+        assert heat_color(2, palette) == palette.heat[-1]
 
 
 def test_text_reads_on_any_fill() -> None:
     for palette in (LIGHT, DARK):
         for k in range(21):
-            fill = heat(k / 20, palette)
+            fill = heat_color(k / 20, palette)
             assert abs(luminance(ink_on(fill)) - luminance(fill)) > 80
 
 

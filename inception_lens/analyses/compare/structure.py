@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from inception_lens.analyses.components import connected_components
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Op, Shape
 
@@ -170,7 +171,7 @@ class ForkTree:
                 between = []
             else:
                 between.append(i)
-        if not passed and len(self._branches(between)) == 1:  # cannot be decomposed: keep the order of execution
+        if not passed and len(self._components(between)) == 1:  # cannot be decomposed: keep the order of execution
             return tuple([self._leaves[i] for i in between])
         return (*items, *self._fork(between, None, depth))
 
@@ -192,28 +193,13 @@ class ForkTree:
 
     def _fork(self, between: list[int], join: Leaf | None, depth: int) -> Iterable[Leaf | Fork]:
         """The calls between the previous item and `join`, and `join`: a fork, or a series if there is one branch."""
-        branches = [self._series(branch, depth + 1) for branch in self._branches(between)]
+        branches = [self._series(branch, depth + 1) for branch in self._components(between)]
         if len(branches) > 1:
             return (Fork(tuple(branches), join, self.kinds.fork(branches, join)),)
         return (*(branches[0] if branches else ()), *((join,) if join else ()))
 
-    def _branches(self, between: list[int]) -> list[list[int]]:
-        """The connected components of the calls, by union-find."""
-        parent = {i: i for i in between}
-
-        def root(i: int) -> int:
-            while parent[i] != i:
-                parent[i] = i = parent[parent[i]]
-            return i
-
-        for i in between:
-            for read in self._reads[i]:
-                if read in parent:
-                    parent[root(i)] = root(read)
-        sets: dict[int, list[int]] = {}
-        for i in between:
-            sets.setdefault(root(i), []).append(i)
-        return list(sets.values())
+    def _components(self, calls: list[int]) -> list[list[int]]:
+        return connected_components(calls, self._reads.__getitem__)
 
 
 def leaves(items: Iterable[Any]) -> list[Leaf]:

@@ -1,59 +1,48 @@
-"""The branches of a module: what runs side by side between what the module reads and where it meets again."""
+"""The branches of a module: the parallel paths from the tensor that it reads to the node in which they merge."""
 
 from collections.abc import Sequence
 
+from inception_lens.analyses.components import connected_components
 from inception_lens.graph import Graph
-from inception_lens.renderers.diagrams.parts import Part, producers
+from inception_lens.renderers.diagrams.grouping import NodeGroup, nodes_read
+from inception_lens.renderers.diagrams.labels import node_window
 
-ALONE = "no branch"
-"""What layers outside of any branch are called."""
+NO_BRANCH = "no branch"
+"""The name for layers outside every branch."""
 
 
-def branches(graph: Graph, parts: Sequence[Part]) -> list[dict[str, list[int]]]:
-    """For each part its nodes by branch: `1x1`, `3x3`, `5x5` and `pool` in an Inception module.
+def branches(graph: Graph, groups: Sequence[NodeGroup]) -> list[dict[str, list[int]]]:
+    """For each group its nodes by the name of their branch: `1x1`, `3x3`, `5x5` and `pool` in an Inception module.
 
-    A branch is called by the kernels in it beyond 1x1, or by what it does. Where paths meet, they end.
+    The name of a branch is the kernels in it larger than 1x1, or the category of its operation. Branches end where
+    they merge.
     """
-    reads = producers(graph)
-    return [_branches(graph, reads, part.nodes) for part in parts]
+    reads = nodes_read(graph)
+    return [_branches(graph, reads, group.nodes) for group in groups]
 
 
 def _branches(graph: Graph, reads: Sequence[tuple[int, ...]], nodes: Sequence[int]) -> dict[str, list[int]]:
-    inside = set(nodes)
-    meets = {i for i in nodes if len(set(graph.nodes[i].inputs)) > 1 and graph.nodes[i].op.category == "merge"}
-    if not meets:
-        return {ALONE: list(nodes)}
-    group: dict[int, int] = {}
-    members: dict[int, list[int]] = {}
-    for i in nodes:
-        before = {group[k] for k in reads[i] if k in inside and k not in meets and k in group}
-        home = min(before, default=i)
-        if i in meets:
-            continue
-        for other in before - {home}:  # paths that join in something else than a merge were one branch
-            for k in members.pop(other):
-                group[k] = home
-                members[home].append(k)
-        group[i] = home
-        members.setdefault(home, []).append(i)
+    merges = [i for i in nodes if len(set(graph.nodes[i].inputs)) > 1 and graph.nodes[i].op.category == "merge"]
+    if not merges:
+        return {NO_BRANCH: list(nodes)}
     found: dict[str, list[int]] = {}
-    for branch in members.values():
-        found.setdefault(_name(graph, sorted(branch)), []).extend(branch)
-    found.setdefault(ALONE, []).extend(meets)
+    for branch in connected_components([i for i in nodes if i not in merges], reads.__getitem__):
+        found.setdefault(_name(graph, branch), []).extend(branch)
+    found.setdefault(NO_BRANCH, []).extend(merges)
     return found
 
 
 def _name(graph: Graph, branch: Sequence[int]) -> str:
-    told = [graph.nodes[i] for i in branch if not graph.nodes[i].is_minor]
-    if told and told[0].op.category == "pool":
+    main = [graph.nodes[i] for i in branch if not graph.nodes[i].is_minor]
+    if main and main[0].op.category == "pool":
         return "pool"
     kernels = []
-    for node in told:
+    for node in main:
         if node.op.category == "conv":
-            window = node.op.window(graph.input_shapes(node)[0], graph.types[node.name][0].shape)
+            window = node_window(graph, node)
             kernels.append("x".join(map(str, window.kernel)) if window else "")
     larger = [kernel for kernel in kernels if set(kernel.split("x")) != {"1"}]
     if kernels:
         return " ".join(larger) or "1x1"
-    kinds = [node.op.category for node in told if node.op.category != "linear"]
-    return kinds[0] if kinds else told[0].op.category if told else ALONE
+    categories = [node.op.category for node in main if node.op.category != "linear"]
+    return categories[0] if categories else main[0].op.category if main else NO_BRANCH

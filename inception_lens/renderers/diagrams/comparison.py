@@ -1,4 +1,4 @@
-"""Two networks side by side, with what differs in colour."""
+"""A diagram of two networks side by side, with the differences coloured."""
 
 from __future__ import annotations
 
@@ -11,131 +11,127 @@ from inception_lens.analyses.compare.attributes import CONSEQUENCES
 from inception_lens.analyses.compare.records import Change, Comparison
 from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
-from inception_lens.renderers.diagrams import levels as dot_levels
-from inception_lens.renderers.diagrams.picture import Arrow, Box, Picture, Swatch
-from inception_lens.renderers.theme import COLORS, Palette, mix, palette_of
+from inception_lens.renderers.diagrams.content import Arrow, Box, DiagramContent, Swatch
+from inception_lens.renderers.diagrams.levels import layer_content, network_content
+from inception_lens.renderers.theme import Palette, mix, palette_of
 from inception_lens.renderers.units import short
 
-Status = Literal["changed", "detail", "removed", "added"]
+Status = Literal["changed", "detail", "only_a", "only_b"]
+"""How a box differs from the other network: in the operation, in details, or by being in one network only."""
 
-STATUS_COLORS: dict[Status, str] = {
-    "changed": COLORS["activation"],
-    "detail": COLORS["norm"],
-    "removed": COLORS["pool"],
-    "added": COLORS["conv"],
+STATUS_FILLS: dict[Status, tuple[str, float]] = {
+    "changed": ("#e69f00", 0.6),
+    "detail": ("#cc79a7", 0.25),
+    "only_a": ("#d55e00", 0.6),
+    "only_b": ("#0072b2", 0.6),
 }
-"""Hues of Okabe and Ito, which any colour vision tells apart."""
-STATUS_WORDS: dict[Status, str] = {
-    "changed": "differs",
-    "detail": "differs in norm, bias or dropout",
-    "removed": "here alone",
-    "added": "here alone",
+"""A hue of Okabe and Ito, and its share in the fill."""
+STATUS_NAMES: dict[Status, str] = {
+    "changed": "different",
+    "detail": "different norm, bias or dropout",
+    "only_a": "only in the first network",
+    "only_b": "only in the second network",
 }
 DETAIL_ATTRIBUTES = frozenset({"bias", "padding", "rounding", "count_include_pad"})
-MAX_TOLD = 2
-"""Differences that a box tells; more of them are counted."""
+MAX_SHOWN = 2
+"""Differences that a box lists; of more it shows the number of the rest."""
 
 
-def compared(comparison: Comparison, level: Literal["network", "layer"], dark: bool) -> Picture:
-    """Both networks, each box filled by how it differs, and with its own side of the differences as its last lines.
+def comparison_content(comparison: Comparison, level: Literal["network", "layer"], dark: bool) -> DiagramContent:
+    """Both networks, each box filled by its difference and with its own values of the attributes that differ.
 
     Raises:
-        ConfigError: one of them has more boxes than can be drawn.
+        ConfigError: a network has too many boxes to draw.
     """
     palette = palette_of(dark)
-    trunk = {change.a: change for change in comparison.changes if change.a}
-    mirrored = {change.b: change for change in comparison.changes if change.b}
-    left = _side(comparison.a.graph, trunk, "a", level, palette)
-    right = _side(comparison.b.graph, mirrored, "b", level, palette)
+    by_a = {change.a: change for change in comparison.changes if change.a}
+    by_b = {change.b: change for change in comparison.changes if change.b}
+    left = _network(comparison.a.graph, by_a, "a", level, palette)
+    right = _network(comparison.b.graph, by_b, "b", level, palette)
     offset = len(left.boxes)
-    shifted = [Arrow(arrow.tail + offset, arrow.head + offset, arrow.text) for arrow in right.arrows if arrow.seen]
-    moved = [
+    # Arrows that align boxes within one network would pull the two networks together: they are left out.
+    left_arrows = [arrow for arrow in left.arrows if arrow.visible]
+    right_arrows = [
+        Arrow(arrow.tail + offset, arrow.head + offset, arrow.text) for arrow in right.arrows if arrow.visible
+    ]
+    right_boxes = [
         msgspec.structs.replace(box, panel=box.panel + len(left.panels)) if box.panel is not None else box
         for box in right.boxes
     ]
-    boxes = (*left.boxes, *moved)
+    boxes = (*left.boxes, *right_boxes)
     fills = {box.fill for box in boxes}
-    legend = [
-        Swatch(fill, STATUS_WORDS[status])
-        for status in STATUS_COLORS
-        if (fill := _fill(status, palette)) in fills and (status != "added" or _fill("removed", palette) not in fills)
-    ]
-    a, b = comparison.a.name, comparison.b.name
-    params, macs = comparison.b.params - comparison.a.params, comparison.b.macs - comparison.a.macs
-    return Picture(
-        title=(f"{a}  and  {b}", f"{b} has {_more(params)} parameters and {_more(macs)} MACs"),
+    legend = [Swatch(fill, name) for status, name in STATUS_NAMES.items() if (fill := _fill(status, palette)) in fills]
+    a, b = comparison.a, comparison.b
+    params, macs = _change(b.params - a.params), _change(b.macs - a.macs)
+    return DiagramContent(
+        title=(f"{a.name}  and  {b.name}", f"{b.name} has {params} parameters and {macs} MACs"),
         boxes=boxes,
-        arrows=(*[arrow for arrow in left.arrows if arrow.seen], *shifted),
+        arrows=(*left_arrows, *right_arrows),
         panels=(*left.panels, *right.panels),
-        legend=(*legend, Swatch(_same(palette), "the same")),
+        legend=(*legend, Swatch(palette.panel, "the same")),
         width=max(left.width, right.width),
     )
 
 
-def _side(
+def _network(
     graph: Graph,
     changes: Mapping[str, Change],
     side: Literal["a", "b"],
     level: Literal["network", "layer"],
     palette: Palette,
-) -> Picture:
-    picture = dot_levels.network(graph) if level == "network" else dot_levels.layer(graph)
-    details = {node.name: node.role in ("finish", "layout") for node in graph.nodes}
-    alone: Status = "removed" if side == "a" else "added"
+) -> DiagramContent:
+    content = network_content(graph) if level == "network" else layer_content(graph)
+    is_detail = {node.name: node.role in ("finish", "layout") for node in graph.nodes}
+    alone: Status = "only_a" if side == "a" else "only_b"
+    ranked: tuple[Status, ...] = ("changed", alone, "detail")
     boxes: list[Box] = []
-    for box in picture.boxes:
+    for box in content.boxes:
         if not box.nodes:
-            first = [each for each in boxes if each.kind == "end"]
-            boxes.append(box if first else msgspec.structs.replace(box, text=(graph.name, *box.text)))
+            is_first = all(each.kind != "end" for each in boxes)
+            boxes.append(msgspec.structs.replace(box, text=(graph.name, *box.text)) if is_first else box)
             continue
         found = [changes[name] for name in box.nodes if name in changes]
-        statuses = {_status(change, details[name], alone) for name in box.nodes if (change := changes.get(name))}
-        ranked: tuple[Status, ...] = ("changed", alone, "detail")
+        statuses = {_status(changes[name], is_detail[name], alone) for name in box.nodes if name in changes}
         status = next((each for each in ranked if each in statuses), None)
-        fill = _fill(status, palette) if status else _same(palette)
-        told = _told(found, side) if status == "changed" else ()
-        boxes.append(msgspec.structs.replace(box, fill=fill, text=(*box.text, *told)))
-    return msgspec.structs.replace(picture, boxes=tuple(boxes))
+        fill = _fill(status, palette) if status else palette.panel
+        values = _values(found, side) if status == "changed" else ()
+        boxes.append(msgspec.structs.replace(box, fill=fill, text=(*box.text, *values)))
+    return msgspec.structs.replace(content, boxes=tuple(boxes))
 
 
-def _status(change: Change, detail: bool, alone: Status) -> Status | None:
+def _status(change: Change, is_detail: bool, alone: Status) -> Status | None:
     if change.is_consequence or change.equivalent:
         return None
-    if detail:
+    if is_detail:
         return "detail"
     if change.kind != "changed":
         return alone
-    named = {each.attribute for each in change.what} - set(CONSEQUENCES)
-    return "detail" if named <= DETAIL_ATTRIBUTES else "changed"
+    attributes = {each.attribute for each in change.what} - set(CONSEQUENCES)
+    return "detail" if attributes <= DETAIL_ATTRIBUTES else "changed"
 
 
-def _told(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ...]:
-    """The values of one side; what follows from other differences is not told."""
+def _values(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ...]:
+    """One network's values of the attributes that differ, without details and consequences of other differences."""
     lines: dict[str, None] = {}
     for change in changes:
-        if change.kind == "changed" and not change.equivalent:
-            for each in change.what:
-                value = getattr(each, side)
-                if each.attribute not in DETAIL_ATTRIBUTES and each.attribute not in CONSEQUENCES and value is not None:
-                    shown = (
-                        format_shape(value) if isinstance(value, tuple) and all(map(_is_size, value)) else str(value)
-                    )
-                    lines[f"{each.attribute.replace('_', ' ')} {shown}"] = None
-    told = list(lines)
-    return (*told[:MAX_TOLD], *([f"and {len(told) - MAX_TOLD} more"] if len(told) > MAX_TOLD else []))
+        if change.kind != "changed" or change.equivalent:
+            continue
+        for difference in change.what:
+            value = difference.a if side == "a" else difference.b
+            hidden = difference.attribute in DETAIL_ATTRIBUTES or difference.attribute in CONSEQUENCES
+            if value is not None and not hidden:
+                is_shape = isinstance(value, tuple) and all(isinstance(size, int) for size in value)
+                text = format_shape(value) if is_shape else str(value)
+                lines[f"{difference.attribute.replace('_', ' ')} {text}"] = None
+    shown = list(lines)
+    rest = [f"and {len(shown) - MAX_SHOWN} more"] if len(shown) > MAX_SHOWN else []
+    return (*shown[:MAX_SHOWN], *rest)
 
 
-def _more(number: int) -> str:
+def _change(number: int) -> str:
     return f"{short(abs(number))} {'more' if number > 0 else 'fewer'}" if number else "as many"
 
 
-def _is_size(value: object) -> bool:
-    return isinstance(value, int)
-
-
 def _fill(status: Status, palette: Palette) -> str:
-    return mix(STATUS_COLORS[status], palette.background, 0.25 if status == "detail" else 0.6)
-
-
-def _same(palette: Palette) -> str:
-    return palette.panel
+    color, part = STATUS_FILLS[status]
+    return mix(color, palette.background, part)

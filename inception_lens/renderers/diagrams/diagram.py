@@ -1,58 +1,81 @@
-"""Diagrams of a network: the front door of everything that draws with Graphviz."""
+"""Diagrams of networks, drawn with Graphviz."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from os import PathLike, fspath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.errors import ConfigError
+from inception_lens.files import write_file
 from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
-from inception_lens.renderers.diagrams import levels as dot_levels
-from inception_lens.renderers.diagrams.comparison import compared
-from inception_lens.renderers.diagrams.dot import Direction, Style, dot_text
-from inception_lens.renderers.diagrams.heat import Heat, colored, keyed
-from inception_lens.renderers.diagrams.layout import Format, drawing
-from inception_lens.renderers.diagrams.levels import Level
-from inception_lens.renderers.diagrams.picture import Picture
+from inception_lens.renderers.diagrams.comparison import comparison_content
+from inception_lens.renderers.diagrams.content import DiagramContent
+from inception_lens.renderers.diagrams.dot import DiagramStyle, FlowDirection, dot_text
+from inception_lens.renderers.diagrams.engine import DiagramFormat, drawing
+from inception_lens.renderers.diagrams.grouping import first_branching_module
+from inception_lens.renderers.diagrams.heat import Heat, custom_heat_map, heat_map, with_legend
+from inception_lens.renderers.diagrams.levels import DiagramLevel, layer_content, module_content, network_content
 from inception_lens.renderers.units import count, short
 
 if TYPE_CHECKING:
     from inception_lens.analyses.compare.records import Comparison
 
+SUFFIXES: dict[str, DiagramFormat] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
+"""The format of a file by its suffix."""
+
 
 class Diagram(msgspec.Struct, frozen=True, dict=True):
-    """A drawing: as DOT text, as a file's bytes, and in a notebook itself."""
+    """A diagram of a network: as DOT text, or drawn as SVG, PNG or PDF. Jupyter shows it as an image."""
 
-    picture: Picture
-    style: Style = "plain"
-    direction: Direction = "top-down"
+    content: DiagramContent
+    """Its boxes, arrows, panels, title and legend."""
+    style: DiagramStyle = "plain"
+    direction: FlowDirection = "top-down"
     dark: bool = False
+    """Whether its background is dark."""
     id_prefix: str = "node-"
+    """The start of the id of each box in an SVG; the position of the box follows."""
 
     @cached_property
     def dot(self) -> str:
-        """The DOT text."""
+        """The DOT text, the language of Graphviz."""
         return dot_text(
-            self.picture, style=self.style, direction=self.direction, dark=self.dark, id_prefix=self.id_prefix
+            self.content, style=self.style, direction=self.direction, dark=self.dark, id_prefix=self.id_prefix
         )
 
-    def draw(self, form: Format = "svg") -> bytes:
-        """The bytes of a file: svg, png, pdf or dot.
+    def draw(self, format: DiagramFormat = "svg") -> bytes:  # noqa: A002
+        """The content of a file in the format `svg`, `png` (200 dots per inch), `pdf` or `dot`.
 
         Raises:
-            MissingExtraError: there is no Graphviz to draw with.
+            MissingExtraError: neither pygraphviz nor a `dot` program is installed.
+            OutputError: Graphviz cannot draw the diagram.
         """
-        return drawing(self.dot, form)
+        return drawing(self.dot, format)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the diagram to a file, in the format of the path's suffix: .svg, .png, .pdf, .dot or .gv.
+
+        Raises:
+            ConfigError: the suffix is none of these.
+            MissingExtraError: neither pygraphviz nor a `dot` program is installed.
+            OutputError: Graphviz cannot draw the diagram, or the file cannot be written.
+        """
+        suffix = PurePath(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ConfigError(f"`{fspath(path)}`: the suffix of a diagram is one of {', '.join(SUFFIXES)}")
+        write_file(path, self.draw(SUFFIXES[suffix]))
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """For the id of each box in the SVG, the names of the nodes that it stands for."""
-        return {f"{self.id_prefix}{i}": box.nodes for i, box in enumerate(self.picture.boxes)}
+        """The names of the nodes that each box represents, by the id of the box in an SVG."""
+        return {f"{self.id_prefix}{i}": box.nodes for i, box in enumerate(self.content.boxes)}
 
     def _repr_svg_(self) -> str:
         return self.draw("svg").decode()
@@ -61,10 +84,10 @@ class Diagram(msgspec.Struct, frozen=True, dict=True):
 def diagram(
     network: Graph | Analysis,
     *,
-    level: Level | None = None,
+    level: DiagramLevel | None = None,
     module: str = "",
-    style: Style = "plain",
-    direction: Direction = "top-down",
+    style: DiagramStyle = "plain",
+    direction: FlowDirection = "top-down",
     heat: Heat | Mapping[str, float | None] | None = None,
     heat_title: str = "",
     fold: bool = False,
@@ -76,59 +99,71 @@ def diagram(
 
     Args:
         network: a Graph, or its Analysis.
-        level: `network` is a box per module, with the shapes on the arrows; `module` one module in its layers; `layer`
-            every layer, in panels of modules. Without it `module` where one is named, and `network` where not.
-        module: name of the module, such as `inception_3a`; without it the first that branches.
-        style: `plain`, or `paper`: the labels and colours of GoogLeNet's Figures 2 and 3 (arXiv 1409.4842).
-        direction: where data flow.
-        heat: fill boxes by `macs`, `params`, `activations` or `receptive_field`, or by numbers of your own, by the
-            names of nodes: measured seconds, say.
-        heat_title: what those are.
-        fold: draw equal modules behind each other once, as `x 3`.
-        dark: on a dark ground.
-        title: whether it says what is shown.
-        id_prefix: of the boxes' ids in an SVG; the number behind it is the box's position.
+        level: `network` draws a box for each module, with shapes on the arrows; `module` draws the layers of one
+            module; `layer` draws every layer, with a panel for each module. The default is `module` if a module is
+            named, and `network` otherwise.
+        module: name of the module to draw, such as `inception_3a`; for level `module` without a name, the first
+            module with branches.
+        style: `plain`, or `paper` for the labels and colours of GoogLeNet's Figures 2 and 3 (arXiv 1409.4842).
+        direction: from inputs to outputs: `top-down`, `left-to-right` or `bottom-up`.
+        heat: fill each box by `macs`, `params`, `activations` (bytes) or `receptive_field` (pixels), or by a mapping
+            from names of nodes to numbers, such as measured seconds; None in the mapping is unknown.
+        heat_title: what the numbers of a mapping are, for the legend.
+        fold: draw consecutive equal modules once, marked `x 3`.
+        dark: draw on a dark background.
+        title: add a title with the network's name, input shape, parameters and MACs.
+        id_prefix: the start of the id of each box in an SVG; the position of the box follows.
 
     Raises:
-        ConfigError: there is no such module, or the picture would be too large; the message offers what fits.
+        ConfigError: the network has no such module, or the diagram would have too many boxes; the message names
+            options with which it has fewer.
     """
     analysis = network if isinstance(network, Analysis) else analyze(network)
     graph = analysis.graph
     level = level or ("module" if module else "network")
     if module and level != "module":
-        raise ConfigError(
-            f"level {level} draws the whole network, and not one module: leave out `{module}` or the level"
-        )
+        raise ConfigError(f"level {level} draws the whole network: leave out the module `{module}`, or the level")
     if level == "network":
-        picture = dot_levels.network(graph, fold=fold)
+        content = network_content(graph, fold=fold)
     elif level == "layer":
-        picture = dot_levels.layer(graph, style=style, fold=fold)
+        content = layer_content(graph, style=style, fold=fold)
     else:
-        module = module or dot_levels.first_that_branches(graph)
-        picture = dot_levels.module(graph, module, style=style)
-    picture = colored(picture, analysis, heat, heat_title, dark) if heat else keyed(picture, style, dark)
+        module = module or first_branching_module(graph)
+        content = module_content(graph, module, style=style)
+    if heat is None:
+        content = with_legend(content, style, dark)
+    elif isinstance(heat, str):
+        content = heat_map(content, analysis, heat, dark)
+    else:
+        content = custom_heat_map(content, heat, heat_title, dark)
     if title:
-        picture = msgspec.structs.replace(picture, title=_title(analysis, module))
-    return Diagram(picture, style, direction, dark, id_prefix)
-
-
-def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
-    graph, totals = analysis.graph, analysis.totals
-    if module:
-        return (f"{module} of {graph.name}",)
-    name = f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
-    inputs = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
-    least = "" if totals.exact else "at least "
-    mode = ", in training" if graph.mode == "training" else ""
-    return (name, f"input {inputs}{mode}: {count(totals.params)} parameters, {least}{short(totals.macs)} MACs")
+        content = msgspec.structs.replace(content, title=_title(analysis, module))
+    return Diagram(content, style, direction, dark, id_prefix)
 
 
 def compare_diagram(
     comparison: Comparison, *, level: Literal["network", "layer"] = "network", dark: bool = False
 ) -> Diagram:
-    """Draw two networks side by side, with what differs in colour; their auxiliary heads are not drawn.
+    """Draw two networks side by side, without their auxiliary heads, with the differences coloured.
+
+    Args:
+        comparison: the two networks and their differences.
+        level: `network` draws a box for each module, `layer` a box for each layer.
+        dark: draw on a dark background.
 
     Raises:
-        ConfigError: one of them has more boxes than can be drawn.
+        ConfigError: a network has too many boxes to draw.
     """
-    return Diagram(compared(comparison, level, dark), dark=dark)
+    return Diagram(comparison_content(comparison, level, dark), dark=dark)
+
+
+def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
+    graph = analysis.graph
+    if module:
+        return (f"{module} of {graph.name}",)
+    name = f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
+    inputs = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
+    mode = ", in training" if graph.mode == "training" else ""
+    bound = "at least " if None in analysis.costs.macs else ""
+    cost = f"{count(analysis.params)} parameters, {bound}{short(analysis.macs)} MACs"
+    return (name, f"input {inputs}{mode}: {cost}")

@@ -1,100 +1,98 @@
-"""From a picture to DOT text. Every text is a quoted string in which nothing has a meaning of its own."""
+"""DOT text of a diagram. Every text from a graph is a quoted string in which no character has a special meaning."""
 
 from typing import Literal
 
-from inception_lens.renderers.diagrams.picture import Arrow, Box, Kind, Picture
+from inception_lens.renderers.diagrams.content import Arrow, Box, DiagramContent
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.theme import COLORS, FONTS, PAPER, Palette, ink_on, mix, palette_of
+from inception_lens.renderers.theme import FONTS, PAPER, Palette, ink_on, kind_color, kind_fill, palette_of
 
-Style = Literal["plain", "paper"]
-Direction = Literal["top-down", "left-to-right", "bottom-up"]
+DiagramStyle = Literal["plain", "paper"]
+"""The package's own labels and colours, or those of GoogLeNet's Figures 2 and 3."""
+FlowDirection = Literal["top-down", "left-to-right", "bottom-up"]
+"""The direction from inputs to outputs."""
 
-DIRECTIONS: dict[Direction, str] = {"top-down": "TB", "left-to-right": "LR", "bottom-up": "BT"}
+RANK_DIRECTIONS: dict[FlowDirection, str] = {"top-down": "TB", "left-to-right": "LR", "bottom-up": "BT"}
 
 MAX_LABELS = 1_500
-"""Arrows that carry their shapes; dot gives each label a rank of its own, and more would take it minutes."""
+"""Arrows up to which shapes are written on them: dot gives each label a rank, and takes minutes for more."""
 MANY_ARROWS = 300
-CROWDED = 2.5
-"""Arrows for each box, as in a dense block: many are drawn straight, and dot does not search for long."""
+DENSE = 2.5
+"""Arrows per box, as in a dense block. A diagram with more, and with many arrows, has straight arrows and a shorter
+search for few crossings."""
 MAX_FRAMED = 400
-"""Boxes that have a frame without a legend too: it keeps the title apart, but would take dot most of its time."""
-LONGEST_LINE = 64
-"""Characters of a line; the middle of a longer one is left out."""
-LONGEST_TITLE = 110
+"""Boxes up to which a diagram has a frame, which separates it from the title; for more, dot spends most time on it."""
+MAX_LINE_LENGTH = 64
+"""Characters of a line in a box; the middle of a longer one is left out."""
+MAX_TITLE_LENGTH = 110
 
 
 def dot_text(
-    picture: Picture,
+    content: DiagramContent,
     *,
-    style: Style = "plain",
-    direction: Direction = "top-down",
+    style: DiagramStyle = "plain",
+    direction: FlowDirection = "top-down",
     dark: bool = False,
     id_prefix: str = "node-",
 ) -> str:
-    """The picture as DOT; box number `i` is the node `n<i>`, with the id `<id_prefix><i>` in an SVG."""
+    """The diagram as DOT. The box at position `i` is the node `n<i>`, with the id `<id_prefix><i>` in an SVG."""
     from graphviz import Digraph
 
     palette = palette_of(dark)
     root = Digraph(
         "network",
-        graph_attr=_page(picture, palette, direction),
-        node_attr=_boxes(picture, palette, style),
-        edge_attr=_arrows(palette, style),
+        graph_attr=_graph_defaults(content, palette, direction),
+        node_attr=_node_defaults(content, palette, style),
+        edge_attr=_edge_defaults(palette, style),
     )
-    framed = picture.legend or len(picture.boxes) <= MAX_FRAMED
-    frame = Digraph("cluster_picture", graph_attr=_frame(picture, palette)) if framed else root
-    panels = [Digraph(f"cluster_{i}", graph_attr=_panel(text, palette)) for i, text in enumerate(picture.panels)]
-    for i, box in enumerate(picture.boxes):
-        home = frame if box.panel is None else panels[box.panel]
-        home.node(f"n{i}", _attributes=_box(box, f"{id_prefix}{i}", palette, style))
+    # An invisible cluster around all boxes carries the legend as its label.
+    framed = content.legend or len(content.boxes) <= MAX_FRAMED
+    frame = Digraph("cluster_picture", graph_attr=_frame(content, palette)) if framed else root
+    panels = [Digraph(f"cluster_{i}", graph_attr=_panel(text, palette)) for i, text in enumerate(content.panels)]
+    for i, box in enumerate(content.boxes):
+        container = frame if box.panel is None else panels[box.panel]
+        container.node(f"n{i}", _attributes=_box(box, f"{id_prefix}{i}", palette, style))
     for panel in panels:
         frame.subgraph(panel)
     if frame is not root:
         root.subgraph(frame)
-    told = len(picture.arrows) <= MAX_LABELS
-    for arrow in _in_order(picture):
-        root.edge(f"n{arrow.tail}", f"n{arrow.head}", _attributes=_arrow(arrow, told=told))
+    labeled = len(content.arrows) <= MAX_LABELS
+    for arrow in _ordered_arrows(content):
+        root.edge(f"n{arrow.tail}", f"n{arrow.head}", _attributes=_arrow(arrow, labeled=labeled))
     text: str = root.source
     return text
 
 
-def quoted(*lines: str, longest: int = LONGEST_LINE) -> str:
-    """Lines as the value of a DOT label; what graphviz would take for markup or an escape loses its meaning."""
+def quoted(*lines: str, max_length: int = MAX_LINE_LENGTH) -> str:
+    """Lines as the value of a DOT label, in which markup and escape sequences of Graphviz are plain text."""
     from graphviz import escape, nohtml
 
-    # Graphviz 14 crashes, now and then, on a label with an empty line.
-    shortened = [_shortened(printable(line), longest).replace("&", "&amp;") or " " for line in lines]
-    text: str = nohtml("\\n".join([str(escape(line)) for line in shortened]))
+    # Graphviz 14 sometimes crashes on a label with an empty line.
+    shown = [shortened(printable(line), max_length).replace("&", "&amp;") or " " for line in lines]
+    text: str = nohtml("\\n".join([str(escape(line)) for line in shown]))
     return text
 
 
-def color_of(kind: Kind, palette: Palette) -> str:
-    """The colour of a box's border in the plain style."""
-    if kind == "module" or kind == "end":
-        return palette.line
-    return COLORS["activation" if kind == "reduction" else kind]
-
-
-def _shortened(line: str, longest: int) -> str:
-    if len(line) <= longest:
+def shortened(line: str, max_length: int = MAX_LINE_LENGTH) -> str:
+    """The line, without its middle if it is longer than `max_length`."""
+    if len(line) <= max_length:
         return line
-    half = longest // 2
+    half = max_length // 2
     return f"{line[: half - 2]} ... {line[3 - half :]}"
 
 
-def _in_order(picture: Picture) -> list[Arrow]:
-    """The arrows; those that are not seen amid the others of their tail, for dot keeps to this order where it can."""
-    arrows = [arrow for arrow in picture.arrows if arrow.seen]
-    for hidden in picture.arrows:
-        if not hidden.seen:
-            beside = [k for k, arrow in enumerate(arrows) if arrow.tail == hidden.tail]
-            arrows.insert(beside[len(beside) // 2], hidden)
+def _ordered_arrows(content: DiagramContent) -> list[Arrow]:
+    """All arrows, invisible ones between the others of their tail: dot keeps the order of a box's arrows if it can."""
+    arrows = [arrow for arrow in content.arrows if arrow.visible]
+    for hidden in content.arrows:
+        if not hidden.visible:
+            same_tail = [k for k, arrow in enumerate(arrows) if arrow.tail == hidden.tail]
+            arrows.insert(same_tail[len(same_tail) // 2], hidden)
     return arrows
 
 
-def _page(picture: Picture, palette: Palette, direction: Direction) -> dict[str, str]:
-    page = {
-        "rankdir": DIRECTIONS[direction],
+def _graph_defaults(content: DiagramContent, palette: Palette, direction: FlowDirection) -> dict[str, str]:
+    attributes = {
+        "rankdir": RANK_DIRECTIONS[direction],
         "bgcolor": palette.background,
         "fontname": FONTS,
         "fontsize": "11",
@@ -104,14 +102,14 @@ def _page(picture: Picture, palette: Palette, direction: Direction) -> dict[str,
         "ranksep": "0.28",
         "labelloc": "t",
     }
-    if picture.title:
-        page["label"] = quoted(*picture.title, longest=LONGEST_TITLE)
-    if len(picture.arrows) > min(MAX_LABELS, max(MANY_ARROWS, CROWDED * len(picture.boxes))):
-        page |= {"nslimit": "4", "nslimit1": "4", "mclimit": "0.1", "splines": "line"}
-    return page
+    if content.title:
+        attributes["label"] = quoted(*content.title, max_length=MAX_TITLE_LENGTH)
+    if len(content.arrows) > min(MAX_LABELS, max(MANY_ARROWS, DENSE * len(content.boxes))):
+        attributes |= {"nslimit": "4", "nslimit1": "4", "mclimit": "0.1", "splines": "line"}
+    return attributes
 
 
-def _boxes(picture: Picture, palette: Palette, style: Style) -> dict[str, str]:
+def _node_defaults(content: DiagramContent, palette: Palette, style: DiagramStyle) -> dict[str, str]:
     return {
         "shape": "box",
         "style": "filled" if style == "paper" else "filled,rounded",
@@ -123,11 +121,11 @@ def _boxes(picture: Picture, palette: Palette, style: Style) -> dict[str, str]:
         "penwidth": "1",
         "margin": "0.13,0.06",
         "height": "0.3",
-        "width": f"{picture.width:g}",
+        "width": f"{content.width:g}",
     }
 
 
-def _arrows(palette: Palette, style: Style) -> dict[str, str]:
+def _edge_defaults(palette: Palette, style: DiagramStyle) -> dict[str, str]:
     return {
         "fontname": FONTS,
         "fontsize": "8",
@@ -138,24 +136,21 @@ def _arrows(palette: Palette, style: Style) -> dict[str, str]:
     }
 
 
-def _arrow(arrow: Arrow, *, told: bool) -> dict[str, str]:
-    if not arrow.seen:
+def _arrow(arrow: Arrow, *, labeled: bool) -> dict[str, str]:
+    if not arrow.visible:
         return {"style": "invis", "weight": str(arrow.weight)}
-    return {"label": quoted(*[f" {line} " for line in arrow.text])} if told and arrow.text else {}
+    return {"label": quoted(*[f" {line} " for line in arrow.text])} if labeled and arrow.text else {}
 
 
-def _box(box: Box, identity: str, palette: Palette, style: Style) -> dict[str, str]:
+def _box(box: Box, identity: str, palette: Palette, style: DiagramStyle) -> dict[str, str]:
     attributes = {"id": identity, "label": quoted(*box.text)}
     if box.fill:
         return {**attributes, "fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
     if style == "paper":
-        kind = "activation" if box.kind == "reduction" else box.kind
-        fill = next((color for name, color in PAPER.items() if name == kind), "#ffffff")
-        return {**attributes, "fillcolor": fill, "fontcolor": "#000000", "color": "#000000"}
+        return {**attributes, "fillcolor": PAPER.get(box.kind, "#ffffff"), "fontcolor": "#000000", "color": "#000000"}
     if box.kind == "end":
         return {**attributes, "fillcolor": palette.panel, "color": palette.edge}
-    color = color_of(box.kind, palette)
-    return {**attributes, "fillcolor": mix(color, palette.background, palette.tint), "color": color}
+    return {**attributes, "fillcolor": kind_fill(box.kind, palette), "color": kind_color(box.kind, palette)}
 
 
 def _panel(text: str, palette: Palette) -> dict[str, str]:
@@ -174,16 +169,16 @@ def _panel(text: str, palette: Palette) -> dict[str, str]:
     }
 
 
-def _frame(picture: Picture, palette: Palette) -> dict[str, str]:
-    """An invisible frame around everything, whose label is the legend: the one label in markup, all of it ours."""
+def _frame(content: DiagramContent, palette: Palette) -> dict[str, str]:
+    """An invisible frame whose label is the legend: the only label in markup, without text from a graph."""
     frame = {"peripheries": "0", "margin": "8", "label": ""}
-    if not picture.legend:
+    if not content.legend:
         return frame
-    cells = [f'<td align="right">{picture.legend_title} </td>'] if picture.legend_title else []
-    for swatch in picture.legend:
+    cells = [f'<td align="right">{content.legend_title} </td>'] if content.legend_title else []
+    for swatch in content.legend:
         cells.append(f'<td bgcolor="{swatch.color}" width="14" height="12" fixedsize="true"></td>')
         if swatch.text:
             cells.append(f'<td align="left">{swatch.text} </td>')
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{"".join(cells)}</tr></table>'
-    look = {"labelloc": "b", "fontname": FONTS, "fontsize": "9", "fontcolor": palette.muted}
-    return {**frame, **look, "label": f"<{table}>"}
+    position = {"labelloc": "b", "fontname": FONTS, "fontsize": "9", "fontcolor": palette.muted}
+    return {**frame, **position, "label": f"<{table}>"}

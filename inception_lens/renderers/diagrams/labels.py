@@ -1,14 +1,14 @@
-"""What stands in a box: in plain words, or as in the paper's figures."""
+"""The text in a box: in plain words, or as in the figures of the GoogLeNet paper."""
 
 from collections import Counter
 from collections.abc import Iterable
 
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Category, Shape, format_shape
-from inception_lens.renderers.diagrams.parts import Part
+from inception_lens.ops import Category, Shape, Window, format_shape
+from inception_lens.renderers.diagrams.grouping import NodeGroup
 
 MAX_NAMED = 3
-"""Operations of a module that its box names one by one; of more it counts them."""
+"""Operations of a module that its box lists one by one; of more it shows the number of each category."""
 
 PAPER_NAMES = {
     "MaxPool2d": "MaxPool",
@@ -20,7 +20,7 @@ PAPER_NAMES = {
     "Softmax": "SoftmaxActivation",
     "Conv2d": "Conv",
 }
-"""What GoogLeNet's Figure 3 calls the operations."""
+"""The names of operations in GoogLeNet's Figure 3, by op kind."""
 
 COUNTED: tuple[Category, ...] = (
     "conv",
@@ -32,11 +32,19 @@ COUNTED: tuple[Category, ...] = (
     "arithmetic",
     "unknown",
 )
+"""Categories that a module's box counts, in this order."""
 
 
 def shape_text(shape: Shape) -> str:
-    """The shape of one sample."""
+    """The shape of one sample: the first axis, the batch, is left out."""
     return format_shape(shape[1:]) or format_shape(shape) or "scalar"
+
+
+def node_window(graph: Graph, node: Node) -> Window | None:
+    """The window of a convolution or pool; None for every other operation."""
+    if node.op.category not in ("conv", "pool") or not node.inputs:
+        return None
+    return node.op.window(graph.input_shapes(node)[0], graph.types[node.name][0].shape)
 
 
 def operation(graph: Graph, node: Node) -> str:
@@ -50,46 +58,36 @@ def operation(graph: Graph, node: Node) -> str:
     return label
 
 
-def module(graph: Graph, part: Part) -> str:
-    """What a module does: its operations by name where they are few, or how many of each kind."""
-    nodes = [graph.nodes[i] for i in part.once]
-    told = [node for node in nodes if not node.is_minor and node.inputs] or nodes
-    if len(told) <= MAX_NAMED:
-        return " | ".join([operation(graph, node) for node in told])
-    counts = Counter(node.op.category for node in told)
-    kinds: Iterable[Category] = [kind for kind in COUNTED if counts[kind]] or list(counts)
-    return ", ".join([f"{counts[kind]} {kind}" for kind in kinds])
+def module(graph: Graph, group: NodeGroup) -> str:
+    """The operations of a module: each one if they are few, or the number of each category."""
+    nodes = [graph.nodes[i] for i in group.first_nodes]
+    main = [node for node in nodes if not node.is_minor and node.inputs] or nodes
+    if len(main) <= MAX_NAMED:
+        return " | ".join([operation(graph, node) for node in main])
+    counts = Counter(node.op.category for node in main)
+    categories: Iterable[Category] = [category for category in COUNTED if counts[category]] or list(counts)
+    return ", ".join([f"{counts[category]} {category}" for category in categories])
 
 
 def paper_layer(graph: Graph, node: Node) -> str:
     """As in GoogLeNet's Figure 3 (arXiv 1409.4842): `Conv 7x7+2(S)`, with S for same padding and V for valid."""
-    window = _window(graph, node)
+    window = node_window(graph, node)
     name = PAPER_NAMES.get(node.op.kind, node.op.label)
     if window is None or node.op.kind not in PAPER_NAMES:
         return name
-    kernel, stride, same = window
-    step = stride[0] if len(set(stride)) == 1 else format_shape(stride)
-    return f"{name} {format_shape(kernel)}+{step}({'S' if same else 'V'})"
+    before, after = graph.input_shapes(node)[0], graph.types[node.name][0].shape
+    sizes = zip(before[2:], window.stride, after[2:], strict=False)
+    same = all(output == -(-size // stride) for size, stride, output in sizes)
+    stride = window.stride[0] if len(set(window.stride)) == 1 else format_shape(window.stride)
+    return f"{name} {format_shape(window.kernel)}+{stride}({'S' if same else 'V'})"
 
 
 def paper_module_layer(graph: Graph, node: Node) -> str:
     """As in GoogLeNet's Figure 2 (arXiv 1409.4842): `3x3 convolutions`, `3x3 max pooling`, `Filter concatenation`."""
-    window = _window(graph, node)
     if node.op.kind == "Concat":
         return "Filter concatenation"
-    kind = {"MaxPool2d": "max pooling", "AvgPool2d": "average pooling"}.get(node.op.kind)
+    window = node_window(graph, node)
+    name = {"MaxPool2d": "max pooling", "AvgPool2d": "average pooling"}.get(node.op.kind)
     if node.op.category == "conv":
-        kind = "convolutions"
-    return f"{format_shape(window[0])} {kind}" if window and kind else paper_layer(graph, node)
-
-
-def _window(graph: Graph, node: Node) -> tuple[Shape, Shape, bool] | None:
-    """Kernel, stride and whether the map keeps its size but for the stride, of a convolution or a pool."""
-    if node.op.category not in ("conv", "pool") or not node.inputs:
-        return None
-    before, after = graph.input_shapes(node)[0], graph.types[node.name][0].shape
-    window = node.op.window(before, after)
-    if window is None:
-        return None
-    same = all(n == -(-size // step) for size, step, n in zip(before[2:], window.stride, after[2:], strict=False))
-    return window.kernel, window.stride, same
+        name = "convolutions"
+    return f"{format_shape(window.kernel)} {name}" if window and name else paper_layer(graph, node)

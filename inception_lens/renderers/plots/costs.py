@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from inception_lens.analyses.records import Layer
 from inception_lens.ops import Category
-from inception_lens.renderers.diagrams.branches import ALONE, branches
-from inception_lens.renderers.diagrams.parts import Part, modules
+from inception_lens.renderers.diagrams.branches import NO_BRANCH, branches
+from inception_lens.renderers.diagrams.grouping import NodeGroup, modules
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import figure, heading, name_ticks
 from inception_lens.renderers.theme import COLORS, palette_of
@@ -47,9 +47,9 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
 
     parts = modules(analysis.graph)
     split = branches(analysis.graph, parts)
-    names = list(dict.fromkeys([name for found in split for name in found if name != ALONE]))
+    names = list(dict.fromkeys([name for found in split for name in found if name != NO_BRANCH]))
     kept = names if len(names) <= MAX_BRANCHES else names[: MAX_BRANCHES - 1]
-    rows = [*kept, *(["other"] if len(names) > len(kept) else []), ALONE]
+    rows = [*kept, *(["other"] if len(names) > len(kept) else []), NO_BRANCH]
     where = [{name: name if name in rows else "other" for name in found} for found in split]
     with figure(10, 5.6, dark=dark) as drawn:
         above, below = drawn.subplots(2, 1, sharex=True)
@@ -66,7 +66,7 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
                 ]
                 heights = [sum([value(analysis.layers[i]) or 0 for i in inside]) for inside in nodes]
                 if any(heights):
-                    color = COLORS["shape"] if row == ALONE else COLORS[BRANCH_COLORS[k]]
+                    color = COLORS["shape"] if row == NO_BRANCH else COLORS[BRANCH_COLORS[k]]
                     axes.bar(range(len(parts)), heights, bottom=base, color=color, label=row, width=0.8)
                 base = [a + b for a, b in zip(base, heights, strict=True)]
             axes.yaxis.set_major_formatter(EngFormatter())
@@ -179,7 +179,7 @@ FIGURES: dict[CostKind, Callable[..., Figure]] = {
 }
 
 
-def _name_modules(axes: Axes, parts: Sequence[Part]) -> None:
+def _name_modules(axes: Axes, parts: Sequence[NodeGroup]) -> None:
     every = -(-len(parts) // MAX_NAMES)
     named = range(0, len(parts), every)
     name_ticks(axes, list(named), [parts[k].name for k in named])

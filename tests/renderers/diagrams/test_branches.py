@@ -1,6 +1,6 @@
 import inception_lens as il
-from inception_lens.renderers.diagrams.branches import ALONE, branches
-from inception_lens.renderers.diagrams.parts import modules
+from inception_lens.renderers.diagrams.branches import NO_BRANCH, branches
+from inception_lens.renderers.diagrams.grouping import modules
 from tests.renderers.models import resnet
 
 
@@ -17,9 +17,9 @@ def test_the_branches_of_an_inception_module() -> None:
         "3x3": ["3x3_reduce", "3x3_reduce/relu", "3x3", "3x3/relu"],
         "5x5": ["5x5_reduce", "5x5_reduce/relu", "5x5", "5x5/relu"],
         "pool": ["pool", "pool_proj", "pool_proj/relu"],
-        ALONE: ["output"],
+        NO_BRANCH: ["output"],
     }
-    assert list(found["conv2"]) == [ALONE]
+    assert list(found["conv2"]) == [NO_BRANCH]
 
 
 def test_every_node_is_in_one_branch() -> None:
@@ -34,4 +34,4 @@ def test_branches_are_called_by_their_kernels() -> None:
     graph = il.load("inception_v3")
     parts = modules(graph)
     names = {part.name: set(found) for part, found in zip(parts, branches(graph, parts), strict=True)}
-    assert names["Mixed_6b"] == {"1x1", "1x7 7x1", "7x1 1x7 7x1 1x7", "pool", ALONE}
+    assert names["Mixed_6b"] == {"1x1", "1x7 7x1", "7x1 1x7 7x1 1x7", "pool", NO_BRANCH}

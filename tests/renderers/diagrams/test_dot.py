@@ -75,7 +75,7 @@ def test_an_entity_in_a_name_is_shown_as_it_is_written() -> None:
 def test_no_line_is_empty_for_graphviz_would_crash() -> None:
     assert quoted("", "a") == " \\na"
     assert quoted("") == " "
-    texts = [text for box in diagram(named("//")).picture.boxes for text in box.text]
+    texts = [text for box in diagram(named("//")).content.boxes for text in box.text]
     assert "" not in texts
 
 

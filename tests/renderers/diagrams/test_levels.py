@@ -6,23 +6,23 @@ import inception_lens as il
 from inception_lens.analyses.analysis import analyze
 from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import ConfigError
+from inception_lens.renderers.diagrams.content import Box
 from inception_lens.renderers.diagrams.diagram import Diagram, diagram
-from inception_lens.renderers.diagrams.picture import Box
-from inception_lens.renderers.theme import DARK, LIGHT, heat
+from inception_lens.renderers.theme import DARK, LIGHT, heat_color
 from tests.renderers.models import flat, resnet, unet, vit
 
 
 def lines(drawn: Diagram) -> list[tuple[str, ...]]:
-    return [box.text for box in drawn.picture.boxes]
+    return [box.text for box in drawn.content.boxes]
 
 
 def arrows(drawn: Diagram) -> set[tuple[str, str, tuple[str, ...]]]:
-    boxes = drawn.picture.boxes
-    return {(boxes[a.tail].text[0], boxes[a.head].text[0], a.text) for a in drawn.picture.arrows if a.seen}
+    boxes = drawn.content.boxes
+    return {(boxes[a.tail].text[0], boxes[a.head].text[0], a.text) for a in drawn.content.arrows if a.visible}
 
 
 def box(drawn: Diagram, first: str) -> Box:
-    (found,) = [box for box in drawn.picture.boxes if box.text[0] == first]
+    (found,) = [box for box in drawn.content.boxes if box.text[0] == first]
     return found
 
 
@@ -30,9 +30,9 @@ def test_a_network_has_the_shape_on_each_arrow() -> None:
     drawn = il.diagram("googlenet")
     assert ("pool2", "inception_3a", ("192x28x28",)) in arrows(drawn)
     assert ("inception_5b", "pool5", ("1024x7x7",)) in arrows(drawn)
-    assert all(arrow.text for arrow in drawn.picture.arrows)
+    assert all(arrow.text for arrow in drawn.content.arrows)
     assert lines(drawn)[1] == ("conv1", "conv 7x7/2, 64")
-    assert "6,998,552 parameters, 1.583 G MACs" in drawn.picture.title[1]
+    assert "6,998,552 parameters, 1.583 G MACs" in drawn.content.title[1]
 
 
 def test_training_draws_the_auxiliary_heads() -> None:
@@ -56,7 +56,7 @@ def test_figure_3_of_the_paper() -> None:
     assert texts.count("FC") == 5
     assert il.diagram("googlenet", level="layer", style="paper").dot.count("SoftmaxActivation") == 1
     assert '"Conv 7x7+2(S)"' in drawn.dot
-    assert drawn.picture.panels == (
+    assert drawn.content.panels == (
         *(f"inception_{x}" for x in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")), "aux1", "aux2",
     )  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_figure_3_of_the_paper() -> None:
 def test_every_layer_is_there_once() -> None:
     graph = il.load("inception_v4", mode="training")
     drawn = diagram(graph, level="layer")
-    assert sorted(name for box in drawn.picture.boxes for name in box.nodes) == sorted(n.name for n in graph.nodes)
+    assert sorted(name for box in drawn.content.boxes for name in box.nodes) == sorted(n.name for n in graph.nodes)
 
 
 def test_figure_2_of_the_paper() -> None:
@@ -73,7 +73,7 @@ def test_figure_2_of_the_paper() -> None:
         ["Previous layer", *4 * ["1x1 convolutions"], "3x3 convolutions", "5x5 convolutions", "3x3 max pooling",
          "Filter concatenation"]
     )  # fmt: skip
-    assert [box.kind for box in reduced.picture.boxes].count("reduction") == 3
+    assert [box.kind for box in reduced.content.boxes].count("reduction") == 3
     naive = il.diagram("googlenet@naive", module="inception_3a", style="paper")
     assert sorted(text[0] for text in lines(naive)) == sorted(
         ["Previous layer", "1x1 convolutions", "3x3 convolutions", "5x5 convolutions", "3x3 max pooling",
@@ -90,14 +90,14 @@ def test_a_module_in_plain_words() -> None:
 
 
 def test_level_module_without_a_name_is_the_first_that_branches() -> None:
-    assert il.diagram("googlenet", level="module").picture.title == ("inception_3a of googlenet",)
-    assert il.diagram("vgg16", level="module").picture.boxes
+    assert il.diagram("googlenet", level="module").content.title == ("inception_3a of googlenet",)
+    assert il.diagram("vgg16", level="module").content.boxes
 
 
 def test_a_module_that_is_not_there() -> None:
-    with pytest.raises(ConfigError, match=r"`inception_3c` is no module of `googlenet` .*inception_3"):
+    with pytest.raises(ConfigError, match=r"`inception_3c` is not a module of `googlenet` .*inception_3"):
         il.diagram("googlenet", module="inception_3c")
-    with pytest.raises(ConfigError, match="leave out `inception_3a` or the level"):
+    with pytest.raises(ConfigError, match="leave out the module `inception_3a`, or the level"):
         il.diagram("googlenet", module="inception_3a", level="layer")
 
 
@@ -106,12 +106,12 @@ def test_equal_blocks_fold() -> None:
     assert ("res3_2 to res3_36  x 35", "3 conv") in lines(drawn)
     assert ("res3_1", "res3_2 to res3_36  x 35", ("1024x14x14",)) in arrows(drawn)
     assert ("res3_2 to res3_36  x 35", "res4_1", ("1024x14x14",)) in arrows(drawn)
-    assert len(il.diagram("googlenet", fold=True).picture.boxes) == len(il.diagram("googlenet").picture.boxes)
+    assert len(il.diagram("googlenet", fold=True).content.boxes) == len(il.diagram("googlenet").content.boxes)
 
 
 def test_folded_layers_are_drawn_once_and_joined_to_what_follows() -> None:
     drawn = diagram(vit(), level="layer", fold=True)
-    assert drawn.picture.panels == ("encoder/layers/encoder_layer_0  x 4",)
+    assert drawn.content.panels == ("encoder/layers/encoder_layer_0  x 4",)
     assert ("add_1", "encoder/ln", ()) in arrows(drawn)
     assert ("conv_proj", "ln_1", ()) in arrows(drawn)
     assert len(box(drawn, "mlp/0").nodes) == 2 * 4
@@ -129,18 +129,18 @@ def test_what_is_too_large_says_so_and_offers_what_fits() -> None:
 def test_a_thousand_modules_are_drawn() -> None:
     drawn = diagram(chain(1_000))
     assert drawn.draw("svg").count(b'class="node"') == 1_002
-    assert len(diagram(chain(1_000), fold=True).picture.boxes) == 3
+    assert len(diagram(chain(1_000), fold=True).content.boxes) == 3
 
 
 def test_heat_fills_by_the_sum_of_a_box() -> None:
     analysis = il.analyze("googlenet")
     drawn = diagram(analysis, heat="macs")
     assert box(drawn, "conv2").text[-1] == "359.7 M"
-    assert box(drawn, "conv2").fill == heat(1.0, LIGHT)
-    assert box(drawn, "pool2").fill == heat(0.0, LIGHT)
-    assert drawn.picture.legend_title == "MACs: 0"
-    assert [swatch.text for swatch in drawn.picture.legend][-1] == "359.7 M"
-    assert box(diagram(analysis, heat="macs", dark=True), "conv2").fill == heat(1.0, DARK)
+    assert box(drawn, "conv2").fill == heat_color(1.0, LIGHT)
+    assert box(drawn, "pool2").fill == heat_color(0.0, LIGHT)
+    assert drawn.content.legend_title == "MACs: 0"
+    assert [swatch.text for swatch in drawn.content.legend][-1] == "359.7 M"
+    assert box(diagram(analysis, heat="macs", dark=True), "conv2").fill == heat_color(1.0, DARK)
     folded = il.diagram("resnet152", fold=True, heat="params")
     assert box(folded, "res3_2 to res3_36  x 35").text[-1] == "39.10 M"
 
@@ -156,19 +156,19 @@ def test_heat_by_numbers_of_ones_own() -> None:
     assert box(drawn, "conv1").text[-1] == "0.5"
     assert box(drawn, "inception_3a").text[-1] == "0.25"
     assert box(drawn, "pool1").text[-1] == box(drawn, "conv2").text[-1] == "unknown"
-    assert drawn.picture.legend[-1].text == "unknown"
+    assert drawn.content.legend[-1].text == "unknown"
 
 
 def test_panels_hold_only_what_stands_in_a_row() -> None:
-    assert diagram(unet()).picture.panels == ("unet/up",)
-    assert diagram(resnet()).picture.panels == ("backbone/body", "backbone/body/layer1", "backbone/body/layer2")
+    assert diagram(unet()).content.panels == ("unet/up",)
+    assert diagram(resnet()).content.panels == ("backbone/body", "backbone/body/layer1", "backbone/body/layer2")
 
 
 def test_an_unknown_operation_is_drawn() -> None:
     from tests.renderers.diagrams.test_dot import named
 
     drawn = diagram(named("op"), heat="macs", level="layer")
-    assert "at least" in drawn.picture.title[1]
+    assert "at least" in drawn.content.title[1]
     assert "unknown" in [text[-1] for text in lines(drawn)]
 
 

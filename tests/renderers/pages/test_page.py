@@ -125,7 +125,7 @@ def test_a_click_on_a_box_finds_its_row_and_the_reverse(browser: "Browser", page
         assert frame is not None
         assert stage is not None
         assert stage["y"] <= frame["y"] <= stage["y"] + stage["height"] - frame["height"]
-        page.locator('#rows tr:has(th[title="inception_5b"]) .twist').click()
+        page.locator('#rows tr:has(th[title="inception_5b"]) .expander').click()
         page.locator('#rows tr:has(th[title="inception_5b/3x3"])').click()
         assert page.locator(".box.selected > text").first.text_content() == "3x3"  # its module was opened for it
         page.keyboard.press("Escape")
@@ -136,14 +136,14 @@ def test_search_marks_boxes_and_leads_to_the_layer(browser: "Browser", pages: di
     with opened(browser, pages["googlenet"]) as page:
         page.keyboard.press("/")
         page.keyboard.type("5x5_REDUCE conv")
-        assert page.locator("#found .hit").count() == 9
-        assert page.locator(".box.hit-by-search").count() == 9
+        assert page.locator("#found .option").count() == 9
+        assert page.locator(".box.match").count() == 9
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         assert chosen(page) == ["inception_3b/5x5_reduce"]
         assert page.locator(".box.selected > text").first.text_content() == "5x5_reduce"
         page.fill("#query", "nothing of the kind")
-        assert page.locator("#found").inner_text() == "no layer is called that"
+        assert page.locator("#found").inner_text() == "no layer matches"
 
 
 def test_the_table_sorts_filters_deepens_and_takes_columns(browser: "Browser", pages: dict[str, Path]) -> None:
@@ -220,11 +220,11 @@ def test_the_charts_tell_and_select(browser: "Browser", pages: dict[str, Path]) 
         label = page.locator("#memory svg").get_attribute("aria-label") or ""
         assert size(analysis.totals.peak_activation_bytes) in label
         assert analysis.peak_layer.name in label
-        assert "inception_4b" in (page.locator("#field svg").get_attribute("aria-label") or "")
-        page.locator("#field svg").click(position={"x": 300, "y": 100})
+        assert "inception_4b" in (page.locator("#receptive-field svg").get_attribute("aria-label") or "")
+        page.locator("#receptive-field svg").click(position={"x": 300, "y": 100})
         assert len(chosen(page)) == 1
-        assert chosen(page)[0] in (page.locator("#field .told").text_content() or "")
-        assert chosen(page)[0] in (page.locator("#memory .told").last.text_content() or "")
+        assert chosen(page)[0] in (page.locator("#receptive-field .chart-label").text_content() or "")
+        assert chosen(page)[0] in (page.locator("#memory .chart-label").last.text_content() or "")
 
 
 def test_savings_and_comparison_are_told(browser: "Browser", pages: dict[str, Path]) -> None:
@@ -299,7 +299,7 @@ def test_of_a_large_network_what_is_drawn_is_bounded(browser: "Browser", pages: 
         assert "5,000 layers in 250 runs" in page.locator("#drawn").inner_text()
         page.click("#open-all")
         assert 1000 < page.locator(".box:not(.end)").count() <= 1500
-        assert "the rest open one by one" in page.locator("#drawn").inner_text()
+        assert "open the others singly" in page.locator("#drawn").inner_text()
         page.select_option("#depth", "all")
         assert page.locator("#rows tbody tr").count() < 200
         page.fill("#query", "Conv_2222")

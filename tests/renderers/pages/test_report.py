@@ -13,8 +13,8 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import Concat, Linear, TensorType
 from inception_lens.renderers.pages.data import embedded, report_data
-from inception_lens.renderers.pages.pictures import MAX_INSIDE, MAX_TOP, Placed, report_picture
-from inception_lens.renderers.pages.report import ABOUT_FILES, SCRIPTS, Report
+from inception_lens.renderers.pages.diagram import MAX_INSIDE, MAX_MODULES, PageDiagram, page_diagram
+from inception_lens.renderers.pages.report import FILES, SCRIPTS, Report
 from inception_lens.renderers.pages.summary import asset
 from tests.renderers.models import flat, resnet, unet, vit
 
@@ -24,7 +24,7 @@ def report() -> Report:
     return il.report("googlenet", against="googlenet@naive")
 
 
-def boxes(picture: Placed) -> list[int]:
+def boxes(picture: PageDiagram) -> list[int]:
     """The calls that closed boxes stand for, with all boxes open that can be."""
     found: list[int] = []
     for box in picture.boxes:
@@ -49,7 +49,7 @@ def test_it_lets_in_its_own_script_and_style_and_nothing_else(report: Report) ->
     assert policy["img-src"] == "data:"
     assert not re.search(r"""\s(on\w+|style)=["']""", html)
     assert {text[:5] for text in re.findall(r'(?:src|srcset)="([^"]*)"', html)} == {"data:"}
-    assert set(re.findall(r'href="([^"#][^"]*)"', html)) <= {*ABOUT_FILES, "data:,"}
+    assert set(re.findall(r'href="([^"#][^"]*)"', html)) <= {*FILES, "data:,"}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -80,7 +80,7 @@ def test_the_same_network_makes_the_same_page() -> None:
 
 def test_every_number_is_the_exact_one_of_the_analysis() -> None:
     analysis = analyze(il.load("googlenet"))
-    data = json.loads(embedded(report_data(analysis, report_picture(analysis.graph))))
+    data = json.loads(embedded(report_data(analysis, page_diagram(analysis.graph))))
     keys = [column["key"] for column in data["columns"]]
     leaves = {tuple(row["nodes"]): row for row in data["rows"]}
     for i, layer in enumerate(analysis.layers):
@@ -93,22 +93,22 @@ def test_every_number_is_the_exact_one_of_the_analysis() -> None:
 
 @pytest.mark.parametrize("graph", [resnet(), unet(), vit(), flat(5), il.load("googlenet", mode="training")], ids=str)
 def test_every_call_is_in_one_box(graph: Graph) -> None:
-    assert sorted(boxes(report_picture(graph))) == list(range(len(graph.nodes)))
+    assert sorted(boxes(page_diagram(graph))) == list(range(len(graph.nodes)))
 
 
 def test_boxes_lie_inside_of_their_picture() -> None:
-    picture = report_picture(il.load("googlenet", mode="training"))
+    picture = page_diagram(il.load("googlenet", mode="training"))
     for each in (picture, *[box.inside for box in picture.boxes if box.inside]):
         for box in each.boxes:
-            assert 0 <= box.x - box.w / 2 < box.x + box.w / 2 <= each.width
-            assert 0 <= box.y - box.h / 2 < box.y + box.h / 2 <= each.height
+            assert 0 <= box.x - box.width / 2 < box.x + box.width / 2 <= each.width
+            assert 0 <= box.y - box.height / 2 < box.y + box.height / 2 <= each.height
         assert len(each.arrows) >= len(each.boxes) - 1
 
 
 def test_many_layers_stand_in_runs_that_never_read_a_later_one() -> None:
-    graph = flat(MAX_TOP + 1)
-    picture = report_picture(graph)
-    assert "1,202 layers in 241 runs" in picture.about
+    graph = flat(MAX_MODULES + 1)
+    picture = page_diagram(graph)
+    assert "1,202 layers in 241 runs" in picture.note
     assert sorted(boxes(picture)) == list(range(1202))
     assert all(picture.boxes[arrow.tail].y < picture.boxes[arrow.head].y for arrow in picture.arrows)
 
@@ -117,22 +117,22 @@ def test_what_is_too_large_inside_does_not_open() -> None:
     net, x = Writer([Input("x", TensorType((1, 4)))]), "x"
     for name, wide in (("first", 3), ("second", MAX_INSIDE), ("third", MAX_INSIDE)):
         x = net.add(f"{name}/cat", Concat(), *[net.add(f"{name}/fc{i}", Linear(2), x) for i in range(wide)])
-    modules = [box for box in report_picture(net.graph([Output(x)])).boxes if box.nodes]
+    modules = [box for box in page_diagram(net.graph([Output(x)])).boxes if box.nodes]
     assert [box.text[0] for box in modules] == ["first", "second", "third"]
     assert [box.inside is not None for box in modules] == [True, False, False]
 
 
 def test_the_files_are_those_that_the_page_lists(report: Report) -> None:
     assert list(report.files)[-1] == "index.html"
-    assert {*report.files} == {*ABOUT_FILES, "index.html"}
+    assert {*report.files} == {*FILES, "index.html"}
     assert report.files["network.png"].startswith(b"\x89PNG")
     assert json.loads(report.files["analysis.json"])["totals"]["macs"] == 1_582_671_872
-    for name in ABOUT_FILES:
+    for name in FILES:
         assert f'href="{name}"' in report.html
 
 
 def test_a_network_without_reductions_says_so() -> None:
-    assert "nothing that such reductions save" in il.report("lenet").html
+    assert "reductions save nothing" in il.report("lenet").html
 
 
 def test_a_network_that_sees_no_image_has_a_page() -> None:

@@ -9,7 +9,7 @@ import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.machines import machine
 from inception_lens.analyses.roofline import roofline
-from inception_lens.renderers.diagrams.parts import modules
+from inception_lens.renderers.diagrams.grouping import modules
 from inception_lens.renderers.plots.costs import (
     FIGURES,
     cumulative_figure,

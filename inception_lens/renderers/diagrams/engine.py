@@ -1,7 +1,7 @@
-"""From DOT text to a drawing, by the Graphviz that pygraphviz brings, or by a `dot` that the system has.
+"""Drawings and layouts of DOT text, by the Graphviz library in pygraphviz or by the system's `dot` program.
 
-The fonts are those that matplotlib brings, so that a picture is the same wherever it is drawn, even where the system
-has no fonts at all; what they lack comes from the system's.
+Fonts are those of matplotlib, so that a diagram is the same on every machine, even on one without any fonts; characters
+that they lack come from the system's fonts.
 """
 
 import contextlib
@@ -20,17 +20,18 @@ from xml.sax.saxutils import escape
 from inception_lens.errors import MissingExtraError, OutputError
 from inception_lens.renderers.theme import FONTS
 
-Format = Literal["svg", "png", "pdf", "dot"]
+DiagramFormat = Literal["svg", "png", "pdf", "dot"]
 
 DPI = 200
-"""Of a PNG."""
-LARGEST_PNG = 30_000
-"""Pixels of a side; cairo draws no bitmap of more than 32,767."""
-LARGEST_PDF = 14_400
-"""Points of a side, which is what PDF 1.7 allows (annex C)."""
+"""Dots per inch of a PNG."""
+MAX_PNG_SIDE = 30_000
+"""Pixels; cairo draws no bitmap with a side of more than 32,767."""
+MAX_PDF_SIDE = 14_400
+"""Points; the limit of PDF 1.7 (annex C)."""
 MAX_PIXELS = 120_000_000
+"""Pixels of a PNG."""
 
-_FONTS = """<?xml version="1.0"?>
+_FONT_CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <dir>{}</dir>
@@ -39,72 +40,77 @@ _FONTS = """<?xml version="1.0"?>
 """
 
 
-def drawing(dot: str, form: Format) -> bytes:
-    """Draw DOT text. An SVG is the same on every run.
+def drawing(dot: str, form: DiagramFormat) -> bytes:
+    """Draw DOT text; the bytes of an SVG are the same on every run.
 
-    A PNG has 200 dots per inch, or fewer where its sides would pass 30,000 pixels; a PDF is no larger than PDF allows.
+    A PNG has 200 dots per inch, or fewer if a side would be longer than 30,000 pixels; a PDF is scaled to the size that
+    the format allows.
 
     Raises:
-        MissingExtraError: there is neither pygraphviz nor a `dot` program.
-        OutputError: Graphviz could not draw it.
+        MissingExtraError: neither pygraphviz nor a `dot` program is installed.
+        OutputError: Graphviz cannot draw it.
     """
     if form == "dot":
         return dot.encode()
-    draw = _by_library if find_spec("pygraphviz") else _by_program
     if form == "svg":
-        return _clean(draw(dot, "svg"))
+        return _cleaned(_render(dot, "svg"))
     if form == "pdf":
-        return draw(_with(dot, f'size="{LARGEST_PDF // 72},{LARGEST_PDF // 72}"'), "pdf:cairo")
-    width, height = _size(draw(dot, "svg"))
-    dpi = min(DPI, 72 * LARGEST_PNG / max(width, height), 72 * math.sqrt(MAX_PIXELS / (width * height)))
-    return draw(_with(dot, f"dpi={dpi:.2f}"), "png:cairo")
+        return _render(_with(dot, f'size="{MAX_PDF_SIDE // 72},{MAX_PDF_SIDE // 72}"'), "pdf:cairo")
+    width, height = _size(_render(dot, "svg"))
+    dpi = min(DPI, 72 * MAX_PNG_SIDE / max(width, height), 72 * math.sqrt(MAX_PIXELS / (width * height)))
+    return _render(_with(dot, f"dpi={dpi:.2f}"), "png:cairo")
 
 
-def places(dot: str) -> str:
-    """Where Graphviz puts everything, in its format `plain`: inches, from the lower left.
+def plain_layout(dot: str) -> str:
+    """The positions of all boxes and arrows, in Graphviz's format `plain`: inches, from the lower left.
 
     Raises:
-        MissingExtraError: there is neither pygraphviz nor a `dot` program.
+        MissingExtraError: neither pygraphviz nor a `dot` program is installed.
+        OutputError: Graphviz cannot lay it out.
     """
-    return (_by_library if find_spec("pygraphviz") else _by_program)(dot, "plain").decode()
+    return _render(dot, "plain").decode()
+
+
+def _render(dot: str, form: str) -> bytes:
+    return _by_library(dot, form) if find_spec("pygraphviz") else _by_program(dot, form)
 
 
 def _by_library(dot: str, form: str) -> bytes:
-    """Draw with pygraphviz's copy of Graphviz; its `AGraph.draw` would do, but warns of every graph of 1,000 nodes."""
+    """Draw with pygraphviz's copy of Graphviz, by its low-level API: `AGraph.draw` warns of graphs of 1,000 nodes."""
     from pygraphviz import AGraph, graphviz
 
     _load_fonts()
     graph, context = AGraph(string=dot), graphviz.gvContextWithBuiltins()
     try:
         if graphviz.gvLayout(context, graph.handle, b"dot"):
-            raise OutputError("Graphviz found no layout")
+            raise OutputError("Graphviz cannot lay out the diagram")
         error, data = graphviz.gvRenderData(context, graph.handle, form.encode())
         graphviz.gvFreeLayout(context, graph.handle)
     finally:
         graphviz.gvFreeContext(context)
         graph.close()
     if error or not data:
-        raise OutputError(f"Graphviz could not draw a {form.partition(':')[0]}")
+        raise OutputError(f"Graphviz cannot draw the diagram as {form.partition(':')[0]}")
     return bytes(data)
 
 
 def _by_program(dot: str, form: str) -> bytes:
     program = shutil.which("dot")
     if program is None:
-        raise MissingExtraError("a drawing needs `pygraphviz`, which is not installed: pip install pygraphviz")
+        raise MissingExtraError("drawing a diagram needs `pygraphviz`, which is not installed: pip install pygraphviz")
     with _fonts() as environment:
         done = subprocess.run(  # noqa: S603
             [program, f"-T{form}"], input=dot.encode(), capture_output=True, env={**os.environ, **environment}
         )
     if done.returncode or not done.stdout:
-        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
-        raise OutputError(f"`{program}` could not draw it: {reason[-1]}")
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise OutputError(f"`{program}` cannot draw the diagram: {reason[-1]}")
     return done.stdout
 
 
 @lru_cache(1)
 def _load_fonts() -> None:
-    """Draw a word, so that Graphviz loads its fonts once and for all, in silence: fontconfig tells of any oddity."""
+    """Draw one word, so that Graphviz loads its fonts for the whole process, without fontconfig's warnings."""
     from pygraphviz import AGraph
 
     with _fonts() as environment, _silent():
@@ -122,7 +128,7 @@ def _load_fonts() -> None:
 
 @contextlib.contextmanager
 def _fonts() -> Iterator[dict[str, str]]:
-    """The environment in which fontconfig finds matplotlib's fonts; empty where there is no matplotlib."""
+    """Environment variables with which fontconfig finds matplotlib's fonts; none without matplotlib."""
     found = find_spec("matplotlib")
     if found is None or not found.submodule_search_locations:
         yield {}
@@ -131,26 +137,26 @@ def _fonts() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as temporary:
         path = os.path.join(temporary, "fonts.conf")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(_FONTS.format(escape(folder)))
+            file.write(_FONT_CONFIGURATION.format(escape(folder)))
         yield {"FONTCONFIG_FILE": path}
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Nothing reaches standard error, not from C either."""
+    """Discard standard error, also of C code."""
     try:
-        kept = os.dup(2)
-    except OSError:  # it is closed
+        saved = os.dup(2)
+    except OSError:  # standard error is closed
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
 
 
 def _with(dot: str, attribute: str) -> str:
@@ -161,10 +167,10 @@ def _size(svg: bytes) -> tuple[float, float]:
     """Width and height in points."""
     found = re.search(rb'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
     if not found:
-        raise OutputError("Graphviz drew no SVG")
+        raise OutputError("Graphviz returned no SVG")
     return float(found[1]), float(found[2])
 
 
-def _clean(svg: bytes) -> bytes:
-    """Without what Graphviz tells of itself, and without titles: they are DOT's names, which a browser would show."""
+def _cleaned(svg: bytes) -> bytes:
+    """Without comments about Graphviz, and without titles: these are DOT names, and browsers show them as tooltips."""
     return re.sub(rb"<!DOCTYPE.*?>\n|<!-- .*? -->\n|<title>[^<]*</title>\n", b"", svg, flags=re.DOTALL)

@@ -5,11 +5,11 @@ import pytest
 import inception_lens as il
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import LSTM, Add, Conv2d, Linear, ReLU, TensorType
-from inception_lens.renderers.diagrams.parts import Part, layers, modules
+from inception_lens.renderers.diagrams.grouping import NodeGroup, layers, modules
 from tests.renderers.models import flat, resnet, unet, vit
 
 
-def names(parts: tuple[Part, ...]) -> list[str]:
+def names(parts: tuple[NodeGroup, ...]) -> list[str]:
     return [part.name for part in parts]
 
 
@@ -35,7 +35,7 @@ def test_what_branches_stays_one_module_and_rows_of_modules_are_opened() -> None
         "backbone/body/conv1", "backbone/body/maxpool",
         *(f"backbone/body/layer{k}/{i}" for k, i in ((1, 0), (1, 1), (2, 0), (2, 1), (2, 2))), "avgpool", "fc",
     ]  # fmt: skip
-    assert [part.above for part in parts][1:4] == ["backbone/body", "backbone/body/layer1", "backbone/body/layer1"]
+    assert [part.parent for part in parts][1:4] == ["backbone/body", "backbone/body/layer1", "backbone/body/layer1"]
 
 
 def test_the_norm_behind_the_last_of_many_equal_modules_is_none_of_them() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 import inception_lens as il
 from inception_lens.errors import MissingExtraError, OutputError
-from inception_lens.renderers.diagrams import layout
+from inception_lens.renderers.diagrams import engine
 from inception_lens.renderers.diagrams.diagram import diagram
-from inception_lens.renderers.diagrams.layout import drawing
+from inception_lens.renderers.diagrams.engine import drawing
 from tests.renderers.models import flat
 
 CAIROS_LIMIT = 32_767
@@ -52,14 +52,14 @@ def test_dot_is_the_text() -> None:
 
 
 def test_nothing_is_said_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    layout._load_fonts.cache_clear()
+    engine._load_fonts.cache_clear()
     diagram(flat(1_100)).draw("svg")
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FONTCONFIG_FILE", "mine")
-    layout._load_fonts.cache_clear()
+    engine._load_fonts.cache_clear()
     drawing(DOT, "svg")
     import os
 
@@ -68,13 +68,15 @@ def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="the system has no dot")
 @pytest.mark.parametrize(("form", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_a_dot_of_the_system_serves_too(monkeypatch: pytest.MonkeyPatch, form: layout.Format, start: bytes) -> None:
-    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+def test_a_dot_of_the_system_serves_too(
+    monkeypatch: pytest.MonkeyPatch, form: engine.DiagramFormat, start: bytes
+) -> None:
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
     assert drawing(il.diagram("lenet").dot, form).startswith(start)
 
 
 def test_without_either_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(MissingExtraError, match="pip install pygraphviz"):
         drawing(DOT, "svg")
@@ -82,6 +84,6 @@ def test_without_either_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="the system has no dot")
 def test_what_the_system_cannot_draw_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
     with pytest.raises(OutputError, match="could not draw it"):
         drawing("digraph {", "svg")

@@ -1,0 +1,171 @@
+"""The sections of the report page as plain text: the headline numbers, the savings and the comparison."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.compare.records import Comparison
+from inception_lens.analyses.savings.figures import CostChange
+from inception_lens.analyses.savings.network import Saving
+from inception_lens.renderers.compare import alignment
+from inception_lens.renderers.compare_words import Fact
+from inception_lens.renderers.compare_words import facts as differences
+from inception_lens.renderers.escape import printable
+from inception_lens.renderers.pages.data import input_size
+from inception_lens.renderers.units import count, percent, short, size
+
+
+class Card(NamedTuple):
+    """One headline number."""
+
+    title: str
+    value: str
+    exact: str
+    """The value without rounding."""
+    description: str
+
+
+class SavingRow(NamedTuple):
+    """A module, or the whole network, with a saving and without it."""
+
+    name: str
+    cells: tuple[str, ...]
+    """Without, with and ratio: of parameters, then of MACs."""
+    with_share: float
+    """MACs with the saving, in percent of the most expensive module without it."""
+    without_share: float
+
+
+class SavingSection(NamedTuple):
+    """One kind of saving."""
+
+    title: str
+    source: str
+    sites: int
+    summary: str
+    """The saved MACs in one sentence."""
+    rows: tuple[SavingRow, ...]
+    """The modules that it changes."""
+    total: SavingRow
+
+
+class DifferenceRow(NamedTuple):
+    """A difference between two networks, and what it changes."""
+
+    words: str
+    where: str
+    params: str
+    macs: str
+
+
+class ComparedSide(NamedTuple):
+    """One of two compared networks."""
+
+    name: str
+    params: str
+    macs: str
+
+
+class ComparisonSection(NamedTuple):
+    """Two networks and their differences."""
+
+    sides: tuple[ComparedSide, ...]
+    params: str
+    """Parameters of the second network minus those of the first."""
+    macs: str
+    rows: tuple[DifferenceRow, ...]
+    alike: tuple[DifferenceRow, ...]
+    """Differences that do not change the result on this input."""
+    shifts: tuple[str, ...]
+    """Differences in the alignment of receptive fields."""
+    pictures: tuple[str, ...]
+    """Diagrams of both networks for a light and a dark background, as data URLs; empty if they are too large."""
+
+
+def headline(analysis: Analysis) -> list[Card]:
+    """The most important numbers of a network."""
+    totals = analysis.totals
+    bound = "" if totals.exact else "at least "
+    cards = [
+        Card("parameters", short(totals.params), count(totals.params), f"{size(totals.weight_bytes)} of weights"),
+        Card("MACs", f"{bound}{short(totals.macs)}", f"{bound}{count(totals.macs)}", "multiply-adds without bias"),
+        Card("FLOPs", f"{bound}{short(totals.flops)}", f"{bound}{count(totals.flops)}", "2 per MAC, plus the rest"),
+    ]
+    if analysis.layers:
+        peak = totals.peak_activation_bytes
+        where = f"live during {printable(analysis.peak_layer.name)}"
+        cards.append(Card("peak activations", size(peak), f"{count(peak)} bytes", where))
+    widest = max(analysis.layers, key=lambda layer: layer.receptive_field or 0, default=None)
+    if widest and widest.receptive_field:
+        image = f"of an input of {input_size(analysis):,} px"
+        where = f"the largest, of {printable(widest.name)}"
+        cards.append(Card("receptive field", f"{widest.receptive_field:,} px", image, where))
+    return cards
+
+
+def saving_section(saving: Saving) -> SavingSection:
+    """One kind of saving, with a row for each module that it changes."""
+    largest = max([module.change.without.macs for module in saving.modules], default=0) or 1
+    changed = [each for each in saving.modules if each.change.saved("macs") or each.change.saved("params")]
+    saved, without = saving.total.saved("macs"), saving.total.without.macs
+    more = f"{short(-saved)} MACs more than without them"
+    fewer = f"{short(saved)} fewer MACs: {percent(saved, without)} of the MACs without them"
+    return SavingSection(
+        title=saving.kind.title,
+        source=saving.kind.source,
+        sites=len(saving.sites),
+        summary=more if saved < 0 else fewer,
+        rows=tuple([_saving_row(each.name, each.change, largest) for each in changed]),
+        total=_saving_row("whole network", saving.total, largest),
+    )
+
+
+def _saving_row(name: str, change: CostChange, largest: int) -> SavingRow:
+    using, without = change.using, change.without
+    ratios = [f"{ratio:.2f}x" if (ratio := change.ratio(key)) else "-" for key in ("params", "macs")]
+    return SavingRow(
+        name=printable(name),
+        cells=(
+            *(count(without.params), count(using.params), ratios[0]),
+            *(short(without.macs), short(using.macs), ratios[1]),
+        ),
+        with_share=round(100 * using.macs / largest, 2),
+        without_share=round(100 * without.macs / largest, 2),
+    )
+
+
+def comparison_section(comparison: Comparison, pictures: Iterable[bytes]) -> ComparisonSection:
+    """The differences between two networks."""
+    a, b = comparison.a, comparison.b
+    found = differences(comparison.trunk, a.graph, b.graph)
+    sides = [
+        ComparedSide(printable(side.name), count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}")
+        for side in (a, b)
+    ]
+    return ComparisonSection(
+        sides=tuple(sides),
+        params=f"{b.params - a.params:+,}",
+        macs=f"{b.macs - a.macs:+,}",
+        rows=_difference_rows([fact for fact in found if not fact.alike]),
+        alike=_difference_rows([fact for fact in found if fact.alike]),
+        shifts=tuple(alignment(comparison.shifts)),
+        # In an <img> an SVG can neither run scripts nor load anything, whatever it contains.
+        pictures=tuple([f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for svg in pictures]),
+    )
+
+
+def _difference_rows(facts: Sequence[Fact]) -> tuple[DifferenceRow, ...]:
+    return tuple(
+        [
+            DifferenceRow(
+                printable(fact.words),
+                fact.where,
+                f"{fact.params:+,}" if fact.params else "-",
+                f"{fact.macs:+,}" if fact.macs else "-",
+            )
+            for fact in facts
+        ]
+    )
