@@ -5,7 +5,7 @@ import msgspec
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Linear
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import BatchNorm, Convolution, Structure
+from inception_lens.rewrites.structure import BatchNorm, Convolution, GraphStructure
 
 Weighted = Convolution | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d | Linear
 
@@ -21,7 +21,7 @@ def with_folded_batch_norms(graph: Graph) -> Graph:
 
 def folded_batch_norms(graph: Graph) -> Plan:
     """The sites of `with_folded_batch_norms`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped = [], []
     for norm in graph.nodes:
         if not isinstance(norm.op, BatchNorm):

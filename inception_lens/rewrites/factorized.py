@@ -10,7 +10,7 @@ from inception_lens.graph import Graph, Node
 from inception_lens.ops import LocalResponseNorm, Padding, Shape, format_shape
 from inception_lens.ops.window import explicit_padding
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import Convolution, Structure, dense, fresh
+from inception_lens.rewrites.structure import Convolution, GraphStructure, dense, unused_name
 
 Kernels = tuple[Shape, Shape]
 """Sizes of the first and second kernel."""
@@ -69,7 +69,7 @@ def _threes(kernel: Shape) -> Shape:
 
 def _split(graph: Graph, kernels_for: Callable[[Shape], Kernels | None]) -> Plan:
     """A site for each 2-d convolution for which `kernels_for` returns two kernels."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped = [], []
     for node in graph.nodes:
         op = node.op
@@ -87,7 +87,7 @@ def _split(graph: Graph, kernels_for: Callable[[Shape], Kernels | None]) -> Plan
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...] | str:
+def _pair(structure: GraphStructure, node: Node, kernels: Kernels) -> tuple[Node, ...] | str:
     """Two convolutions in place of one, with its norm and activation between them; or the reason why not."""
     if node.name in structure.shared:
         return "it shares weights with another call"
@@ -100,7 +100,7 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
     replace = msgspec.structs.replace
     middle = round(sqrt(structure.shape(node.inputs[0])[1] * op.out_channels))
     first = Node(
-        fresh(structure, f"{node.name}/{format_shape(kernels[0])}_1"),
+        unused_name(structure, f"{node.name}/{format_shape(kernels[0])}_1"),
         replace(op, out_channels=middle, kernel_size=kernels[0], stride=steps[0], padding=first_pads),
         node.inputs,
     )
@@ -108,10 +108,10 @@ def _pair(structure: Structure, node: Node, kernels: Kernels) -> tuple[Node, ...
     for follower in structure.followers(node):
         if isinstance(follower.op, LocalResponseNorm):
             continue  # it follows a few layers of a stem, not every layer
-        name = fresh(structure, f"{first.name}/{follower.name.rpartition('/')[2]}")
+        name = unused_name(structure, f"{first.name}/{follower.name.rpartition('/')[2]}")
         between.append(Node(name, follower.op, (between[-1].name,)))
     second = Node(
-        fresh(structure, f"{node.name}/{format_shape(kernels[1])}_2"),
+        unused_name(structure, f"{node.name}/{format_shape(kernels[1])}_2"),
         replace(op, kernel_size=kernels[1], stride=steps[1], padding=second_pads),
         (between[-1].name,),
     )
@@ -141,10 +141,10 @@ def _divided(padding: Padding, kernels: Kernels) -> tuple[Padding, Padding]:
 
 def _merged(graph: Graph, together: Callable[[Shape, Shape], bool]) -> Plan:
     """A site for each pair of consecutive dense 2-d convolutions whose kernels satisfy `together`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped, taken = [], [], set()
     for node in graph.nodes:
-        op, second = node.op, structure.behind(node)
+        op, second = node.op, structure.next_layer(node)
         if node.name in taken or second is None or not isinstance(op, Convolution) or op.dimensions != 2:
             continue
         if not (isinstance(second.op, type(op)) and dense(op) and dense(second.op) and max(op.stride) == 1):
@@ -166,7 +166,7 @@ def _merged(graph: Graph, together: Callable[[Shape, Shape], bool]) -> Plan:
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _whole(structure: Structure, node: Node, second: Node) -> Node | str:
+def _whole(structure: GraphStructure, node: Node, second: Node) -> Node | str:
     """One convolution with the second's name in place of two; or the reason why not."""
     if not structure.shared.isdisjoint((node.name, second.name)):
         return "it shares weights with another call"
@@ -192,7 +192,7 @@ def _whole(structure: Structure, node: Node, second: Node) -> Node | str:
     return msgspec.structs.replace(second, op=whole, inputs=node.inputs)
 
 
-def _explicit(structure: Structure, node: Node) -> tuple[tuple[int, int], ...]:
+def _explicit(structure: GraphStructure, node: Node) -> tuple[tuple[int, int], ...]:
     op = node.op
     assert isinstance(op, Convolution)
     map_size = structure.shape(node.inputs[0])[2:]

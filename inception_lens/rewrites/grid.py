@@ -6,7 +6,7 @@ from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Op, format_shape
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import Convolution, Structure, follows, fresh, is_join
+from inception_lens.rewrites.structure import Convolution, GraphStructure, follows, is_join, unused_name
 
 
 def with_strided_branches(graph: Graph) -> Graph:
@@ -29,10 +29,10 @@ def without_strided_branches(graph: Graph) -> Graph:
 
 def pooled_modules(graph: Graph) -> Plan:
     """The sites of `with_strided_branches`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped = [], []
     for join in graph.nodes:
-        pool = structure.behind(join) if is_join(join) else None
+        pool = structure.next_layer(join) if is_join(join) else None
         if pool is None or pool.op.category != "pool" or max(_stride(pool.op)) < 2:
             continue
         if max(structure.shape(pool.name)[2:]) == 1:  # global pooling of a head
@@ -55,7 +55,7 @@ def pooled_modules(graph: Graph) -> Plan:
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
+def _strided(structure: GraphStructure, name: str, pool: Node) -> Node | str:
     """The window that gets the stride of `pool` in the branch that ends in `name`; or the reason why not."""
     node = _window(structure, name)
     if node is None:
@@ -82,7 +82,7 @@ def _strided(structure: Structure, name: str, pool: Node) -> Node | str:
 
 def strided_modules(graph: Graph) -> Plan:
     """The sites of `without_strided_branches`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped = [], []
     for join in graph.nodes:
         ends = [_window(structure, name) for name in join.inputs] if is_join(join) else []
@@ -100,7 +100,7 @@ def strided_modules(graph: Graph) -> Plan:
             skipped.append(SkippedSite(join.name, reasons[0]))
             continue
         pool = pools[0]
-        name = fresh(structure, f"{join.name}/{pool.name.rpartition('/')[2]}")
+        name = unused_name(structure, f"{join.name}/{pool.name.rpartition('/')[2]}")
         inputs = tuple([pool.inputs[0] if each == pool.name else each for each in join.inputs])
         behind = (msgspec.structs.replace(join, inputs=inputs), Node(name, pool.op, (join.name,)))
         convolutions = [each for each in moved if isinstance(each, Node)]
@@ -116,7 +116,7 @@ def strided_modules(graph: Graph) -> Plan:
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:
+def _unstrided(structure: GraphStructure, node: Node, pool: Node) -> Node | str:
     """The convolution with a stride of 1, for a map of the size that `pool` reads; or the reason why not."""
     op = node.op
     assert isinstance(op, Convolution)
@@ -135,7 +135,7 @@ def _unstrided(structure: Structure, node: Node, pool: Node) -> Node | str:
     return msgspec.structs.replace(node, op=whole)
 
 
-def _window(structure: Structure, name: str) -> Node | None:
+def _window(structure: GraphStructure, name: str) -> Node | None:
     """The last convolution or pool of a branch that ends in `name`, before its norm and activation."""
     node = structure.nodes.get(name)
     while node is not None and structure.only_reader(node) is not None:
@@ -152,7 +152,7 @@ def _stride(op: Op) -> tuple[int, ...]:
     return stride
 
 
-def _branches(structure: Structure, join: Node) -> tuple[str, ...]:
+def _branches(structure: GraphStructure, join: Node) -> tuple[str, ...]:
     """The nodes from the fork of a module to its concatenation, which is included."""
     fork, found, waiting = structure.dominators[join.name], {join.name}, [join]
     while waiting:

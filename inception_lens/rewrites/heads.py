@@ -16,7 +16,7 @@ from inception_lens.ops import (
     format_shape,
 )
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import Convolution, Structure, follows, fresh, pointwise
+from inception_lens.rewrites.structure import Convolution, GraphStructure, follows, pointwise, unused_name
 
 GLOBAL = {1: AdaptiveAvgPool1d, 2: AdaptiveAvgPool2d, 3: AdaptiveAvgPool3d}
 """Global average pooling, by the number of spatial dimensions."""
@@ -29,7 +29,7 @@ def without_auxiliary_heads(graph: Graph) -> Graph:
 
 def auxiliary_heads(graph: Graph) -> Plan:
     """The heads that `without_auxiliary_heads` drops, one site each."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     kept = _needed(structure, graph.outputs[0].node)
     sites = []
     for output in graph.outputs[1:]:
@@ -42,7 +42,7 @@ def auxiliary_heads(graph: Graph) -> Plan:
     return Plan(tuple(sites), outputs=graph.outputs[:1])
 
 
-def _needed(structure: Structure, output: str) -> set[str]:
+def _needed(structure: GraphStructure, output: str) -> set[str]:
     """The nodes and inputs that `output` is computed from."""
     needed = {structure.producer(output)}
     for node in reversed(structure.graph.nodes):
@@ -71,7 +71,7 @@ def without_global_pooling(graph: Graph) -> Graph:
 
 def linear_heads(graph: Graph) -> Plan:
     """The sites of `with_global_pooling`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites = []
     for node in graph.nodes:
         shape = structure.shape(node.inputs[0]) if node.inputs else ()
@@ -86,7 +86,7 @@ def linear_heads(graph: Graph) -> Plan:
         dimensions = len(shape) - 2
         mean = GLOBAL[dimensions]((1,) * dimensions)
         source = pool.inputs[0] if pool is not None and fixed else node.inputs[0]
-        means = Node(fresh(structure, f"{node.name}/mean"), mean, (source,))
+        means = Node(unused_name(structure, f"{node.name}/mean"), mean, (source,))
         removed = tuple([(each.name, ()) for each in hidden])
         what = f"linear layers of {format_shape(shape[1:])} as mean, linear"
         names = [*([pool.name] if pool is not None and fixed else []), node.name, *[each.name for each in hidden]]
@@ -103,7 +103,7 @@ def linear_heads(graph: Graph) -> Plan:
     return Plan(tuple(sites))
 
 
-def _linear_layers(structure: Structure, node: Node) -> tuple[list[Node], list[Node]]:
+def _linear_layers(structure: GraphStructure, node: Node) -> tuple[list[Node], list[Node]]:
     """The linear layers after a flattened map, and the nodes between the map and the last of them."""
     linears: list[Node] = []
     passed: list[Node] = []
@@ -121,7 +121,7 @@ def _linear_layers(structure: Structure, node: Node) -> tuple[list[Node], list[N
 
 def pooled_heads(graph: Graph) -> Plan:
     """The sites of `without_global_pooling`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites: list[Site] = []
     skipped: list[SkippedSite] = []
     for pool in graph.nodes:
@@ -138,14 +138,14 @@ def pooled_heads(graph: Graph) -> Plan:
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _whole_map(structure: Structure, pool: Node, head: list[Node]) -> Site:
+def _whole_map(structure: GraphStructure, pool: Node, head: list[Node]) -> Site:
     """The site of a head after global pooling: its first layer with weights reads the whole map."""
     shape = structure.shape(pool.inputs[0])
     first = next((node for node in head if isinstance(node.op, Linear | Convolution)), None)
     what = f"a mean for {format_shape(shape[1:])} to "
     if first is None:
-        flat = Node(fresh(structure, f"{pool.name}/flatten"), Flatten(), pool.inputs)
-        linear = Node(fresh(structure, f"{pool.name}/linear"), Linear(shape[1]), (flat.name,))
+        flat = Node(unused_name(structure, f"{pool.name}/flatten"), Flatten(), pool.inputs)
+        linear = Node(unused_name(structure, f"{pool.name}/linear"), Linear(shape[1]), (flat.name,))
         replaced = ((pool.name, (flat, linear)),)
         return Site(pool.name, f"{what}{shape[1]}", (pool.name,), replaced, ((pool.name, linear.name),))
     if isinstance(first.op, Linear):

@@ -9,7 +9,7 @@ from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import format_shape
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import Convolution, Structure, depthwise, follows, pointwise
+from inception_lens.rewrites.structure import Convolution, GraphStructure, depthwise, follows, pointwise
 
 
 def without_reductions(graph: Graph) -> Graph:
@@ -35,12 +35,12 @@ def naive(graph: Graph) -> Graph:
 
 def reductions(graph: Graph) -> Plan:
     """The sites of `without_reductions`."""
-    return _reductions(Structure(graph))
+    return _reductions(GraphStructure(graph))
 
 
 def naive_modules(graph: Graph) -> Plan:
     """The sites of `naive`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     found = _reductions(structure)
     inside = [site for site in found.sites if structure.in_module(site.name)]
     projections = [site for node in graph.nodes for site in _pool_projection(structure, node)]
@@ -51,7 +51,7 @@ def naive_modules(graph: Graph) -> Plan:
     )
 
 
-def _reductions(structure: Structure) -> Plan:
+def _reductions(structure: GraphStructure) -> Plan:
     sites: list[Site] = []
     skipped: list[SkippedSite] = []
     for node in structure.graph.nodes:
@@ -82,14 +82,14 @@ def _reductions(structure: Structure) -> Plan:
     return Plan(tuple(sites), tuple(skipped))
 
 
-def _reduces(structure: Structure, node: Node) -> bool:
+def _reduces(structure: GraphStructure, node: Node) -> bool:
     if not pointwise(node.op) or node.name in structure.outputs:
         return False
     inputs, outputs = structure.shape(node.inputs[0])[1], structure.shape(node.name)[1]
     return outputs <= inputs and not depthwise(node.op, inputs)
 
 
-def _readers_of(structure: Structure, node: Node) -> tuple[list[Node], list[Node], bool]:
+def _readers_of(structure: GraphStructure, node: Node) -> tuple[list[Node], list[Node], bool]:
     """The norms and activations after a reduction, the convolutions after these, and whether it has other readers."""
     between: list[Node] = []
     convolutions: list[Node] = []
@@ -108,13 +108,13 @@ def _readers_of(structure: Structure, node: Node) -> tuple[list[Node], list[Node
     return between, convolutions, others
 
 
-def _larger(structure: Structure, node: Node) -> bool:
+def _larger(structure: GraphStructure, node: Node) -> bool:
     """Whether a convolution reads more than one position and mixes channels."""
     assert isinstance(node.op, Convolution)
     return max(node.op.kernel_size) > 1 and not depthwise(node.op, structure.shape(node.inputs[0])[1])
 
 
-def _on_the_unreduced_map(structure: Structure, reduction: Node, node: Node) -> Node | str:
+def _on_the_unreduced_map(structure: GraphStructure, reduction: Node, node: Node) -> Node | str:
     """The convolution with the input of the reduction; or the reason why it cannot read that."""
     first, op = reduction.op, node.op
     assert isinstance(first, Convolution)
@@ -137,7 +137,7 @@ def _on_the_unreduced_map(structure: Structure, reduction: Node, node: Node) -> 
     return msgspec.structs.replace(node, op=op, inputs=reduction.inputs)
 
 
-def _pool_projection(structure: Structure, node: Node) -> Iterator[Site]:
+def _pool_projection(structure: GraphStructure, node: Node) -> Iterator[Site]:
     """The site of `node` if it is a 1x1 convolution between a pool of stride 1 and a concatenation."""
     if not pointwise(node.op):
         return

@@ -5,7 +5,7 @@ import msgspec
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import format_shape
 from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
-from inception_lens.rewrites.structure import Convolution, Structure, dense, depthwise, fresh, pointwise
+from inception_lens.rewrites.structure import Convolution, GraphStructure, dense, depthwise, pointwise, unused_name
 
 
 def with_separable(graph: Graph) -> Graph:
@@ -26,7 +26,7 @@ def without_separable(graph: Graph) -> Graph:
 
 def dense_kernels(graph: Graph) -> Plan:
     """The sites of `with_separable`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped = [], []
     for node in graph.nodes:
         op = node.op
@@ -38,12 +38,12 @@ def dense_kernels(graph: Graph) -> Plan:
         channels, ones = structure.shape(node.inputs[0])[1], (1,) * op.dimensions
         replace = msgspec.structs.replace
         first = Node(
-            fresh(structure, f"{node.name}/depthwise"),
+            unused_name(structure, f"{node.name}/depthwise"),
             replace(op, out_channels=channels, groups=channels),
             node.inputs,
         )
         second = Node(
-            fresh(structure, f"{node.name}/pointwise"),
+            unused_name(structure, f"{node.name}/pointwise"),
             replace(op, kernel_size=ones, stride=ones, padding=(0,) * op.dimensions),
             (first.name,),
         )
@@ -55,13 +55,13 @@ def dense_kernels(graph: Graph) -> Plan:
 
 def separable_kernels(graph: Graph) -> Plan:
     """The sites of `without_separable`."""
-    structure = Structure(graph)
+    structure = GraphStructure(graph)
     sites, skipped = [], []
     for node in graph.nodes:
         op = node.op
         if not isinstance(op, Convolution) or not depthwise(op, structure.shape(node.inputs[0])[1]):
             continue
-        second = structure.behind(node)
+        second = structure.next_layer(node)
         if second is None or not isinstance(second.op, Convolution) or not pointwise(second.op):
             skipped.append(SkippedSite(node.name, "its only reader is not a 1x1 convolution"))
             continue

@@ -1,4 +1,4 @@
-"""How a graph hangs together: readers, chains, and what lies between a fork and the place where it joins again."""
+"""How the nodes of a graph are connected: chains, dominators, and modules between a fork and its join."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -24,8 +24,8 @@ Convolution = Conv1d | Conv2d | Conv3d
 BatchNorm = BatchNorm1d | BatchNorm2d | BatchNorm3d
 
 
-class Structure:
-    """A graph and who reads what in it."""
+class GraphStructure:
+    """A graph with the relations between nodes that rewrites need."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -33,7 +33,7 @@ class Structure:
         self.outputs = {self.producer(output.node) for output in graph.outputs}
 
     def producer(self, name: str) -> str:
-        """The node, or graph input, that makes the tensor called `name`."""
+        """The node or graph input that produces the tensor called `name`."""
         return self.graph.index.producer[name]
 
     def readers(self, node: Node) -> list[Node]:
@@ -45,19 +45,19 @@ class Structure:
         return self.graph.types[name][0].shape
 
     def only_reader(self, node: Node) -> Node | None:
-        """The one node that reads `node`; None where there are several or none, or the caller reads it."""
+        """The only reader of `node`; None where there are several or none, or `node` is a graph output."""
         found = self.readers(node)
         return found[0] if len(found) == 1 and node.name not in self.outputs else None
 
     def chain(self, node: Node) -> Iterator[Node]:
-        """The nodes behind `node`, each the only reader of the one before and reading nothing else."""
+        """The nodes after `node`, each the only reader of the one before, with a single input."""
         following = self.only_reader(node)
         while following is not None and len(following.inputs) == 1:
             yield following
             following = self.only_reader(following)
 
     def followers(self, node: Node) -> tuple[Node, ...]:
-        """The norm and the activation that belong to a layer: what follows it, element by element, for it alone."""
+        """The norm and activation of a layer: the chain of nodes that only finish it."""
         found: list[Node] = []
         for following in self.chain(node):
             if not follows(following):
@@ -65,15 +65,15 @@ class Structure:
             found.append(following)
         return tuple(found)
 
-    def behind(self, node: Node) -> Node | None:
-        """What alone reads `node`, or reads its norm and activation."""
+    def next_layer(self, node: Node) -> Node | None:
+        """The only reader of `node`, or of its norm and activation; None unless it has a single input."""
         last = (node, *self.followers(node))[-1]
         following = self.only_reader(last)
         return following if following is not None and len(following.inputs) == 1 else None
 
     @cached_property
     def shared(self) -> frozenset[str]:
-        """Nodes that share a tensor with another call: to change one would change both."""
+        """Nodes that share a parameter with another call, so that changing one would change both."""
         users: dict[str, list[str]] = {}
         for node in self.graph.nodes:
             for tensor in node.parameters:
@@ -81,7 +81,7 @@ class Structure:
         return frozenset(chain.from_iterable(names for names in users.values() if len(names) > 1))
 
     def residuals(self) -> dict[str, str]:
-        """Convolutions whose output, behind norm and activation, is added to a tensor that is there before them."""
+        """Convolutions whose output, after norm and activation, is added to an earlier tensor, by that tensor."""
         order = self.graph.index.position
         found = {}
         for node in self.graph.nodes:
@@ -99,7 +99,7 @@ class Structure:
 
     @cached_property
     def dominators(self) -> dict[str, str]:
-        """The immediate dominator of each node: the last that every path to it runs through; "" is the outside.
+        """The immediate dominator of each node: the last node on every path to it; "" stands for the inputs.
 
         One pass in topological order (K. Cooper et al., "A Simple, Fast Dominance Algorithm", 2001, Figure 3).
         """
@@ -109,22 +109,22 @@ class Structure:
         for node in self.graph.nodes:
             common = self.producer(node.inputs[0]) if node.inputs else ""
             for name in node.inputs[1:]:
-                common = _meeting(common, self.producer(name), found, order)
+                common = _common_ancestor(common, self.producer(name), found, order)
             found[node.name] = common
         return found
 
     @cached_property
     def joins(self) -> dict[str, str]:
-        """For each node the first concatenation of channels that everything behind it runs through, if there is one."""
+        """For each node, the first channel concatenation on every path from it to an output, if there is one."""
         order = {name: -i for i, name in enumerate(self.nodes)}
         order[""] = -len(order)
-        last: dict[str, str] = {}  # the immediate post-dominator: as `dominators`, against the arrows
+        last: dict[str, str] = {}  # the immediate post-dominator: `dominators` on the reversed graph
         found: dict[str, str] = {}
         for node in reversed(self.graph.nodes):
             reads = self.readers(node)
             common = "" if node.name in self.outputs or not reads else reads[0].name
             for reader in reads[1:] if common else ():
-                common = _meeting(common, reader.name, last, order)
+                common = _common_ancestor(common, reader.name, last, order)
             last[node.name] = common
             if common and is_join(self.nodes[common]):
                 found[node.name] = common
@@ -133,7 +133,7 @@ class Structure:
         return found
 
     def in_module(self, name: str) -> bool:
-        """Whether a node lies between a fork and the concatenation that joins all of its branches."""
+        """Whether a node is between a fork and the concatenation that joins all of its branches."""
         join = self.joins.get(name)
         order = self.graph.index.position
         while join:
@@ -147,8 +147,8 @@ class Structure:
         return False
 
 
-def _meeting(a: str, b: str, above: dict[str, str], order: dict[str, int]) -> str:
-    """Where the ways from `a` and `b` meet."""
+def _common_ancestor(a: str, b: str, above: dict[str, str], order: dict[str, int]) -> str:
+    """The nearest common ancestor of `a` and `b` in the tree `above`."""
     while a != b:
         if order[a] > order[b]:
             a = above[a]
@@ -158,18 +158,18 @@ def _meeting(a: str, b: str, above: dict[str, str], order: dict[str, int]) -> st
 
 
 def follows(node: Node) -> bool:
-    """Whether a node is the norm or the activation of the layer before it, and reads nothing else."""
+    """Whether a node only finishes the layer before it, such as a norm or activation, and has no other input."""
     # Dropout finishes a layer too, but a rewrite that repeats a layer with what follows it must not repeat dropout.
     return node.role == "finish" and not isinstance(node.op, Dropout)
 
 
 def is_join(node: Node) -> bool:
-    """Whether a node joins branches along depth."""
+    """Whether a node concatenates branches along the channels."""
     return isinstance(node.op, Concat) and node.op.dim == 1 and len(node.inputs) > 1
 
 
 def pointwise(op: Op) -> bool:
-    """Whether an operation is a 1x1 convolution: every output position sees one input position."""
+    """Whether an operation is a 1x1 convolution: every output position reads one input position."""
     return (
         isinstance(op, Convolution)
         and max(op.kernel_size) == 1
@@ -182,16 +182,16 @@ def _any(pad: int | tuple[int, int]) -> bool:
 
 
 def dense(op: Op) -> bool:
-    """Whether an operation is a convolution larger than 1x1, of one group and without dilation."""
+    """Whether an operation is a convolution larger than 1x1, with one group and without dilation."""
     return isinstance(op, Convolution) and max(op.kernel_size) > 1 and op.groups == 1 and max(op.dilation) == 1
 
 
 def depthwise(op: Op, channels: int) -> bool:
-    """Whether a convolution of `channels` keeps them apart."""
+    """Whether a convolution of `channels` input channels is depthwise."""
     return isinstance(op, Convolution) and 1 < op.groups == channels
 
 
-def fresh(structure: Structure, name: str) -> str:
-    """A name that no node has yet: `name`, or that with a number behind it."""
+def unused_name(structure: GraphStructure, name: str) -> str:
+    """`name`, with a number appended if a node has that name already."""
     numbered = (f"{name}_{i}" for i in count(2))
     return next(each for each in chain([name], numbered) if each not in structure.graph.index.producer)
