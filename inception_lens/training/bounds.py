@@ -1,11 +1,8 @@
-"""How many images a second a machine could train at most, by its roofline.
+"""Upper bounds of a machine's training speed, in images per second, from its roofline."""
 
-Compute: two FLOPs per MAC of forward and backward, at the machine's peak. Memory, unfused: every call reads its inputs
-and weights and writes its output once, and the backward pass moves twice as much as the forward one. Memory, fused:
-the same for convolutions, linear layers and pools alone, as if all else were done on the way.
-"""
-
+import re
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -16,53 +13,78 @@ from inception_lens.analyses.roofline import roofline
 from inception_lens.graph import Graph
 
 BATCH = 64
-"""Images at once, over which the reading of the weights is spread."""
+"""Images per batch; the weights are read once for all of them."""
+PRODUCTS = {
+    "h200": "h200",
+    "h100 80gb hbm3": "h100",
+    "a100 sxm 80gb": "a100",
+    "a100 sxm4 80gb": "a100",
+    "l4": "l4",
+    "v100 sxm2 16gb": "v100",
+    "v100 sxm2 32gb": "v100",
+    "t4": "t4",
+    "k40c": "k40",
+    "k40m": "k40",
+}
+"""Keys of `MACHINES` by the driver's name of the device, in lower case and without its maker.
+
+The whole name has to match: an H100 PCIe or half of a GPU (MIG) is slower than the H100 SXM of the table.
+"""
 
 
 class Bounds(NamedTuple):
-    """Images a second that a machine allows at most in training."""
+    """The most images per second that a machine can train."""
 
     machine: Machine
     compute: float
+    """At the peak arithmetic: two FLOPs per MAC of the forward and the backward pass."""
     memory: float
+    """If every operation reads its inputs and weights and writes its output once, and the backward pass moves twice as
+    many bytes as the forward pass."""
     memory_fused: float
+    """The same, of convolutions, linear layers, pools and constants only: all other operations are fused into them."""
 
 
-def bounds(training: Graph, on: Machine) -> Bounds:
-    """The bounds of a training graph; layers whose cost nobody knows are left out, so that they only fall."""
+def bounds(training: Graph, hardware: Machine) -> Bounds:
+    """The bounds of a training graph. A layer of unknown cost counts as 0, which can only raise a bound."""
     graph = training.with_batch(BATCH)
     counted = costs(graph)
-    traffic = roofline(graph, counted, on).bytes
+    traffic = roofline(graph, counted, hardware).bytes
     macs = sum(filter(None, counted.macs)) + sum(filter(None, counted.backward_macs))
-    kept = [moved for node, moved in zip(graph.nodes, traffic, strict=True) if node.role in ("work", "source")]
-    memory, fused = (BATCH * on.bytes_per_second / max(3 * sum(moved), 1) for moved in (traffic, kept))
-    return Bounds(on, BATCH * on.flops_per_second / max(2 * macs, 1), memory, fused)
+    unfused = [moved for node, moved in zip(graph.nodes, traffic, strict=True) if node.role in ("work", "source")]
+    memory, fused = (BATCH * hardware.bytes_per_second / max(3 * sum(moved), 1) for moved in (traffic, unfused))
+    return Bounds(hardware, BATCH * hardware.flops_per_second / max(2 * macs, 1), memory, fused)
 
 
 def machine_of(device: torch.device, bfloat16: bool) -> Machine | None:
-    """The machine behind a device: a GPU by its name, a CPU as measured; None for a GPU that the table lacks."""
+    """The machine that a device is part of: a CPU is measured, a GPU is looked up by name; None if it is unknown."""
     if device.type != "cuda":
-        return measured()
-    name = torch.cuda.get_device_name(device).lower()
-    key = next((key for key in MACHINES if key in name), None)
-    return None if key is None else machine(f"{key}:{'bfloat16' if bfloat16 else 'float32'}")
+        return measured_cpu()
+    return gpu(torch.cuda.get_device_name(device), "bfloat16" if bfloat16 else "float32")
 
 
-def measured() -> Machine:
-    """The CPU: the best of a few products of matrices, and of a few copies of 64 MiB."""
+def gpu(name: str, dtype: str) -> Machine | None:
+    """A GPU by the name that its driver reports; None if the table has no such product, or no peak in the dtype."""
+    words = [word for word in re.findall(r"[a-z0-9.]+", name.lower()) if word not in ("nvidia", "tesla")]
+    key = PRODUCTS.get(" ".join(words))
+    return machine(f"{key}:{dtype}") if key is not None and dtype in MACHINES[key].peaks else None
+
+
+def measured_cpu() -> Machine:
+    """The CPU that runs this code, from the fastest of a few matrix products and of a few copies of 64 MiB."""
     a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
     source = torch.rand(1 << 24)
     target = torch.empty_like(source)
-    multiply = _least(lambda: torch.mm(a, b))
-    copy = _least(lambda: target.copy_(source))
+    multiply = _fastest(lambda: torch.mm(a, b))
+    copy = _fastest(lambda: target.copy_(source))
     threads = torch.get_num_threads()
     return Machine(
         f"this CPU ({threads} threads)", "float32", 2 * 1024**3 / multiply, 2 * 4 * (1 << 24) / copy, "measured here"
     )
 
 
-def _least(function: object) -> float:
-    assert callable(function)
+def _fastest(function: Callable[[], object]) -> float:
+    """The shortest of five times of a call, in seconds."""
     times = []
     for _ in range(5):
         start = time.perf_counter()
