@@ -1,5 +1,8 @@
 """Named machines: peak arithmetic and memory bandwidth from their makers' datasheets."""
 
+import os
+import platform
+
 import msgspec
 
 from inception_lens.errors import ConfigError, suggest
@@ -62,6 +65,11 @@ MACHINES: dict[str, _Product] = {
 """By the name that `--machine` takes; float32 without TF32."""
 
 DEFAULT = "h200"
+
+
+def host() -> str:
+    """The architecture and number of cores of the machine that runs this code."""
+    return f"{platform.machine()}, {os.cpu_count()} cores"
 
 
 def machine(name: str = DEFAULT) -> Machine:

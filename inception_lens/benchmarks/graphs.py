@@ -14,7 +14,7 @@ MODULE = InceptionWidths(conv_1x1=64, reduce_3x3=96, conv_3x3=128, reduce_5x5=16
 LENGTHS = (10, 100, 1_000, 10_000)
 
 
-class Pair(NamedTuple):
+class GraphPair(NamedTuple):
     """How a network is made, and another to compare it with."""
 
     graph: Callable[[], Graph]
@@ -37,17 +37,19 @@ def chain_name(length: int) -> str:
     return f"{length} modules"
 
 
-def _known(name: str, other: str) -> Pair:
+def _known(name: str, other: str) -> GraphPair:
     config, other_config = find(name).config, find(other).config
-    return Pair(lambda: config.graph(), lambda: other_config.graph(), name)
+    return GraphPair(lambda: config.graph(), lambda: other_config.graph(), name)
 
 
-def _chained(length: int) -> Pair:
+def _chained(length: int) -> GraphPair:
     """A chain, and one that differs from it in every layer."""
-    return Pair(lambda: chain(length), lambda: chain(length, ConvStyle(bias=False, norm=BatchNorm2d()), kernel_5x5=3))
+    return GraphPair(
+        lambda: chain(length), lambda: chain(length, ConvStyle(bias=False, norm=BatchNorm2d()), kernel_5x5=3)
+    )
 
 
-GRAPHS: dict[str, Pair] = {
+GRAPHS: dict[str, GraphPair] = {
     "GoogLeNet": _known("googlenet@torchvision", "googlenet"),
     "Inception v3": _known("inception_v3@torchvision", "inception_v3"),
     "Inception v4": _known("inception_v4@timm", "inception_v4"),

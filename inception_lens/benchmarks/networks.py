@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Network(NamedTuple):
+class BenchmarkNetwork(NamedTuple):
     """How a network is made on the default device, what it reads, and how many multiply-accumulates it does."""
 
     make: Callable[[], nn.Module]
@@ -45,7 +45,7 @@ def _transformers(kind: str, **settings: Any) -> Callable[[], nn.Module]:
     return make
 
 
-def _chain(length: int) -> Network:
+def _chain(length: int) -> BenchmarkNetwork:
     def make() -> nn.Module:
         from inception_lens.pytorch.build.network import build
 
@@ -53,7 +53,7 @@ def _chain(length: int) -> Network:
         return build(chain(length), initialisation="pytorch")
 
     image = {"x": (1, 256, 28, 28)}
-    return Network(make, image, length * MODULE_MACS, weights=length <= 1000)
+    return BenchmarkNetwork(make, image, length * MODULE_MACS, weights=length <= 1000)
 
 
 MODULE_MACS = 28 * 28 * (256 * (64 + 96 + 16 + 32) + 96 * 128 * 9 + 16 * 32 * 25)
@@ -68,16 +68,20 @@ LAYER_BERT = 128 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 128 * 128 * 768
 
 IMAGE, LARGE = {"x": (1, 3, 224, 224)}, {"x": (1, 3, 299, 299)}
 
-NETWORKS: dict[str, Network] = {
+NETWORKS: dict[str, BenchmarkNetwork] = {
     # torchvision 0.28 and timm 1.0.31, each also in the record that the catalogue is tested against
-    "GoogLeNet": Network(_torchvision("googlenet", init_weights=False, aux_logits=False), IMAGE, 1_498_376_192),
-    "Inception v3": Network(_torchvision("inception_v3", init_weights=False, aux_logits=False), LARGE, 5_713_216_096),
-    "Inception v4": Network(_timm("inception_v4"), LARGE, 12_253_974_624),
-    "Inception-ResNet-v2": Network(_timm("inception_resnet_v2"), LARGE, 13_155_794_016),
-    "ResNet-152": Network(_torchvision("resnet152"), IMAGE, 11_513_626_624),
-    "ViT-L/16": Network(_torchvision("vit_l_16"), IMAGE, 24 * LAYER_VIT_L + 196 * 768 * 1024 + 1_024_000),
-    "BERT base": Network(_transformers("Bert"), {"input_ids": (1, 128)}, 12 * LAYER_BERT + 768 * 768),
-    "Llama-style 7B": Network(
+    "GoogLeNet": BenchmarkNetwork(
+        _torchvision("googlenet", init_weights=False, aux_logits=False), IMAGE, 1_498_376_192
+    ),
+    "Inception v3": BenchmarkNetwork(
+        _torchvision("inception_v3", init_weights=False, aux_logits=False), LARGE, 5_713_216_096
+    ),
+    "Inception v4": BenchmarkNetwork(_timm("inception_v4"), LARGE, 12_253_974_624),
+    "Inception-ResNet-v2": BenchmarkNetwork(_timm("inception_resnet_v2"), LARGE, 13_155_794_016),
+    "ResNet-152": BenchmarkNetwork(_torchvision("resnet152"), IMAGE, 11_513_626_624),
+    "ViT-L/16": BenchmarkNetwork(_torchvision("vit_l_16"), IMAGE, 24 * LAYER_VIT_L + 196 * 768 * 1024 + 1_024_000),
+    "BERT base": BenchmarkNetwork(_transformers("Bert"), {"input_ids": (1, 128)}, 12 * LAYER_BERT + 768 * 768),
+    "Llama-style 7B": BenchmarkNetwork(
         _transformers("Llama"), {"input_ids": (1, 2048)}, 32 * LAYER_7B + 2048 * 4096 * 32_000, weights=False
     ),
     **{chain_name(length): _chain(length) for length in LENGTHS},

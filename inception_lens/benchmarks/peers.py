@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import os
 import platform
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from inception_lens.analyses.machines import host
 from inception_lens.benchmarks.counters import COUNTERS
 from inception_lens.benchmarks.graphs import GRAPHS, LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
@@ -56,7 +56,7 @@ def run(measurements: Iterable[Measurement]) -> Bench:
     packages = {package: importlib.metadata.version(package) for package in _installed()}
     return Bench(
         date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
-        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        machine=host(),
         versions={"Python": platform.python_version(), **packages},
         measurements=tuple(measurements),
     )

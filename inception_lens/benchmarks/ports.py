@@ -19,7 +19,7 @@ LIMIT = 1e-5
 """Of the largest logit, for the largest difference: some tens of float32 roundings, which add up layer by layer."""
 
 
-class Case(NamedTuple):
+class PortCase(NamedTuple):
     """A network of the catalogue, and the module of another library that is the same."""
 
     name: str
@@ -31,21 +31,21 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("googlenet@torchvision", "torchvision", "googlenet", 224, heads=2),
-    Case("inception_v3@torchvision", "torchvision", "inception_v3", 299, heads=1),
-    Case("inception_v3@timm", "timm", "inception_v3", 299),
-    Case("inception_v4@timm", "timm", "inception_v4", 299),
-    Case("inception_resnet_v2@timm", "timm", "inception_resnet_v2", 299),
-    Case("alexnet", "torchvision", "alexnet", 224),
-    *(Case(f"vgg{depth}", "torchvision", f"vgg{depth}", 64) for depth in (13, 16, 19)),
-    *(Case(f"resnet{depth}", "torchvision", f"resnet{depth}", 128) for depth in (18, 34, 50, 101, 152)),
+    PortCase("googlenet@torchvision", "torchvision", "googlenet", 224, heads=2),
+    PortCase("inception_v3@torchvision", "torchvision", "inception_v3", 299, heads=1),
+    PortCase("inception_v3@timm", "timm", "inception_v3", 299),
+    PortCase("inception_v4@timm", "timm", "inception_v4", 299),
+    PortCase("inception_resnet_v2@timm", "timm", "inception_resnet_v2", 299),
+    PortCase("alexnet", "torchvision", "alexnet", 224),
+    *(PortCase(f"vgg{depth}", "torchvision", f"vgg{depth}", 64) for depth in (13, 16, 19)),
+    *(PortCase(f"resnet{depth}", "torchvision", f"resnet{depth}", 128) for depth in (18, 34, 50, 101, 152)),
 )
 
 
-class Difference(NamedTuple):
+class PortDifference(NamedTuple):
     """How far the outputs of two networks with the same weights are from each other."""
 
-    case: Case
+    case: PortCase
     inference: float
     """Largest absolute difference of the logits."""
     training: float
@@ -77,7 +77,7 @@ def libraries() -> dict[str, Any]:
 _KEPT: list[Any] = []
 
 
-def port(case: Case) -> "nn.Module":
+def port(case: PortCase) -> "nn.Module":
     """The other library's module, with random weights and statistics."""
     torch, modules = require("torch", extra="torch"), libraries()
     torch.manual_seed(0)
@@ -100,7 +100,7 @@ def port(case: Case) -> "nn.Module":
     return module
 
 
-def compare(case: Case) -> Difference:
+def compare(case: PortCase) -> PortDifference:
     """Load the port's weights into the built network and compare what both make of the same images."""
     torch = require("torch", extra="torch")
     theirs, ours = port(case), build(case.name, (1, 3, case.size, case.size))
@@ -115,7 +115,7 @@ def compare(case: Case) -> Difference:
         pairs = list(zip(*both, strict=True))
         differences[training] = max((mine - other).abs().max().item() for mine, other in pairs)
         largest = max(largest, *(other.abs().max().item() for _, other in pairs))
-    return Difference(case, differences[False], differences[True], largest, len(weights))
+    return PortDifference(case, differences[False], differences[True], largest, len(weights))
 
 
 def _outputs(module: "nn.Module", images: "Tensor", training: bool) -> list["Tensor"]:
@@ -133,7 +133,7 @@ def _outputs(module: "nn.Module", images: "Tensor", training: bool) -> list["Ten
     return [main, *(reversed(heads) if hasattr(found, "_fields") else heads)]  # torchvision names the later head first
 
 
-def markdown(differences: Iterator[Difference]) -> str:
+def markdown(differences: Iterator[PortDifference]) -> str:
     """The report."""
     torch, modules = require("torch", extra="torch"), libraries()
     versions = ", ".join(f"{name} {module.__version__}" for name, module in {"torch": torch, **modules}.items())

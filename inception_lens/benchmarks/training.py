@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from inception_lens.training.learner import Learner, autocast_on
-from inception_lens.training.networks import Networks, channels_last, loss_weights
+from inception_lens.training.networks import Networks, loss_weights, to_channels_last
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.run.processes import Processes
 
@@ -67,7 +67,7 @@ def plain_step(networks: Networks, recipe: Recipe, device: torch.device) -> Call
 
     network = networks.build(recipe.seed).to(device)
     if recipe.engine.channels_last:
-        channels_last(network)
+        to_channels_last(network)
     network.train()
     wanted = recipe.optimizer
     optimizer = torch.optim.SGD(

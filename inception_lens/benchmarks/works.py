@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inception_lens.benchmarks.graphs import Pair
+from inception_lens.benchmarks.graphs import GraphPair
 
 ANALYSIS = "Inception Lens, analysis"
 
 
-def _analysis(pair: Pair) -> int:
+def _analysis(pair: GraphPair) -> int:
     from inception_lens.analyses.analysis import analyze
 
     return analyze(pair.graph()).totals.macs
 
 
-def _savings(pair: Pair) -> None:
+def _savings(pair: GraphPair) -> None:
     from inception_lens.analyses.machines import machine
     from inception_lens.analyses.savings.kinds import kinds_called
     from inception_lens.analyses.savings.network import DEFAULT_KINDS, savings
@@ -23,19 +23,19 @@ def _savings(pair: Pair) -> None:
     savings({"inference": pair.graph()}, kinds_called(DEFAULT_KINDS), machine()).to_builtins()
 
 
-def _comparison(pair: Pair) -> None:
+def _comparison(pair: GraphPair) -> None:
     from inception_lens.analyses.compare.comparison import compare
 
     compare(pair.graph(), pair.other())
 
 
-def _diagram(pair: Pair) -> None:
+def _diagram(pair: GraphPair) -> None:
     from inception_lens.renderers.diagrams.diagram import diagram
 
     diagram(pair.graph(), level="network").draw("svg")
 
 
-WORKS: dict[str, Callable[[Pair], int | None]] = {
+WORKS: dict[str, Callable[[GraphPair], int | None]] = {
     ANALYSIS: _analysis,
     "Inception Lens, savings": _savings,
     "Inception Lens, comparison": _comparison,

@@ -12,8 +12,8 @@ from inception_lens.cli.output import write
 from inception_lens.cli.training.bench_training import train
 from inception_lens.errors import ConfigError, require
 
-Format = Literal["markdown", "json", "svg", "png", "pdf"]
-SUFFIXES: dict[str, Format] = {".md": "markdown", ".json": "json", ".svg": "svg", ".png": "png", ".pdf": "pdf"}
+BenchFormat = Literal["markdown", "json", "svg", "png", "pdf"]
+SUFFIXES: dict[str, BenchFormat] = {".md": "markdown", ".json": "json", ".svg": "svg", ".png": "png", ".pdf": "pdf"}
 
 HELP = """Measure time, memory and whether the count is right, beside the tools that people use now.
 
@@ -73,7 +73,7 @@ def _tell(each: Measurement) -> None:
     click.echo(f"{each.network}, {each.counter}: {told}", err=True)
 
 
-def _shown(found: Bench, format_: Format) -> str | bytes:
+def _shown(found: Bench, format_: BenchFormat) -> str | bytes:
     if format_ == "json":
         return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"
     if format_ == "markdown":

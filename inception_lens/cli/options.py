@@ -93,8 +93,8 @@ def format_option(suffixes: Mapping[str, str]) -> Callable[[Command], Command]:
     )
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
-    """Read `KEY=VALUE` pairs.
+def parse_settings(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
+    """Read the `KEY=VALUE` pairs of an option.
 
     Raises:
         ConfigError: one has no `=`.
@@ -103,7 +103,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {setting}: it is KEY=VALUE, such as classes=10")
+            raise ConfigError(f"{option} {setting}: it is KEY=VALUE, such as classes=10")
         pairs[key.strip()] = value.strip()
     return pairs
 

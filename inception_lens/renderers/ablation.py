@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from inception_lens.training.ablation import Ablation, Difference
+    from inception_lens.training.ablation import Ablation, ArmDifference
 
 HEADERS = ("arm", "accuracy", "n", "seeds", "params", "MACs", "seconds a run", "CPU seconds")
 
 
-def verdict(beside: Difference) -> str:
+def verdict(beside: ArmDifference) -> str:
     """What a difference says, in one sentence."""
     cost = f"{beside.params:.2f} times the parameters and {beside.macs:.2f} times the MACs of {beside.against}"
     found = f"{printable(beside.arm)} has {cost}, and {100 * beside.accuracy:+.2f} points of accuracy"

@@ -1,1 +1,1 @@
-"""Data, augmentation, the loop, saved states, evaluation and ablation, for networks that come as Graphs."""
+"""Training of networks that are Graphs: data, augmentation, the loop, checkpoints, evaluation and ablation."""

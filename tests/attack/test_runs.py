@@ -15,7 +15,7 @@ from msgspec import to_builtins
 from PIL import Image
 from safetensors.torch import save
 
-from inception_lens.training.run.checkpoints import read
+from inception_lens.training.run.checkpoints import read_checkpoint
 from tests.attack.corpus import mutate
 from tests.attack.harness import SEED, check, run_commands, run_process, sample, scaled
 from tests.training.tiny import write_data, write_recipe
@@ -142,7 +142,7 @@ def records(folder: Path) -> Iterator[tuple[str, bytes]]:
 def checkpoints(folder: Path) -> Iterator[tuple[str, bytes]]:
     """File names and contents: the last checkpoint with a tensor or field replaced, and the right hash in its name."""
     last = max((folder / "checkpoints").glob("step-*"))
-    tensors, position = read(last)
+    tensors, position = read_checkpoint(last)
     where = to_builtins(position)
     for path in fields(where):
         for to in REPLACEMENTS:

@@ -29,14 +29,14 @@ def one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def no_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page takes longer than the run; tests that ask for the fixture `page` have it."""
+    """Do not write the HTML page, which takes longer than the run, unless the test uses the fixture `page`."""
     if "page" not in request.fixturenames:
         monkeypatch.setattr("inception_lens.cli.training.runs.write_page", lambda *_: None)
 
 
 @pytest.fixture
 def page() -> None:
-    """Runs of this test write their page."""
+    """Let the runs of this test write their HTML page."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def train(recipe: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Trains the tiny network into a folder of that name; returns the run's summary."""
+    """Train the tiny network in a folder of this name; returns the summary of the run."""
 
     def trained(name: str, *arguments: str, code: int = 0) -> dict[str, Any]:
         assert run(["train", "--recipe", str(recipe), "--out", str(tmp_path / name), *arguments]) == code
@@ -57,9 +57,9 @@ def train(recipe: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def whole(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that nothing interrupted."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
+def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     assert run(["train", "--recipe", str(recipe), "--out", str(folder), "--cache", str(folder.with_name("cache"))]) == 0
     return folder
 

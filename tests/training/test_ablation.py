@@ -1,4 +1,4 @@
-"""An ablation compares means with their spread, and says which is more."""
+"""An ablation compares the means of its arms with their spread."""
 
 import pytest
 from msgspec.structs import replace
@@ -8,9 +8,9 @@ from inception_lens.errors import ConfigError
 from inception_lens.ops import Conv2d
 from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text, verdict
 from inception_lens.renderers.plots.figure import drawn
-from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, gathered, width_arms
+from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, summarize_runs, width_arms
 from inception_lens.training.recipe import DIGITS
-from inception_lens.training.recipe_file import changed
+from inception_lens.training.recipe_file import with_changes
 from inception_lens.training.run.records import Summary
 
 RUN = Summary(
@@ -46,7 +46,7 @@ def runs(*accuracies: float, params: int = 100) -> list[Summary]:
 
 def found(reduced: tuple[float, ...] = (0.98, 0.99, 1.0), naive: tuple[float, ...] = (0.95, 0.96, 0.94)) -> Ablation:
     arms = {"reduced": runs(*reduced), "naive": runs(*naive, params=400)}
-    return gathered("reduction", range(len(reduced)), arms)
+    return summarize_runs("reduction", range(len(reduced)), arms)
 
 
 def test_mean_spread_and_n() -> None:
@@ -68,14 +68,14 @@ def test_a_difference_within_the_spread_is_not_more() -> None:
     assert "not more than the spread of 1.80 points" in verdict(difference)
 
 
-def test_one_seed_says_nothing_about_the_spread() -> None:
+def test_one_seed_has_no_spread() -> None:
     one = found((0.99,), (0.97,))
     assert one.differences[0].more_than_spread is None
     assert "one seed says nothing" in ablation_text(one)
     assert "±" not in ablation_text(one)
 
 
-def test_it_is_told_as_text_as_markdown_and_as_a_figure() -> None:
+def test_text_markdown_and_figure() -> None:
     text = ablation_text(found())
     assert "99.00 % ± 1.00" in text
     assert "98.00, 99.00, 100.00" in text
@@ -87,16 +87,16 @@ def test_it_is_told_as_text_as_markdown_and_as_a_figure() -> None:
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_every_arm_is_a_network_of_its_own(name: str) -> None:
+def test_every_arm_is_a_different_network(name: str) -> None:
     arms = [*COMPARISONS[name], *([FIGURE_2A] if name == "reduction" else [])]
-    graphs = [networks_of(changed(DIGITS, {**arm.recipe, "network": arm.network}), 10).training for arm in arms]
+    graphs = [networks_of(with_changes(DIGITS, {**arm.recipe, "network": arm.network}), 10).training for arm in arms]
     assert all(one != other for i, one in enumerate(graphs) for other in graphs[:i])
     assert len({arm.name for arm in arms}) == len(arms)
 
 
-def test_the_kernels_that_are_compared_are_those_of_their_names() -> None:
+def test_the_kernels_of_the_kernel_comparison() -> None:
     def kernels(arm: Arm) -> list[tuple[int, ...]]:
-        graph = networks_of(changed(DIGITS, {**arm.recipe, "network": arm.network}), 10).inference
+        graph = networks_of(with_changes(DIGITS, {**arm.recipe, "network": arm.network}), 10).inference
         ops = [node.op for node in graph.nodes if node.name.startswith("inception_3a/5x5")]
         return [op.kernel_size for op in ops if isinstance(op, Conv2d)]
 
@@ -109,5 +109,5 @@ def test_the_kernels_that_are_compared_are_those_of_their_names() -> None:
 def test_widths() -> None:
     assert [arm.network for arm in width_arms("0.125,0.5")] == [{"width": 0.125}, {"width": 0.5}]
     for wrong in ("0.5", "a,b", "0.5,0.5", ""):
-        with pytest.raises(ConfigError, match="two numbers or more"):
+        with pytest.raises(ConfigError, match="at least two distinct numbers"):
             width_arms(wrong)

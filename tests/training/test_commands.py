@@ -1,4 +1,4 @@
-"""train, evaluate, predict, ablate and bench, as a user calls them."""
+"""The commands train, evaluate, predict, ablate and bench."""
 
 import json
 import re
@@ -17,7 +17,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The colours as a folder of classes; of each, as many as in the archive."""
+    """The images of `tiny` as a folder with a subfolder for each class."""
     root = tmp_path_factory.mktemp("photos")
     for i, (image, label) in enumerate(zip(*arrays(), strict=True)):
         (root / "<b>colour" / "..").mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(recipe: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has learned its photos."""
+    """A run with a high accuracy."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     still = ("--set", "dropout=0", "--set", "aux=none", "--set", "width=0.15")
     command = [
@@ -47,7 +47,7 @@ def trained(recipe: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
-def test_a_run_holds_what_the_contract_says(trained: Path) -> None:
+def test_the_files_of_a_run(trained: Path) -> None:
     found = summary(trained)
     assert found["accuracy"] > 0.9
     assert len(found["parameters_sha256"]) == 64
@@ -62,21 +62,23 @@ def test_a_run_holds_what_the_contract_says(trained: Path) -> None:
     assert list((trained / "tensorboard").glob("events*"))
 
 
-def test_the_page_shows_the_run_and_asks_nothing_of_anyone(trained: Path) -> None:
+def test_the_page_shows_the_run_and_loads_nothing(trained: Path) -> None:
     page = (trained / "index.html").read_text()
     assert "default-src 'none'" in page
     assert "<b>colour" not in page
     assert "&lt;b&gt;colour" in page
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
-    for said in (f"{100 * summary(trained)['accuracy']:.2f} %", f"{summary(trained)['params']:,}", "bound of this CPU"):
-        assert said in page
+    for text in (f"{100 * summary(trained)['accuracy']:.2f} %", f"{summary(trained)['params']:,}", "bound of this CPU"):
+        assert text in page
 
 
-def test_evaluate_repeats_the_figure(trained: Path, capsys: Capture) -> None:
+def test_evaluate_repeats_the_accuracy(trained: Path, capsys: Capture) -> None:
     cache = ("--cache", str(trained.with_name("cache")))
-    state = next((trained / "checkpoints").glob("step-*12-*"), None) or max((trained / "checkpoints").glob("step-*"))
-    for what in (trained, state):
-        assert run(["evaluate", str(what), "--format", "json", *cache]) == 0
+    checkpoint = next((trained / "checkpoints").glob("step-*12-*"), None) or max(
+        (trained / "checkpoints").glob("step-*")
+    )
+    for path in (trained, checkpoint):
+        assert run(["evaluate", str(path), "--format", "json", *cache]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["accuracy"] == summary(trained)["accuracy"]
         assert found["loss"] == pytest.approx(summary(trained)["loss"], rel=1e-6)
@@ -84,7 +86,7 @@ def test_evaluate_repeats_the_figure(trained: Path, capsys: Capture) -> None:
     assert run(["evaluate", str(trained), "--best", *cache]) == 0
     assert f"accuracy {100 * summary(trained)['best_accuracy']:.2f} %" in capsys.readouterr().out
     assert run(["evaluate", str(trained), "--ten-crop", *cache]) == 0
-    assert "lowest by class" in capsys.readouterr().out
+    assert "lowest classes" in capsys.readouterr().out
 
 
 def test_evaluate_on_other_data_matches_classes_by_name(trained: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -102,7 +104,7 @@ def test_evaluate_on_other_data_matches_classes_by_name(trained: Path, tmp_path:
     assert "was not trained on the class `edge`" in capsys.readouterr().err
 
 
-def test_predict_answers_with_classes(trained: Path, photos: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_predict_lists_classes(trained: Path, photos: Path, tmp_path: Path, capsys: Capture) -> None:
     images, labels = arrays()
     chosen = [next((photos / f"colour {label}").iterdir()) for label in (1, 2, 3)]
     assert run(["predict", str(trained), *map(str, chosen), "--top", "2", "--format", "json"]) == 0
@@ -115,7 +117,7 @@ def test_predict_answers_with_classes(trained: Path, photos: Path, tmp_path: Pat
     assert f"large.jpg: colour {labels[1]} " in capsys.readouterr().out
 
 
-def test_a_run_is_found_again_from_another_folder(
+def test_a_run_is_usable_from_another_working_directory(
     recipe: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(photos.parent)
@@ -133,9 +135,9 @@ def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Pat
     out = tmp_path / "ablation"
     command = ["ablate", "--recipe", str(recipe), "--seeds", "0,1", "--epochs", "1", "--figure-2a", "--out", str(out)]
     assert run(command) == 0
-    told = capsys.readouterr().out
-    assert "naive has" in told
-    assert "figure-2a has" in told
+    out_text = capsys.readouterr().out
+    assert "naive has" in out_text
+    assert "figure-2a has" in out_text
     found = json.loads((out / "ablation.json").read_text())
     assert [arm["n"] for arm in found["arms"]] == [2, 2, 2]
     for arm in found["arms"]:
@@ -145,7 +147,7 @@ def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Pat
     assert (out / "ablation.svg").read_text().startswith("<?xml")
     assert "inception-lens" in (out / "ablation.md").read_text()
     assert run(command) == 2
-    assert "is there already: add --resume" in capsys.readouterr().err
+    assert "exists: add --resume" in capsys.readouterr().err
     before = (out / "naive" / "seed-1" / "metrics.jsonl").stat().st_mtime_ns
     assert run([*command, "--resume"]) == 0
     assert "is done" in capsys.readouterr().out
@@ -172,52 +174,52 @@ def test_a_run_in_a_terminal_is_live(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "googlenett"], "did you mean `googlenet`"),
         (["train", "--data", "digts"], "did you mean `digits`"),
-        (["train", "--data", "folder:/nonesuch"], "there is no such folder"),
+        (["train", "--data", "folder:/nonesuch"], "not an existing folder"),
         (["train", "--recipe", "nonesuch.toml"], "nonesuch.toml: No such file"),
         (["train", "--option", "epoch=3"], "did you mean `epochs`"),
         (["train", "--option", "epochs"], "--option epochs: it is KEY=VALUE"),
         (["train", "--option", "optimizer.momentum=fast"], "`optimizer.momentum` is 'fast'"),
         (["train", "--set", "clases=3"], "did you mean `classes`"),
-        (["train", "--set", "classes=3"], "tells 3 classes apart, digits has 10"),
+        (["train", "--set", "classes=3"], "has 3 classes, but digits has 10"),
         (["train", "--set", "input=3x4x4"], "does not fit"),
-        (["train", "--batch", "5000"], "a batch of 5000 is more than the 1437 images"),
+        (["train", "--batch", "5000"], "`batch` is 5000, more than the 1437 training images"),
         (["train", "--batch", "0"], "--batch"),
         (["train", "--learning-rate", "nan"], "learning_rate"),
         (["train", "--device", "tpu"], "`engine.device` is 'tpu'"),
-        (["train", "--device", "cuda:99"], "there is no `cuda:99`"),
-        (["train", "--split", "paddle"], "flowers102 alone has several splits"),
+        (["train", "--device", "cuda:99"], "device `cuda:99` does not exist"),
+        (["train", "--split", "paddle"], "only flowers102 has several splits"),
         (["train", "net.onnx"], "net.onnx"),
         (["train", "net.py:make"], "`net.py:make` is code"),
-        (["evaluate", "nonesuch"], "nonesuch is no folder of a run"),
-        (["predict", "nonesuch", "a.png"], "nonesuch is no folder of a run"),
+        (["evaluate", "nonesuch"], "nonesuch is not a run folder"),
+        (["predict", "nonesuch", "a.png"], "nonesuch is not a run folder"),
         (["predict", "nonesuch"], "IMAGE"),
         (["ablate", "--seeds", "one"], "--seeds one"),
-        (["ablate", "--seed", "3"], "takes --seeds"),
-        (["ablate", "--widths", "0.5"], "two numbers or more"),
+        (["ablate", "--seed", "3"], "use --seeds"),
+        (["ablate", "--widths", "0.5"], "at least two distinct numbers"),
         (["ablate", "--widths", "0.5,1", "--compare", "aux"], "exclude each other"),
-        (["ablate", "--compare", "aux", "--figure-2a"], "--figure-2a is an arm"),
+        (["ablate", "--compare", "aux", "--figure-2a"], "--figure-2a needs --compare reduction"),
         (["ablate", "inception_v3", "--data", "synthetic"], "`reduce` is not a key"),
         (["bench", "train", "--batch", "many"], "--batch many"),
         (["bench", "train", "--ways", "fast"], "--ways fast"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )
-def test_what_a_user_did_wrong_is_one_line(
-    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+def test_a_wrong_command_is_reported_in_one_line(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(arguments) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
-def test_a_run_s_folder_cannot_name_code(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_folder_cannot_name_code(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
     assert run(["train", "--recipe", str(recipe), "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
     (tmp_path / "net.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef make(): ...\n")
     config = tmp_path / "run" / "config.toml"
@@ -230,8 +232,8 @@ def test_a_run_s_folder_cannot_name_code(recipe: Path, tmp_path: Path, capsys: C
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_image_that_is_none_is_one_line(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_an_unreadable_image_is_reported_in_one_line(trained: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
     for image in (tmp_path / "a.png", tmp_path / "nonesuch.png"):
         assert run(["predict", str(trained), str(image)]) == 2
-        assert f"{image}: no image:" in capsys.readouterr().err
+        assert f"{image}: not a readable image:" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""One step learns what the textbook's loop does, whatever it is cut into."""
+"""A step equals that of a plain training loop, however the batch is split."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import CheckpointError
 from inception_lens.training.evaluation import Evaluator
-from inception_lens.training.learner import IN_A_ROW, Learner
-from inception_lens.training.networks import Networks, ends_as, log_probabilities, loss_weights
+from inception_lens.training.learner import CONSECUTIVE, Learner
+from inception_lens.training.networks import Networks, log_probabilities, loss_weights, output_kind
 from inception_lens.training.recipe import Recipe
-from inception_lens.training.recipe_file import changed, read_recipe
+from inception_lens.training.recipe_file import read_recipe, with_changes
 from inception_lens.training.run.processes import Processes
 from tests.training.tiny import CLASSES
 
@@ -25,7 +25,7 @@ Changes = dict[str, Any]
 @pytest.fixture
 def tiny(recipe: Path) -> Callable[..., tuple[Recipe, Networks]]:
     def made(network: Changes | None = None, **changes: Any) -> tuple[Recipe, Networks]:
-        found = changed(read_recipe(str(recipe)), {**changes, "network": network or {}})
+        found = with_changes(read_recipe(str(recipe)), {**changes, "network": network or {}})
         return found, networks_of(found, CLASSES)
 
     return made
@@ -61,22 +61,22 @@ def test_steps_are_those_of_a_plain_loop(tiny: Callable[..., tuple[Recipe, Netwo
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5, msg=name)
 
 
-def test_parts_add_up_to_the_whole_batch(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_parts_add_up_to_the_full_batch(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     still = {"norm": "none", "bias": True, "dropout": 0.0, "aux": "none"}
-    whole, cut = (learner(tiny(still)) for _ in range(2))
+    full, split = (learner(tiny(still)) for _ in range(2))
     x, labels = batch()
     for step in range(3):
-        whole.step(step, 4, [(x, labels)])
-        cut.step(step, 4, list(zip(x.chunk(4), labels.chunk(4), strict=True)))
-    for ours, theirs in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+        full.step(step, 4, [(x, labels)])
+        split.step(step, 4, list(zip(x.chunk(4), labels.chunk(4), strict=True)))
+    for ours, theirs in zip(full.network.parameters(), split.network.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(whole.totals, cut.totals)
+    torch.testing.assert_close(full.totals, split.totals)
 
 
 def test_dropout_is_a_function_of_the_step(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     one, other = learner(tiny()), learner(tiny())
     one.step(0, 4, [batch()])
-    torch.rand(100)  # whatever else draws
+    torch.rand(100)  # other draws do not matter
     other.step(0, 4, [batch()])
     assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True))
     again = learner(tiny(seed=1))
@@ -84,7 +84,7 @@ def test_dropout_is_a_function_of_the_step(tiny: Callable[..., tuple[Recipe, Net
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop"])
-def test_a_state_holds_all_that_counts(tiny: Callable[..., tuple[Recipe, Networks]], name: str) -> None:
+def test_a_saved_state_is_complete(tiny: Callable[..., tuple[Recipe, Networks]], name: str) -> None:
     options = {"optimizer": {"name": name, "learning_rate": 0.01}, "engine": {"ema": 0.9}}
     through, before = learner(tiny(**options)), learner(tiny(**options))
     for step in range(3):
@@ -99,7 +99,7 @@ def test_a_state_holds_all_that_counts(tiny: Callable[..., tuple[Recipe, Network
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
-def test_a_state_of_another_network_is_refused(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_the_state_of_another_network_is_refused(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     state = learner(tiny()).state()
     with pytest.raises(CheckpointError, match="another network"):
         learner(tiny({"width": 0.08})).load(state)
@@ -111,12 +111,12 @@ def test_the_average_follows_the_weights(tiny: Callable[..., tuple[Recipe, Netwo
     made = learner(tiny(engine={"ema": 0.5}, schedule={"name": "constant"}))
     name, weight = next(iter(made.network.named_parameters()))
     made.step(0, 4, [batch()])
-    expected = weight.detach().clone()  # the first step is copied
+    expected = weight.detach().clone()  # the average starts as a copy
     for step in (1, 2):
         made.step(step, 4, [batch()])
         expected = 0.5 * expected + 0.5 * weight.detach()
-    torch.testing.assert_close(dict(made.answering.named_parameters())[name].detach(), expected)
-    assert made.answering is not made.network
+    torch.testing.assert_close(dict(made.evaluated_network.named_parameters())[name].detach(), expected)
+    assert made.evaluated_network is not made.network
 
 
 def test_a_gradient_is_clipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
@@ -126,30 +126,30 @@ def test_a_gradient_is_clipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> 
     assert norm == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_weights_alone_are_decayed_where_asked_for(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_decay_of_weights_excludes_biases_and_norms(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     groups = learner(tiny(optimizer={"decay": "weights", "weight_decay": 0.1})).optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
     assert all(p.dim() > 1 for p in groups[0]["params"])
     assert all(p.dim() == 1 for p in groups[1]["params"])
 
 
-def test_heads_have_the_weight_that_is_asked_for(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_loss_weights_of_the_heads(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     training = tiny()[1].training
     assert loss_weights(training, "network") == (1.0, 0.3)
     assert loss_weights(training, 0.7) == (1.0, 0.7)
 
 
-def test_what_is_not_finite_is_noticed(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_divergence_is_detected(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     made = learner(tiny())
     assert made.diverged() == 0
-    made.totals[IN_A_ROW] = made.recipe.engine.skip_limit
+    made.totals[CONSECUTIVE] = made.recipe.engine.skip_limit
     assert made.diverged() == 1
     made.totals.zero_()
     next(made.network.buffers())[0] = float("nan")
     assert made.diverged() == 1
 
 
-def test_bfloat16_and_compilation_follow_the_recipe(
+def test_precision_and_compilation_follow_the_recipe(
     tiny: Callable[..., tuple[Recipe, Networks]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[nn.Module] = []
@@ -169,9 +169,9 @@ def test_bfloat16_and_compilation_follow_the_recipe(
     assert {p.dtype for p in made.network.parameters()} == {torch.float32}
 
 
-def test_outputs_are_read_by_what_they_are(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_log_probabilities_of_every_kind_of_output(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     _, networks = tiny()
-    assert (ends_as(networks.training), ends_as(networks.inference)) == ("logits", "probabilities")
+    assert (output_kind(networks.training), output_kind(networks.inference)) == ("logits", "probabilities")
     logits = torch.randn(3, 4)
     expected = logits.log_softmax(1)
     torch.testing.assert_close(log_probabilities(logits, "logits"), expected)
@@ -179,14 +179,14 @@ def test_outputs_are_read_by_what_they_are(tiny: Callable[..., tuple[Recipe, Net
     torch.testing.assert_close(log_probabilities(expected, "log_probabilities"), expected)
 
 
-class Fixed(nn.Module):
-    """Answers with the scores that the first pixels of an image are."""
+class PixelScores(nn.Module):
+    """Returns the first pixels of an image as scores."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, 0, 0, :6].float().softmax(1)
 
 
-def test_an_evaluation_counts(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+def test_accuracy_loss_and_confusion(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     from inception_lens.training.data.augmentation import Preparation
     from inception_lens.training.data.batches import Batches
     from inception_lens.training.data.dataset import Dataset
@@ -200,7 +200,7 @@ def test_an_evaluation_counts(tiny: Callable[..., tuple[Recipe, Networks]]) -> N
     dataset = Dataset("", "", tuple("abcdef"), images, labels, nothing, torch.arange(4), (0.0,) * 3, (1 / 255,) * 3)
     preparation = Preparation.of(recipe.augmentation, networks.shape, dataset, CPU)
     evaluate = Evaluator(networks, Batches(dataset, CPU), dataset.test, preparation, Processes(), False)
-    found = evaluate(Fixed())
+    found = evaluate(PixelScores())
     assert (found.images, found.top1, found.top5) == (4, 0.5, 0.75)
     assert found.confusion[0] == [1, 0, 0, 0, 0, 0]
     assert found.confusion[1][0] == found.confusion[5][0] == 1

@@ -1,4 +1,4 @@
-"""Recipes: files and the command line fill one table, and every mistake is one line."""
+"""Recipes from files and the command line, and the errors in them."""
 
 import tomllib
 from math import cos, pi
@@ -9,18 +9,18 @@ import pytest
 
 from inception_lens.cli.training.networks import networks_of, self_contained
 from inception_lens.errors import ConfigError
-from inception_lens.training.optimizers import rate
+from inception_lens.training.optimizers import learning_rate
 from inception_lens.training.recipe import DIGITS, Optimizer, Recipe, Schedule
-from inception_lens.training.recipe_file import changed, read_recipe, settings, to_toml
+from inception_lens.training.recipe_file import nested_settings, read_recipe, to_toml, with_changes
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 RECIPES = ("digits", "paddle", "paper", "caffe_quick", "modern")
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_read_and_its_network_is_there(name: str) -> None:
+def test_every_example_is_read_and_its_network_is_built(name: str) -> None:
     recipe = read_recipe(str(EXAMPLES / f"{name}.toml"))
-    assert changed(Recipe(), tomllib.loads(to_toml(recipe))) == recipe
+    assert with_changes(Recipe(), tomllib.loads(to_toml(recipe))) == recipe
     found = networks_of(recipe, 102)
     assert found.classes == 102
     assert len(found.training.outputs) == 3
@@ -31,15 +31,15 @@ def test_the_defaults_for_digits_are_the_example() -> None:
     assert read_recipe(str(EXAMPLES / "digits.toml")) == DIGITS
 
 
-def test_the_articles_recipe_is_paddle_s_in_other_terms() -> None:
+def test_the_paddle_recipe_has_the_rates_of_paddle() -> None:
     recipe = read_recipe(str(EXAMPLES / "paddle.toml"))
     batch, samples = 128, 6149
     assert recipe.optimizer == Optimizer(
         learning_rate=batch * 0.01 / 128, nesterov=False, weight_decay=0.0005 * 128 / batch, decay="all"
     )
     steps = samples // batch
-    assert {rate(recipe, step, steps) for step in range(0, 200 * steps, 97)} == {0.01}
-    assert rate(recipe, 128_000 * 35 // batch, steps) == pytest.approx(0.001)
+    assert {learning_rate(recipe, step, steps) for step in range(0, 200 * steps, 97)} == {0.01}
+    assert learning_rate(recipe, 128_000 * 35 // batch, steps) == pytest.approx(0.001)
 
 
 def schedule(name: str, **options: object) -> Recipe:
@@ -47,36 +47,41 @@ def schedule(name: str, **options: object) -> Recipe:
 
 
 def test_rates() -> None:
-    assert rate(schedule("constant"), 99, 10) == 1
+    assert learning_rate(schedule("constant"), 99, 10) == 1
     falling = schedule("step", gamma=0.96, every_epochs=8)
-    assert [rate(falling, step, 10) for step in (0, 79, 80)] == [1, 1, 0.96]
-    assert [rate(schedule("poly", power=0.5), step, 10) for step in (0, 75)] == [1, 0.5]
-    cycle = [rate(schedule("one-cycle", warmup=0.2), step, 10) for step in range(100)]
+    assert [learning_rate(falling, step, 10) for step in (0, 79, 80)] == [1, 1, 0.96]
+    assert [learning_rate(schedule("poly", power=0.5), step, 10) for step in (0, 75)] == [1, 0.5]
+    cycle = [learning_rate(schedule("one-cycle", warmup=0.2), step, 10) for step in range(100)]
     assert cycle[0] == 1 / 25
     assert cycle[20] == max(cycle) == 1
     assert cycle[60] == pytest.approx((1 + cos(pi / 2)) / 2, abs=1e-4)
     assert cycle[-1] < 1e-3
-    assert rate(schedule("cosine", warmup=0), 0, 10) == 1
+    assert learning_rate(schedule("cosine", warmup=0), 0, 10) == 1
 
 
-def test_the_command_line_changes_single_keys() -> None:
-    recipe = changed(DIGITS, settings({"optimizer.momentum": "0.8", "engine.compile": "true", "epochs": "3"}), lax=True)
+def test_the_command_line_changes_keys() -> None:
+    recipe = with_changes(
+        DIGITS, nested_settings({"optimizer.momentum": "0.8", "engine.compile": "true", "epochs": "3"}), lax=True
+    )
     assert (recipe.optimizer.momentum, recipe.engine.compile, recipe.epochs) == (0.8, True, 3)
     assert recipe.network == DIGITS.network
-    assert changed(DIGITS, settings({"augmentation.area": "0.2,0.9"}), lax=True).augmentation.area == (0.2, 0.9)
-    assert changed(DIGITS, {"loss": {"auxiliary": 0.5}}).loss.auxiliary == 0.5
+    assert with_changes(DIGITS, nested_settings({"augmentation.area": "0.2,0.9"}), lax=True).augmentation.area == (
+        0.2,
+        0.9,
+    )
+    assert with_changes(DIGITS, {"loss": {"auxiliary": 0.5}}).loss.auxiliary == 0.5
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("epoch = 3", ":1: `epoch` is not a key (did you mean `epochs`"),
         ("\n[optimizer]\nmomentun = 0.9", ":3: `optimizer.momentun` is not a key (did you mean `momentum`"),
         ("[optimizer]\nname = 'adam'", ":2: `optimizer.name` is 'adam'"),
         ("batch = 0", "`batch` is 0"),
-        ("batch = 10\n[engine]\naccumulate = 3", "a batch of 10 is not cut into 3 equal parts"),
+        ("batch = 10\n[engine]\naccumulate = 3", "`batch` is 10, which is not divisible by `engine.accumulate` = 3"),
         ("[augmentation]\narea = [0.0, 1.0]", "`augmentation.area` is [0.0, 1.0]"),
-        ("[augmentation]\naspect = [2.0, 1.0]", "the smaller one comes first"),
+        ("[augmentation]\naspect = [2.0, 1.0]", "`augmentation.aspect` is [2.0, 1.0]"),
         ("[schedule]\nname = 'step'\nevery_epochs = 0", "`schedule.every_epochs` is 0"),
         ("[engine]\ngraphs = true\naccumulate = 2", "exclude each other"),
         ("[engine]\ndevice = 'tpu'", "`engine.device` is 'tpu'"),
@@ -84,21 +89,21 @@ def test_the_command_line_changes_single_keys() -> None:
         ("model = ", "not valid TOML"),
     ],
 )
-def test_a_bad_recipe_is_one_line_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_recipe_is_reported_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
         read_recipe(str(path))
     assert str(caught.value).startswith(str(path))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_config_s_contents_go_into_the_recipe(tmp_path: Path) -> None:
+def test_the_contents_of_a_config_are_stored_in_the_recipe(tmp_path: Path) -> None:
     config = tmp_path / "net.toml"
     config.write_text('base = "googlenet@torchvision"\nwidth = 0.5\n[modules.inception_3a]\n5x5_reduce = 24\n')
     recipe = Recipe(model=str(config), network={"input": "3x64x64"})
-    own = changed(Recipe(), tomllib.loads(to_toml(self_contained(recipe))))
+    own = with_changes(Recipe(), tomllib.loads(to_toml(self_contained(recipe))))
     assert own.model == "googlenet@torchvision"
     config.unlink()
     found = networks_of(own, 5)
@@ -108,7 +113,7 @@ def test_a_config_s_contents_go_into_the_recipe(tmp_path: Path) -> None:
     )
 
 
-def test_a_config_without_a_module_stays_so(tmp_path: Path) -> None:
+def test_a_removed_module_stays_removed(tmp_path: Path) -> None:
     config = tmp_path / "net.toml"
     config.write_text('base = "googlenet"\naux = []\n[modules]\ninception_5b = "none"\n')
     recipe = Recipe(model=str(config), network={"aux": "none"})

@@ -1,4 +1,4 @@
-"""A network and data so small that a whole run takes a second."""
+"""A network and a dataset so small that a run takes a second."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ check_every = 1
 
 
 def arrays(count: int = 96) -> tuple[Any, Any]:
-    """Dark noise in which red, green, blue or nothing is bright, which is the class."""
+    """Dark noise; the class is the colour channel that is brighter, or none."""
     draw = np.random.default_rng(0)
     images = draw.integers(0, 90, (count, 16, 16, 3), dtype=np.uint8)
     labels = np.arange(count) % CLASSES
@@ -54,13 +54,13 @@ def arrays(count: int = 96) -> tuple[Any, Any]:
 
 
 def write_data(path: Path) -> Path:
-    """Write the images as an archive of arrays: two thirds to train on."""
+    """Write the images as a NumPy archive; two thirds are training images."""
     images, labels = arrays()
     np.savez(path, x_train=images[:64], y_train=labels[:64], x_test=images[64:], y_test=labels[64:])
     return path
 
 
 def write_recipe(path: Path, data: Path) -> Path:
-    """Write the recipe of a run on the data."""
+    """Write the recipe of a run on the dataset."""
     path.write_text(RECIPE.format(data=data))
     return path

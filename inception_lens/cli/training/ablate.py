@@ -1,17 +1,16 @@
-"""`inception-lens ablate`: whether a choice costs accuracy, by training both ways."""
+"""`inception-lens ablate`: whether a design choice costs accuracy, by training each alternative."""
 
 from __future__ import annotations
 
 import datetime
-import os
-import platform
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from inception_lens.analyses import machines
 from inception_lens.cli.output import write
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import ConfigError, TrainingError, require
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
     from inception_lens.training.recipe import Recipe
 
 
-HELP = """Train each arm of a choice on the same data, recipe and seeds, and say what the choice costs.
+HELP = """Train each alternative of a design choice with the same data, recipe and seeds, and compare the results.
 
 \b
-inception-lens ablate                                the article's claim, on digits
+inception-lens ablate                                the paper's claim, on digits
 inception-lens ablate --compare kernel --seeds 0,1
 inception-lens ablate --widths 0.125,0.25,0.5
 
-The folder holds a run for each arm and seed, ablation.json, ablation.md and ablation.svg.
+The folder has a run for each arm and seed, ablation.json, ablation.md and ablation.svg.
 """
 
 
@@ -39,16 +38,16 @@ The folder holds a run for each arm and seed, ablation.json, ablation.md and abl
     "--compare",
     "compared",
     type=click.Choice(list(COMPARISONS)),
-    help="reduction: 1x1 reductions or none, pools projected; aux: auxiliary heads; kernel: 5x5, two 3x3 or 3x3; "
-    "norm: batch norm, LRN or none; pool: average pooling or a fully connected map.  [default: reduction]",
+    help="reduction: 1x1 reductions or only pool projections; aux: auxiliary heads or none; kernel: 5x5, two 3x3 or "
+    "one 3x3; norm: batch norm, LRN or none; pool: average pooling or a fully connected layer.  [default: reduction]",
 )
-@click.option("--widths", metavar="A,B,...", help="Compare these width multipliers instead.")
-@click.option("--figure-2a", is_flag=True, help="With reduction: the module without projected pools as well.")
+@click.option("--widths", metavar="A,B,...", help="Compare width multipliers instead.")
+@click.option("--figure-2a", is_flag=True, help="Of reduction: add the module without pool projections.")
 @click.option("--seeds", metavar="A,B,...", default="0,1,2", show_default=True)
 @training_options.recipe_options
-@click.option("--out", metavar="DIR", help="The folder of all runs.  [default: runs/ablation-NAME]")
-@click.option("--resume", is_flag=True, help="Go on with the ablation in DIR; runs that are done stay as they are.")
-@click.option("--cache", metavar="DIR", help="Where decoded images are kept.  [default: ~/.cache/inception-lens]")
+@click.option("--out", metavar="DIR", help="Folder of all runs.  [default: runs/ablation-NAME]")
+@click.option("--resume", is_flag=True, help="Continue the ablation in DIR; finished runs are kept.")
+@training_options.cache_option
 def command(
     compared: str | None,
     widths: str | None,
@@ -56,10 +55,10 @@ def command(
     seeds: str,
     out: str | None,
     resume: bool,
-    cache: str | None,
-    **given: object,
+    cache: Path | None,
+    **given: Unpack[training_options.RecipeOptions],
 ) -> int:
-    """Run the command."""
+    """Run the command; its help is `HELP`."""
     require("torch", extra="train")
     if widths and compared:
         raise ConfigError("--widths and --compare exclude each other")
@@ -67,53 +66,47 @@ def command(
     arms = ablation.width_arms(widths) if widths else COMPARISONS[name]
     if figure_2a:
         if name != "reduction":
-            raise ConfigError("--figure-2a is an arm of --compare reduction alone")
+            raise ConfigError("--figure-2a needs --compare reduction")
         arms = (*arms, FIGURE_2A)
-    if given.get("seed") is not None:
-        raise ConfigError("--seed: an ablation takes --seeds, such as 0,1,2")
+    if given["seed"] is not None:
+        raise ConfigError("--seed: use --seeds for an ablation, such as --seeds 0,1,2")
     folder = Path(out or f"runs/ablation-{name}")
     if folder.exists() and not resume:
-        raise TrainingError(f"{folder} is there already: add --resume to go on with it, or take another --out")
-    recipe = training_options.recipe_of(given)
-    return _run(name, arms, _seeds(seeds), recipe, folder, Path(cache) if cache else None)
+        raise TrainingError(f"{folder} exists: add --resume to continue it, or choose another --out")
+    recipe = training_options.recipe_from_options(given)
+    return _run(name, arms, _seeds(seeds), recipe, folder, cache)
 
 
 def _run(name: str, arms: tuple[Arm, ...], seeds: list[int], recipe: Recipe, folder: Path, cache: Path | None) -> int:
-    from inception_lens.cli.training.runs import Run
+    from inception_lens.cli.training.networks import image_side
+    from inception_lens.cli.training.runs import TrainingRun
     from inception_lens.training.run.folder import RunFolder
 
     runs = [(arm, seed, folder / arm.name / f"seed-{seed}") for arm in arms for seed in seeds]
-    for arm in arms:  # a network that is none is told before hours of training
-        _check(_armed(recipe, arm, seeds[0]))
-    # By seeds first, so that a look at half of the runs compares the arms.
+    for arm in arms:  # an invalid network is reported before hours of training
+        image_side(_recipe_of_arm(recipe, arm, seeds[0]))
+    # By seed first, so that half of the runs already compare the arms.
     for arm, seed, path in sorted(runs, key=lambda run: seeds.index(run[1])):
-        code = Run(_armed(recipe, arm, seed), path, True, cache, name=f"{arm.name}, seed {seed}").run()
+        code = TrainingRun(_recipe_of_arm(recipe, arm, seed), path, True, cache, name=f"{arm.name}, seed {seed}").run()
         if code:
             return code
-    summaries = {arm.name: [RunFolder(path).finished() for a, _, path in runs if a is arm] for arm in arms}
+    summaries = {arm.name: [RunFolder(path).summary() for a, _, path in runs if a is arm] for arm in arms}
     first = next(iter(summaries.values()))[0]
-    _write(ablation.gathered(name, seeds, summaries), folder, f"{first.device}, torch {first.torch}")
+    _write(ablation.summarize_runs(name, seeds, summaries), folder, f"{first.device}, torch {first.torch}")
     return 0
 
 
-def _armed(recipe: Recipe, arm: Arm, seed: int) -> Recipe:
-    from inception_lens.training.recipe_file import changed
+def _recipe_of_arm(recipe: Recipe, arm: Arm, seed: int) -> Recipe:
+    from inception_lens.training.recipe_file import with_changes
 
-    return changed(recipe, {**arm.recipe, "network": arm.network}).replace(seed=seed)
-
-
-def _check(recipe: Recipe) -> None:
-    from inception_lens.cli.training.networks import image_side
-
-    image_side(recipe)
+    return with_changes(recipe, {**arm.recipe, "network": arm.network}).replace(seed=seed)
 
 
 def _seeds(text: str) -> list[int]:
     parts = text.split(",")
-    if not all(part.isascii() and part.isdecimal() and len(part) < 16 for part in parts) or len(set(parts)) < len(
-        parts
-    ):
-        raise ConfigError(f"--seeds {text}: whole numbers that differ, such as 0,1,2")
+    valid = all(part.isascii() and part.isdecimal() and len(part) < 16 for part in parts)
+    if not valid or len(set(parts)) < len(parts):
+        raise ConfigError(f"--seeds {text}: give distinct integers, such as 0,1,2")
     return [int(part) for part in parts]
 
 
@@ -125,7 +118,7 @@ def _write(found: Ablation, folder: Path, device: str) -> None:
 
     report = ablation_markdown(
         found,
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, {device}",
+        machine=f"{machines.host()}, {device}",
         date=datetime.date.today().isoformat(),
         command=shlex.join(["inception-lens", *sys.argv[1:]]),
     )

@@ -46,9 +46,9 @@ def train(
     from inception_lens.training.bounds import bounds, machine_of
     from inception_lens.training.learner import autocast_on
     from inception_lens.training.recipe import DIGITS, Recipe
-    from inception_lens.training.run.processes import Processes, device_of
+    from inception_lens.training.run.processes import Processes, select_device
 
-    on = device_of(device, Processes())
+    on = select_device(device, Processes())
     cuda = on.type == "cuda"
     recipe, classes = (DIGITS, 10) if model is None and not cuda else (Recipe(model="googlenet@torchvision"), 1000)
     engine = recipe.engine.replace(precision=precision)

@@ -1,4 +1,4 @@
-"""`inception-lens evaluate`: the figure of a run again, from its saved state."""
+"""`inception-lens evaluate`: the accuracy of a trained network, from a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from inception_lens.cli import options
 from inception_lens.cli.output import write
+from inception_lens.cli.training import options as training_options
 from inception_lens.errors import require
 from inception_lens.renderers.escape import printable
 
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN|STATE")
-@click.option("--data", metavar="DATA", help="Other images than the run's own; classes are matched by name.")
-@click.option("--all", "everything", is_flag=True, help="All images of DATA, not only those kept for evaluation.")
-@click.option("--best", is_flag=True, help="The best state of the run, not the last.")
-@click.option("--ten-crop", is_flag=True, help="The mean over ten crops of each image.")
-@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1.  [default: the run's]")
-@click.option("--cache", metavar="DIR", help="Where decoded images are kept.  [default: ~/.cache/inception-lens]")
+@training_options.run_options
+@click.option("--data", metavar="DATA", help="Another dataset than the run's; classes are matched by name.")
+@click.option("--all", "everything", is_flag=True, help="Evaluate on all images of DATA, not only the test images.")
+@click.option("--ten-crop", is_flag=True, help="Predict the mean over ten crops of each image.")
+@training_options.cache_option
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @options.output_option
 def command(
@@ -34,20 +33,20 @@ def command(
     best: bool,
     ten_crop: bool,
     device: str | None,
-    cache: str | None,
+    cache: Path | None,
     format_: str,
     output: str | None,
 ) -> None:
-    """How often the network of a run, or of one of its states, is right: top-1, top-5, and by class."""
+    """Evaluate the network of a run or of one of its checkpoints: top-1, top-5, and accuracy by class."""
     require("torch", extra="train")
-    from inception_lens.cli.training.runs import dataset_of, trained
+    from inception_lens.cli.training.runs import dataset_of, open_trained
 
-    network, step = trained(run, best, device)
-    asked = network.recipe.replace(data=data, split="auto") if data else network.recipe
-    dataset = dataset_of(asked, Path(cache) if cache else None)
+    network, step = open_trained(run, best, device)
+    recipe = network.recipe.replace(data=data, split="auto") if data else network.recipe
+    dataset = dataset_of(recipe, cache)
     result = network.evaluate(dataset, everything=everything, crops=10 if ten_crop else None)
     render = _json if format_ == "json" else _text
-    write(render(result, network.about.classes, dataset.source, step), output)
+    write(render(result, network.data.classes, dataset.source, step), output)
 
 
 def _json(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
@@ -67,12 +66,12 @@ def _json(result: Evaluation, classes: Sequence[str], source: str, step: int) ->
 
 
 def _text(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
-    named = zip(result.per_class, classes, strict=False)
-    lowest = sorted((value, name) for value, name in named if value is not None)[:5]
+    by_class = zip(result.per_class, classes, strict=False)
+    lowest = sorted((value, name) for value, name in by_class if value is not None)[:5]
     loss = "?" if result.loss is None else f"{result.loss:.4f}"
     lines = (
         f"accuracy {100 * result.top1:.2f} %, top-5 {100 * result.top5:.2f} %, loss {loss}: "
         f"{result.images:,} images of {source}, step {step}",
-        "lowest by class: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in lowest),
+        "lowest classes: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in lowest),
     )
     return "".join(f"{printable(line)}\n" for line in lines)

@@ -1,9 +1,9 @@
-"""From a recipe to the two graphs of its network."""
+"""From a recipe to the graphs of its network."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def image_side(recipe: Recipe) -> tuple[int, int]:
-    """The larger side of the images that a recipe's network takes, and the classes that it has of its own.
+    """The longer side of the network's input in pixels, and the number of its classes.
 
     Raises:
         ConfigError: the model is code.
@@ -31,7 +31,7 @@ def image_side(recipe: Recipe) -> tuple[int, int]:
 
 
 def networks_of(recipe: Recipe, classes: int) -> Networks:
-    """The graphs of a recipe's network, with as many classes as the data have where it does not say otherwise.
+    """The graphs of a recipe's network; `classes` is the number of classes unless the recipe sets it.
 
     Raises:
         ConfigError: the model is code.
@@ -54,7 +54,7 @@ def networks_of(recipe: Recipe, classes: int) -> Networks:
 
 
 def self_contained(recipe: Recipe) -> Recipe:
-    """The recipe as a run's folder keeps it: a config's contents in place of its name, and paths that hold anywhere.
+    """The recipe as a run folder stores it: the contents of a config instead of its name, and absolute paths.
 
     Raises:
         ConfigError: the model is code.
@@ -70,25 +70,22 @@ def self_contained(recipe: Recipe) -> Recipe:
 
 
 def _refuse_code(model: str) -> None:
-    """A recipe is data, and so is the folder of a run: neither may name what would be executed."""
+    """Raise a ConfigError if the model is code: neither a recipe nor a run folder may execute anything."""
     if is_pytorch(model):
-        raise ConfigError(f"`{model}` is code: what is trained is a name of the catalogue, a config or a file")
+        raise ConfigError(f"`{model}` is code: a model to train must be a catalogue name, a config or a model file")
 
 
-def _differences(config: Network, base: Network) -> dict[str, Any]:
-    """The keys of a config that differ from its base's; rows that are not there any more as `none`."""
-    found: dict[str, Any] = {}
+def _differences(config: Network, base: Network) -> dict[str, object]:
+    """The keys of a config that differ from those of its base; removed rows are `none`."""
+    found: dict[str, object] = {}
     old, new = msgspec.to_builtins(base), msgspec.to_builtins(config)
     for key, value in new.items():
         if value == old[key]:
             continue
         if isinstance(value, dict):
             rows = {name: row for name, row in value.items() if old[key].get(name) != row}
-            gone = dict.fromkeys((name for name in old[key] if name not in value), "none")
-            found[key] = {
-                **({name: value[name] for name in value} if gone or list(value) != list(old[key]) else rows),
-                **gone,
-            }
+            removed = dict.fromkeys((name for name in old[key] if name not in value), "none")
+            found[key] = {**(value if removed or list(value) != list(old[key]) else rows), **removed}
         else:
             found[key] = value
     return found

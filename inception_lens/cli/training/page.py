@@ -1,4 +1,4 @@
-"""The figures and the page at the end of a run."""
+"""The figures and the HTML page of a finished run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PAGE = "index.html"
 
 
 def write_page(folder: RunFolder, networks: Networks, device: torch.device) -> None:
-    """Write curves.svg, confusion.svg and index.html into a run's folder."""
-    summary, epochs, evaluation = folder.finished(), [*map(asdict, folder.metrics())], folder.evaluation()
+    """Write curves.svg, confusion.svg and index.html into a run folder."""
+    summary, epochs, evaluation = folder.summary(), [*map(asdict, folder.metrics())], folder.evaluation()
     name = f"{summary.model} on {summary.data}"
     figures = {
         "Loss, accuracy and learning rate of every epoch": drawn(training_figure(epochs, name), "svg"),
-        "Which class is taken for which": drawn(confusion_figure(evaluation.confusion, folder.data().classes), "svg"),
+        "Predicted classes by true class": drawn(confusion_figure(evaluation.confusion, folder.data().classes), "svg"),
     }
     for file, svg in zip(("curves.svg", "confusion.svg"), figures.values(), strict=True):
         write(svg, str(folder.path / file))
@@ -34,10 +34,10 @@ def write_page(folder: RunFolder, networks: Networks, device: torch.device) -> N
 
 def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: float | None) -> list[tuple[str, str]]:
     measured = [("measured", f"{rate:,.0f} images/s" if rate else "?")]
-    on = machine_of(device, bfloat16)
-    if on is None:
-        return [*measured, ("bounds", "? (this GPU is not in the table of machines)")]
-    found = bounds(networks.training, on)
+    machine = machine_of(device, bfloat16)
+    if machine is None:
+        return [*measured, ("bounds", "? (the peak speed of this GPU in this precision is unknown)")]
+    found = bounds(networks.training, machine)
     rows = (
         ("compute bound", found.compute),
         ("memory bound, unfused,", found.memory),
@@ -46,7 +46,7 @@ def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: floa
     return [
         *measured,
         *(
-            (f"{what} of {on.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
+            (f"{what} of {machine.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
             for what, limit in rows
         ),
     ]

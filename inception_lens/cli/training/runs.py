@@ -1,4 +1,4 @@
-"""What the commands of the trainer share: from a recipe to a run, and from a run's folder to its network."""
+"""Shared by the commands of the trainer: from a recipe to a run, and from a run folder to its network."""
 
 from __future__ import annotations
 
@@ -10,79 +10,84 @@ import click
 import torch
 
 from inception_lens.cli.training import networks
-from inception_lens.cli.training.live import Live
+from inception_lens.cli.training.live import ProgressDisplay
 from inception_lens.cli.training.page import PAGE, write_page
 from inception_lens.errors import TrainingError
 from inception_lens.training.data.augmentation import source_side
-from inception_lens.training.data.dataset import Dataset
+from inception_lens.training.data.dataset import Dataset, ProgressCallback
 from inception_lens.training.data.sources import open_dataset
 from inception_lens.training.loop import Loop
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.run import processes as process
-from inception_lens.training.run.checkpoints import State
+from inception_lens.training.run.checkpoints import Checkpoint, read_checkpoint
 from inception_lens.training.run.folder import RunFolder
 from inception_lens.training.run.job import Job
 from inception_lens.training.run.observer import Observer
 from inception_lens.training.run.records import Summary
-from inception_lens.training.run.trained import Trained
+from inception_lens.training.run.trained import TrainedNetwork
+
+MAX_BROKEN_SHOWN = 5
 
 
-class Run(NamedTuple):
-    """One run as the command line asks for it."""
+class TrainingRun(NamedTuple):
+    """A run with the options of the command line."""
 
     recipe: Recipe
     path: Path
+    """The run folder."""
     resume: bool = False
+    """Whether to continue a run that exists."""
     cache: Path | None = None
+    """Folder of decoded images; None: that of the user."""
     tensorboard: bool = False
+    """Whether to write TensorBoard event files."""
     name: str = ""
+    """Prefix of every line that is printed."""
 
     def run(self) -> int:
-        """Run it, and return the exit code: 0, or as shells count a signal that ended it."""
+        """Train, and return the exit code: 0, or 128 plus the signal that ended the run."""
         recipe, folder = networks.self_contained(self.recipe), RunFolder(self.path)
-        mine = process.started()
-        device = process.device_of(recipe.engine.device, mine)
-        networks.image_side(recipe)  # a network that is none is told before a folder is made
-        if mine.first and folder.start(recipe, resume=self.resume or mine.restarts > 0):
-            summary = folder.summary()
-            if summary is not None and mine.world == 1:
-                if not (self.path / PAGE).exists():  # the end came between the summary and the page
+        own = process.from_environment()
+        device = process.select_device(recipe.engine.device, own)
+        networks.image_side(recipe)  # reports an invalid network before the folder is created
+        if own.first and folder.start(recipe, resume=self.resume or own.restarts > 0):
+            summary = folder.summary_if_finished()
+            if summary is not None and own.world == 1:
+                if not (self.path / PAGE).exists():  # the run was killed between summary and page
                     write_page(folder, networks.networks_of(recipe, len(folder.data().classes)), device)
-                click.echo(f"{self.path} is done: {told(summary)}")
+                click.echo(f"{self.path} is done: {summary_line(summary)}")
                 return 0
-        process.join(mine, device)
+        process.join(own, device)
         try:
-            return self._train(recipe, folder, mine, device)
+            return self._train(recipe, folder, own, device)
         finally:
-            mine.leave()
+            own.close()
 
-    def _train(self, recipe: Recipe, folder: RunFolder, mine: process.Processes, device: torch.device) -> int:
-        with Live(self.name) if mine.first else _Silent() as live:
-            if not mine.first:
-                mine.wait()  # the first decodes, the others find it in the cache
-            dataset = dataset_of(recipe, self.cache, live if isinstance(live, Live) else None)
-            if mine.first:
-                folder.check_data(dataset)
-                mine.wait()
-            job = Job(recipe, networks.networks_of(recipe, len(dataset.classes)), dataset)
-            observer = _with_tensorboard(live, self.path) if self.tensorboard and mine.first else live
-            _tell_job(job, device, mine, live)
-            outcome = Loop(job, folder, mine, device, observer).run()
-        if not mine.first:
+    def _train(self, recipe: Recipe, folder: RunFolder, own: process.Processes, device: torch.device) -> int:
+        if not own.first:
+            own.wait()  # until the first process has decoded the images into the cache
+            job = _job(recipe, self.cache)
+            outcome = Loop(job, folder, own, device, Observer()).run()
             return 0 if outcome.summary else 128 + outcome.signal
+        with ProgressDisplay(self.name) as display:
+            job = _job(recipe, self.cache, display.decoded)
+            folder.check_data(job.dataset)
+            own.wait()
+            _report_job(job, device, own, display)
+            observer = _with_tensorboard(display, self.path) if self.tensorboard else display
+            outcome = Loop(job, folder, own, device, observer).run()
         if outcome.summary is None:
-            click.echo(
-                f"stopped by {signal.Signals(outcome.signal).name}, saved: the same command with --resume goes on"
-            )
+            name = signal.Signals(outcome.signal).name
+            click.echo(f"stopped by {name}; the state is saved: add --resume to the command to continue")
             return 128 + outcome.signal
         write_page(folder, job.networks, device)
-        click.echo(told(outcome.summary))
+        click.echo(summary_line(outcome.summary))
         click.echo(f"{self.path / PAGE} shows the run; evaluate {self.path}, predict {self.path} IMAGE")
-        return 128 + outcome.signal if outcome.signal else 0  # one that came in the last epoch ends what would follow
+        return 128 + outcome.signal if outcome.signal else 0  # a signal in the last epoch ends a series of runs
 
 
-def dataset_of(recipe: Recipe, cache: Path | None, live: Live | None = None) -> Dataset:
-    """Open a recipe's data at the size that its network and its crops need."""
+def dataset_of(recipe: Recipe, cache: Path | None, progress: ProgressCallback | None = None) -> Dataset:
+    """Open the dataset of a recipe at the size that its network and its crops need."""
     side, classes = networks.image_side(recipe)
     return open_dataset(
         recipe.data,
@@ -91,12 +96,12 @@ def dataset_of(recipe: Recipe, cache: Path | None, live: Live | None = None) -> 
         cache=cache,
         classes=classes,
         broken_limit=recipe.broken_limit,
-        progress=live.decoded if live else None,
+        progress=progress,
     )
 
 
-def told(summary: Summary) -> str:
-    """A finished run in one line."""
+def summary_line(summary: Summary) -> str:
+    """The results of a run in one line."""
     rate = summary.images_per_second
     return (
         f"accuracy {100 * summary.accuracy:.2f} % (top-5 {100 * summary.top5:.2f} %) of "
@@ -105,59 +110,57 @@ def told(summary: Summary) -> str:
     )
 
 
-class _Silent(Observer):
-    """The observer of every process but the first."""
+def open_trained(path: Path, best: bool, device: str | None) -> tuple[TrainedNetwork, int]:
+    """The network of a run or of one of its checkpoints, and its number of training steps.
 
-    def __enter__(self) -> _Silent:
-        return self
+    Args:
+        path: a run folder or a checkpoint in it.
+        best: whether to use the best checkpoint of a run folder, not the newest.
+        device: as in `--device`; None: that of the run.
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    Raises:
+        TrainingError: the run does not exist, or has no intact checkpoint.
+    """
+    folder, checkpoint = _folder_and_checkpoint(path, best)
+    recipe, data = folder.recipe(), folder.data()
+    selected = process.select_device(device or recipe.engine.device, process.Processes())
+    found = networks.networks_of(recipe, len(data.classes))
+    return TrainedNetwork(recipe, found, checkpoint.tensors, data, selected), checkpoint.position.step
 
 
-def _tell_job(job: Job, device: torch.device, mine: process.Processes, live: Observer) -> None:
+def _job(recipe: Recipe, cache: Path | None, progress: ProgressCallback | None = None) -> Job:
+    dataset = dataset_of(recipe, cache, progress)
+    return Job(recipe, networks.networks_of(recipe, len(dataset.classes)), dataset)
+
+
+def _report_job(job: Job, device: torch.device, own: process.Processes, display: Observer) -> None:
     recipe, found, dataset = job
-    for name, reason in dataset.broken[:5]:
-        live.note(f"left out: {name}: {reason}")
+    for name, reason in dataset.broken[:MAX_BROKEN_SHOWN]:
+        display.note(f"left out: {name}: {reason}")
     if dataset.broken:
-        live.note(f"{len(dataset.broken)} broken images left out; data.json lists them")
-    several = f", {mine.world} processes" if mine.world > 1 else ""
-    live.note(
+        display.note(f"{len(dataset.broken)} broken images left out; data.json lists them")
+    processes = f", {own.world} processes" if own.world > 1 else ""
+    display.note(
         f"{found.inference.name}: {found.params:,} parameters, {found.macs:,} MACs; {dataset.source}: "
-        f"{len(dataset.train):,} images to train on, {len(dataset.test):,} to evaluate; {device}{several}, "
+        f"{len(dataset.train):,} training images, {len(dataset.test):,} test images; {device}{processes}, "
         f"batch {recipe.batch}, seed {recipe.seed}"
     )
 
 
-def _with_tensorboard(live: Observer, path: Path) -> Observer:
-    from inception_lens.training.run.tensorboard import WithTensorBoard
+def _with_tensorboard(display: Observer, path: Path) -> Observer:
+    from inception_lens.training.run.tensorboard import TensorBoardObserver
 
-    return WithTensorBoard(live, path)
-
-
-def trained(path: Path, best: bool, wanted: str | None) -> tuple[Trained, int]:
-    """The network of a run, or of the state that `path` names, on the device `wanted` or the run's; and its step.
-
-    Raises:
-        TrainingError: there is no such run, or it has no state that is whole.
-    """
-    folder, state = _run_and_state(path, best)
-    recipe, about = folder.recipe(), folder.data()
-    device = process.device_of(wanted or recipe.engine.device, process.Processes())
-    found = networks.networks_of(recipe, len(about.classes))
-    return Trained(recipe, found, state.tensors, about, device), state.position.step
+    return TensorBoardObserver(display, path)
 
 
-def _run_and_state(path: Path, best: bool) -> tuple[RunFolder, State]:
-    from inception_lens.training.run.checkpoints import read
-
+def _folder_and_checkpoint(path: Path, best: bool) -> tuple[RunFolder, Checkpoint]:
     if path.is_file():
-        return RunFolder(path.parent.parent), read(path)
+        return RunFolder(path.parent.parent), read_checkpoint(path)
     folder = RunFolder(path)
     checkpoints = folder.checkpoints(folder.recipe().checkpoints.keep)
-    state = checkpoints.best() if best else checkpoints.newest()
+    checkpoint = checkpoints.best() if best else checkpoints.newest()
     for reason in checkpoints.damaged:
-        click.echo(f"passed over: {reason}", err=True)
-    if state is None:
-        raise TrainingError(f"{path} has no state that is whole")
-    return folder, state
+        click.echo(f"skipped: {reason}", err=True)
+    if checkpoint is None:
+        raise TrainingError(f"{path} has no intact checkpoint")
+    return folder, checkpoint

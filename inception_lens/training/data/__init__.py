@@ -1,1 +1,1 @@
-"""Images: sources, cache, batches and augmentation."""
+"""Datasets of images: sources, cache, batches and augmentation."""

@@ -1,10 +1,10 @@
-"""Sources that hold their images as plain numbers."""
+"""Datasets that are arrays of numbers."""
 
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,37 +14,38 @@ from inception_lens.training.data.dataset import Dataset, Listing, stratified
 from inception_lens.training.randomness import generator
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-UNSHUFFLED = 360
-"""Of the digits, the last so many: mostly by writers that the others are not by."""
-SYNTHETIC = 2048
+UNSHUFFLED_TEST_IMAGES = 360
+"""The last digits, most of which are by other writers than the rest."""
+SYNTHETIC_IMAGES = 2048
 NPZ_NAMES = (
     ("x_train", "y_train", "x_test", "y_test"),
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("images", "labels"),
 )
-"""Names that arrays have: of Keras' files, of MedMNIST's, and of a dataset that is split here."""
+"""Names of the arrays in files of Keras and of MedMNIST, and of a dataset without a split."""
 
 
 def digits(variant: str, split: str) -> Listing:
     """The 1,797 digits of 8x8 pixels in scikit-learn (E. Alpaydin and C. Kaynak, UCI, 1998).
 
-    A stratified fifth evaluates, drawn with scikit-learn's seed 0; of `unshuffled` the last 360 do.
+    A stratified fifth is the test part, drawn by scikit-learn with seed 0; of `unshuffled`, the last 360.
 
     Raises:
-        ConfigError: there is no such variant.
+        ConfigError: the variant is unknown.
     """
     if variant not in ("", "stratified", "unshuffled"):
-        raise ConfigError(f"`digits:{variant}`: it is digits or digits:unshuffled")
+        raise ConfigError(f"`digits:{variant}` is unknown: use digits or digits:unshuffled")
     found = require("sklearn.datasets", extra="train").load_digits()
     labels: list[int] = found.target.tolist()
-    everything = list(range(len(labels)))
+    numbers = list(range(len(labels)))
     if variant == "unshuffled":
-        train, test = everything[:-UNSHUFFLED], everything[-UNSHUFFLED:]
+        train, test = numbers[:-UNSHUFFLED_TEST_IMAGES], numbers[-UNSHUFFLED_TEST_IMAGES:]
     else:
         split_in_two = require("sklearn.model_selection", extra="train").train_test_split
-        train, test = split_in_two(everything, test_size=0.2, stratify=labels, random_state=0)
+        train, test = split_in_two(numbers, test_size=0.2, stratify=labels, random_state=0)
     images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
     source = "digits:unshuffled" if variant == "unshuffled" else "digits"
     return _listing(source, _digest(images, labels), images, [str(n) for n in range(10)], labels, train, test)
@@ -54,60 +55,65 @@ def cifar10(path: str, split: str) -> Listing:
     """CIFAR-10, binary version: `data_batch_1.bin` to `5`, `test_batch.bin`, `batches.meta.txt` (A. Krizhevsky, 2009).
 
     Raises:
-        DataError: a file is not there, or is not what it should be.
+        DataError: a file is missing or invalid.
     """
     train = [f"data_batch_{i}.bin" for i in range(1, 6)]
     return _cifar("cifar10", path, train, "test_batch.bin", "batches.meta.txt", label_bytes=1)
 
 
 def cifar100(path: str, split: str) -> Listing:
-    """CIFAR-100, binary version, with its fine labels: `train.bin`, `test.bin`, `fine_label_names.txt`.
+    """CIFAR-100, binary version, with fine labels: `train.bin`, `test.bin`, `fine_label_names.txt`.
 
     Raises:
-        DataError: a file is not there, or is not what it should be.
+        DataError: a file is missing or invalid.
     """
     return _cifar("cifar100", path, ["train.bin"], "test.bin", "fine_label_names.txt", label_bytes=2)
 
 
+EXPECTED_NAMES = " or ".join(", ".join(names) for names in NPZ_NAMES)
+
+
 def npz(path: str, split: str) -> Listing:
-    """A NumPy archive of bytes, `(N, H, W)` or `(N, H, W, channels)`, and labels; `NPZ_NAMES` are its arrays' names.
+    """A NumPy archive of images, bytes `(N, H, W)` or `(N, H, W, channels)`, and labels, with names as in `NPZ_NAMES`.
 
     Raises:
-        DataError: it cannot be read, or its arrays are not what they should be.
+        DataError: it cannot be read, or an array is invalid.
     """
     where = Path(os.path.abspath(os.path.expanduser(path)))
     try:
         with open(where, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = next((names for names in NPZ_NAMES if set(names) <= set(archive.files)), None)
             if names is None:
-                raise DataError(f"{path}: it holds {', '.join(archive.files)}, but none of {NPZ_NAMES}")
+                raise DataError(f"{path}: it has the arrays {', '.join(archive.files)}, but needs {EXPECTED_NAMES}")
             arrays = [archive[name] for name in names]
     except DataError:
         raise
-    except Exception as error:  # zipfile and zlib have errors of their own; an array alone is no archive
-        reason = getattr(error, "strerror", None) or f"no NumPy archive: {error}"
+    except Exception as error:  # zipfile and zlib raise many kinds of errors; a file with one array is not an archive
+        reason = getattr(error, "strerror", None) or f"not a NumPy archive: {error}"
         raise DataError(f"{path}: {reason}") from None
     images = np.concatenate([_channels_last(array, path) for array in arrays[::2]])
     labels = np.concatenate([array.reshape(-1) for array in arrays[1::2]])
     if len(images) != len(labels) or not np.issubdtype(labels.dtype, np.integer) or labels.min(initial=0) < 0:
-        raise DataError(f"{path}: {len(images)} images and {len(labels)} labels; labels are whole numbers from 0")
+        raise DataError(
+            f"{path}: {len(images)} images and {len(labels)} labels, but each image needs a label, an integer from 0"
+        )
     listed: list[int] = labels.tolist()
-    parts: tuple[Sequence[int], Sequence[int]] = stratified(listed)
+    halves: tuple[Sequence[int], Sequence[int]] = stratified(listed)
     if len(arrays) == 4:
-        parts = range(len(arrays[0])), range(len(arrays[0]), len(images))
+        halves = range(len(arrays[0])), range(len(arrays[0]), len(images))
     classes = [str(label) for label in range(max(listed, default=0) + 1)]
-    return _listing(f"npz:{where}", _digest(images, listed), images, classes, listed, *parts)
+    return _listing(f"npz:{where}", _digest(images, listed), images, classes, listed, *halves)
 
 
 def synthetic(number: str, side: int, classes: int) -> Dataset:
-    """Noise with random labels, `synthetic:10000` images of it: for measurements of speed.
+    """Noise with random labels, for speed measurements; `synthetic:10000` is 10,000 images.
 
     Raises:
-        ConfigError: the number is none.
+        ConfigError: the number of images is invalid.
     """
     if number and not (number.isascii() and number.isdecimal() and 2 <= int(number) <= 10_000_000):
-        raise ConfigError(f"`synthetic:{number}`: behind the colon stands a number of images, such as 4096")
-    count = int(number or SYNTHETIC)
+        raise ConfigError(f"`synthetic:{number}`: the colon is followed by a number of images, such as synthetic:4096")
+    count = int(number or SYNTHETIC_IMAGES)
     draw = generator(0, "synthetic")
     images = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=draw)
     labels = torch.randint(0, classes, (count,), generator=draw)
@@ -128,7 +134,7 @@ def _cifar(kind: str, path: str, train: Sequence[str], test: str, names: str, la
         except OSError as error:
             raise DataError(f"{root / name}: {error.strerror or error}") from None
         if not len(data) or len(data) % record:
-            raise DataError(f"{root / name}: {len(data)} bytes are not records of {record}, as CIFAR's binary version")
+            raise DataError(f"{root / name}: {len(data)} bytes, but CIFAR's binary version has {record} per image")
         parts.append(data.reshape(-1, record))
     records = np.concatenate(parts)
     labels: list[int] = records[:, label_bytes - 1].tolist()
@@ -147,18 +153,18 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _channels_last(images: "np.ndarray[Any, Any]", path: str) -> "np.ndarray[Any, Any]":
+def _channels_last(images: "NDArray[np.uint8]", path: str) -> "NDArray[np.uint8]":
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.dtype != np.uint8 or 0 in images.shape:
         raise DataError(
-            f"{path}: images of {images.dtype} and shape {'x'.join(map(str, images.shape))}; they are bytes, "
+            f"{path}: images of {images.dtype} and shape {'x'.join(map(str, images.shape))}, but they must be uint8, "
             "(N, H, W) or (N, H, W, 1 or 3)"
         )
     return images
 
 
-def _digest(images: "np.ndarray[Any, Any]", labels: Sequence[int]) -> str:
+def _digest(images: "NDArray[np.uint8]", labels: Sequence[int]) -> str:
     digest = hashlib.sha256(repr((images.shape, list(labels))).encode())
     digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
@@ -167,7 +173,7 @@ def _digest(images: "np.ndarray[Any, Any]", labels: Sequence[int]) -> str:
 def _listing(
     source: str,
     fingerprint: str,
-    images: "np.ndarray[Any, Any]",
+    images: "NDArray[np.uint8]",
     classes: Sequence[str],
     labels: Sequence[int],
     train: Sequence[int],
@@ -177,8 +183,8 @@ def _listing(
 
     def read(i: int, side: int) -> "Image":
         image = np.ascontiguousarray(images[i])
-        found: Image = pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-        return found
+        opened: Image = pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+        return opened
 
     channels = int(images.shape[-1])
     names = [f"image {i}" for i in range(len(labels))]

@@ -1,4 +1,4 @@
-"""From bytes to a batch that a network takes, on the device; every draw is a function of (seed, epoch, step)."""
+"""Augmentation and normalisation on the device. Random draws are a function of (seed, epoch, step)."""
 
 from math import log
 
@@ -10,26 +10,26 @@ from inception_lens.training.data.dataset import Dataset
 from inception_lens.training.randomness import generator
 from inception_lens.training.recipe import Augmentation
 
-DRAWS = 8
-"""Random numbers that one image takes: area, aspect, two places, flip, brightness, contrast, saturation."""
+DRAWS_PER_IMAGE = 8
+"""Random numbers per image: area, aspect, y, x, flip, brightness, contrast, saturation."""
 LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
 def source_side(augmentation: Augmentation, side: int) -> int:
-    """The side at which images are kept for a network that takes `side`: 256 for 224 where crops are drawn."""
+    """The side of stored images for a network input of `side` pixels: 256 for 224 if crops are random."""
     if augmentation.source_side:
         return max(augmentation.source_side, side)
     return side if augmentation.crop == "none" else round(side * 8 / 7)
 
 
 def draws(seed: int, epoch: int, step: int, batch: int) -> Tensor:
-    """The random numbers of one global batch, `(batch, DRAWS)` from 0 to 1, the same in every process."""
-    return torch.rand(batch, DRAWS, generator=generator(seed, "augment", epoch, step))
+    """The random numbers of one global batch, `(batch, DRAWS_PER_IMAGE)`, 0 to 1; equal in every process."""
+    return torch.rand(batch, DRAWS_PER_IMAGE, generator=generator(seed, "augment", epoch, step))
 
 
 class Preparation:
-    """Makes batches of a dataset's bytes, for training and for evaluation."""
+    """Turns images of a dataset into network inputs, for training and for evaluation."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Preparation:
     def of(
         cls, augmentation: Augmentation, shape: tuple[int, int, int], dataset: Dataset, device: torch.device
     ) -> "Preparation":
-        """With the mean and deviation of a dataset."""
+        """A preparation with the mean and deviation of a dataset."""
         return cls(augmentation, shape, dataset.mean, dataset.std, device)
 
     def training(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Augment bytes `(N, H, W, C)` into a batch `(N, channels, height, width)`, a row of draws per image."""
+        """Augment bytes `(N, H, W, C)` into a batch `(N, channels, height, width)`; `drawn` has a row per image."""
         x = self._floats(images)
         if self.augmentation.crop != "none" or self.augmentation.flip or self.augmentation.shift:
             x = self._sampled(x, drawn.to(x.device, non_blocking=True))
@@ -60,10 +60,10 @@ class Preparation:
         return self._normalised(x)
 
     def evaluation(self, images: Tensor, crops: int = 1) -> Tensor:
-        """The centre of each image, or ten crops of it side by side: `(N x crops, channels, height, width)`."""
+        """The centre of each image, or ten consecutive crops of it: `(N * crops, channels, height, width)`."""
         x = self._floats(images)
         height, width = self.shape[1:]
-        if crops == 10 and x.shape[-2:] == (height, width):  # nothing to move in: cut from an image that is larger
+        if crops == 10 and x.shape[-2:] == (height, width):  # crops need a larger image
             x = functional.interpolate(x, (round(height * 8 / 7), round(width * 8 / 7)), mode="bilinear")
         top, left = x.shape[2] - height, x.shape[3] - width
         if min(top, left) < 0:
@@ -81,19 +81,19 @@ class Preparation:
 
     def _normalised(self, x: Tensor) -> Tensor:
         x = (x - self.mean) / self.std
-        wanted = self.shape[0]
-        if x.shape[1] != wanted:
-            x = x.expand(-1, wanted, -1, -1) if x.shape[1] == 1 else x.mean(1, keepdim=True).expand(-1, wanted, -1, -1)
+        channels = self.shape[0]
+        if x.shape[1] != channels:  # grey images are repeated, colours are averaged
+            x = (x if x.shape[1] == 1 else x.mean(1, keepdim=True)).expand(-1, channels, -1, -1)
         return x.contiguous(memory_format=torch.channels_last)
 
     def _sampled(self, x: Tensor, drawn: Tensor) -> Tensor:
-        """Crop, flip and shift by one bilinear look-up."""
+        """Crop, flip and shift by one bilinear sampling, so that pixels are interpolated only once."""
         height, width = self.shape[1:]
         scale_y, scale_x = self._scales(x, drawn)
         flip = torch.where(drawn[:, 4] < 0.5, -1.0, 1.0) if self.augmentation.flip else torch.ones_like(scale_x)
         if self.augmentation.crop == "none":
             pixels = self.augmentation.shift
-            # Whole pixels, from -shift to shift; the grid counts a map as 2 across.
+            # A uniform integer from -shift to shift; in grid coordinates an image is 2 wide.
             move_y, move_x = (
                 2 * ((drawn[:, k] * (2 * pixels + 1)).floor() - pixels) / size for k, size in ((2, height), (3, width))
             )
@@ -103,16 +103,16 @@ class Preparation:
         theta = torch.stack(
             [torch.stack([scale_x * flip, zero, move_x], 1), torch.stack([zero, scale_y, move_y], 1)], 1
         )
-        beyond = "zeros" if self.augmentation.crop == "none" else "border"
+        padding = "zeros" if self.augmentation.crop == "none" else "border"
         grid = functional.affine_grid(theta, [len(x), x.shape[1], height, width], align_corners=False)
-        return functional.grid_sample(x, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
+        return functional.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
 
     def _scales(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """Height and width of each crop, as shares of the image."""
+        """Height and width of each crop relative to the image."""
         if self.augmentation.crop != "resized":
             sizes = zip(self.shape[1:], x.shape[2:], strict=True)
-            whole = self.augmentation.crop == "none"
-            height, width = (1.0 if whole else wanted / given for wanted, given in sizes)
+            uncropped = self.augmentation.crop == "none"
+            height, width = (1.0 if uncropped else size / stored for size, stored in sizes)
             return torch.full_like(drawn[:, 0], height), torch.full_like(drawn[:, 0], width)
         (low, high), (narrow, wide) = self.augmentation.area, self.augmentation.aspect
         area = low + (high - low) * drawn[:, 0]
@@ -120,7 +120,7 @@ class Preparation:
         return (area.sqrt() / ratio).clamp_max(1), (area.sqrt() * ratio).clamp_max(1)
 
     def _colored(self, x: Tensor, drawn: Tensor) -> Tensor:
-        """Brightness, contrast and saturation, each times 1 plus or minus up to the strength."""
+        """Scale brightness, contrast and saturation by random factors in 1 ± `color`."""
         brightness, contrast, saturation = (
             (1 + self.augmentation.color * (2 * drawn[:, k] - 1)).view(-1, 1, 1, 1) for k in (5, 6, 7)
         )

@@ -1,4 +1,4 @@
-"""Batches in the order of the seed: gathered from memory, from the device, or from a mapped file one step ahead."""
+"""Batches of a dataset that is on the device, in memory, or in a memory-mapped file that is read ahead."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,14 +12,14 @@ from inception_lens.training.randomness import generator
 Batch = tuple[Tensor, Tensor]
 """Bytes `(N, H, W, C)` and labels `(N,)`, on the device."""
 
-AHEAD = 3
-"""Batches that are gathered while one is trained on."""
-LARGEST_SHARE = 0.6
-"""Of the device's free memory, for data that stays there."""
+PREFETCH = 3
+"""Batches that are gathered ahead of the current one."""
+MAX_RESIDENT_SHARE = 0.6
+"""The largest share of the device's free memory that a resident dataset may take."""
 
 
 class Batches:
-    """Gathers images by their numbers; where it is resident and fits, the whole dataset stays on the device."""
+    """Gathers images by number. A `resident` dataset stays on the device if it fits."""
 
     def __init__(self, dataset: Dataset, device: torch.device, *, resident: bool = True) -> None:
         self.device, self.images, self.labels = device, dataset.images, dataset.labels
@@ -28,7 +28,7 @@ class Batches:
             self.images, self.labels = self.images.to(device), self.labels.to(device)
 
     def gather(self, numbers: Tensor) -> Batch:
-        """The images of these numbers, `(N,)` on the CPU."""
+        """The images with these numbers, `(N,)` on the CPU."""
         if self.resident:
             numbers = numbers.to(self.device, non_blocking=True)
         found = (self.images[numbers], self.labels[numbers])
@@ -38,7 +38,7 @@ class Batches:
         return images, labels
 
     def stream(self, requests: Sequence[Tensor]) -> Iterator[Batch]:
-        """Gather one batch after the other; those to come are gathered meanwhile, unless all are at hand."""
+        """Gather consecutive batches; in a thread, ahead of the current one, unless the dataset is resident."""
         if self.resident:
             yield from map(self.gather, requests)
             return
@@ -46,17 +46,17 @@ class Batches:
             pending: list[Future[Batch]] = []
             for numbers in requests:
                 pending.append(pool.submit(self.gather, numbers))
-                if len(pending) > AHEAD:
+                if len(pending) > PREFETCH:
                     yield pending.pop(0).result()
             for each in pending:
                 yield each.result()
 
 
-def order(train: Tensor, seed: int, epoch: int) -> Tensor:
-    """The numbers of the training images in the order of one epoch."""
+def epoch_order(train: Tensor, seed: int, epoch: int) -> Tensor:
+    """The numbers of the training images in the random order of one epoch."""
     return train[torch.randperm(len(train), generator=generator(seed, "order", epoch))]
 
 
 def _fits(images: Tensor, device: torch.device) -> bool:
     free, _ = torch.cuda.mem_get_info(device)
-    return images.numel() < LARGEST_SHARE * free
+    return images.numel() < MAX_RESIDENT_SHARE * free

@@ -1,4 +1,4 @@
-"""Images are decoded once, into one file of bytes that every later run maps into its memory."""
+"""A cache of decoded images: one file per dataset, which later runs map into memory."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -18,17 +18,18 @@ from torch import Tensor
 from inception_lens.errors import DataError
 from inception_lens.files import flush_folder
 from inception_lens.readers.files import JSON_ERRORS
-from inception_lens.training.data.dataset import Broken, Dataset, Listing, Progress, statistics
+from inception_lens.training.data.dataset import BrokenImage, Dataset, Listing, ProgressCallback, statistics
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-IMAGES, ABOUT = "images.npy", "about.json"
-BROKEN_SHOWN = 5
+IMAGES, RECORD = "images.npy", "about.json"
+MAX_BROKEN_SHOWN = 5
 
 
-class About(msgspec.Struct, frozen=True):
-    """What stands beside the images of a cached dataset."""
+class CacheRecord(msgspec.Struct, frozen=True):
+    """Everything of a cached dataset except its images; its fields are those of a Dataset."""
 
     source: str
     fingerprint: str
@@ -42,93 +43,94 @@ class About(msgspec.Struct, frozen=True):
 
 
 def default_folder() -> Path:
-    """The user's cache: $INCEPTION_LENS_CACHE, or `inception-lens` in $XDG_CACHE_HOME or ~/.cache."""
-    if named := os.environ.get("INCEPTION_LENS_CACHE"):
-        return Path(named)
+    """The cache of the user: $INCEPTION_LENS_CACHE, or `inception-lens` in $XDG_CACHE_HOME or ~/.cache."""
+    if folder := os.environ.get("INCEPTION_LENS_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inception-lens"
 
 
 class Cache:
-    """Decoded datasets in one folder, each in a folder of its own that is there whole or not at all."""
+    """Decoded datasets, each in a folder that is created atomically."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = default_folder() if folder is None else folder
 
-    def dataset(self, listing: Listing, side: int, broken_limit: int = 50, progress: Progress | None = None) -> Dataset:
-        """The dataset from the cache; it is decoded where it is not there, or its source has changed since.
+    def dataset(
+        self, listing: Listing, side: int, broken_limit: int = 50, progress: ProgressCallback | None = None
+    ) -> Dataset:
+        """The cached dataset; it is decoded first if it is not in the cache or its source has changed.
 
         Raises:
             DataError: more images than the limit are broken, or the cache cannot be written.
         """
         kind = listing.source.partition(":")[0]
-        place = self.folder / f"{kind}-{side}-{sha256(listing.source.encode()).hexdigest()[:16]}"
-        about = _about(place)
-        if about is None or about.fingerprint != listing.fingerprint:
+        folder = self.folder / f"{kind}-{side}-{sha256(listing.source.encode()).hexdigest()[:16]}"
+        record = _read_record(folder)
+        if record is None or record.fingerprint != listing.fingerprint:
             try:
-                self._build(listing, side, broken_limit, progress, place)
+                self._build(listing, side, broken_limit, progress, folder)
             except OSError as error:
-                raise DataError(f"{error.filename or place}: {error.strerror or error}") from None
-            about = _about(place)
-        if about is None:
-            raise DataError(f"{place}: it was changed while it was read; try again")
-        images = _mapped(place / IMAGES)
-        if len(images) != len(about.labels):
-            raise DataError(f"{place}: it is damaged; remove it")
-        return _dataset(about, images)
+                raise DataError(f"{error.filename or folder}: {error.strerror or error}") from None
+            record = _read_record(folder)
+        if record is None:
+            raise DataError(f"{folder}: another process changed it; try again")
+        images = _mapped(folder / IMAGES)
+        if len(images) != len(record.labels):
+            raise DataError(f"{folder}: it is damaged; remove it")
+        return _dataset(record, images)
 
     def in_memory(self, listing: Listing, side: int) -> Dataset:
-        """The dataset without a file."""
-        rows = [fitted(listing.read(i, side), side, listing.channels) for i in range(len(listing.labels))]
+        """The dataset, decoded without the cache."""
+        rows = [resize_and_crop(listing.read(i, side), side, listing.channels) for i in range(len(listing.labels))]
         images = torch.from_numpy(np.stack(rows))
-        about = _told(listing, images, range(len(rows)), [])
-        return _dataset(about, images)
+        return _dataset(_record(listing, images, range(len(rows)), []), images)
 
-    def _build(self, listing: Listing, side: int, broken_limit: int, progress: Progress | None, place: Path) -> None:
+    def _build(
+        self, listing: Listing, side: int, broken_limit: int, progress: ProgressCallback | None, folder: Path
+    ) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=self.folder))
         try:
             broken = _decode(listing, side, broken_limit, progress, building / IMAGES)
-            whole = [i for i in range(len(listing.labels)) if i not in broken]
-            told = [(listing.names[i], reason) for i, reason in sorted(broken.items())]
-            about = _told(listing, _mapped(building / IMAGES), whole, told)
-            if not about.train or not about.test:
-                raise DataError(f"{listing.source}: too few images are whole to train and evaluate")
-            (building / ABOUT).write_bytes(msgspec.json.encode(about))
+            intact = [i for i in range(len(listing.labels)) if i not in broken]
+            reasons = [(listing.names[i], reason) for i, reason in sorted(broken.items())]
+            record = _record(listing, _mapped(building / IMAGES), intact, reasons)
+            if not record.train or not record.test:
+                raise DataError(f"{listing.source}: too many images are broken: no training or no test image is left")
+            (building / RECORD).write_bytes(msgspec.json.encode(record))
             flush_folder(building)
             old = Path(f"{building}.old")
-            if place.exists():
-                os.replace(place, old)
+            if folder.exists():
+                os.replace(folder, old)
             try:
-                os.replace(building, place)
-            except OSError:  # another process was first
-                if _about(place) is None:
+                os.replace(building, folder)
+            except OSError:  # another process was faster
+                if _read_record(folder) is None:
                     raise
             shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def fitted(image: "Image", side: int, channels: int = 3) -> "np.ndarray[Any, Any]":
-    """The image with its shorter side resized to `side` and its middle cut out: bytes, `(side, side, channels)`."""
+def resize_and_crop(image: "Image", side: int, channels: int = 3) -> "NDArray[np.uint8]":
+    """The central square of the image, resized to `side`: bytes, `(side, side, channels)`."""
+    from PIL.Image import Resampling
+
     image = image.convert("L" if channels == 1 else "RGB")
     if image.size != (side, side):
         scale = side / min(image.size)
         width, height = (max(round(size * scale), side) for size in image.size)
-        # The part of the original that becomes the middle, so that nothing else is resized.
+        # Only the part that becomes the central square is resized.
         left, top = (image.width * (1 - side / width) / 2, image.height * (1 - side / height) / 2)
-        image = image.resize((side, side), _bilinear(), (left, top, image.width - left, image.height - top))
+        image = image.resize((side, side), Resampling.BILINEAR, (left, top, image.width - left, image.height - top))
     array = np.asarray(image, dtype=np.uint8)
     return array[..., None] if channels == 1 else array
 
 
-def _bilinear() -> Any:
-    from PIL.Image import Resampling
-
-    return Resampling.BILINEAR
-
-
-def _decode(listing: Listing, side: int, broken_limit: int, progress: Progress | None, target: Path) -> dict[int, str]:
-    """Decode every image into a file, broken ones left out; return these and why."""
+def _decode(
+    listing: Listing, side: int, broken_limit: int, progress: ProgressCallback | None, target: Path
+) -> dict[int, str]:
+    """Decode all images but the broken ones into a file; returns the reason for each broken one."""
     count = len(listing.labels)
     shape = (count, side, side, listing.channels)
     broken: dict[int, str] = {}
@@ -138,13 +140,13 @@ def _decode(listing: Listing, side: int, broken_limit: int, progress: Progress |
 
     def decode(i: int) -> str | None:
         try:
-            images[i] = fitted(listing.read(i, side), side, listing.channels)
-        except Exception as error:  # Pillow's plugins raise whatever they meet
+            images[i] = resize_and_crop(listing.read(i, side), side, listing.channels)
+        except Exception as error:  # Pillow's plugins raise many kinds of errors
             return str(getattr(error, "strerror", None) or error) or type(error).__name__
         return None
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")  # Pillow's, on files that are odd and yet whole
+        warnings.simplefilter("ignore")  # of Pillow, about unusual but intact files
         for i, reason in enumerate(pool.map(decode, range(count))):
             if reason is not None:
                 broken[i] = reason
@@ -161,42 +163,42 @@ def _decode(listing: Listing, side: int, broken_limit: int, progress: Progress |
 
 
 def _reserve(target: Path, size: int) -> None:
-    """Fail where the disk has no room: a mapped file would be killed by a signal in the middle."""
+    """Fail if the disk is too full: writing to a memory-mapped file would kill the process with a signal."""
     free = shutil.disk_usage(target.parent).free
     if free < size + (16 << 20):
         raise DataError(f"{target.parent.parent}: the decoded images need {size:,} bytes, {free:,} are free")
 
 
-def _compact(target: Path, whole: Sequence[int]) -> None:
-    """Move the whole images together, over the broken ones."""
+def _compact(target: Path, intact: Sequence[int]) -> None:
+    """Remove the broken images from the file."""
     images = np.lib.format.open_memmap(target, "r+")  # type: ignore[no-untyped-call]
-    for to, i in enumerate(whole):
+    for to, i in enumerate(intact):
         if to != i:
             images[to] = images[i]
     compacted = target.with_suffix(".compact")
-    out = np.lib.format.open_memmap(compacted, "w+", np.uint8, (len(whole), *images.shape[1:]))  # type: ignore[no-untyped-call]
-    out[:] = images[: len(whole)]
+    out = np.lib.format.open_memmap(compacted, "w+", np.uint8, (len(intact), *images.shape[1:]))  # type: ignore[no-untyped-call]
+    out[:] = images[: len(intact)]
     out.flush()
     del images, out
     os.replace(compacted, target)
 
 
 def _too_many(listing: Listing, broken: dict[int, str], limit: int) -> str:
-    shown = "; ".join(f"{listing.names[i]}: {reason}" for i, reason in list(broken.items())[:BROKEN_SHOWN])
+    shown = "; ".join(f"{listing.names[i]}: {reason}" for i, reason in list(broken.items())[:MAX_BROKEN_SHOWN])
     return f"{listing.source}: more than {limit} images are broken, such as {shown}"
 
 
-def _told(listing: Listing, images: Tensor, whole: Sequence[int], broken: list[tuple[str, str]]) -> About:
-    place = {i: new for new, i in enumerate(whole)}
-    train, test = ([place[i] for i in part if i in place] for part in (listing.train, listing.test))
+def _record(listing: Listing, images: Tensor, intact: Sequence[int], broken: list[tuple[str, str]]) -> CacheRecord:
+    numbers = {i: new for new, i in enumerate(intact)}
+    train, test = ([numbers[i] for i in part if i in numbers] for part in (listing.train, listing.test))
     mean, std = statistics(images, torch.tensor(train)) if train else ((0.5,), (0.5,))
-    labels = [int(listing.labels[i]) for i in whole]
-    return About(listing.source, listing.fingerprint, listing.classes, labels, train, test, mean, std, broken)
+    labels = [int(listing.labels[i]) for i in intact]
+    return CacheRecord(listing.source, listing.fingerprint, listing.classes, labels, train, test, mean, std, broken)
 
 
-def _about(place: Path) -> About | None:
+def _read_record(folder: Path) -> CacheRecord | None:
     try:
-        return msgspec.json.decode((place / ABOUT).read_bytes(), type=About)
+        return msgspec.json.decode((folder / RECORD).read_bytes(), type=CacheRecord)
     except (OSError, *JSON_ERRORS):
         return None
 
@@ -207,20 +209,20 @@ def _mapped(path: Path) -> Tensor:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: it is damaged; remove it: {error}") from None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch has no tensors that cannot be written; nothing here writes
+        warnings.simplefilter("ignore")  # torch has no read-only tensors; nothing here writes
         return torch.from_numpy(images)
 
 
-def _dataset(about: About, images: Tensor) -> Dataset:
+def _dataset(record: CacheRecord, images: Tensor) -> Dataset:
     return Dataset(
-        about.source,
-        about.fingerprint,
-        about.classes,
+        record.source,
+        record.fingerprint,
+        record.classes,
         images,
-        torch.tensor(about.labels),
-        torch.tensor(about.train),
-        torch.tensor(about.test),
-        about.mean,
-        about.std,
-        tuple(Broken(*each) for each in about.broken),
+        torch.tensor(record.labels),
+        torch.tensor(record.train),
+        torch.tensor(record.test),
+        record.mean,
+        record.std,
+        tuple(BrokenImage(*each) for each in record.broken),
     )

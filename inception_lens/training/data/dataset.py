@@ -1,4 +1,4 @@
-"""What a source of images becomes: one array of bytes, labels, and which images train and which evaluate."""
+"""Datasets in memory, the listings that they are decoded from, and splits."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,60 +11,72 @@ from inception_lens.training.randomness import generator
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Progress = Callable[[int, int], None]
-"""Told how many images of how many are decoded."""
+ProgressCallback = Callable[[int, int], None]
+"""Called with the number of decoded images and the number of all images."""
 
 
 class Listing(NamedTuple):
     """A source before its images are decoded."""
 
     source: str
-    """As it was asked for, with the path made absolute: `folder:/data/flowers`."""
+    """As in `--data`, with an absolute path: `folder:/data/flowers`."""
     fingerprint: str
-    """Changes when the source does."""
+    """Changes if the source changes."""
     classes: tuple[str, ...]
     labels: Sequence[int]
-    """The class of each image."""
+    """Number of the class of each image."""
     train: Sequence[int]
+    """Numbers of the training images."""
     test: Sequence[int]
-    """Which images evaluate, of a dataset that says so; else `stratified` has drawn them."""
+    """Numbers of the test images: those of the source, or those that `stratified` draws."""
     names: Sequence[str]
-    """What to call each image where it is broken."""
+    """The name of each image in error messages."""
     read: "Callable[[int, int], Image]"
-    """Opens image `i`, at least as large as a side; an OSError, ValueError or SyntaxError says that it is broken."""
+    """From the number of an image and a side in pixels to the image, which may be reduced down to that side.
+
+    Raises OSError, ValueError or SyntaxError if the image is broken."""
     channels: int = 3
+    """1 for grey images, 3 for colour."""
 
 
-class Broken(NamedTuple):
-    """An image that could not be decoded, and was left out."""
+class BrokenImage(NamedTuple):
+    """An image that could not be decoded and was left out."""
 
     name: str
+    """Its name in the listing."""
     reason: str
+    """Why it could not be decoded."""
 
 
 class Dataset(NamedTuple):
-    """Images ready to be trained on."""
+    """Decoded images, their labels and their split."""
 
     source: str
+    """As in `--data`, with an absolute path."""
     fingerprint: str
+    """Changes if the source changes."""
     classes: tuple[str, ...]
+    """Names of the classes, by label."""
     images: Tensor
-    """Bytes, `(N, side, side, channels)`; mapped from the cache's file where there is one."""
+    """Bytes, `(N, side, side, channels)`; memory-mapped if the dataset is cached."""
     labels: Tensor
-    """Whole numbers, `(N,)`."""
+    """int64, `(N,)`."""
     train: Tensor
+    """Numbers of the training images, int64."""
     test: Tensor
-    """Numbers of the images that train and that evaluate."""
+    """Numbers of the test images, int64."""
     mean: tuple[float, ...]
+    """Of each channel of the training images, 0 to 1."""
     std: tuple[float, ...]
-    """Of the training images' channels, between 0 and 1."""
-    broken: tuple[Broken, ...] = ()
+    """Standard deviation of each channel of the training images, 0 to 1."""
+    broken: tuple[BrokenImage, ...] = ()
+    """Images of the source that were left out."""
 
 
 def stratified(labels: Sequence[int], share: float = 0.2) -> tuple[list[int], list[int]]:
-    """Split images in two so that each class gives the same share, by seed 0, to the second part.
+    """Split images into a training and a test part, which has the same share of every class; drawn with seed 0.
 
-    Every class with two images or more is in both parts.
+    Every class with at least two images is in both parts.
     """
     by_class: dict[int, list[int]] = {}
     for i, label in enumerate(labels):
@@ -72,21 +84,21 @@ def stratified(labels: Sequence[int], share: float = 0.2) -> tuple[list[int], li
     test: set[int] = set()
     for label, members in sorted(by_class.items()):
         order = torch.randperm(len(members), generator=generator(0, "split", label)).tolist()
-        wanted = max(round(share * len(members)), 1) if len(members) > 1 else 0
-        test.update(members[i] for i in order[:wanted])
+        count = max(round(share * len(members)), 1) if len(members) > 1 else 0
+        test.update(members[i] for i in order[:count])
     return [i for i in range(len(labels)) if i not in test], sorted(test)
 
 
 STATISTICS_SAMPLE = 10_000
-"""Images that mean and deviation are taken from, evenly spread over the training part."""
+"""Number of images, evenly spread over the training part, from which mean and deviation are computed."""
 
 
 def statistics(images: Tensor, train: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over training images, between 0 and 1."""
-    chosen = train[:: max(len(train) // STATISTICS_SAMPLE, 1)]
+    """Mean and standard deviation of each channel over the training images, 0 to 1."""
+    sample = train[:: max(len(train) // STATISTICS_SAMPLE, 1)]
     total = square = torch.zeros(images.shape[-1], dtype=torch.float64)
     count = 0
-    for part in torch.split(chosen, 256):
+    for part in torch.split(sample, 256):
         values = images[part].to(torch.float64).flatten(0, 2) / 255
         total, square, count = total + values.sum(0), square + (values**2).sum(0), count + len(values)
     mean = total / count

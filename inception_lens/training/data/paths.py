@@ -1,9 +1,9 @@
-"""Where data are, in words that hold in every folder."""
+"""Sources of data with absolute paths, so that they are valid in every working directory."""
 
 import os
 
 STORED = ("folder", "flowers102", "cifar10", "cifar100", "npz")
-"""Sources that a path stands behind."""
+"""Kinds of sources that are followed by a path."""
 
 
 def absolute(data: str) -> str:

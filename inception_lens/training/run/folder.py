@@ -1,9 +1,9 @@
-"""The folder of a run: what was asked for, what each epoch measured, what came out, and the states to go on from."""
+"""The folder of a run: its recipe, metrics, results and checkpoints."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -14,35 +14,43 @@ from inception_lens.training.data.dataset import Dataset
 from inception_lens.training.evaluation import Evaluation
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import read_recipe, to_toml
-from inception_lens.training.run.checkpoints import Checkpoints
+from inception_lens.training.run.checkpoints import CheckpointFolder
 from inception_lens.training.run.records import Epoch, Summary
 
-Kept = TypeVar("Kept")
+Record = TypeVar("Record")
 
 CONFIG, METRICS, SUMMARY, DATA = "config.toml", "metrics.jsonl", "summary.json", "data.json"
 EVALUATION = "evaluation.json"
 
 
-class DataAbout(msgspec.Struct, frozen=True):
-    """What a run keeps of its data, so that a network can answer without them."""
+class DataRecord(msgspec.Struct, frozen=True):
+    """What a run stores about its dataset, `data.json`, so that its network can be used without it."""
 
     source: str
+    """As in `--data`, with an absolute path."""
     fingerprint: str
+    """Changes if the source changes."""
     classes: tuple[str, ...]
     side: int
+    """Height and width of the stored images, pixels."""
     train: int
+    """Number of training images."""
     test: int
+    """Number of test images."""
     mean: tuple[float, ...]
+    """Of each channel of the training images, 0 to 1."""
     std: tuple[float, ...]
+    """Standard deviation of each channel of the training images, 0 to 1."""
     broken: list[tuple[str, str]]
+    """Name and reason of the images that were left out."""
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
-            raise ValueError(f"mean and std of 1 or 3 channels, not of {len(self.mean)} and {len(self.std)}")
+            raise ValueError(f"`mean` and `std` are of {len(self.mean)} and {len(self.std)} channels, not of 1 or 3")
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "DataAbout":
-        """What is kept of a dataset."""
+    def of(cls, dataset: Dataset) -> "DataRecord":
+        """The record of a dataset."""
         train, test, side = len(dataset.train), len(dataset.test), dataset.images.shape[1]
         broken = [(each.name, each.reason) for each in dataset.broken]
         return cls(
@@ -57,21 +65,21 @@ class RunFolder:
         self.path = path
 
     def start(self, recipe: Recipe, *, resume: bool) -> bool:
-        """Make the folder; or find one that the same run left, and return whether there was one.
+        """Create the folder, or check that an existing one is of the same run; returns whether it existed.
 
         Raises:
-            TrainingError: the folder is there and nobody asked to resume, or it is of another run.
-            OutputError: it cannot be made.
+            TrainingError: the folder exists without `resume`, or is not of the same run.
+            OutputError: it cannot be created.
         """
         config = self.path / CONFIG
         if self.path.exists() and not resume:
-            raise TrainingError(f"{self.path} is there already: add --resume to go on with it, or take another --out")
+            raise TrainingError(f"{self.path} exists: add --resume to continue its run, or choose another --out")
         if config.exists():
-            check_same(self.recipe(), recipe, str(self.path))
-            self.checkpoints(recipe.checkpoints.keep).clear_remains()
+            check_same_recipe(self.recipe(), recipe, str(self.path))
+            self.checkpoints(recipe.checkpoints.keep).remove_temporary_files()
             return True
         if self.path.is_dir() and any(self.path.iterdir()):
-            raise TrainingError(f"{self.path} holds other things and no {CONFIG}: take another --out")
+            raise TrainingError(f"{self.path} is not empty and has no {CONFIG}: choose another --out")
         try:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -80,57 +88,62 @@ class RunFolder:
         return False
 
     def recipe(self) -> Recipe:
-        """What was asked for.
+        """The recipe of the run.
 
         Raises:
-            TrainingError: the folder is that of no run.
+            TrainingError: the folder is not a run folder.
         """
         try:
             return read_recipe(str(self.path / CONFIG))
         except ConfigError as error:
-            raise TrainingError(f"{self.path} is no folder of a run: {error}") from None
+            raise TrainingError(f"{self.path} is not a run folder: {error}") from None
 
-    def checkpoints(self, keep: int = 2) -> Checkpoints:
-        """The states of the run."""
-        return Checkpoints(self.path / "checkpoints", keep)
+    def checkpoints(self, keep: int = 2) -> CheckpointFolder:
+        """The checkpoints of the run."""
+        return CheckpointFolder(self.path / "checkpoints", keep)
 
     def check_data(self, dataset: Dataset) -> None:
-        """Write down what the data are; or compare them with what they were.
+        """Record the dataset, or compare it with the one that was recorded.
 
         Raises:
-            TrainingError: they have changed since.
+            TrainingError: the dataset has changed.
         """
-        about = DataAbout.of(dataset)
+        record = DataRecord.of(dataset)
         if (self.path / DATA).exists():
-            if self.data().fingerprint != about.fingerprint:
-                raise TrainingError(f"{about.source} has changed since {self.path} was begun: start a new run")
+            if self.data().fingerprint != record.fingerprint:
+                raise TrainingError(f"{record.source} has changed since {self.path} was created: start a new run")
             return
-        write_file(self.path / DATA, _json(about))
+        write_file(self.path / DATA, _json(record))
 
-    def data(self) -> DataAbout:
-        """What the data are.
+    def data(self) -> DataRecord:
+        """The dataset of the run.
 
         Raises:
-            TrainingError: it is not there, or damaged.
+            TrainingError: the record is missing or damaged.
         """
-        return self._read(DATA, DataAbout)
+        return self._read(DATA, DataRecord)
 
     def metrics(self) -> list[Epoch]:
-        """The epochs that are done; a line that is half, as a killed run leaves it, or damaged is passed over."""
-        records = []
-        if (self.path / METRICS).exists():
-            for line in (self.path / METRICS).read_bytes().splitlines():
-                with suppress(*JSON_ERRORS):
-                    records.append(msgspec.json.decode(line, type=Epoch))
-        return records
+        """The completed epochs. A damaged line, such as an incomplete one of a killed run, is skipped."""
+        return self._metrics_and_damaged()[0]
 
-    def keep_metrics(self, epochs: int) -> None:
-        """Leave the first so many epochs: those after the state that the run goes on from are done again."""
-        records = [record for record in self.metrics() if record.epoch <= epochs]
-        write_file(self.path / METRICS, b"".join(map(_line, records)))
+    def truncate_metrics(self, epochs: int) -> int:
+        """Keep only the first epochs; returns how many damaged lines were dropped with the others."""
+        records, damaged = self._metrics_and_damaged()
+        write_file(self.path / METRICS, b"".join(_line(record) for record in records if record.epoch <= epochs))
+        return damaged
+
+    def _metrics_and_damaged(self) -> tuple[list[Epoch], int]:
+        path = self.path / METRICS
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        records = []
+        for line in lines:
+            with suppress(*JSON_ERRORS):
+                records.append(msgspec.json.decode(line, type=Epoch))
+        return records, len(lines) - len(records)
 
     def log(self, record: Epoch) -> None:
-        """Add the record of an epoch.
+        """Append the record of an epoch.
 
         Raises:
             OutputError: it cannot be written.
@@ -142,7 +155,7 @@ class RunFolder:
             raise OutputError(f"{self.path / METRICS}: {error.strerror or error}") from None
 
     def finish(self, summary: Summary, evaluation: Evaluation) -> None:
-        """Write what came out; that the summary is there says that the run is done."""
+        """Write the results. The summary marks the run as finished."""
         write_file(self.path / EVALUATION, msgspec.json.encode(evaluation))
         write_file(self.path / SUMMARY, _json(summary))
 
@@ -150,44 +163,44 @@ class RunFolder:
         """The evaluation after the last epoch.
 
         Raises:
-            TrainingError: it is not there, or damaged.
+            TrainingError: it is missing or damaged.
         """
         return self._read(EVALUATION, Evaluation)
 
-    def summary(self) -> Summary | None:
-        """What came out; None before the run is done, and where it is damaged: the run then writes it again."""
+    def summary_if_finished(self) -> Summary | None:
+        """The results, or None if they are missing or damaged: the run then has to write them."""
         try:
-            return self.finished()
+            return self.summary()
         except TrainingError:
             return None
 
-    def finished(self) -> Summary:
-        """What came out of a run that is done.
+    def summary(self) -> Summary:
+        """The results of a finished run.
 
         Raises:
-            TrainingError: it is not there, or damaged.
+            TrainingError: they are missing or damaged.
         """
         return self._read(SUMMARY, Summary)
 
-    def _read(self, name: str, kind: type[Kept]) -> Kept:
+    def _read(self, name: str, kind: type[Record]) -> Record:
         try:
             return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
         except (OSError, *JSON_ERRORS) as error:
             raise TrainingError(f"{self.path / name}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def check_same(old: Recipe, new: Recipe, where: str) -> None:
-    """Raise a TrainingError that names the first key in which two recipes differ."""
+def check_same_recipe(old: Recipe, new: Recipe, where: str) -> None:
+    """Raise a TrainingError that names the first key of two recipes with different values."""
     a, b = (_flat(msgspec.to_builtins(recipe)) for recipe in (old, new))
     for key in dict.fromkeys([*a, *b]):
         if a.get(key) != b.get(key):
             raise TrainingError(
-                f"{where} was begun with {key} = {a.get(key)!r}, not {b.get(key)!r}: resume with the same command"
+                f"{where} was created with {key} = {a.get(key)!r}, not {b.get(key)!r}: resume with the same command"
             )
 
 
-def _flat(table: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(table: Mapping[str, object], where: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
     for key, value in table.items():
         found |= _flat(value, f"{where}{key}.") if isinstance(value, Mapping) else {f"{where}{key}": value}
     return found
@@ -197,5 +210,5 @@ def _line(record: Epoch) -> bytes:
     return msgspec.json.encode(record) + b"\n"
 
 
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

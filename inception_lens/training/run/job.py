@@ -1,4 +1,4 @@
-"""What a run is asked to do, and whether it can be done."""
+"""The parts of a run, and whether they fit together."""
 
 import os
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from inception_lens.training.run.processes import Processes
 
 
 class Job(NamedTuple):
-    """What is trained, on what, and how."""
+    """A recipe, its network and its dataset."""
 
     recipe: Recipe
     networks: Networks
@@ -21,35 +21,35 @@ class Job(NamedTuple):
 
 
 def steps_per_epoch(job: Job, processes: Processes) -> int:
-    """Whole batches in an epoch; what is left of the images waits for the next epoch's order.
+    """Full batches in an epoch; each epoch leaves out other images, because it has another order.
 
     Raises:
-        TrainingError: the batch is not cut into equal parts, or there are fewer images than it takes; or the network
-            has fewer classes than the data, or takes images of another size.
+        TrainingError: the batch cannot be split into equal parts, or is larger than the training set; or the network
+            has fewer classes than the dataset.
     """
     recipe, networks, dataset = job
     shares = processes.world * recipe.engine.accumulate
     if recipe.batch % shares:
         raise TrainingError(
-            f"a batch of {recipe.batch} is not cut into {shares} equal parts: {processes.world} processes, "
-            f"{recipe.engine.accumulate} parts in each"
+            f"`batch` is {recipe.batch}, which is not divisible by {shares}: {processes.world} processes times "
+            f"`engine.accumulate` = {recipe.engine.accumulate}"
         )
     if recipe.batch > len(dataset.train):
-        raise TrainingError(f"a batch of {recipe.batch} is more than the {len(dataset.train)} images to train on")
+        raise TrainingError(f"`batch` is {recipe.batch}, more than the {len(dataset.train)} training images")
     if networks.classes < len(dataset.classes):
         raise TrainingError(
-            f"`{networks.inference.name}` tells {networks.classes} classes apart, {dataset.source} has "
-            f"{len(dataset.classes)}: --set classes={len(dataset.classes)}"
+            f"`{networks.inference.name}` has {networks.classes} classes, but {dataset.source} has "
+            f"{len(dataset.classes)}: add --set classes={len(dataset.classes)}"
         )
     return len(dataset.train) // recipe.batch
 
 
 def set_arithmetic(recipe: Recipe, device: torch.device) -> None:
-    """Set what PyTorch keeps for the whole process: on CUDA fast kernels, or the same bits on every run."""
+    """Set PyTorch's global options on CUDA: the fastest kernels, or bit-identical runs."""
     if device.type != "cuda":
         return
     deterministic = recipe.engine.deterministic
-    if deterministic:  # cuBLAS reads it when it starts (PyTorch's notes on reproducibility)
+    if deterministic:  # cuBLAS reads it at its start (PyTorch's notes on reproducibility)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic

@@ -1,4 +1,4 @@
-"""The most memory that a run has held."""
+"""Peak memory of a run."""
 
 import sys
 
@@ -6,12 +6,12 @@ import torch
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: what PyTorch has allocated on a GPU, or what the whole process has held on a CPU."""
+    """Peak bytes: allocated by PyTorch on a GPU, or resident in this process on a CPU; 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
         import resource
-    except ImportError:  # Windows does not tell
+    except ImportError:  # on Windows
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,34 +1,37 @@
-"""Who is told how a run goes."""
+"""The interface for following the progress of a run."""
 
 from typing import NamedTuple
 
 from inception_lens.training.run.records import Epoch
 
 
-class Moment(NamedTuple):
-    """Where a run is within an epoch."""
+class StepProgress(NamedTuple):
+    """Progress within an epoch."""
 
     epoch: int
-    """From 0."""
+    """Number of the epoch, from 0."""
     epochs: int
     step: int
-    """Steps of this epoch that are done."""
+    """Completed steps of this epoch."""
     steps: int
+    """Steps of an epoch."""
     loss: float | None
-    """Mean of the epoch so far; None before the first look at it."""
+    """Mean of the epoch so far; None if this step was not checked."""
     accuracy: float | None
+    """Top-1 of the epoch so far, 0 to 1; None if this step was not checked."""
     images_per_second: float
     memory_bytes: int
+    """Peak memory; 0 if unknown or if this step was not checked."""
 
 
 class Observer:
-    """Told about a run; this one tells nobody."""
+    """Follows a run; this base class ignores everything."""
 
-    def step(self, moment: Moment) -> None:
-        """A step is done."""
+    def step(self, progress: StepProgress) -> None:
+        """A step is complete."""
 
     def epoch(self, record: Epoch) -> None:
-        """An epoch is done."""
+        """An epoch is complete."""
 
     def note(self, text: str) -> None:
-        """Something that a person should know."""
+        """A message for the user."""

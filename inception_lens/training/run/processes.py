@@ -1,4 +1,4 @@
-"""The processes of a run: one, or as many as `torchrun` has started."""
+"""The processes of a run: one, or those that `torchrun` starts."""
 
 import os
 from datetime import timedelta
@@ -10,54 +10,56 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-PATIENCE = timedelta(minutes=30)
-"""How long processes wait for each other: decoding a dataset takes its time."""
+from inception_lens.errors import TrainingError
+
+TIMEOUT = timedelta(minutes=30)
+"""How long processes wait for each other; the first one may be decoding a dataset."""
 
 
 class Processes(NamedTuple):
-    """One process among all of them."""
+    """One process and its place among all processes."""
 
     rank: int = 0
     world: int = 1
     local_rank: int = 0
     restarts: int = 0
-    """How often `torchrun` has started them again."""
+    """How often `torchrun` has restarted all processes."""
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Whether this process writes files and reports progress."""
         return self.rank == 0
 
     def sum(self, value: Tensor) -> Tensor:
-        """The sum over all processes, in place."""
+        """Sum over all processes, in place."""
         if self.world > 1:
             dist.all_reduce(value)
         return value
 
-    def largest(self, value: Tensor) -> Tensor:
-        """The largest over all processes, element by element, in place."""
+    def maximum(self, value: Tensor) -> Tensor:
+        """Element-wise maximum over all processes, in place."""
         if self.world > 1:
             dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return value
 
-    def copy_of_first(self, value: Tensor) -> None:
-        """Replace a tensor by the first process's."""
+    def broadcast(self, value: Tensor) -> None:
+        """Replace a tensor by that of the first process."""
         if self.world > 1:
             dist.broadcast(value, 0)
 
     def wait(self) -> None:
-        """Wait until all have come here."""
+        """Wait for all processes."""
         if self.world > 1:
             dist.barrier()
 
-    def leave(self) -> None:
-        """Part from the others."""
+    def close(self) -> None:
+        """Leave the process group."""
         if self.world > 1:
             dist.destroy_process_group()
 
 
-def started() -> Processes:
-    """What this process is, as `torchrun` describes it, without joining the others yet."""
+def from_environment() -> Processes:
+    """The current process as `torchrun` describes it in environment variables, before `join`."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 and "RANK" not in os.environ:
         return Processes()
@@ -70,13 +72,13 @@ def started() -> Processes:
 
 
 def join(processes: Processes, device: torch.device) -> None:
-    """Join the others: by NCCL on CUDA, by gloo elsewhere."""
+    """Join the process group, with NCCL on CUDA and with Gloo elsewhere."""
     if processes.world == 1:
         return
-    store, rank, world = next(rendezvous("env://", timeout=PATIENCE))
+    store, rank, world = next(rendezvous("env://", timeout=TIMEOUT))
     if os.environ.get("GROUP_WORLD_SIZE") == "1":
-        # torchrun keeps one store for all restarts: in the same place a process would find the address of a dead one.
-        # Several nodes count their restarts each for itself, and have to meet where PyTorch lets them.
+        # torchrun keeps one store for all restarts, in which a process would find the address of a dead one.
+        # Several nodes count their restarts separately, so they have to share the store without a prefix.
         store = PrefixStore(f"restart {processes.restarts}", store)
     cuda = device.type == "cuda"
     dist.init_process_group(
@@ -84,24 +86,23 @@ def join(processes: Processes, device: torch.device) -> None:
         store=store,
         rank=rank,
         world_size=world,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         device_id=device if cuda else None,
     )
 
 
-def device_of(wanted: str, processes: Processes) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:1` means for this process.
+def select_device(name: str, processes: Processes) -> torch.device:
+    """The device of this process for `auto`, `cpu`, `cuda` or `cuda:1`.
 
     Raises:
-        TrainingError: there is no such device.
+        TrainingError: the device does not exist.
     """
-    from inception_lens.errors import TrainingError
-
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if wanted == "cpu" or (wanted == "auto" and not found):
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
-    index = int(wanted[5:]) if wanted.startswith("cuda:") else processes.local_rank
-    if index >= found:
-        raise TrainingError(f"there is no `{wanted if wanted != 'auto' else f'cuda:{index}'}`: {found} CUDA devices")
+    index = int(name[5:]) if name.startswith("cuda:") else processes.local_rank
+    if index >= count:
+        missing = f"cuda:{index}" if name == "auto" else name
+        raise TrainingError(f"device `{missing}` does not exist: this machine has {count} CUDA devices")
     torch.cuda.set_device(index)
     return torch.device("cuda", index)

@@ -1,39 +1,42 @@
-"""SIGTERM and Ctrl-C end a run between two steps, with its state saved."""
+"""SIGTERM and Ctrl-C stop a run after a step, with a checkpoint."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Self
+
+SignalHandler = Callable[[int, FrameType | None], object] | int | None
 
 
-class Signals:
-    """While it is entered, a signal is noted, and a second Ctrl-C interrupts as usual.
+class StopSignals:
+    """A context manager that records signals; a second Ctrl-C interrupts as usual.
 
-    A second SIGTERM is none of a person's: torchrun sends several, and a process that left at once would leave the
-    others waiting.
+    Further SIGTERMs are ignored: torchrun sends several, and a process that exited at once would leave the others
+    waiting.
     """
 
     WATCHED = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
         self.received = 0
-        """The signal's number; 0 before one came."""
-        self._before: dict[int, Any] = {}
+        """Number of the first signal; 0 if none."""
+        self._previous: dict[int, SignalHandler] = {}
 
     def __enter__(self) -> Self:
         for each in self.WATCHED:
             try:
-                self._before[each] = signal.signal(each, self._note)
-            except ValueError:  # not the main thread, which alone may
+                self._previous[each] = signal.signal(each, self._record)
+            except ValueError:  # not in the main thread
                 break
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for each, handler in self._before.items():
+        for each, handler in self._previous.items():
             signal.signal(each, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = self.received or number

@@ -1,16 +1,16 @@
-"""Each epoch's numbers as TensorBoard reads them."""
+"""The metrics of each epoch as TensorBoard event files."""
 
 from pathlib import Path
 
 from msgspec.structs import asdict
 
 from inception_lens.errors import require
-from inception_lens.training.run.observer import Moment, Observer
+from inception_lens.training.run.observer import Observer, StepProgress
 from inception_lens.training.run.records import Epoch
 
 
-class WithTensorBoard(Observer):
-    """Writes event files into a run's folder, and passes everything on to another observer."""
+class TensorBoardObserver(Observer):
+    """Writes event files into a run folder, and forwards every call to another observer."""
 
     def __init__(self, other: Observer, folder: Path) -> None:
         require("tensorboard", extra="train")
@@ -18,8 +18,8 @@ class WithTensorBoard(Observer):
 
         self.other, self.writer = other, SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
 
-    def step(self, moment: Moment) -> None:
-        self.other.step(moment)
+    def step(self, progress: StepProgress) -> None:
+        self.other.step(progress)
 
     def epoch(self, record: Epoch) -> None:
         for name, value in asdict(record).items():

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import inception_lens as il
-from inception_lens.benchmarks.ports import CASES, LIMIT, Case, compare, libraries, port
+from inception_lens.benchmarks.ports import CASES, LIMIT, PortCase, compare, libraries, port
 from inception_lens.errors import MissingExtraError, WeightsError
 from inception_lens.pytorch.build.ports import PORTS, port_names
 
@@ -36,7 +36,7 @@ def _others() -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in SMALLER], ids=lambda case: case.name)
-def test_a_network_computes_what_its_port_computes(case: Case) -> None:
+def test_a_network_computes_what_its_port_computes(case: PortCase) -> None:
     found = compare(case._replace(size=SMALLER[case.name]))
     assert found.inference <= LIMIT * found.largest
     assert found.training <= LIMIT * found.largest
@@ -44,7 +44,7 @@ def test_a_network_computes_what_its_port_computes(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_tensor_of_a_port_has_one_place(case: Case) -> None:
+def test_every_tensor_of_a_port_has_one_place(case: PortCase) -> None:
     with torch.device("meta"):
         theirs, ours = port(case), il.build(case.name)
     (names,) = [

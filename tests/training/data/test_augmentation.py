@@ -1,10 +1,10 @@
-"""Batches are what the recipe says, the same for every device, process and moment."""
+"""Augmentation follows the recipe, and draws the same numbers in every process."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from inception_lens.training.data.augmentation import DRAWS, Preparation, draws, source_side
+from inception_lens.training.data.augmentation import DRAWS_PER_IMAGE, Preparation, draws, source_side
 from inception_lens.training.recipe import Augmentation
 
 CPU = torch.device("cpu")
@@ -16,33 +16,33 @@ def preparation(size: int = 16, channels: int = 3, stored: int = 3, **options: o
 
 
 def ramp(count: int = 8, side: int = 16) -> Tensor:
-    """Images whose red is the column, whose green is the row."""
+    """Images whose red value is 10 times the column, whose green value is 10 times the row."""
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     image = torch.stack([10 * x, 10 * y, torch.full_like(x, 100)], -1).to(torch.uint8)
     return image.expand(count, -1, -1, -1)
 
 
-def test_draws_are_a_function_of_the_position() -> None:
+def test_draws_are_a_function_of_seed_epoch_and_step() -> None:
     one = draws(0, 3, 5, 64)
-    assert one.shape == (64, DRAWS)
+    assert one.shape == (64, DRAWS_PER_IMAGE)
     assert torch.equal(one, draws(0, 3, 5, 64))
     for other in (draws(1, 3, 5, 64), draws(0, 4, 5, 64), draws(0, 3, 6, 64)):
         assert not torch.equal(one, other)
 
 
-def test_a_share_of_a_batch_is_augmented_as_in_the_whole() -> None:
+def test_part_of_a_batch_is_augmented_as_in_the_full_batch() -> None:
     prepared, drawn = preparation(crop="resized", color=0.4), draws(0, 0, 0, 8)
-    whole = prepared.training(ramp(), drawn)
-    assert torch.allclose(prepared.training(ramp(4), drawn[4:]), whole[4:], atol=1e-6)
+    full = prepared.training(ramp(), drawn)
+    assert torch.allclose(prepared.training(ramp(4), drawn[4:]), full[4:], atol=1e-6)
 
 
-def test_nothing_asked_for_changes_nothing() -> None:
+def test_without_augmentation_images_are_unchanged() -> None:
     x = preparation(crop="none", flip=False).training(ramp(), draws(0, 0, 0, 8))
     assert torch.allclose(x, ramp().permute(0, 3, 1, 2) / 255)
     assert x.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_shift_moves_by_whole_pixels_and_black_comes_in() -> None:
+def test_a_shift_moves_by_integer_pixels_over_a_black_border() -> None:
     images, drawn = torch.full((512, 16, 16, 3), 255, dtype=torch.uint8), draws(0, 0, 0, 512)
     x = preparation(crop="none", flip=False, shift=2).training(images, drawn)
     assert torch.allclose(x, x.round(), atol=1e-4)
@@ -60,7 +60,7 @@ def test_half_of_the_images_are_flipped() -> None:
     )
 
 
-def test_resized_crops_have_the_areas_and_aspects_asked_for() -> None:
+def test_resized_crops_have_the_areas_and_aspects_of_the_recipe() -> None:
     prepared = preparation(crop="resized", flip=False)
     height, width = prepared._scales(torch.zeros(4096, 3, 16, 16), draws(0, 0, 0, 4096))
     area = height * width
@@ -87,18 +87,18 @@ def test_a_random_crop_is_a_window() -> None:
     assert torch.allclose(steps, torch.full_like(steps, 10 / 255), atol=1e-4)
 
 
-def test_colours_change_and_stay_colours() -> None:
+def test_colours_change_within_their_range() -> None:
     x = preparation(crop="none", flip=False, color=0.5).training(ramp(64), draws(0, 0, 0, 64))
     assert 0 <= x.min() <= x.max() <= 1
     assert x[:, 2, 0, 0].std() > 0.05
 
 
-def test_evaluation_takes_the_middle() -> None:
+def test_evaluation_uses_the_centre() -> None:
     x = preparation(12).evaluation(ramp())
     assert torch.allclose(x, ramp().permute(0, 3, 1, 2)[:, :, 2:14, 2:14] / 255)
 
 
-def test_ten_crops_are_corners_and_middle_and_their_mirrors() -> None:
+def test_ten_crops_are_centre_and_corners_and_their_mirror_images() -> None:
     x = preparation(12).evaluation(ramp(2), crops=10).contiguous().view(2, 10, 3, 12, 12)
     assert [round(255 * float(v)) for v in x[0, :5, 0, 0, 0]] == [20, 0, 40, 0, 40]
     assert torch.equal(x[:, 5:], x[:, :5].flip(4))
@@ -113,7 +113,7 @@ def test_channels_fit_the_network(stored: int, channels: int) -> None:
     assert prepared.evaluation(images).shape == (4, channels, 16, 16)
 
 
-def test_images_are_kept_larger_where_crops_are_drawn() -> None:
+def test_stored_images_are_larger_if_crops_are_random() -> None:
     assert source_side(Augmentation(), 224) == 256
     assert source_side(Augmentation(crop="none"), 32) == 32
     assert source_side(Augmentation(crop="random", source_side=300), 224) == 300

@@ -1,9 +1,9 @@
-"""The order of images is the seed's; whether batches are gathered ahead changes nothing."""
+"""The order of images depends on the seed only, not on how batches are gathered."""
 
 import pytest
 import torch
 
-from inception_lens.training.data.batches import AHEAD, Batches, order
+from inception_lens.training.data.batches import PREFETCH, Batches, epoch_order
 from inception_lens.training.data.dataset import Dataset
 from inception_lens.training.data.sources import open_dataset
 
@@ -16,16 +16,16 @@ def noise() -> Dataset:
 
 
 def test_an_order_is_a_permutation_of_the_training_images(noise: Dataset) -> None:
-    first = order(noise.train, 0, 0)
+    first = epoch_order(noise.train, 0, 0)
     assert sorted(first.tolist()) == noise.train.tolist()
-    assert torch.equal(first, order(noise.train, 0, 0))
-    assert not torch.equal(first, order(noise.train, 0, 1))
-    assert not torch.equal(first, order(noise.train, 1, 0))
+    assert torch.equal(first, epoch_order(noise.train, 0, 0))
+    assert not torch.equal(first, epoch_order(noise.train, 0, 1))
+    assert not torch.equal(first, epoch_order(noise.train, 1, 0))
 
 
 def test_batches_gathered_ahead_are_the_same(noise: Dataset) -> None:
-    requests = list(torch.split(order(noise.train, 0, 0), 4))
-    assert len(requests) > AHEAD + 1
+    requests = list(torch.split(epoch_order(noise.train, 0, 0), 4))
+    assert len(requests) > PREFETCH + 1
     direct, ahead = (list(Batches(noise, CPU, resident=resident).stream(requests)) for resident in (True, False))
     assert len(direct) == len(ahead) == len(requests)
     for numbers, one, other in zip(requests, direct, ahead, strict=True):
@@ -34,7 +34,7 @@ def test_batches_gathered_ahead_are_the_same(noise: Dataset) -> None:
         assert torch.equal(one[1], other[1])
 
 
-def test_a_stream_that_is_left_early_ends(noise: Dataset) -> None:
+def test_a_stream_can_be_closed_early(noise: Dataset) -> None:
     stream = Batches(noise, CPU, resident=False).stream(list(torch.split(noise.train, 4)))
     next(stream)
     stream.close()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Several processes under torchrun: the parameters of one, a killed rank, a signal to all. Judged by files alone."""
+"""Runs of two processes under torchrun: the same result as one process, a killed rank, and a signal to all ranks."""
 
 import os
 import signal
@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from inception_lens.cli import run
-from inception_lens.training.run.checkpoints import read
+from inception_lens.training.run.checkpoints import read_checkpoint
 from tests.training.conftest import metrics, summary
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-PATIENCE = 100
+TIMEOUT = 100
 
 
-def ended(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for torchrun to end, and end it and its processes where it does not."""
+def wait_for(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for torchrun, and end it and its processes after a timeout."""
     try:
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
     except subprocess.TimeoutExpired:
-        process.terminate()  # which it hands on to its processes
-        process.wait(PATIENCE)
+        process.terminate()  # torchrun forwards it to its processes
+        process.wait(TIMEOUT)
         pytest.fail(log.read_text())
 
 
@@ -38,24 +38,24 @@ def torchrun(out: Path, recipe: Path, *arguments: str, restarts: int = 0, code: 
 
 
 @pytest.fixture(scope="module")
-def two(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of two processes that nothing interrupted."""
+def two_processes(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run of two processes."""
     folder = tmp_path_factory.mktemp("two") / "run"
-    ended(torchrun(folder, recipe, "--epochs", "2"), folder.with_name("log"))
+    wait_for(torchrun(folder, recipe, "--epochs", "2"), folder.with_name("log"))
     return folder
 
 
 @pytest.mark.torchrun
-def test_two_processes_learn_what_one_does(
-    recipe: Path, two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_two_processes_give_the_same_network_as_one(
+    recipe: Path, two_processes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As one process with as many parts: the same images, dropout and batch statistics, sums in another order."""
+    """One process with two parts uses the same images, dropout and batch statistics; only sums have another order."""
     one = ["train", "--recipe", str(recipe), "--epochs", "2", "--option", "engine.accumulate=2"]
     assert run([*one, "--out", str(tmp_path / "one")]) == 0
-    folders = (two, tmp_path / "one")
+    folders = (two_processes, tmp_path / "one")
     found = [summary(folder) for folder in folders]
-    assert [each.get("processes") for each in found] == [2, 1], two.with_name("log").read_text()
-    states = [read(max((folder / "checkpoints").glob("step-*"))).tensors for folder in folders]
+    assert [each.get("processes") for each in found] == [2, 1], two_processes.with_name("log").read_text()
+    states = [read_checkpoint(max((folder / "checkpoints").glob("step-*"))).tensors for folder in folders]
     assert set(states[0]) == set(states[1])
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     parameters = [name for name in states[0] if name.startswith("network.") and not name.endswith(buffers)]
@@ -84,42 +84,42 @@ loop.Learner.step = killed
 
 
 @pytest.mark.torchrun
-def test_a_killed_rank_is_started_again_and_nothing_is_lost(recipe: Path, two: Path, tmp_path: Path) -> None:
-    ended(torchrun(tmp_path / "killed", recipe, "--epochs", "2", restarts=3, code=KILL_ONCE), tmp_path / "log")
+def test_a_killed_rank_restarts_and_the_result_is_the_same(recipe: Path, two_processes: Path, tmp_path: Path) -> None:
+    wait_for(torchrun(tmp_path / "killed", recipe, "--epochs", "2", restarts=3, code=KILL_ONCE), tmp_path / "log")
     log = (tmp_path / "log").read_text()
-    assert "going on from step 4 of 8" in log
+    assert "resuming at step 4 of 8" in log
     killed = summary(tmp_path / "killed")
     assert killed.get("steps") == 8, log
-    assert killed["parameters_sha256"] == summary(two)["parameters_sha256"]
+    assert killed["parameters_sha256"] == summary(two_processes)["parameters_sha256"]
 
 
-TELL = """
+MARK_STEP = """
 import pathlib, sys
 from inception_lens.training import loop
 step = loop.Learner.step
-def told(self, number, *rest):
+def marked(self, number, *rest):
     step(self, number, *rest)
     if number == 1: pathlib.Path(sys.argv[-1] + f".rank{self.processes.rank}").touch()
     import time; time.sleep(0.05)
-loop.Learner.step = told
+loop.Learner.step = marked
 """
 
 
 @pytest.mark.torchrun
 def test_sigterm_stops_every_rank_at_one_step(recipe: Path, tmp_path: Path) -> None:
-    # The folder is the last argument here, which the driver's mark is named by.
+    # MARK_STEP names its files by the last argument.
     out = tmp_path / "run"
     arguments = ["--epochs", "500", "--out", str(out)]
-    process = torchrun(out, recipe, *arguments, code=TELL)
-    deadline = time.monotonic() + PATIENCE
+    process = torchrun(out, recipe, *arguments, code=MARK_STEP)
+    deadline = time.monotonic() + TIMEOUT
     while not all((tmp_path / f"run.rank{rank}").exists() for rank in (0, 1)):
         assert time.monotonic() < deadline
         assert process.poll() is None, (tmp_path / "log").read_text()
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    ended(process, tmp_path / "log")
+    wait_for(process, tmp_path / "log")
     log = (tmp_path / "log").read_text()
-    assert "stopped by SIGTERM, saved" in log
-    state = read(max((out / "checkpoints").glob("step-*")))
+    assert "stopped by SIGTERM; the state is saved" in log
+    state = read_checkpoint(max((out / "checkpoints").glob("step-*")))
     assert 0 < state.position.step < 2000
     assert summary(out) == {}

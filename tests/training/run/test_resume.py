@@ -1,4 +1,4 @@
-"""Never lose a run: each way of ending one is done for real, and what goes on is the same run to the last bit."""
+"""A run that is killed, stopped or runs out of disk resumes to a bit-identical result."""
 
 import os
 import resource
@@ -17,7 +17,7 @@ import torch
 from inception_lens.cli import run
 from inception_lens.errors import OutputError
 from inception_lens.training import learner
-from inception_lens.training.run.checkpoints import Checkpoints, Position, State
+from inception_lens.training.run.checkpoints import Checkpoint, CheckpointFolder, Position
 from tests.training.conftest import metrics, summary
 
 Train = Callable[..., dict[str, Any]]
@@ -31,7 +31,7 @@ sys.exit(run(sys.argv[1:]))
 """
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 MOMENTS = {
-    # 4 steps an epoch: in the middle of the second, behind a state saved at step 4
+    # 4 steps per epoch: in the second epoch, after the checkpoint of step 4
     "mid-epoch": f"""
 step = loop.Learner.step
 def killed(self, number, *rest):
@@ -39,7 +39,7 @@ def killed(self, number, *rest):
     if number == 5: {KILL}
 loop.Learner.step = killed
 """,
-    # the third state, half on the disk
+    # before the temporary file of the third checkpoint is renamed
     "while saving": f"""
 replace = os.replace
 def killed(source, target):
@@ -47,8 +47,8 @@ def killed(source, target):
     replace(source, target)
 os.replace = killed
 """,
-    # the epoch's line is written, its state is not
-    "between log and state": f"""
+    # after the metrics of an epoch are written, before its checkpoint
+    "between metrics and checkpoint": f"""
 log = loop.RunFolder.log
 def killed(self, record):
     log(self, record)
@@ -66,26 +66,26 @@ def process(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_after_kill_9_the_same_command_with_resume_is_bit_identical(
-    recipe: Path, whole: Path, tmp_path: Path, moment: str
+    recipe: Path, uninterrupted: Path, tmp_path: Path, moment: str
 ) -> None:
     command = ["train", "--recipe", str(recipe), "--out", str(tmp_path / "run"), *MID_EPOCH]
     killed = process(DRIVER.format(patch=MOMENTS[moment]), *command)
     assert killed.wait() == -signal.SIGKILL
     assert summary(tmp_path / "run") == {}
     assert run([*command, "--resume"]) == 0
-    again, uninterrupted = summary(tmp_path / "run"), summary(whole)
-    assert again["parameters_sha256"] == uninterrupted["parameters_sha256"]
-    assert again["accuracy"] == uninterrupted["accuracy"]
+    again, expected = summary(tmp_path / "run"), summary(uninterrupted)
+    assert again["parameters_sha256"] == expected["parameters_sha256"]
+    assert again["accuracy"] == expected["accuracy"]
     kept = ("epoch", "step", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
-    for mine, theirs in zip(metrics(tmp_path / "run"), metrics(whole), strict=True):
+    for mine, theirs in zip(metrics(tmp_path / "run"), metrics(uninterrupted), strict=True):
         assert [mine[key] for key in kept] == [theirs[key] for key in kept]
     assert not list((tmp_path / "run" / "checkpoints").glob(".*"))
 
 
 @pytest.mark.parametrize("harm", ["flipped bit", "truncated"])
-def test_a_damaged_state_is_passed_over_for_the_one_before(
+def test_a_damaged_checkpoint_is_skipped(
     train: Train,
-    whole: Path,
+    uninterrupted: Path,
     tmp_path: Path,
     harm: str,
     capsys: pytest.CaptureFixture[str],
@@ -103,15 +103,15 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
     newest.write_bytes(contents)
     monkeypatch.undo()
     monkeypatch.setenv("INCEPTION_LENS_CACHE", str(tmp_path / "cache"))
-    assert train("run", *MID_EPOCH, "--resume")["parameters_sha256"] == summary(whole)["parameters_sha256"]
+    assert train("run", *MID_EPOCH, "--resume")["parameters_sha256"] == summary(uninterrupted)["parameters_sha256"]
     out = capsys.readouterr().out
-    assert "passed over" in out
+    assert "skipped: " in out
     assert "it is damaged" in out
-    assert "going on from step 4 of 12" in out  # the end of the first epoch
+    assert "resuming at step 4 of 12" in out  # the end of the first epoch
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Send this process SIGTERM behind a step."""
+    """Send this process SIGTERM after a step."""
     step = learner.Learner.step
 
     def stopped(self: learner.Learner, at: int, *rest: Any) -> None:
@@ -123,26 +123,30 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(learner.Learner, "step", stopped)
 
 
-def test_sigterm_saves_and_the_run_goes_on(
-    train: Train, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_sigterm_saves_a_checkpoint_to_resume_from(
+    train: Train,
+    uninterrupted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with monkeypatch.context() as patch:
         stop_at(patch, 7)
         assert train("run", code=128 + signal.SIGTERM) == {}
     assert "stopped by SIGTERM" in capsys.readouterr().out
     assert list((tmp_path / "run" / "checkpoints").glob("step-00000007-*"))
-    assert train("run", "--resume")["parameters_sha256"] == summary(whole)["parameters_sha256"]
+    assert train("run", "--resume")["parameters_sha256"] == summary(uninterrupted)["parameters_sha256"]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_full_disk_leaves_the_states_that_are_there(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path / "checkpoints")
-    checkpoints.save(State({"x": torch.ones(4)}, Position(1)))
+def test_a_full_disk_leaves_earlier_checkpoints_unchanged(tmp_path: Path) -> None:
+    checkpoints = CheckpointFolder(tmp_path / "checkpoints")
+    checkpoints.save(Checkpoint({"x": torch.ones(4)}, Position(1)))
     before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # a write fails in the middle of the file
     try:
         with pytest.raises(OutputError, match="step-00000002"):
-            checkpoints.save(State({"x": torch.ones(100_000)}, Position(2)))
+            checkpoints.save(Checkpoint({"x": torch.ones(100_000)}, Position(2)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
@@ -152,12 +156,12 @@ def test_a_full_disk_leaves_the_states_that_are_there(tmp_path: Path) -> None:
     assert found.position == Position(1)
 
 
-def test_a_run_outlives_a_full_disk(
-    train: Train, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_run_continues_when_the_disk_is_full(
+    train: Train, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save = Checkpoints.save
+    save = CheckpointFolder.save
 
-    def full(self: Checkpoints, state: State, **rest: Any) -> Path:
+    def full(self: CheckpointFolder, state: Checkpoint, **rest: Any) -> Path:
         if state.position.step != 4:
             return save(self, state, **rest)
         before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -168,21 +172,21 @@ def test_a_run_outlives_a_full_disk(
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
 
-    monkeypatch.setattr(Checkpoints, "save", full)
-    assert train("run")["parameters_sha256"] == summary(whole)["parameters_sha256"]
-    assert "the state could not be saved, the run goes on" in capsys.readouterr().out
+    monkeypatch.setattr(CheckpointFolder, "save", full)
+    assert train("run")["parameters_sha256"] == summary(uninterrupted)["parameters_sha256"]
+    assert "the checkpoint could not be written; the run continues" in capsys.readouterr().out
 
 
 def test_a_step_without_a_finite_gradient_is_skipped(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoil(monkeypatch, lambda step, scale: step == 5)
+    spoil_gradients(monkeypatch, lambda step, scale: step == 5)
     assert 0 <= train("run")["loss"] < 10
     assert [epoch["skipped_steps"] for epoch in metrics(tmp_path / "run")] == [0, 1, 0]
 
 
-def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, float], bool]) -> None:
-    """Make a gradient infinite before the update, at the steps and scales of the learning rate that `when` names."""
+def spoil_gradients(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, float], bool]) -> None:
+    """Make a gradient infinite before the update, at the steps and learning-rate scales that `when` selects."""
     step, update = learner.Learner.step, learner.Learner._update
     now = [0]
 
@@ -202,23 +206,23 @@ def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, float], bool]) -
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "rmsprop"])
-def test_a_first_step_that_is_skipped_leaves_no_trace(
+def test_a_skipped_first_step_leaves_the_optimizer_intact(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
-    spoil(monkeypatch, lambda step, scale: step == 0)
+    spoil_gradients(monkeypatch, lambda step, scale: step == 0)
     train("run", "--epochs", "1", "--option", f"optimizer.name={optimizer}", "--learning-rate", "0.001")
     assert metrics(tmp_path / "run")[0]["skipped_steps"] == 1
-    state = Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    state = CheckpointFolder(tmp_path / "run" / "checkpoints").newest()
     assert state is not None
     assert all(
         tensor.isfinite().all() and tensor.abs().max() < 1e3 for tensor in state.tensors.values() if tensor.numel()
     )
 
 
-def test_many_in_a_row_roll_back_to_half_the_learning_rate(
+def test_consecutive_skipped_steps_cause_a_rollback(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spoil(monkeypatch, lambda step, scale: step >= 5 and scale == 1)
+    spoil_gradients(monkeypatch, lambda step, scale: step >= 5 and scale == 1)
     found = train("run", "--option", "engine.skip_limit=2")
     assert found["rollbacks"] == 1
     assert "back to 4, with half the learning rate" in capsys.readouterr().out
@@ -226,29 +230,29 @@ def test_many_in_a_row_roll_back_to_half_the_learning_rate(
     assert second["learning_rate"] < 0.5 * first["learning_rate"] * 1.5
 
 
-def test_a_loss_that_never_stays_finite_ends_the_run_in_one_line(
+def test_a_loss_that_never_becomes_finite_is_reported_in_one_line(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("run", "--learning-rate", "1e30", code=2) == {}
     err = capsys.readouterr().err
     assert err.startswith("error: the loss is not finite at step")
     assert err.count("\n") == 1
-    state = Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    state = CheckpointFolder(tmp_path / "run" / "checkpoints").newest()
     assert state is not None
     assert all(tensor.isfinite().all() for tensor in state.tensors.values())
 
 
-def test_another_command_does_not_resume(train: Train, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_recipe_does_not_resume(train: Train, uninterrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train("run", "--epochs", "1")
     train("run", "--epochs", "2", "--resume", code=2)
-    assert "was begun with epochs = 1, not 2: resume with the same command" in capsys.readouterr().err
+    assert "was created with epochs = 1, not 2: resume with the same command" in capsys.readouterr().err
     train("run", "--epochs", "1", code=2)
-    assert "is there already: add --resume" in capsys.readouterr().err
+    assert "exists: add --resume" in capsys.readouterr().err
     train("run", "--epochs", "1", "--resume")
     assert "is done: accuracy" in capsys.readouterr().out
 
 
-def test_changed_data_do_not_resume(
+def test_a_changed_dataset_does_not_resume(
     train: Train, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = tmp_path / "copy.npz"
@@ -264,34 +268,34 @@ def test_changed_data_do_not_resume(
     assert "has changed since" in capsys.readouterr().err
 
 
-def test_a_state_is_kept_after_every_so_many_seconds(
+def test_checkpoints_are_written_at_intervals_of_time(
     train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
     saved: list[int] = []
-    save = Checkpoints.save
+    save = CheckpointFolder.save
 
-    def noted(self: Checkpoints, state: State, **rest: Any) -> Path:
+    def noted(self: CheckpointFolder, state: Checkpoint, **rest: Any) -> Path:
         saved.append(state.position.step)
         return save(self, state, **rest)
 
-    monkeypatch.setattr(Checkpoints, "save", noted)
+    monkeypatch.setattr(CheckpointFolder, "save", noted)
     train("run", "--epochs", "1", "--option", "checkpoints.every_seconds=1")
     assert saved == [0, 1, 2, 3, 4]
 
 
-def test_a_damaged_summary_is_written_again(whole: Path, train: Train, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "run")
+def test_a_damaged_summary_is_written_again(uninterrupted: Path, train: Train, tmp_path: Path) -> None:
+    shutil.copytree(uninterrupted, tmp_path / "run")
     (tmp_path / "run" / "summary.json").write_text('{"accuracy": "much"}')
-    again, before = train("run", "--resume"), summary(whole)
+    again, before = train("run", "--resume"), summary(uninterrupted)
     measured = {"seconds", "cpu_seconds", "images_per_second"}
     assert {key: again[key] for key in again.keys() - measured} == {
         key: before[key] for key in before.keys() - measured
     }
 
 
-def test_a_page_that_is_missing_is_written(train: Train, tmp_path: Path, page: None) -> None:
+def test_a_missing_page_is_written(train: Train, tmp_path: Path, page: None) -> None:
     train("run", "--epochs", "1")
     written = tmp_path / "run" / "index.html"
     written.unlink()
@@ -299,7 +303,7 @@ def test_a_page_that_is_missing_is_written(train: Train, tmp_path: Path, page: N
     assert "accuracy, top-1" in written.read_text()
 
 
-def test_a_loss_that_is_not_finite_is_said(
+def test_a_loss_that_is_not_finite_is_unknown(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], page: None
 ) -> None:
     found = train("run", "--set", "norm=none", "--learning-rate", "1e15", "--epochs", "1")
