@@ -142,9 +142,10 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
     def _repr_html_(self) -> str:
-        from inception_lens.renderers.pages.summary import summary_fragment
+        from inception_lens.renderers.tables.html import fragment
+        from inception_lens.tables.summary import summary_table
 
-        return summary_fragment(self)
+        return fragment(summary_table(self))
 
     def to_pandas(self) -> pandas.DataFrame:
         """The layers as a DataFrame: one row per layer, with the fields of `Layer` as columns."""
@@ -183,7 +184,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
             activation_bytes=self.memory.activation_bytes[i],
             live_bytes=self.memory.live_bytes[i],
             receptive_field=max(field.size) if field else None,
-            field=field,
+            receptive_field_detail=field,
             **training,
         )
 

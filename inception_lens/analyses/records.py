@@ -48,7 +48,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of all activations that are alive during the call, inputs and outputs included."""
     receptive_field: int | None
     """The longer side of the receptive field, in input pixels."""
-    field: ReceptiveField | None
+    receptive_field_detail: ReceptiveField | None
     """Receptive field per spatial axis."""
     backward_macs: int | UnsetType | None = UNSET
     """Multiply-accumulates of the backward pass; present in training mode."""

@@ -9,7 +9,7 @@ from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.lens import report_with
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.units import size
+from inception_lens.tables.units import size
 
 
 @click.command("report")

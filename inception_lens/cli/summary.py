@@ -1,28 +1,18 @@
 """`inception-lens summary`: what each module or layer of a network costs."""
 
 import re
-from typing import Literal
+from collections.abc import Sequence
 
 import click
 
-from inception_lens.analyses.analysis import Analysis, analyze
+from inception_lens.analyses.analysis import analyze
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import Output, emit, output_options, write
 from inception_lens.errors import ConfigError, TraceError
 from inception_lens.graph import Graph, Mode
 from inception_lens.lens import load_with
-from inception_lens.terminal import Terminal
-
-Format = Literal["table", "json", "csv", "markdown", "latex", "html"]
-
-SUFFIXES: dict[str, Format] = {
-    ".txt": "table",
-    ".json": "json",
-    ".csv": "csv",
-    ".md": "markdown",
-    ".tex": "latex",
-    ".html": "html",
-}
+from inception_lens.tables.summary import summary_table
+from inception_lens.tables.table import Table
 
 
 @click.command("summary")
@@ -35,8 +25,7 @@ SUFFIXES: dict[str, Format] = {
 @click.option("--sort", metavar="COLUMN", help="Largest first: macs, params, activation_bytes, ...")
 @click.option("--columns", metavar="A,B,...", help="Columns to show: output_shape, params, macs, flops, ...")
 @options.set_option
-@options.format_option(SUFFIXES)
-@options.output_option
+@output_options()
 def command(
     model: str,
     input_: tuple[str, ...],
@@ -47,8 +36,7 @@ def command(
     sort: str | None,
     columns: str | None,
     settings: tuple[str, ...],
-    format_: Format | None,
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> None:
     """What each module of MODEL costs: shapes, parameters, MACs, memory, receptive field.
 
@@ -56,59 +44,34 @@ def command(
     a file of Caffe (.prototxt), ONNX or torch.export (.pt2), or a callable of PyTorch, whose code
     is run: package.module:callable, file.py:callable.
     """
-    chosen = format_ or options.format_of(output, SUFFIXES)
-    levels = _levels(depth, default=None if chosen == "csv" else 1)
+    levels = _levels(depth)
+    keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
+
+    def show(graph: Graph) -> None:
+        analysis = analyze(graph)
+
+        def table(format_: str) -> Table:
+            flat = format_ == "csv"
+            deep = None if flat and depth is None else levels
+            return summary_table(analysis, depth=deep, columns=keys, sort=sort, flat=flat)
+
+        emit(outputs, analysis.to_json, table)
+
     try:
         graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
     except TraceError as error:
-        if isinstance(error.graph, Graph) and chosen == "table" and output is None:
-            write(_render(analyze(error.graph), chosen, levels, None, sort, to_terminal=True), None)
-            write("\nthe part above ran before the model failed\n", None)
+        if isinstance(error.graph, Graph) and outputs == [Output("table", None)]:
+            show(error.graph)
+            write("\nthe layers above ran before the model failed\n", None)
         raise
-    if dtype is not None:
-        graph = graph.with_dtype(dtype)
-    keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
-    write(_render(analyze(graph), chosen, levels, keys, sort, to_terminal=output is None), output)
+    show(graph if dtype is None else graph.with_dtype(dtype))
 
 
-def _render(
-    analysis: Analysis,
-    chosen: Format,
-    depth: int | None,
-    columns: list[str] | None,
-    sort: str | None,
-    to_terminal: bool,
-) -> str:
-    if chosen == "json":
-        return analysis.to_json() + "\n"
-    if chosen == "table":
-        from inception_lens.renderers.text import summary_table
-
-        terminal = Terminal()
-        return summary_table(
-            analysis,
-            depth=depth,
-            columns=columns,
-            sort=sort,
-            width=terminal.width,
-            color=terminal.color and to_terminal,
-            unicode=terminal.unicode or not to_terminal,
-        )
-    if chosen == "html":
-        from inception_lens.renderers.pages.summary import summary_page
-
-        return summary_page(analysis, depth=depth, columns=columns, sort=sort)
-    from inception_lens.renderers import frame
-
-    renderer = {"csv": frame.csv, "markdown": frame.markdown, "latex": frame.latex}[chosen]
-    return renderer(analysis, depth=depth, columns=columns, sort=sort)
-
-
-def _levels(depth: str | None, default: int | None) -> int | None:
+def _levels(depth: str | None) -> int | None:
     if depth is None:
-        return default
+        return 1
     if depth == "all":
         return None
     if not re.fullmatch("[1-9][0-9]{0,3}", depth):
-        raise ConfigError(f"--depth {depth}: it is a whole number from 1, or all")
+        raise ConfigError(f"--depth {depth}: expected a whole number from 1, or all")
     return int(depth)

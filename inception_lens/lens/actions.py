@@ -194,10 +194,12 @@ def summary(model: Model, input_size: Inputs | None = None, *, depth: int = 1) -
     >>> analysis = summary("lenet")
     lenet: LeNet-5...
     """
-    from inception_lens.renderers.text import summary_table
+    from inception_lens.renderers.tables.text import render
+    from inception_lens.tables.summary import summary_table
 
     analysis, terminal = analyze(model, input_size), Terminal()
-    print(summary_table(analysis, depth=depth, width=terminal.width, unicode=terminal.unicode))  # noqa: T201
+    table = summary_table(analysis, depth=depth)
+    print(render(table, width=terminal.width, unicode=terminal.unicode), end="")  # noqa: T201
     return analysis
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inception_lens.renderers.escape import markdown_cell, printable
 from inception_lens.renderers.plots.figure import figure
 from inception_lens.renderers.theme import COLORS
-from inception_lens.renderers.units import count, short
+from inception_lens.tables.units import count, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from inception_lens.analyses.compare.records import ComparedNetwork, Comparison, Head, PartComparison, Shift
 from inception_lens.ops import format_shape
-from inception_lens.renderers.columns import NOTHING, UNKNOWN
 from inception_lens.renderers.compare_values import number
 from inception_lens.renderers.compare_words import Fact, facts
 from inception_lens.renderers.escape import markdown_cell, printable
 from inception_lens.renderers.grid import GridColumn, grid
-from inception_lens.renderers.units import count
+from inception_lens.renderers.table import NOTHING, UNKNOWN
+from inception_lens.tables.units import count
 
 COLUMNS = (GridColumn("what differs", folds_to=24), GridColumn("params", "right"), GridColumn("MACs", "right"))
 NOTE = "deltas are those of {b} less {a}; MACs of the forward pass, bias not counted"

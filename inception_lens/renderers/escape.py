@@ -19,8 +19,9 @@ def csv_cell(text: str) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """The text with everything escaped that Markdown or HTML in it would act on."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+!|~&:@" else char for char in printable(text))
+    """The text with everything escaped that Markdown, or HTML in it, gives a meaning to."""
+    escaped = "".join([f"\\{char}" if char in "\\`*_{}[]<>#+!|~&:@" else char for char in printable(text)])
+    return escaped.replace("\\: ", ": ")  # a colon makes a link or an emoji only before other characters
 
 
 def latex(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from inception_lens.renderers.escape import latex, markdown_cell, printable
 from inception_lens.renderers.grid import GridColumn, grid
-from inception_lens.renderers.units import count
+from inception_lens.tables.units import count
 
 if TYPE_CHECKING:
     from inception_lens.analyses.second_opinions import Opinion, Opinions

@@ -16,7 +16,7 @@ from inception_lens.ops import format_shape
 from inception_lens.renderers import escape
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.grid import GridColumn, grid
-from inception_lens.renderers.units import count
+from inception_lens.tables.units import count
 
 TABLE = (
     GridColumn("Table 1"),

@@ -6,7 +6,7 @@ from inception_lens.analyses.profile import LayerProfile, Profile, Spread
 from inception_lens.ops import format_shape
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.table import Drawn, draw, fitting, table_width
-from inception_lens.renderers.units import duration, percent, short, size
+from inception_lens.tables.units import duration, percent, short, size
 
 FIRST_DROPPED = ("output", "predicted", "spread", "live", "share")
 """What a table goes without, in this order, until it fits its width."""

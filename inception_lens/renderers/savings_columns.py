@@ -10,8 +10,8 @@ from inception_lens.analyses.savings.figures import INTEGERS, CostChange, CostFi
 from inception_lens.analyses.savings.kinds import SavingDirection
 from inception_lens.analyses.savings.network import Saving, SiteChange
 from inception_lens.ops import format_shape
-from inception_lens.renderers.columns import NOTHING, UNKNOWN
-from inception_lens.renderers.units import count, duration, short, size
+from inception_lens.renderers.table import NOTHING, UNKNOWN
+from inception_lens.tables.units import count, duration, short, size
 
 FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "params": ("params", count),

@@ -15,7 +15,7 @@ from inception_lens.renderers.savings_columns import (
     times,
 )
 from inception_lens.renderers.savings_text import branch_arithmetic, totals_sentence
-from inception_lens.renderers.units import count
+from inception_lens.tables.units import count
 
 Result = Savings | BranchSavings | WhatIf | Sweep
 

@@ -5,7 +5,7 @@ import textwrap
 from inception_lens.analyses.savings.proofs import Proof
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.table import Drawn, draw
-from inception_lens.renderers.units import count, duration
+from inception_lens.tables.units import count, duration
 
 
 def proof_table(proof: Proof, *, width: int = 100, color: bool = False, unicode: bool = True) -> str:

@@ -8,7 +8,6 @@ from inception_lens.analyses.savings.changes import Sweep, WhatIf
 from inception_lens.analyses.savings.kinds import SavingDirection
 from inception_lens.analyses.savings.network import Saving, Savings
 from inception_lens.ops import format_shape
-from inception_lens.renderers.columns import NOTHING
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.savings_columns import (
     SavingRow,
@@ -19,9 +18,8 @@ from inception_lens.renderers.savings_columns import (
     sides,
     times,
 )
-from inception_lens.renderers.table import Drawn, draw, fitting
-from inception_lens.renderers.text import heading
-from inception_lens.renderers.units import count, duration, short, size
+from inception_lens.renderers.table import NOTHING, Drawn, draw, fitting, heading
+from inception_lens.tables.units import count, duration, short, size
 
 FIRST_DROPPED = (
     "activation_bytes_ratio", "seconds_ratio", "activation_bytes_other", "activation_bytes", "seconds_other", "seconds",

@@ -1,6 +1,7 @@
 """Tables in a terminal: columns that are dropped or folded until they fit."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,6 +11,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from inception_lens.graph import Graph
+from inception_lens.ops import format_shape
+from inception_lens.renderers.escape import printable
+
+NOTHING, UNKNOWN = "-", "?"
 
 ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 NARROWEST_FOLD = 12
@@ -85,3 +92,13 @@ def _folded(columns: Sequence[Drawn], width: int) -> list[int]:
         spared = min(excess, max(widths[i] - least[i], 0))
         widths[i], excess = widths[i] - spared, excess - spared
     return widths
+
+
+def heading(graph: Graph, width: int) -> list[str]:
+    """What network this is and what it reads: on one line where there is room."""
+    name = printable(f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name)
+    inputs = ", ".join(f"{printable(given.name)} {format_shape(given.type.shape)}" for given in graph.inputs)
+    what = f"{inputs} {graph.dtype}, {graph.mode}"
+    if len(name) + len(what) + 2 <= width:
+        return [f"{name}{what:>{width - len(name)}}"]
+    return textwrap.wrap(name, width) + textwrap.wrap(what, width)

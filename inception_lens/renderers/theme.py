@@ -61,22 +61,28 @@ NEUTRAL = "#7f7f7f"
 """The colour of everything in a plot that needs no colour of its own."""
 
 TERMINAL: dict[Category, str] = {
-    "conv": "bright_blue",
-    "pool": "red",
-    "linear": "green",
-    "attention": "bright_magenta",
-    "recurrent": "bright_green",
-    "embedding": "bright_cyan",
-    "norm": "magenta",
-    "activation": "yellow",
-    "arithmetic": "bright_yellow",
-    "merge": "cyan",
-    "shape": "bright_black",
-    "weights": "bright_black",
-    "dropout": "bright_black",
-    "unknown": "bold bright_red",
+    "conv": "94",
+    "pool": "31",
+    "linear": "32",
+    "attention": "95",
+    "recurrent": "92",
+    "embedding": "96",
+    "norm": "35",
+    "activation": "33",
+    "arithmetic": "93",
+    "merge": "36",
+    "shape": "90",
+    "weights": "90",
+    "dropout": "90",
+    "unknown": "1;91",
 }
-"""Styles of `rich` for the categories, from the 16 colours that every terminal has."""
+"""Parameters of SGR escape sequences (ECMA-48, section 8.3.117), in the 16 colours of the terminal's own scheme."""
+
+VERDICTS: dict[str, str] = {
+    "reproduced": "32", "holds": "32", "agrees": "32", "equal": "32", "known": "33", "corrected": "33",
+    "differs": "1;91", "DIFFERS": "1;91", "unchecked": "2",
+}  # fmt: skip
+"""The same for the first word of a verdict."""
 
 
 class Palette(msgspec.Struct, frozen=True):

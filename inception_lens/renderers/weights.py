@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from inception_lens.ops import format_shape
 from inception_lens.readers.tensors import WeightFile, WeightTensor
 from inception_lens.renderers.escape import csv_cell, printable
-from inception_lens.renderers.units import count, size
+from inception_lens.tables.units import count, size
 from inception_lens.writers.weights.conversion import Placed
 
 UNKNOWN = "?"

@@ -305,7 +305,7 @@ def test_json_says_what_the_analysis_says() -> None:
     assert record["totals"]["exact"] is False
     assert record["uncounted"] == [{"name": "warp", "op": "grid_sample"}]
     warp = record["layers"][-1]
-    assert [warp[key] for key in ("macs", "flops", "receptive_field", "field")] == [None] * 4
+    assert [warp[key] for key in ("macs", "flops", "receptive_field", "receptive_field_detail")] == [None] * 4
     assert [layer["name"] for layer in record["layers"]] == ["block/conv", "block/relu", "warp"]
 
 

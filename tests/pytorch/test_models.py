@@ -128,7 +128,7 @@ def test_the_command_shows_the_part_before_an_error(source: Path, capsys: Captur
     assert run(["summary", "some_networks:Broken", "--input", "1x3x8x8"]) == 2
     told = capsys.readouterr()
     assert "conv  3x3" in told.out
-    assert "the part above ran before the model failed" in told.out
+    assert "the layers above ran before the model failed" in told.out
     assert told.err.splitlines()[1].startswith("error: Broken: `head` (Linear of 1x512), at some_networks.py:")
 
 

@@ -29,7 +29,9 @@ def test_nothing_that_is_computed_changes(name: str) -> None:
     before, after = analyze(graph), analyze(form)
     assert msgspec.structs.replace(after.totals, flops=0) == msgspec.structs.replace(before.totals, flops=0)
     assert [layer.output_shape for layer in after.layers] == [layer.output_shape for layer in before.layers]
-    assert [layer.field for layer in after.layers] == [layer.field for layer in before.layers]
+    assert [layer.receptive_field_detail for layer in after.layers] == [
+        layer.receptive_field_detail for layer in before.layers
+    ]
 
 
 def test_same_padding_is_the_explicit_padding_that_it_means() -> None:

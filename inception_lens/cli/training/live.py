@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.units import size
+from inception_lens.tables.units import size
 from inception_lens.training.run.observer import Observer, StepProgress
 from inception_lens.training.run.records import Epoch
 

@@ -14,7 +14,7 @@ from inception_lens.ops import format_shape
 from inception_lens.renderers.diagrams.content import Arrow, Box, DiagramContent, Swatch
 from inception_lens.renderers.diagrams.levels import layer_content, network_content
 from inception_lens.renderers.theme import Palette, mix, palette_of
-from inception_lens.renderers.units import short
+from inception_lens.tables.units import short
 
 Status = Literal["changed", "detail", "only_a", "only_b"]
 """How a box differs from the other network: in the operation, in details, or by being in one network only."""

@@ -22,7 +22,7 @@ from inception_lens.renderers.diagrams.engine import DiagramFormat, drawing
 from inception_lens.renderers.diagrams.grouping import first_branching_module
 from inception_lens.renderers.diagrams.heat import Heat, custom_heat_map, heat_map, with_legend
 from inception_lens.renderers.diagrams.levels import DiagramLevel, layer_content, module_content, network_content
-from inception_lens.renderers.units import count, short
+from inception_lens.tables.units import count, short
 
 if TYPE_CHECKING:
     from inception_lens.analyses.compare.records import Comparison

@@ -12,7 +12,7 @@ from inception_lens.renderers.diagrams.content import Box, DiagramContent, Swatc
 from inception_lens.renderers.diagrams.dot import MAX_FRAMED, DiagramStyle
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import KIND_NAMES, heat_color, kind_fill, mix, palette_of
-from inception_lens.renderers.units import short, size
+from inception_lens.tables.units import short, size
 
 Heat = Literal["macs", "params", "activations", "receptive_field"]
 """A number of each node by which boxes are filled."""

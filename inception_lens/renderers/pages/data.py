@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.modules import Row
-from inception_lens.renderers.columns import COLUMNS, TRAINING, Column
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.diagram import PageDiagram
+from inception_lens.renderers.tables.cells import shown
 from inception_lens.renderers.theme import DARK, KIND_NAMES, LIGHT
-from inception_lens.renderers.units import count, short, size
+from inception_lens.tables.summary import QUANTITIES, TRAINING, Quantity
+from inception_lens.tables.table import AtLeast, Cell, Kind
 
 SHOWN = ("output_shape", "params", "macs", "activation_bytes", "receptive_field")
 """Columns that the table shows at first."""
 HEAT_COLUMNS = ("macs", "params", "activation_bytes", "live_bytes", "receptive_field")
 """Columns that can colour the diagram."""
-FORMATS = {count: "count", short: "short", size: "size"}
+FORMATS: dict[Kind, str] = {"count": "count", "large": "short", "bytes": "size"}
 """The names of number formats in the script."""
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -28,22 +28,22 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 def report_data(analysis: Analysis, diagram: PageDiagram) -> dict[str, object]:
     """The record that the page contains. Numbers are exact integers; null is unknown, or none."""
     training = analysis.graph.mode == "training"
-    columns = [column for column in COLUMNS.values() if training or column.key not in TRAINING]
+    quantities = [quantity for key, quantity in QUANTITIES.items() if training or key not in TRAINING]
     position = analysis.graph.index.position
     return {
         "columns": [
             {
-                "key": column.key,
-                "title": column.title,
-                "format": FORMATS.get(column.show, "text"),
-                "numeric": column.numeric,
-                "sums": column.sums,
-                "shown": column.key in SHOWN,
-                "total": column.text(analysis.whole) if column.sums else "",
+                "key": quantity.column.key,
+                "title": quantity.column.title,
+                "format": FORMATS.get(quantity.column.kind, "text"),
+                "numeric": quantity.column.numeric,
+                "sums": quantity.sums,
+                "shown": quantity.column.key in SHOWN,
+                "total": shown(quantity.column, quantity.cell(analysis.whole)) if quantity.sums else "",
             }
-            for column in columns
+            for quantity in quantities
         ],
-        "rows": [_row(row, columns, position) for row in analysis.tree(None)],
+        "rows": [_row(row, quantities, position) for row in analysis.tree(None)],
         "heat_columns": HEAT_COLUMNS,
         "heat_ramps": {"light": LIGHT.heat, "dark": DARK.heat},
         "kind_names": KIND_NAMES,
@@ -66,8 +66,9 @@ def embedded(record: object) -> str:
     return text
 
 
-def _row(row: Row, columns: Sequence[Column], position: dict[str, int]) -> dict[str, object]:
+def _row(row: Row, quantities: Sequence[Quantity], position: dict[str, int]) -> dict[str, object]:
     group = row.group
+    cells = [quantity.cell(group) for quantity in quantities]
     record: dict[str, object] = {
         "level": row.level,
         "label": printable(row.label),
@@ -75,19 +76,21 @@ def _row(row: Row, columns: Sequence[Column], position: dict[str, int]) -> dict[
         "description": printable(row.description),
         "category": group.category or "module",
         "nodes": [position[layer.name] for layer in group.layers],
-        "values": [_value(column, row) for column in columns],
+        "values": [_value(quantity, cell) for quantity, cell in zip(quantities, cells, strict=True)],
     }
-    if bounds := [column.key for column in columns if column.exact(group) is None and column.value(group) is not None]:
-        record["lower_bounds"] = bounds
-    return record
+    unknown = [
+        quantity.column.key
+        for quantity, cell in zip(quantities, cells, strict=True)
+        if cell is None or isinstance(cell, AtLeast)
+    ]
+    return record | ({"lower_bounds": unknown} if unknown else {})
 
 
-def _value(column: Column, row: Row) -> object:
-    value = column.value(row.group)
-    if value is UNSET or value is None:
+def _value(quantity: Quantity, cell: Cell) -> object:
+    if cell is None or cell == "":
         return None
-    if column.key == "output_shape":
-        return column.show(value)
-    if column.exact(row.group) is None and not value:  # the cost of an unknown operation is not 0
-        return None
-    return printable(value) if isinstance(value, str) else value
+    if isinstance(cell, AtLeast):
+        return cell.value
+    if isinstance(cell, tuple):
+        return shown(quantity.column, cell)
+    return printable(cell) if isinstance(cell, str) else cell

@@ -16,17 +16,17 @@ from inception_lens.analyses.savings.network import Savings
 from inception_lens.errors import ConfigError
 from inception_lens.files import write_folder
 from inception_lens.ops import format_shape
-from inception_lens.renderers import frame
 from inception_lens.renderers.compare import compare_markdown
 from inception_lens.renderers.diagrams.diagram import compare_diagram, diagram
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.data import embedded, report_data
 from inception_lens.renderers.pages.diagram import page_diagram
 from inception_lens.renderers.pages.sections import comparison_section, headline, saving_section
-from inception_lens.renderers.pages.summary import asset, template
-from inception_lens.renderers.text import CONVENTION, facts
+from inception_lens.renderers.pages.templates import asset, template
+from inception_lens.renderers.tables import csv, latex, markdown
 from inception_lens.renderers.theme import COLORS, DARK, FONTS, LIGHT, REDUCTION, Palette
-from inception_lens.renderers.units import count
+from inception_lens.tables.summary import CONVENTION, facts, summary_table
+from inception_lens.tables.units import count
 
 SCRIPTS = (
     "report/elements.js",
@@ -97,10 +97,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The files next to the page."""
         analysis, savings, comparison = self.analysis, self.savings, self.comparison
         texts = {
-            "layers.csv": frame.csv(analysis),
+            "layers.csv": csv.render(summary_table(analysis, depth=None, flat=True)),
             "analysis.json": analysis.to_json() + "\n",
-            "summary.md": frame.markdown(analysis),
-            "summary.tex": frame.latex(analysis),
+            "summary.md": markdown.render(summary_table(analysis)),
+            "summary.tex": latex.render(summary_table(analysis)),
         }
         if savings:
             texts["savings.json"] = savings.to_json() + "\n"
@@ -141,7 +141,7 @@ def _page(report: Report) -> str:
         inputs=", ".join(inputs),
         mode=graph.mode,
         headline=headline(analysis),
-        facts=facts(analysis),
+        facts=list(map(printable, facts(analysis))),
         convention=CONVENTION,
         layers=count(len(analysis.layers)),
         savings=[saving_section(saving) for saving in savings if saving.sites],

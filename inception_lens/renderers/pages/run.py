@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.pages.summary import asset, template
-from inception_lens.renderers.units import count, short
+from inception_lens.renderers.pages.templates import asset, template
+from inception_lens.tables.units import count, short
 
 Facts = Sequence[tuple[str, str]]
 

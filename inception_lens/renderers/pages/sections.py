@@ -15,7 +15,7 @@ from inception_lens.renderers.compare_words import Fact
 from inception_lens.renderers.compare_words import facts as differences
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.data import input_size
-from inception_lens.renderers.units import count, percent, short, size
+from inception_lens.tables.units import count, percent, short, size
 
 
 class Card(NamedTuple):

@@ -13,7 +13,7 @@ from inception_lens.renderers.diagrams.grouping import NodeGroup, modules
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import figure, heading, name_ticks
 from inception_lens.renderers.theme import COLORS, palette_of
-from inception_lens.renderers.units import count, short, size
+from inception_lens.tables.units import count, short, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

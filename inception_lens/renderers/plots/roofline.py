@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import figure, heading
 from inception_lens.renderers.theme import COLORS, palette_of
-from inception_lens.renderers.units import duration
+from inception_lens.tables.units import duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from inception_lens.errors import ConfigError
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import figure, heading, name_ticks
 from inception_lens.renderers.theme import COLORS, mix, palette_of
-from inception_lens.renderers.units import short
+from inception_lens.tables.units import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,10 @@ import pytest
 import inception_lens as il
 from inception_lens.graph import Graph, Input, Metadata, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
-from inception_lens.renderers.columns import COLUMNS, TRAINING
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.units import count, short, size
+from inception_lens.renderers.tables.cells import shown as shown_text
+from inception_lens.tables.summary import QUANTITIES, TRAINING
+from inception_lens.tables.units import count, short, size
 from tests.renderers.models import flat
 from tests.renderers.pages.browser import opened
 
@@ -330,7 +331,7 @@ def test_hostile_names_are_text(browser: "Browser", pages: dict[str, Path]) -> N
 def test_numbers_are_written_as_the_package_writes_them(browser: "Browser", pages: dict[str, Path]) -> None:
     """Every cell of the whole table, in every column."""
     analysis = il.analyze("googlenet")
-    shown = [key for key in COLUMNS if key not in TRAINING]
+    shown = [key for key in QUANTITIES if key not in TRAINING]
     with opened(browser, pages["googlenet"]) as page:
         page.select_option("#depth", "all")
         page.click("details.columns summary")
@@ -339,4 +340,7 @@ def test_numbers_are_written_as_the_package_writes_them(browser: "Browser", page
         cells = page.eval_on_selector_all(
             "#rows tbody tr", "all => all.map(row => [...row.children].slice(1).map(cell => cell.textContent))"
         )
-        assert cells == [[COLUMNS[key].text(row.group) for key in shown] for row in analysis.tree(None)]
+        assert cells == [
+            [shown_text(QUANTITIES[key].column, QUANTITIES[key].cell(row.group)) for key in shown]
+            for row in analysis.tree(None)
+        ]

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Machine output never comes through here: it holds exact integers."""
+"""Numbers with units, as people read them. Output for programs holds exact integers instead."""
 
 _LARGE = tuple((1000**power, prefix) for power, prefix in zip(range(8, 0, -1), "YZEPTGMk", strict=True))
 
@@ -30,6 +30,11 @@ def duration(seconds: float) -> str:
 def percent(part: float, whole: float) -> str:
     """A share: `7.5 %`; a share of nothing is `-`."""
     return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def times(ratio: float) -> str:
+    """A ratio to three digits: `0.96`, `21.4`, `123`."""
+    return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}"
 
 
 def _scaled(number: int, digits: int) -> str:

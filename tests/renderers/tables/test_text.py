@@ -1,19 +1,23 @@
-"""The summary in a terminal: as it looked when a person last read it, and its columns sum to what it prints."""
+"""Tables in a terminal: as they looked when a person last read them, and columns that add up to their totals."""
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
-from rich.cells import cell_len
+from hypothesis import given
+from hypothesis import strategies as st
 
 import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.catalogue import Sized
-from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Metadata, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
-from inception_lens.renderers.text import CONVENTION, catalogue_table, summary_table
+from inception_lens.renderers.tables.text import cell_width, fold, render
+from inception_lens.tables.catalogue import catalogue_table
+from inception_lens.tables.summary import CONVENTION, summary_table
+from inception_lens.tables.table import AtLeast, Column, Row, Table
 
 FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
@@ -57,6 +61,21 @@ def number(text: str) -> Cell:
     return Cell(whole * factor, 0.0 if exact else 0.5 * factor / 10**decimals)
 
 
+def text_of(
+    analysis: Analysis,
+    depth: int | None = 1,
+    columns: list[str] | None = None,
+    sort: str | None = None,
+    **style: Any,
+) -> str:
+    return render(summary_table(analysis, depth=depth, columns=columns, sort=sort), **style)
+
+
+def titles_of(text: str) -> str:
+    """The line of a table's header."""
+    return next(line for line in text.splitlines() if line.startswith("module"))
+
+
 def parse(text: str, titles: list[str]) -> tuple[list[Line], Line]:
     """The rows of a table as printed, and its total; a column of numbers ends where its title ends."""
     lines = text.splitlines()
@@ -86,10 +105,10 @@ def test_the_table_is_as_it_was_and_its_columns_sum_to_its_total(
     golden: Callable[[str, str], None], model: str, depth: int, width: int, unicode: bool
 ) -> None:
     analysis = il.analyze(model)
-    text = summary_table(analysis, depth=depth, width=width, unicode=unicode)
+    text = text_of(analysis, depth=depth, width=width, unicode=unicode)
     golden(f"{model.replace('@', '-')}-depth{depth}-{width}-{'unicode' if unicode else 'ascii'}.txt", text)
 
-    header = next(line for line in text.splitlines() if line.startswith("module"))
+    header = titles_of(text)
     titles = [title for title in ("params", "MACs", "FLOPs", "weights", "activations") if f" {title}" in header]
     assert titles[:2] == ["params", "MACs"]
     rows, total = parse(text, titles)
@@ -101,7 +120,7 @@ def test_the_table_is_as_it_was_and_its_columns_sum_to_its_total(
 
 @pytest.mark.parametrize("model", ["googlenet", "googlenet@torchvision"])
 def test_the_open_parts_of_a_module_sum_to_it(model: str) -> None:
-    rows, _ = parse(summary_table(il.analyze(model), depth=2, width=150), ["params", "MACs", "activations"])
+    rows, _ = parse(text_of(il.analyze(model), depth=2, width=150), ["params", "MACs", "activations"])
     opened = 0
     for at, row in enumerate(rows):
         parts = []
@@ -127,76 +146,57 @@ def test_every_golden_file_belongs_to_a_case(golden_names: set[str]) -> None:
 @pytest.mark.parametrize("mode", ["inference", "training"])
 @pytest.mark.parametrize("depth", [1, 2, None])
 @pytest.mark.parametrize("width", [80, 100, 150])
-def test_no_line_is_wider_than_asked(mode: str, depth: int | None, width: int) -> None:
+def test_no_line_is_wider_than_the_terminal(mode: str, depth: int | None, width: int) -> None:
     analysis = il.analyze("googlenet", mode="training" if mode == "training" else "inference")
-    assert max(map(len, summary_table(analysis, depth=depth, width=width).splitlines())) <= width
+    assert max(map(len, text_of(analysis, depth=depth, width=width).splitlines())) <= width
 
 
 def test_ascii_is_ascii() -> None:
-    assert summary_table(il.analyze("googlenet"), depth=None, unicode=False).isascii()
+    assert text_of(il.analyze("googlenet"), depth=None, unicode=False).isascii()
 
 
-def test_colour_is_there_when_asked_for_and_changes_no_text() -> None:
+def test_colour_is_optional_and_changes_no_text() -> None:
     analysis = il.analyze("googlenet")
-    plain = summary_table(analysis)
-    colored = summary_table(analysis, color=True)
+    plain = text_of(analysis)
+    colored = text_of(analysis, color=True)
     assert "\x1b" not in plain
     assert "\x1b[94m" in colored
     assert [line.rstrip() for line in re.sub(r"\x1b\[[\d;]*m", "", colored).splitlines()] == plain.splitlines()
 
 
 def test_the_heading_names_the_network_its_input_and_its_mode() -> None:
-    first = summary_table(il.analyze("googlenet", mode="training", batch=8), width=150).splitlines()[0]
+    first = text_of(il.analyze("googlenet", mode="training", batch=8), width=150).splitlines()[0]
     for part in ("googlenet", "Szegedy et al. 2014, Table 1", "input 8x3x224x224", "float32", "training"):
         assert part in first
 
 
 def test_the_words_are_explained_below_the_table() -> None:
-    text = " ".join(summary_table(il.analyze("googlenet")).split())
+    text = " ".join(text_of(il.analyze("googlenet")).split())
     assert CONVENTION in text
     assert "FLOPs 3.190 G; weights 28.0 MB; peak activations 4.82 MB at conv2/norm2" in text
 
 
-def test_training_tells_what_the_backward_pass_takes() -> None:
-    text = " ".join(summary_table(il.analyze("googlenet", mode="training")).split())
-    for part in (
-        "backward 3.064 G MACs", "kept for the backward pass 48.3 MB", "gradients 53.5 MB",
-        "optimizer state 53.5 MB (SGD with momentum) or 107 MB (Adam)",
-    ):  # fmt: skip
-        assert part in text
-
-
 def test_sorting_puts_the_largest_module_first() -> None:
-    rows, _ = parse(summary_table(il.analyze("googlenet"), sort="params"), ["params"])
+    rows, _ = parse(text_of(il.analyze("googlenet"), sort="params"), ["params"])
     values = [row.cells["params"].value for row in rows]
     assert values[0] == 1_444_080
     assert values == sorted(values, reverse=True)
 
 
-def test_columns_are_those_asked_for() -> None:
-    text = summary_table(il.analyze("googlenet"), columns=["op", "params"])
-    header = next(line for line in text.splitlines() if line.startswith("module"))
+def test_columns_are_the_requested_ones() -> None:
+    text = text_of(il.analyze("googlenet"), columns=["op", "params"])
+    header = titles_of(text)
     assert header.split() == ["module", "op", "params"]
 
 
-def test_a_narrow_table_goes_without_columns_that_a_wide_one_has() -> None:
-    texts = [summary_table(il.analyze("googlenet"), width=width) for width in (80, 100, 150)]
-    narrow, middle, wide = (
-        set(next(line for line in text.splitlines() if line.startswith("module")).split()) for text in texts
-    )
+def test_a_narrow_table_leaves_out_columns_of_a_wide_one() -> None:
+    texts = [text_of(il.analyze("googlenet"), width=width) for width in (80, 100, 150)]
+    narrow, middle, wide = (set(titles_of(text).split()) for text in texts)
     assert {"module", "output", "params", "MACs", "share"} <= narrow < middle < wide
 
 
-def test_an_unknown_column_or_depth_is_refused() -> None:
-    analysis = il.analyze("googlenet")
-    with pytest.raises(ConfigError, match="is no column"):
-        summary_table(analysis, columns=["colour"])
-    with pytest.raises(il.InceptionLensError, match="at least 1"):
-        summary_table(analysis, depth=0)
-
-
 def chain(names: list[str], metadata: Metadata = Metadata()) -> Analysis:  # noqa: B008
-    """Convolutions one behind the other, the second of them an operation that nobody knows."""
+    """Consecutive convolutions, the second of them replaced by an operation whose cost is unknown."""
     nodes = []
     for at, name in enumerate(names):
         odd = Unknown("Odd[red]\x1b", (TensorType((1, 3, 8, 8)),))
@@ -206,41 +206,131 @@ def chain(names: list[str], metadata: Metadata = Metadata()) -> Analysis:  # noq
 
 
 @pytest.mark.parametrize("color", [False, True])
-def test_no_name_steers_the_terminal(color: bool) -> None:
-    text = summary_table(chain(HOSTILE, Metadata("\x1b]0;title\x07", "a\x9bm\nb")), depth=None, width=120, color=color)
+def test_names_cannot_control_the_terminal(color: bool) -> None:
+    text = text_of(chain(HOSTILE, Metadata("\x1b]0;title\x07", "a\x9bm\nb")), depth=None, width=120, color=color)
     text = re.sub(r"\x1b\[[\d;]*m", "", text) if color else text
     assert all(char == "\n" or char.isprintable() for char in text)
     assert r"\x1b]0;title\x07" in text
 
 
-def test_no_name_is_read_as_markup() -> None:
-    text = summary_table(chain(HOSTILE), depth=None, width=150)
+def test_names_are_not_markup() -> None:
+    text = text_of(chain(HOSTILE), depth=None, width=150)
     for shown in ("[red]markup[/red]", ":smile:", r"\x1b[31mred\x1b[0m", r"a\nb", "<script>alert(1)</script>"):
         assert any(line.startswith(shown) for line in text.splitlines())
 
 
 def test_wide_and_long_names_are_folded_into_the_width() -> None:
-    text = summary_table(chain(["日本語" * 20, "x" * 300, "y"]), depth=None, width=80)
+    text = text_of(chain(["日本語" * 20, "x" * 300, "y"]), depth=None, width=80)
     table = text[text.index("module") : text.index("FLOPs")]
-    assert max(cell_len(line) for line in table.splitlines()) <= 80
-    assert "".join(re.findall(r"^x+", text, re.MULTILINE)).startswith("x" * 300)
+    assert max(cell_width(line) for line in table.splitlines()) <= 80
+    assert "".join(re.findall(r"^x+", table, re.MULTILINE)) == "x" * 300
 
 
-def test_the_unknown_is_told_wherever_it_counts() -> None:
-    text = summary_table(chain(HOSTILE), depth=None, width=150)
+def test_unknown_values_are_shown() -> None:
+    text = text_of(chain(HOSTILE), depth=None, width=150)
     (odd,) = (line for line in text.splitlines() if line.startswith("=cmd()  "))
     (total,) = (line for line in text.splitlines() if line.startswith("total  ") and ">=" in line)
-    assert odd.split().count("?") == 2  # MACs and FLOPs
+    assert odd.split().count("?") == 5  # MACs, their share, FLOPs, receptive field, jump
     assert total.count(">= ") == 2
-    assert "FLOPs at least " in text
-    assert r"not counted, so that sums say at least: =cmd() (Odd[red]\x1b)" in " ".join(text.split())
 
 
-def test_the_catalogue_is_a_line_each() -> None:
+def test_the_catalogue_has_a_line_for_each_network() -> None:
     network = Sized("net", "Net", "x", "paper \x1b[31m, 1999", (3, 32, 32), 10, 1234, 5_000_000, 1234, 5_000_000, None)
     other = msgspec.structs.replace(network, name="other", params_with_aux=2345, macs_with_aux=6_000_000)
-    text = catalogue_table([other], width=150)
+    text = render(catalogue_table([other]), width=150)
     for part in ("other", "3x32x32", "10", "1,234", "2,345", "5.000 M", "1999"):
         assert part in text
     assert "\x1b" not in text
-    assert catalogue_table([other], width=150, unicode=False).isascii()
+    assert render(catalogue_table([other]), width=150, unicode=False).isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("a short line", 12, ["a short line"]),
+        ("a short line", 11, ["a short", "line"]),
+        ("inception_3a/5x5_reduce", 10, ["inception_", "3a/5x5_red", "uce"]),
+        ("to abcdefghij", 4, ["to", "abcd", "efgh", "ij"]),
+        ("  ab cd", 5, ["  ab", "  cd"]),
+        ("      abcdef", 4, ["  ab", "  cd", "  ef"]),
+        ("日本語", 4, ["日本", "語"]),
+        ("日", 1, ["日"]),
+        ("", 5, [""]),
+    ],
+)
+def test_text_is_folded_at_spaces_or_where_a_line_is_full(text: str, width: int, lines: list[str]) -> None:
+    assert fold(text, width) == lines
+
+
+@given(st.text(st.sampled_from("ab  é日"), max_size=40), st.integers(2, 30))
+def test_folded_lines_fit_and_lose_no_character(text: str, width: int) -> None:
+    lines = fold(text, width)
+    assert all(cell_width(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def small(**changes: Any) -> Table:
+    table = Table(
+        title="small",
+        columns=(
+            Column(key="n", title="in all places", kind="count"),
+            Column(key="words", title="words", min_width=10),
+            Column(key="where", title="where", below=True),
+            Column(key="check", title="check", kind="verdict"),
+            Column(key="exact", title="exact", kind="count", audience="data"),
+        ),
+        rows=(
+            Row("first", (1234, "some words that are long", "at a place", "differs: much", 1)),
+            Row("second", (AtLeast(7), "", "", "agrees", 2), depth=1, category="conv", description="remark"),
+            Row("third", (None, "few", "", "unchecked", 3)),
+        ),
+        totals=(Row("total", (AtLeast(1241), "", "", "", 6)),),
+        notes=("a note",),
+    )
+    return msgspec.structs.replace(table, **changes)
+
+
+def test_a_table_in_full() -> None:
+    assert render(small(), width=80).splitlines() == [
+        "small",
+        "",
+        "                     in all",
+        "                     places   words                      check",
+        "──────────────────────────────────────────────────────────────────────",
+        "first                 1,234   some words that are long   differs: much",
+        "  at a place",
+        "  second  remark       >= 7                              agrees",
+        "third                     ?   few                        unchecked",
+        "──────────────────────────────────────────────────────────────────────",
+        "total              >= 1,241",
+        "",
+        "a note",
+    ]
+
+
+def test_text_is_folded_where_the_table_is_too_wide() -> None:
+    lines = render(small(), width=60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert any(line.endswith("that are long") for line in lines)
+    assert render(small(further=(small(title="next"),)), width=60).count("a note") == 2
+
+
+def test_verdicts_and_categories_have_colours() -> None:
+    text = render(small(), color=True)
+    for piece in (
+        "\x1b[1;91mdiffers: much\x1b[0m",
+        "\x1b[32magrees",
+        "\x1b[94m  second",
+        "\x1b[2m  remark",
+        "\x1b[1mtotal",
+    ):
+        assert piece in text
+
+
+def test_a_table_without_rows_is_its_title_and_notes() -> None:
+    assert render(small(rows=(), totals=())) == "small\n\na note\n"
+
+
+def test_a_row_needs_a_cell_for_every_column() -> None:
+    with pytest.raises(AssertionError, match="row `x`: 1 cells"):
+        small(rows=(Row("x", (1,)),))

@@ -1,4 +1,4 @@
-"""The summary as a page: it stands alone, and names on it are text."""
+"""Tables as HTML: a page needs no other file, and names on it are text."""
 
 import re
 from html.parser import HTMLParser
@@ -8,10 +8,10 @@ import pytest
 
 import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
-from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Metadata, Node, Output
 from inception_lens.ops import Conv2d, TensorType, Unknown
-from inception_lens.renderers.pages.summary import summary_fragment, summary_page
+from inception_lens.renderers.tables.html import fragment, render
+from inception_lens.tables.summary import summary_table
 
 HOSTILE = [
     "<script>alert(1)</script>", "=cmd()", '"quoted" onclick=alert(1)', "<img src=x onerror=alert(1)>", "&lt;b&gt;",
@@ -51,12 +51,12 @@ class Page(HTMLParser):
 
 
 def page(analysis: Analysis, depth: int | None = 1) -> Page:
-    return Page(summary_page(analysis, depth=depth))
+    return Page(render(summary_table(analysis, depth=depth)))
 
 
 @pytest.fixture(scope="module")
 def hostile() -> Analysis:
-    """Convolutions with hostile names, the second of them an operation that nobody knows."""
+    """Convolutions with hostile names, the second of them replaced by an operation whose cost is unknown."""
     nodes = []
     for at, name in enumerate(HOSTILE):
         odd = Unknown("<b>Odd</b>", (TensorType((1, 3, 8, 8)),))
@@ -77,20 +77,20 @@ def test_the_page_forbids_whatever_it_does_not_need() -> None:
 
 @pytest.mark.parametrize("model", ["googlenet", "googlenet@torchvision"])
 def test_the_page_refers_to_nothing_outside(model: str) -> None:
-    text = summary_page(il.analyze(model), depth=None)
+    text = render(summary_table(il.analyze(model), depth=None))
     for syntax in ("://", "url(", "@import", "src=", "href="):
         assert syntax not in text
     assert not {tag for tag, _ in Page(text).tags} & {"script", "link", "img", "iframe", "object", "embed", "base"}
 
 
 def test_the_page_is_whole_and_says_its_language_and_encoding() -> None:
-    text = summary_page(il.analyze("googlenet"))
+    text = render(summary_table(il.analyze("googlenet")))
     parsed = Page(text)
     assert text.startswith("<!DOCTYPE html>")
     assert parsed.open == []
     assert ("html", {"lang": "en"}) in parsed.tags
     assert ("meta", {"charset": "utf-8"}) in parsed.tags
-    assert "googlenet - Inception Lens" in parsed.texts
+    assert "googlenet: GoogLeNet, Szegedy et al. 2014, Table 1 - Inception Lens" in parsed.texts
 
 
 def test_the_rows_are_those_of_the_tree_and_sum_to_the_total() -> None:
@@ -109,8 +109,9 @@ def test_names_are_text(hostile: Analysis) -> None:
     assert [row[0].removesuffix(" 1x1") for row in parsed.rows[1:-1]] == [
         name if at != 1 else f"{name} <b>Odd</b>" for at, name in enumerate(HOSTILE)
     ]
-    assert "</title><script>alert(1)</script> - Inception Lens" in parsed.texts
-    assert r"</caption><script>alert(2)</script>\x1b" in "".join(parsed.texts)
+    title = r"</title><script>alert(1)</script>: </caption><script>alert(2)</script>\x1b"
+    assert title in parsed.texts
+    assert f"{title} - Inception Lens" in parsed.texts
 
 
 def test_no_name_becomes_an_element_or_an_attribute(hostile: Analysis) -> None:
@@ -126,23 +127,18 @@ def test_the_unknown_is_told_wherever_it_counts(hostile: Analysis) -> None:
     at = header.index("MACs")
     assert odd[at] == "?"
     assert total[at].startswith(">= ")
-    assert "not counted, so that sums say at least: =cmd() (<b>Odd</b>)" in page(hostile).texts
+    assert "not counted, so that sums are lower bounds (>=): =cmd() (<b>Odd</b>)" in page(hostile).texts
 
 
 def test_a_notebook_gets_the_table_alone() -> None:
     analysis = il.analyze("googlenet")
-    fragment = summary_fragment(analysis)
-    assert analysis._repr_html_() == fragment
-    assert Page(fragment).tags[0] == ("table", {"class": "inception-lens"})
-    assert not re.search("<(html|head|style|script|body)", fragment)
+    text = fragment(summary_table(analysis))
+    assert analysis._repr_html_() == text
+    assert Page(text).tags[0] == ("table", {"class": "inception-lens"})
+    assert not re.search("<(html|head|style|script|body)", text)
 
 
 def test_columns_and_order_are_those_asked_for() -> None:
-    rows = Page(summary_page(il.analyze("googlenet"), columns=["params"], sort="params")).rows
+    rows = Page(render(summary_table(il.analyze("googlenet"), columns=["params"], sort="params"))).rows
     assert rows[0] == ["module", "params"]
     assert rows[1][0].startswith("inception_5b")
-
-
-def test_an_unknown_column_is_refused() -> None:
-    with pytest.raises(ConfigError, match="is no column"):
-        summary_page(il.analyze("googlenet"), columns=["colour"])

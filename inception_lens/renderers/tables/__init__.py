@@ -1,0 +1,1 @@
+"""Writers of tables: a Table as text, Markdown, LaTeX, CSV and HTML."""

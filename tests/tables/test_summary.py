@@ -1,0 +1,154 @@
+"""The table of a summary: exact cells, unknown ones marked, columns that add up to the totals."""
+
+import pytest
+
+import inception_lens as il
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.analyses.modules import summed
+from inception_lens.errors import ConfigError
+from inception_lens.graph import Graph, Input, Node, Output
+from inception_lens.ops import Conv2d, TensorType, Unknown
+from inception_lens.tables.summary import QUANTITIES, TRAINING, facts, pick, sort_key, summary_table
+from inception_lens.tables.table import AtLeast
+
+SUMS = [key for key, quantity in QUANTITIES.items() if quantity.sums]
+COSTS = ["macs", "flops", "backward_macs"]
+
+
+@pytest.fixture(scope="module")
+def paper() -> Analysis:
+    return il.analyze("googlenet")
+
+
+@pytest.fixture(scope="module")
+def training() -> Analysis:
+    return il.analyze("googlenet", mode="training")
+
+
+@pytest.fixture(scope="module")
+def uncounted() -> Analysis:
+    """A convolution, and after it an operation whose cost is unknown."""
+    nodes = [
+        Node("conv", Conv2d(4, (1, 1)), ("input",)),
+        Node("odd", Unknown("Odd", (TensorType((1, 4, 8, 8)),)), ("conv",)),
+    ]
+    return il.analyze(Graph.of([Input("input", TensorType((1, 3, 8, 8)))], nodes, [Output("odd")], "training"))
+
+
+def keys(analysis: Analysis, columns: list[str] | None = None) -> list[str]:
+    return [quantity.column.key for quantity in pick(columns, analysis)]
+
+
+def test_quantities_are_by_key() -> None:
+    assert all(key == quantity.column.key for key, quantity in QUANTITIES.items())
+    assert len({quantity.column.title for quantity in QUANTITIES.values()}) == len(QUANTITIES)
+
+
+@pytest.mark.parametrize("key", SUMS)
+@pytest.mark.parametrize("depth", [1, 2, 9])
+def test_parts_add_up_to_the_total(training: Analysis, key: str, depth: int) -> None:
+    table = summary_table(training, depth=depth, flat=True)
+    at = [column.key for column in table.columns].index(key)
+    (total,) = table.totals
+    assert sum([cell for row in table.rows if isinstance(cell := row.cells[at], int)]) == total.cells[at]
+    assert total.cells[at] == getattr(training.totals, key)
+
+
+def test_sums_are_the_columns_of_the_totals() -> None:
+    assert {"params", "macs", "flops", "weight_bytes", "activation_bytes"} <= set(SUMS)
+    assert not {"output_shape", "live_bytes", "receptive_field", "jump"} & set(SUMS)
+
+
+def test_cells_of_one_layer_are_its_json(paper: Analysis) -> None:
+    group = next(group for group in paper.by_module(9) if group.name == "inception_3a/5x5_reduce")
+    exact = {key: quantity.cell(group) for key, quantity in QUANTITIES.items() if key not in TRAINING}
+    assert exact == exact | {
+        "op": "Conv2d", "inputs": "pool2/3x3_s2", "kernel": (1, 1), "stride": (1, 1), "output_shape": (1, 16, 28, 28),
+        "params": 3088, "macs": 2_408_448, "weight_bytes": 12_352, "activation_bytes": 50_176, "receptive_field": 27,
+        "jump": 8,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", COSTS)
+def test_unknown_costs_are_none_and_sums_are_lower_bounds(uncounted: Analysis, key: str) -> None:
+    assert QUANTITIES[key].cell(summed("odd", uncounted.layers[1:])) is None
+    assert QUANTITIES[key].cell(uncounted.whole) == AtLeast(getattr(uncounted.totals, key))
+
+
+@pytest.mark.parametrize("key", ["params", "activation_bytes", "weight_bytes"])
+def test_known_columns_of_an_unknown_operation_are_exact(uncounted: Analysis, key: str) -> None:
+    assert QUANTITIES[key].cell(uncounted.whole) == getattr(uncounted.totals, key)
+
+
+def test_a_share_of_an_inexact_total_says_so(uncounted: Analysis) -> None:
+    table = summary_table(uncounted)
+    at = [column.key for column in table.columns].index("share")
+    assert table.columns[at].title == "share of known"
+    assert [row.cells[at] for row in table.rows] == [1.0, None]
+
+
+def test_columns_have_the_requested_order_and_the_macs_their_share(paper: Analysis) -> None:
+    assert keys(paper, ["macs", "op", "params"]) == ["macs", "share", "op", "params"]
+
+
+@pytest.mark.parametrize("key", TRAINING)
+def test_columns_of_training_exist_in_training_only(paper: Analysis, training: Analysis, key: str) -> None:
+    assert key not in keys(paper)
+    assert key in keys(training)
+    assert key in keys(training, [key])
+    with pytest.raises(ConfigError, match="--mode training"):
+        pick([key], paper)
+
+
+def test_a_network_without_an_image_has_no_receptive_field() -> None:
+    nodes = [Node("add", Unknown("Odd", (TensorType((1, 4)),)), ("tokens",))]
+    analysis = il.analyze(Graph.of([Input("tokens", TensorType((1, 4)))], nodes, [Output("add")]))
+    assert not {"receptive_field", "jump"} & set(keys(analysis))
+
+
+def test_an_unknown_column_names_the_nearest(paper: Analysis) -> None:
+    with pytest.raises(ConfigError, match=r"`parms` is not a column.*`params`"):
+        summary_table(paper, columns=["parms"])
+
+
+def test_sorting_puts_the_largest_first(paper: Analysis) -> None:
+    sizes = [group.params for group in sorted(paper.by_module(1), key=sort_key("params"))]
+    assert sizes[0] == 1_444_080
+    assert sizes == sorted(sizes, reverse=True)
+    assert next(row.name for row in summary_table(paper, sort="params").rows) == "inception_5b"
+
+
+def test_sorting_counts_the_unknown_as_zero(uncounted: Analysis) -> None:
+    assert [group.name for group in sorted(uncounted.by_module(1), key=sort_key("macs"))] == ["conv", "odd"]
+
+
+@pytest.mark.parametrize("key", ["op", "output_shape", "mcas", ""])
+def test_a_column_without_order_is_refused(paper: Analysis, key: str) -> None:
+    with pytest.raises(ConfigError, match="is not a column to sort by"):
+        summary_table(paper, sort=key)
+
+
+def test_a_depth_below_1_is_refused(paper: Analysis) -> None:
+    for flat in (True, False):
+        with pytest.raises(il.InceptionLensError, match="at least 1"):
+            summary_table(paper, depth=0, flat=flat)
+
+
+def test_flat_rows_are_layers_in_the_order_of_execution(paper: Analysis) -> None:
+    table = summary_table(paper, depth=None, flat=True)
+    assert [row.label for row in table.rows] == [layer.name for layer in paper.layers]
+
+
+def test_the_facts_of_inference_and_training(paper: Analysis, training: Analysis) -> None:
+    assert facts(paper) == ["FLOPs 3.190 G; weights 28.0 MB; peak activations 4.82 MB at conv2/norm2"]
+    for part in (
+        "backward 3.064 G MACs", "saved for the backward pass 48.3 MB", "gradients 53.5 MB",
+        "optimizer state 53.5 MB (SGD with momentum) or 107 MB (Adam)",
+    ):  # fmt: skip
+        assert part in facts(training)[0]
+
+
+def test_the_facts_name_what_is_not_counted(uncounted: Analysis) -> None:
+    first, second = facts(uncounted)
+    assert first.startswith("FLOPs >= ")
+    assert second == "not counted, so that sums are lower bounds (>=): odd (Odd)"
