@@ -87,8 +87,7 @@ def emit(
 
 def as_json(value: object) -> str:
     """A value as indented JSON."""
-    text: str = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return text
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def rendered(table: "Table", output: Output) -> str:
@@ -99,8 +98,8 @@ def rendered(table: "Table", output: Output) -> str:
         return text.render(table, **Terminal().style(to_file=output.file not in STANDARD_OUTPUT))
     from inception_lens.renderers.tables import csv, html, latex, markdown
 
-    writers = {"markdown": markdown, "latex": latex, "csv": csv, "html": html}
-    return writers[output.format].render(table)
+    writers = {"markdown": markdown.render, "latex": latex.render, "csv": csv.render, "html": html.render}
+    return writers[output.format](table)
 
 
 def write(result: str | bytes, target: str | None) -> None:

@@ -54,7 +54,7 @@ def test_the_table_has_a_line_for_every_network(capsys: Capture, monkeypatch: py
     assert run(["list"]) == 0
     first = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert set(ENTRIES) <= set(first)
-    assert first[0] == "name"
+    assert "network" in first
 
 
 def test_the_table_shows_exact_parameters(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +73,8 @@ def test_another_format_is_refused(capsys: Capture) -> None:
 def test_markdown_goes_to_a_file(tmp_path: Path) -> None:
     assert run(["list", "--format", "markdown", "-o", str(tmp_path / "list.md")]) == 0
     lines = (tmp_path / "list.md").read_text().splitlines()
-    assert len(lines) == 2 + len(ENTRIES)
-    assert "| `googlenet`" in lines[2]
+    assert len([line for line in lines if line.startswith("| ")]) == 2 + len(ENTRIES)
+    assert lines[4].startswith("| googlenet ")
 
 
 def test_published_accuracy_names_its_source(capsys: Capture) -> None:

@@ -248,7 +248,7 @@ def test_sort_and_columns_reach_every_table(capsys: Capture) -> None:
         ("latex", r"inception\_5b &"),
     ):
         text = printed(capsys, "--format", name, "--depth", "1", "--sort", "params", "--columns", "params")
-        assert any(line.startswith(first) for line in text.splitlines()[:10])
+        assert any(line.startswith(first) for line in text.splitlines()[:12])
 
 
 def test_csv_holds_every_layer_unless_a_depth_is_given(capsys: Capture) -> None:
@@ -263,7 +263,7 @@ FORMATS = {
     "txt": ("table", "googlenet: "),
     "json": ("json", '{\n  "schema"'),
     "csv": ("csv", "name,op,"),
-    "md": ("markdown", "| module"),
+    "md": ("markdown", "## googlenet: "),
     "tex": ("latex", r"\begin{table}"),
     "html": ("html", "<!DOCTYPE html>"),
 }
@@ -312,9 +312,8 @@ def test_a_hostile_file_name_is_text(capsys: Capture, hostile: Path, name: str) 
     assert name != "latex" or r"\input" not in text
 
 
-@pytest.mark.parametrize("name", ["csv", "markdown"])
-def test_a_table_of_layers_does_not_depend_on_the_file_s_name(capsys: Capture, hostile: Path, name: str) -> None:
-    assert printed(capsys, str(hostile), "--format", name) == printed(capsys, "--set", "classes=10", "--format", name)
+def test_csv_does_not_depend_on_the_file_s_name(capsys: Capture, hostile: Path) -> None:
+    assert printed(capsys, str(hostile), "--format", "csv") == printed(capsys, "--set", "classes=10", "--format", "csv")
 
 
 def test_a_hostile_file_name_is_told_exactly_in_json(capsys: Capture, hostile: Path) -> None:

@@ -50,14 +50,15 @@ def test_a_plain_cell_is_left_alone(name: str) -> None:
         ("|", r"\|"),
         ("conv1_a", r"conv1\_a"),
         ("<img onerror=x>", r"\<img onerror=x\>"),
-        ("[a](javascript:x)", r"\[a\]\(javascript\:x\)"),
+        ("[a](javascript:x)", r"\[a\](javascript\:x)"),
         ("`x`", r"\`x\`"),
         ("&lt;", r"\&lt;"),
         ("a\nb", r"a\\nb"),
         ("**~~", r"\*\*\~\~"),
+        ("name: text", "name: text"),
     ],
 )
-def test_markdown_acts_on_no_name(name: str, escaped: str) -> None:
+def test_names_have_no_meaning_in_markdown(name: str, escaped: str) -> None:
     assert markdown_cell(name) == escaped
 
 
@@ -72,7 +73,7 @@ def test_markdown_acts_on_no_name(name: str, escaped: str) -> None:
         ("a\nb", r"a\textbackslash{}nb"),
     ],
 )
-def test_tex_acts_on_no_name(name: str, escaped: str) -> None:
+def test_names_have_no_meaning_in_tex(name: str, escaped: str) -> None:
     assert latex(name) == escaped
 
 

@@ -3,10 +3,9 @@
 import re
 from typing import get_args
 
-from rich.style import Style
 
 from inception_lens.ops import OPS, Category
-from inception_lens.renderers.theme import COLORS, DARK, LIGHT, TERMINAL, heat_color, ink_on, mix
+from inception_lens.renderers.theme import COLORS, DARK, LIGHT, TERMINAL, VERDICTS, heat_color, ink_on, mix
 
 
 def test_every_category_has_a_colour() -> None:
@@ -23,11 +22,11 @@ def test_no_two_categories_share_a_colour_on_a_page() -> None:
 
 
 def test_terminal_colours_are_colours_that_every_terminal_has() -> None:
-    for style in TERMINAL.values():
-        color = Style.parse(style).color
-        assert color is not None
-        assert color.number is not None
-        assert color.number < 16
+    colors = {*range(30, 38), *range(90, 98)}
+    for style in (*TERMINAL.values(), *VERDICTS.values()):
+        *weight, color = map(int, style.split(";"))
+        assert set(weight) <= {1}
+        assert color in colors | {2}  # dim, in the colour of the text
 
 
 def luminance(color: str) -> float:

@@ -176,10 +176,14 @@ def _bars(cells: Sequence[Cell], unicode: bool) -> list[str]:
 
 
 def _fitting(columns: list[_Drawn], width: int) -> list[_Drawn]:
-    """The columns without those of the highest priority numbers, until the rest fits, folded where it can be."""
+    """The columns without those of the highest priority numbers, until the rest fits, folded where it can be.
+
+    A column that may be left out is not folded to keep one that is left out earlier.
+    """
     while True:
-        spared = sum([max(column.width - column.min_width, 0) for column in columns if column.min_width])
         last = max(columns, key=lambda column: column.priority)
+        foldable = [column for column in columns if column.min_width and column.priority in (0, last.priority)]
+        spared = sum([max(column.width - column.min_width, 0) for column in foldable])
         if _width(columns) - spared <= width or not last.priority:
             return columns
         columns = [column for column in columns if column is not last]
