@@ -3,7 +3,6 @@
 import re
 from typing import get_args
 
-
 from inception_lens.ops import OPS, Category
 from inception_lens.renderers.theme import COLORS, DARK, LIGHT, TERMINAL, VERDICTS, heat_color, ink_on, mix
 
