@@ -105,8 +105,7 @@ class GraphIndex(msgspec.Struct, frozen=True):
             for name in node.inputs:
                 readers[producer[name]].append(i)
             readers[node.name] = []
-            for k in range(len(graph.types[node.name])):
-                output = output_name(node.name, k)
+            for output in output_names(node.name, len(graph.types[node.name])):
                 producer[output], position[output] = node.name, i
         nodes = {node.name: node for node in graph.nodes}
         return cls(nodes, producer, position, {name: tuple(found) for name, found in readers.items()})
@@ -203,6 +202,14 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Shapes of the tensors that `node` reads."""
         return tuple([self.types[name][0].shape for name in node.inputs])
+
+    def tensors(self, node: Node) -> tuple[tuple[str, Parameter], ...]:
+        """The parameters and then the buffers that `node` reads, each with its name."""
+        if not node.op.has_weights:
+            return ()
+        shapes = self.input_shapes(node)
+        tensors = (*node.op.parameters(*shapes), *node.op.buffers(*shapes))
+        return tuple(zip(tensor_names(node, tensors), tensors, strict=True))
 
     def with_inputs(self, types: Mapping[str, TensorType]) -> Graph:
         """The same network on inputs of other types, given by the inputs' names.
@@ -358,6 +365,11 @@ def tensor_names(node: Node, tensors: Sequence[Parameter]) -> Sequence[str]:
 def output_name(node: str, i: int) -> str:
     """What inputs call output number `i` of a node, the first being 0."""
     return f"{node}:{i}" if i else node
+
+
+def output_names(node: str, count: int) -> tuple[str, ...]:
+    """The names of a node's `count` outputs: `lstm`, `lstm:1`, `lstm:2`."""
+    return (node, *[f"{node}:{i}" for i in range(1, count)])
 
 
 def check_dtype(dtype: str) -> None:

@@ -14,7 +14,7 @@ from inception_lens.lens import build, configure, is_file, is_pytorch, load_with
 
 TO = {
     "toml": "a config with every key, to be edited; of a file, where it holds a GoogLeNet",
-    "torch": "one Python file that needs PyTorch alone",
+    "torch": "one Python file that needs only PyTorch",
     "prototxt": "Caffe",
     "onnx": "ONNX, with weights where there are any",
 }

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from inception_lens.errors import GraphError
-from inception_lens.graph import Graph, Node, tensor_names
+from inception_lens.graph import Graph, Node, output_names, tensor_names
 from inception_lens.ops import TensorType
 from inception_lens.pytorch.build.initialisation import initialise
 from inception_lens.pytorch.build.lowering import lower
-from inception_lens.writers.pytorch.blocks import main_part, results
+from inception_lens.writers.pytorch.block_tree import evaluation_part
 from inception_lens.writers.pytorch.module_paths import ModulePath, module_paths
 
 
@@ -98,7 +98,7 @@ def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str 
         if (known.op, known_types) != (node.op, types):
             raise GraphError(f"`{node.name}` is {known.op} in training and {node.op} in evaluation")
     paths = module_paths(nodes)
-    network = BuiltNetwork(graph, _plan(graph, paths), _plan(evaluation or main_part(graph), paths))
+    network = BuiltNetwork(graph, _plan(graph, paths), _plan(evaluation or evaluation_part(graph), paths))
     modules = {name: _lowered(node, types) for name, (node, types) in nodes.items()}
     _nest(network, {paths[name]: module for name, module in modules.items()})
     _share(nodes.values(), modules, graph.frozen)
@@ -108,16 +108,16 @@ def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str 
 
 def _plan(graph: Graph, paths: Mapping[str, ModulePath]) -> Plan:
     outputs = tuple(output.node for output in graph.outputs)
+    results = {node.name: output_names(node.name, len(graph.types[node.name])) for node in graph.nodes}
     last_use: dict[str, str] = {}
     for node in graph.nodes:
-        last_use |= dict.fromkeys((*results(node.name, graph.types), *node.inputs), node.name)
+        last_use |= dict.fromkeys((*results[node.name], *node.inputs), node.name)
     frees: dict[str, list[str]] = {}
     for name, node_name in last_use.items():
         if name not in outputs:
             frees.setdefault(node_name, []).append(name)
     steps = (
-        Step(paths[node.name], node.inputs, results(node.name, graph.types), tuple(frees.get(node.name, ())))
-        for node in graph.nodes
+        Step(paths[node.name], node.inputs, results[node.name], tuple(frees.get(node.name, ()))) for node in graph.nodes
     )
     return Plan(tuple(given.name for given in graph.inputs), tuple(steps), outputs)
 

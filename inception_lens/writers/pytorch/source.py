@@ -1,215 +1,156 @@
-"""A network as one Python file that needs PyTorch alone, with the `state_dict` keys of the built network."""
+"""A network as one Python file that imports only PyTorch, with the `state_dict` keys of the built network."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from inception_lens import __version__
-from inception_lens.graph import Graph, tensor_names
+from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
-from inception_lens.writers.pytorch.blocks import Block, Call, Network, blocks, main_part
-from inception_lens.writers.pytorch.forward import Forward, accessor, identifier, is_attribute, tree
-from inception_lens.writers.pytorch.layout import LINE, Code, call, dictionary, literal, statement
-from inception_lens.writers.pytorch.own_layers import layers_source
-from inception_lens.writers.pytorch.templates import MAKES, Hole, Template, template
-from inception_lens.writers.pytorch.text import (
+from inception_lens.writers.pytorch.block_tree import BlockCall, ModuleBlock, block_tree, evaluation_part
+from inception_lens.writers.pytorch.classes import SourceClass, members_text, source_classes
+from inception_lens.writers.pytorch.constructors import (
     DEFAULTS,
-    IMPORTS,
-    POSITIONAL,
     annotation,
     channels_text,
-    class_name,
     constructor,
     is_default,
-    members_text,
-    printable,
-    registered,
-    returned,
+    own_constructor,
 )
+from inception_lens.writers.pytorch.expressions import (
+    MAX_LINE_LENGTH,
+    Expression,
+    call,
+    dictionary,
+    literal,
+    signature,
+    statement,
+)
+from inception_lens.writers.pytorch.forward_code import ForwardCode, accessor
+from inception_lens.writers.pytorch.layer_sources import layer_sources
+from inception_lens.writers.pytorch.names import class_identifier, is_attribute, printable
+from inception_lens.writers.pytorch.templates import BlockTemplate, block_template
 
-REPEATED = 3
-"""Modules that a chain has at least that becomes a class where it is repeated."""
-
-
-@dataclass(slots=True)
-class Class:
-    """A class of the file, and the blocks that are its instances."""
-
-    name: str
-    members: list[Template]
-    holes: dict[int, str]
-    """The holes in which the members differ, and the arguments that fill them."""
-    reads: dict[int, str]
-    """Likewise the inputs whose channels differ."""
-    written: list[str]
-    """Of its first member, all holes: the argument or the number."""
-
-    def positional(self, place: int) -> bool:
-        """Whether the argument of a hole goes without its name, as it does for the module that the class extends."""
-        label = self.members[0].labels[place]
-        return len(label) == 1 and label[0] in POSITIONAL
-
-    def arguments(self) -> list[tuple[int, str]]:
-        """Holes and their arguments, those without names first."""
-        labels = self.members[0].labels
-        first = sorted(filter(self.positional, self.holes), key=lambda place: POSITIONAL.index(labels[place][0]))
-        return [(place, self.holes[place]) for place in (*first, *(p for p in self.holes if p not in first))]
+IMPORTS = (
+    (r"\bOrderedDict\b", "from collections import OrderedDict"),
+    (r"\bSequence\b", "from collections.abc import Sequence"),
+    (r"\breduce\(", "from functools import reduce"),
+    (r"\bAny\b[\s\S]*\bLiteral\b|\bLiteral\b[\s\S]*\bAny\b", "from typing import Any, Literal"),
+    (r"\A(?![\s\S]*\bLiteral\b)[\s\S]*\bAny\b", "from typing import Any"),
+    (r"\A(?![\s\S]*\bAny\b)[\s\S]*\bLiteral\b", "from typing import Literal"),
+    (r"\b(OrderedDict|Sequence|reduce\(|Any|Literal)\b", ""),
+    (r"\btorch[.,]", "import torch"),
+    (r"", "from torch import Tensor, nn"),
+    (r"\bfunctional\.", "from torch.nn import functional"),
+)
+"""Lines at the start of the file, each if the pattern occurs in the body."""
 
 
 def torch_source(graph: Graph, evaluation: Graph | None = None) -> str:
-    """Write the network as Python source, laid out as ruff does.
+    """Write the network as Python source in ruff's layout.
+
+    Equal blocks become one class; a block that one call cannot compute becomes a dict of modules.
 
     Args:
-        graph: the network; of mode `training`, its outputs behind the first are computed while it trains alone.
-        evaluation: what is computed in evaluation mode instead, as in `build`.
+        graph: the network. In mode `training`, its outputs after the first are computed only while training.
+        evaluation: the network of evaluation mode, as in `build`; by default what the first output needs.
 
     Raises:
-        GraphError: an operation does not say all that its computation needs.
+        GraphError: the graph does not define an operation completely, PyTorch has no module for it, or names are
+            nested too deeply.
     """
-    return _File(graph, evaluation).text()
+    return _SourceFile(graph, evaluation).text()
 
 
-class _File:
+class _SourceFile:
     def __init__(self, graph: Graph, evaluation: Graph | None) -> None:
         if evaluation is None and graph.mode == "training":
-            evaluation = main_part(graph)
+            evaluation = evaluation_part(graph)
         self.graph, self.evaluation = graph, evaluation
-        self.network: Network = blocks(graph, evaluation)
-        self.root = template(self.network.root, self.network.types)
-        self.at = {block.path: block for block in tree(self.network.root)}
+        self.tree = block_tree(graph, evaluation)
+        self.root = block_template(self.tree.root, self.tree.types)
+        self.blocks = {block.path: block for block in self.tree.root.walk()}
         self.taken: set[str] = {"Tensor", "OrderedDict", "None", "True", "False"}
-        self.classes = self._classes()
+        self.classes = source_classes(self.root, self.taken)
 
     def text(self) -> str:
-        bodies = [self._class(each) for each in self.classes.values()] + [self._network()]
-        kinds = {b.module.kind for b in self.at.values() if b.module and b.module.own and not b.is_expression}
-        body = "\n\n".join([*layers_source(kinds), *bodies])
-        apart = "\n\n" if body.startswith(("class", "def")) else "\n"
-        return f"{self._head(body)}{apart}{body}"
+        classes = [*map(self._class, self.classes.values()), self._network_class()]
+        modules = [block.module for block in self.blocks.values() if block.module and not block.is_expression]
+        body = "\n\n".join([*layer_sources({module.kind for module in modules if module.own}), *classes])
+        separator = "\n\n" if body.startswith(("class", "def")) else "\n"
+        return f"{self._head(body)}{separator}{body}"
 
     def _head(self, body: str) -> str:
-        about = printable(f"{self.graph.metadata.name}: {self.graph.metadata.description}".rstrip(": "))
+        metadata = self.graph.metadata
+        title = printable(f"{metadata.name}: {metadata.description}".rstrip(": "))
         inputs = ", ".join(f"{format_shape(i.type.shape)} {i.type.dtype}" for i in self.graph.inputs)
         return (
-            f'"""{about}.\n\nInput: {inputs}. Written by Inception Lens {__version__}; it needs PyTorch alone.\n"""\n\n'
+            f'"""{title}.\n\nInput: {inputs}. Written by Inception Lens {__version__}; it needs only PyTorch.\n"""\n\n'
             + "".join(f"{line}\n" for pattern, line in IMPORTS if re.search(pattern, body))
         )
 
     # Classes
 
-    def _classes(self) -> dict[Hashable, Class]:
-        members: dict[Hashable, list[Template]] = {}
-        counts = Counter(part.key for part in self.root.parts.values())
-        self._gather(self.root, members, counts)
-        return {key: self._class_of(of_key) for key, of_key in members.items()}
-
-    def _gather(self, made: Template, members: dict[Hashable, list[Template]], counts: Counter[Hashable]) -> None:
-        for part in made.parts.values():
-            self._gather(part, members, counts)
-            repeated = part.kind == "chain" and len(part.parts) >= REPEATED and counts[part.key] > 1
-            if repeated or (part.kind == "class" and (part.block.closed or part.block.module)):
-                members.setdefault(part.key, []).append(part)
-
-    def _class_of(self, members: list[Template]) -> Class:
-        first, taken = members[0], {"in_channels"}
-        reads: dict[int, str] = {}
-        for i in range(len(first.reads)):
-            if first.uses(i) and len({member.reads[i] for member in members}) > 1:
-                reads[i] = identifier(f"in_channels_{i}", taken) if reads else "in_channels"
-        holes = {}
-        for place, label in enumerate(first.labels):
-            if len({literal(member.values[place]) for member in members}) > 1:
-                words = label[:-1] if label[-1] in MAKES and len(label) > 1 else label
-                holes[place] = identifier("_".join(words), taken, prefix="c")
-        written = [holes.get(place, literal(value)) for place, value in enumerate(first.values)]
-        return Class(self._title(class_name(members)), members, holes, reads, written)
-
-    def _title(self, words: str) -> str:
-        """A class's name that no other has."""
-        parts = re.findall(r"[0-9A-Za-z]+", words)
-        title = "".join(part[0].upper() + part[1:] for part in parts)
-        title = title if title[:1].isalpha() else f"Block{title}"
-        count, unique = 1, title
-        while unique in self.taken:
-            count += 1
-            unique = f"{title}{count}"
-        self.taken.add(unique)
-        return unique
-
-    def _class(self, each: Class) -> str:
-        first = each.members[0]
-        block, items = first.block, self._as_items(first.block)
-        reads = [each.reads.get(i, literal(read)) for i, read in enumerate(first.reads)]
-        base = "nn.Sequential" if first.kind == "chain" else "nn.ModuleDict" if items else "nn.Module"
+    def _class(self, each: SourceClass) -> str:
+        template = each.members[0]
+        block = template.block
+        channels = [each.channel_arguments.get(i, literal(n)) for i, n in enumerate(template.input_channels)]
+        parts = self._parts(template, each.values, channels)
         if block.module:
             base = block.module.kind if block.module.own else f"nn.{block.module.kind}"
-        lines = [f"class {each.name}({base}):\n", f'    """{members_text(each.members)}"""\n\n', self._signature(each)]
-        parts = self._part_codes(first, each.written, reads)
-        if first.kind == "chain":
-            lines.append(statement(8, "", call("super().__init__", call("OrderedDict", dictionary(parts)))))
-            return "".join(lines)
-        if items:
-            lines.append(statement(8, "", call("super().__init__", dictionary(parts))))
+            init = own_constructor(template, each.values, channels, "super().__init__")
+        elif template.kind == "chain":
+            base, init = "nn.Sequential", call("super().__init__", call("OrderedDict", dictionary(parts)))
+        elif self._is_dict(block):
+            base, init = "nn.ModuleDict", call("super().__init__", dictionary(parts))
         else:
-            own = self._own(first, each.written, reads, "super().__init__") if block.module else None
-            lines.append(statement(8, "", own or Code("super().__init__()")))
-            lines += [registered(name, code) for name, code in parts.items()]
-        return "".join(lines) + (self._forward(first) if block.closed else "")
+            base, init = "nn.Module", call("super().__init__")
+        lines = [f'class {each.name}({base}):\n    """{members_text(each.members)}"""\n\n', _init_signature(each)]
+        lines.append(statement(8, "", init))
+        if base not in ("nn.Sequential", "nn.ModuleDict"):
+            lines += [_registration(name, part) for name, part in parts.items()]
+        if block.closed and template.kind != "chain":
+            lines.append(self._forward(template))
+        return "".join(lines)
 
-    def _signature(self, each: Class) -> str:
-        parts = ["self", *(f"{name}: int" for name in each.reads.values())]
-        defaulted: list[str] = []
-        for place, name in each.arguments():
-            kinds = sorted({annotation(member.values[place]) for member in each.members}, key=len)
-            field = each.members[0].labels[place][-1]
-            default = f" = {literal(DEFAULTS[field])}" if field in DEFAULTS else ""
-            (defaulted if default else parts).append(f"{name}: {' | '.join(kinds)}{default}")
-        code = Code("def __init__(", tuple(map(Code, [*parts, *defaulted])), ") -> None:")
-        return statement(4, "", code)
-
-    def _forward(self, made: Template) -> str:
-        block, end = made.block, len(made.calls) - 1
-        forward = Forward(made.calls, block.inputs, block.outputs, nested=True)
-        names = [forward.variable[name] for name in block.inputs]
-        lines = [forward.line(i, self._access(each.block, block), 8) for i, each in enumerate(made.calls[:-1])]
-        last = made.calls[-1]
-        if last.outputs == block.outputs:
-            final = forward.expression(end, self._access(last.block, block))
+    def _forward(self, template: BlockTemplate) -> str:
+        block, end = template.block, len(template.calls) - 1
+        forward = ForwardCode(template.calls, block.inputs, block.outputs, nested=True)
+        head = signature("forward", ["self", *(f"{forward.variable[name]}: Tensor" for name in block.inputs)], "Tensor")
+        accesses = [self._access(each.block, block) for each in template.calls]
+        lines = [forward.line(i, access, 8) for i, access in enumerate(accesses[:-1])]
+        if template.calls[end].outputs == block.outputs:
+            result = forward.expression(end, accesses[end])
         else:
-            lines.append(forward.line(end, self._access(last.block, block), 8))
-            final = forward.value(block.outputs[0])
-        signature = Code("def forward(", tuple(map(Code, ["self", *(f"{n}: Tensor" for n in names)])), ") -> Tensor:")
-        return f"\n{statement(4, '', signature)}{''.join(lines)}{statement(8, 'return ', final)}"
+            lines.append(forward.line(end, accesses[end], 8))
+            result = forward.value(block.outputs[0])
+        return f"\n{head}{''.join(lines)}{statement(8, 'return ', result)}"
 
     # The network
 
-    def _network(self) -> str:
+    def _network_class(self) -> str:
         metadata = self.graph.metadata
-        known = metadata.description.partition(",")[0] if metadata.source == "catalogue" else metadata.name
-        parts = self._part_codes(self.root, [literal(value) for value in self.root.values], [])
+        title = metadata.description.partition(",")[0] if metadata.source == "catalogue" else metadata.name
+        parts = self._parts(self.root, [literal(value) for value in self.root.values], [])
         lines = [
-            f"class {self._title(known)}(nn.Module):\n",
+            f"class {class_identifier(title, self.taken)}(nn.Module):\n",
             f'    """{printable(metadata.name)}: the whole network."""\n\n',
+            "    def __init__(self) -> None:\n        super().__init__()\n",
+            *(_registration(name, part) for name, part in parts.items()),
+            *self._shared_tensors(),
         ]
-        lines += ["    def __init__(self) -> None:\n", "        super().__init__()\n"]
-        lines += [registered(name, code) for name, code in parts.items()]
-        lines += self._shared()
         if self.graph.dtype != "float32":
             lines.append(f"        self.to(torch.{self.graph.dtype})\n")
         return "".join([*lines, "\n", *self._network_forward()])
 
-    def _shared(self) -> list[str]:
-        """Calls that name the same tensor hold the same tensor, and what is not trained needs no gradient."""
+    def _shared_tensors(self) -> list[str]:
+        """Statements that let calls share tensors, and exclude frozen tensors from training."""
         lines: list[str] = []
         holders: dict[str, str] = {}
-        paths = {block.node.name: block.path for block in self.at.values() if block.node}
+        paths = {block.node.name: block.path for block in self.blocks.values() if block.node}
         for node in self.graph.nodes:
-            shapes = self.graph.input_shapes(node)
-            tensors = (*node.op.parameters(*shapes), *node.op.buffers(*shapes)) if node.op.has_weights else ()
-            for name, tensor in zip(tensor_names(node, tensors), tensors, strict=True):
+            for name, tensor in self.graph.tensors(node):
                 own = f"self.get_submodule({literal('.'.join(paths[node.name]))}).{tensor.role}"
                 if holders.setdefault(name, own) != own:
                     lines.append(f"        {own} = {holders[name]}\n")
@@ -221,99 +162,111 @@ class _File:
         inputs = [given.name for given in self.graph.inputs]
         outputs = [output.node for output in self.graph.outputs]
         main = [output.node for output in (self.evaluation or self.graph).outputs]
-        calls = self._in_order(inputs)
-        forward = Forward(calls, inputs, [*outputs, *main], nested=False)
-        signature = ["self", *(f"{forward.variable[name]}: Tensor" for name in inputs)]
+        calls = self._calls_in_order(inputs)
+        forward = ForwardCode(calls, inputs, [*outputs, *main], nested=False)
+        parameters = ["self", *(f"{forward.variable[name]}: Tensor" for name in inputs)]
         kinds = dict.fromkeys("Tensor" if len(names) == 1 else "tuple[Tensor, ...]" for names in (main, outputs))
-        head = Code("def forward(", tuple(map(Code, signature)), f") -> {' | '.join(kinds)}:")
-        lines, in_training = [statement(4, "", head)], False
-        after: list[str] = []
+        lines, in_training = [signature("forward", parameters, " | ".join(kinds))], False
+        evaluation_lines: list[str] = []
         for i, each in enumerate(calls):
-            training, evaluation = self._phase(each)
+            training, evaluation = self._modes(each)
             if training and not in_training:
                 lines.append("        if self.training:\n")
             in_training = training
-            line = forward.line(i, self._access(each.block, self.root.block), 12 if training else 8, fresh=training)
-            (after if evaluation else lines).append(self._with_shape(line, each.outputs[0]))
+            access = self._access(each.block, self.root.block)
+            line = forward.line(i, access, 12 if training else 8, fresh=training)
+            (evaluation_lines if evaluation else lines).append(self._with_shape(line, each.outputs[0]))
         if outputs != main:
-            lines.append("        if self.training:\n")
-            lines.append(returned(12, [forward.variable[name] for name in outputs]))
-        return [*lines, *after, returned(8, [forward.variable[name] for name in main])]
+            results = ", ".join(forward.variable[name] for name in outputs)
+            lines.append(f"        if self.training:\n            return {results}\n")
+        results = ", ".join(forward.variable[name] for name in main)
+        return [*lines, *evaluation_lines, f"        return {results}\n"]
 
-    def _phase(self, each: Call) -> tuple[bool, bool]:
-        """Whether a call is made in training mode alone, and whether in evaluation mode alone."""
+    def _modes(self, each: BlockCall) -> tuple[bool, bool]:
+        """Whether a call runs only in training mode, and whether only in evaluation mode."""
         name = each.block.nodes[0].name
-        return name in self.network.training, name in self.network.evaluation
+        return name in self.tree.training, name in self.tree.evaluation
 
-    def _in_order(self, inputs: list[str]) -> list[Call]:
-        """The network's calls, those of training mode as soon as what they read is there."""
-        waiting = [each for each in self.root.calls if self._phase(each)[0]]
+    def _calls_in_order(self, inputs: list[str]) -> list[BlockCall]:
+        """The network's calls, with those of training mode as soon as their inputs are available."""
+        waiting = [each for each in self.root.calls if self._modes(each)[0]]
         order, known = [], set(inputs)
         for each in self.root.calls:
-            if self._phase(each)[0]:
+            if self._modes(each)[0]:
                 continue
             order.append(each)
             known.update(each.outputs)
-            while ready := next((w for w in waiting if known.issuperset(w.inputs)), None):
+            while ready := next((call for call in waiting if known.issuperset(call.inputs)), None):
                 waiting.remove(ready)
                 order.append(ready)
                 known.update(ready.outputs)
         return order
 
     def _with_shape(self, line: str, name: str) -> str:
-        shape = self.network.types[name][0].shape
+        """The statement with its result's shape as a comment, if that fits the line."""
+        shape = self.tree.types[name][0].shape
         noted = f"{line.rstrip()}  # {format_shape(shape[1:])}\n"
-        return noted if len(shape) > 1 and len(noted.splitlines()[-1]) <= LINE else line
+        return noted if len(shape) > 1 and len(noted.splitlines()[-1]) <= MAX_LINE_LENGTH else line
 
-    # Parts
+    # Modules
 
-    def _access(self, block: Block, inside: Block) -> str:
-        return accessor(block, inside, self._as_items, self.at)
+    def _access(self, block: ModuleBlock, inside: ModuleBlock) -> str:
+        return accessor(block, inside, self._is_dict, self.blocks)
 
-    def _as_items(self, block: Block) -> bool:
-        """Whether a block's class is a dict of modules, because some of its parts have names that are no attributes."""
+    def _is_dict(self, block: ModuleBlock) -> bool:
+        """Whether a block's class is a dict of modules: a part's name is not an attribute, or there is no `forward`."""
         if block.module or not block.path:
             return False
         if not block.closed:
             return True
         return not all(is_attribute(name) for name, part in block.parts.items() if not part.is_expression)
 
-    def _part_codes(self, made: Template, holes: Sequence[str], reads: Sequence[str]) -> dict[str, Code]:
-        codes = {}
-        for name, part in made.block.parts.items():
-            if name in made.parts:
-                inner, first = made.parts[name], made.places[name]
-                inner_holes = holes[first : first + len(inner.values)]
-                given = [channels_text(terms, holes, reads) for terms in made.given[name]]
-                codes[name] = self._instance(inner, inner_holes, given)
-            elif made.kind == "chain" and part.module:
-                codes[name] = constructor("nn.Flatten", {k: literal(v) for k, v in part.module.arguments.items()})
-        return codes
+    def _parts(self, template: BlockTemplate, values: Sequence[str], channels: Sequence[str]) -> dict[str, Expression]:
+        """The constructors of a block's parts, with the texts of its placeholders and of its inputs' channels."""
+        parts = {}
+        for name, block in template.block.parts.items():
+            if name in template.parts:
+                part, offset = template.parts[name], template.offsets[name]
+                part_channels = [channels_text(terms, values, channels) for terms in template.part_inputs[name]]
+                parts[name] = self._instance(part, values[offset : offset + len(part.values)], part_channels)
+            elif template.kind == "chain" and block.module:
+                parts[name] = constructor("nn.Flatten", {k: literal(v) for k, v in block.module.arguments.items()})
+        return parts
 
-    def _instance(self, made: Template, holes: Sequence[str], reads: Sequence[str]) -> Code:
-        """The expression that makes one block's module."""
-        if made.key in self.classes:
-            each = self.classes[made.key]
-            first = [holes[place] for place, _ in each.arguments() if each.positional(place)]
-            named = {name: place for place, name in each.arguments() if not each.positional(place)}
-            said = {
-                name: holes[place]
-                for name, place in named.items()
-                if not is_default(made.labels[place][-1], holes[place])
+    def _instance(self, template: BlockTemplate, values: Sequence[str], channels: Sequence[str]) -> Expression:
+        """The constructor of one block's module."""
+        if template.key in self.classes:
+            each = self.classes[template.key]
+            positional = [values[index] for index in each.arguments if each.is_positional(index)]
+            named = {
+                name: values[index]
+                for index, name in each.arguments.items()
+                if not each.is_positional(index) and not is_default(template.labels[index][-1], values[index])
             }
-            return call(each.name, *(reads[i] for i in each.reads), *first, **said)
-        if made.kind == "leaf":
-            return self._own(made, holes, reads)
-        parts = dictionary(self._part_codes(made, holes, reads))
+            return call(each.name, *(channels[i] for i in each.channel_arguments), *positional, **named)
+        if template.kind == "leaf":
+            return own_constructor(template, values, channels)
+        parts = dictionary(self._parts(template, values, channels))
         return (
-            call("nn.Sequential", call("OrderedDict", parts)) if made.kind == "chain" else call("nn.ModuleDict", parts)
+            call("nn.Sequential", call("OrderedDict", parts))
+            if template.kind == "chain"
+            else call("nn.ModuleDict", parts)
         )
 
-    def _own(self, made: Template, holes: Sequence[str], reads: Sequence[str], function: str = "") -> Code:
-        module = made.block.module
-        assert module is not None
-        arguments = {
-            name: holes[value.place] if isinstance(value, Hole) else channels_text(value, holes, reads)
-            for name, value in made.arguments.items()
-        }
-        return constructor(function or (module.kind if module.own else f"nn.{module.kind}"), arguments, module)
+
+def _init_signature(each: SourceClass) -> str:
+    parameters = ["self", *(f"{name}: int" for name in each.channel_arguments.values())]
+    defaulted: list[str] = []
+    for index, name in each.arguments.items():
+        kinds = sorted({annotation(member.values[index]) for member in each.members}, key=len)
+        field = each.members[0].labels[index][-1]
+        default = f" = {literal(DEFAULTS[field])}" if field in DEFAULTS else ""
+        (defaulted if default else parameters).append(f"{name}: {' | '.join(kinds)}{default}")
+    return signature("__init__", [*parameters, *defaulted], "None")
+
+
+def _registration(name: str, module: Expression) -> str:
+    """The statement that registers a submodule."""
+    if is_attribute(name):
+        return statement(8, f"self.{name} = ", module)
+    return statement(8, "", call("self.add_module", literal(name), module))

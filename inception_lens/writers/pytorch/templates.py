@@ -1,159 +1,160 @@
-"""What blocks of equal structure have in common: templates whose numbers are left open.
+"""What blocks of equal structure have in common: templates with placeholders for their numbers.
 
-Blocks with one template become one class, and the numbers in which they differ its arguments. Channels that a layer
-reads are no numbers of its own: they follow from what it reads.
+Blocks with equal templates become one class, whose arguments are the numbers in which they differ. The input channels
+of a layer are not numbers of its own if they follow from the layers before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from inception_lens.ops import TensorType
-from inception_lens.writers.pytorch.blocks import Block, Call
+from inception_lens.writers.pytorch.block_tree import BlockCall, ModuleBlock, Types
 from inception_lens.writers.pytorch.modules import ModuleSpec
 
-READS = ("in_channels", "num_features", "in_features", "num_channels")
-"""Arguments that say how many channels a layer reads."""
-MAKES = ("out_channels", "out_features")
-"""Arguments that say how many it makes."""
-KEEPS = frozenset({"norm", "activation", "pool", "dropout"})
-"""Categories of operations that make as many channels as they read."""
-SQUARE = ("kernel_size", "stride", "padding", "dilation", "output_size", "output_padding")
+INPUT_CHANNELS = ("in_channels", "num_features", "in_features", "num_channels")
+"""Arguments of modules: the number of input channels."""
+OUTPUT_CHANNELS = ("out_channels", "out_features")
+"""Arguments of modules: the number of output channels."""
+CHANNEL_PRESERVING = frozenset({"norm", "activation", "pool", "dropout"})
+"""Categories of operations with as many output channels as input channels."""
+PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_size", "output_padding")
 """Arguments of PyTorch's modules that may be one number for all axes."""
 
 
-class Hole(NamedTuple):
-    """A number that a template leaves open."""
+class Placeholder(NamedTuple):
+    """The position in `BlockTemplate.values` of a number that differs between blocks of one template."""
 
-    place: int
+    position: int
 
 
-class Read(NamedTuple):
-    """The channels of one of a block's inputs."""
+class InputChannels(NamedTuple):
+    """The number of channels of one of a block's inputs."""
 
     input: int
 
 
-Channels = tuple[Hole | Read | int, ...]
-"""How many channels a value has: a sum."""
+Channels = tuple[Placeholder | InputChannels | int, ...]
+"""A number of channels as a sum of terms."""
 
 
 @dataclass(slots=True)
-class Template:
-    """One block, apart from its numbers."""
+class BlockTemplate:
+    """The structure of one block without its numbers, and the numbers."""
 
     kind: str
-    """`leaf`: one module; `chain`: modules called one after the other; `class`: anything else."""
+    """`leaf`: one module; `chain`: modules that are called one after another; `class`: any other block."""
     key: Hashable
-    block: Block
-    values: list[Any] = field(default_factory=list)
-    """What its holes hold in this block."""
+    """Equal for blocks that can be instances of one class."""
+    block: ModuleBlock
+    values: list[object] = field(default_factory=list)
+    """The value of each placeholder in this block."""
     labels: list[tuple[str, ...]] = field(default_factory=list)
-    """What the holes are of: the path of a layer within the block, and the name of an argument."""
-    reads: tuple[int | None, ...] = ()
-    """Channels of its inputs in this block."""
-    makes: Channels | None = None
-    arguments: dict[str, Hole | Channels] = field(default_factory=dict)
+    """The path of each placeholder: of a layer within the block, then the name of the argument."""
+    input_channels: tuple[int | None, ...] = ()
+    """The channels of each input in this block; None for an input without a channel axis."""
+    output_channels: Channels | None = None
+    """Of the block's output; None if they do not follow from the template."""
+    arguments: dict[str, Placeholder | Channels] = field(default_factory=dict)
     """Of the block's own module."""
-    parts: dict[str, Template] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-    """The first hole of each part."""
-    given: dict[str, tuple[Channels, ...]] = field(default_factory=dict)
-    """The channels that each part reads."""
-    calls: tuple[Call, ...] = ()
+    parts: dict[str, BlockTemplate] = field(default_factory=dict)
+    """Of the parts that are modules."""
+    offsets: dict[str, int] = field(default_factory=dict)
+    """The position of the first placeholder of each part."""
+    part_inputs: dict[str, tuple[Channels, ...]] = field(default_factory=dict)
+    """The channels of the inputs of each part."""
+    calls: tuple[BlockCall, ...] = ()
+    """Of the block's forward pass, if it has one."""
 
-    def hole(self, value: Any, *label: str) -> Hole:
-        """Leave a number open."""
+    def placeholder(self, value: object, *label: str) -> Placeholder:
+        """Add a placeholder for a number."""
         self.values.append(value)
         self.labels.append(label)
-        return Hole(len(self.values) - 1)
+        return Placeholder(len(self.values) - 1)
 
-    def uses(self, place: int) -> bool:
-        """Whether anything in the block asks for the channels of its input number `place`."""
-        wanted = Read(place)
-        own = any(not isinstance(value, Hole) and wanted in value for value in self.arguments.values())
-        return own or any(wanted in terms for given in self.given.values() for terms in given)
+    def uses_channels(self, i: int) -> bool:
+        """Whether a layer of the block takes its number of channels from input `i`."""
+        wanted = InputChannels(i)
+        own = any(not isinstance(value, Placeholder) and wanted in value for value in self.arguments.values())
+        return own or any(wanted in channels for inputs in self.part_inputs.values() for channels in inputs)
 
 
-def template(block: Block, types: Mapping[str, tuple[TensorType, ...]]) -> Template:
+def block_template(block: ModuleBlock, types: Types) -> BlockTemplate:
     """The template of a block and of all its parts."""
-    made = Template("leaf" if not block.parts else "class", (), block)
-    made.reads = tuple(_channels(types, name) for name in block.inputs)
+    made = BlockTemplate("leaf" if not block.parts else "class", (), block)
+    made.input_channels = tuple(_channels(types, name) for name in block.inputs)
     if block.module is not None:
-        _own(made, block, types)
+        _add_own_module(made, types)
     if block.parts:
-        _parts(made, block, types)
+        _add_parts(made, types)
         if _is_chain(made):
             made.kind = "chain"
     structure = tuple((name, part.key) for name, part in made.parts.items())
     own = (block.module.kind, tuple(made.arguments)) if block.module else None
-    made.key = (made.kind, own, structure, _wiring(made), tuple(sorted(_linked(made))))
+    made.key = (made.kind, own, structure, _wiring(made), tuple(sorted(_derived(made))))
     return made
 
 
-def _linked(made: Template) -> list[str]:
-    """Which arguments and parts take their channels from what they read, and not from a hole."""
-    own = [name for name, value in made.arguments.items() if isinstance(value, tuple) and not isinstance(value, Hole)]
-    return own + [f"{name}/{given}" for name, given in made.given.items()]
+def _derived(made: BlockTemplate) -> list[str]:
+    """The arguments and parts whose channels follow from the inputs, and are not placeholders."""
+    own = [name for name, value in made.arguments.items() if not isinstance(value, Placeholder)]
+    return own + [f"{name}/{channels}" for name, channels in made.part_inputs.items()]
 
 
-def _channels(types: Mapping[str, tuple[TensorType, ...]], name: str) -> int | None:
+def _channels(types: Types, name: str) -> int | None:
     shape = types[name][0].shape
     return shape[1] if len(shape) > 1 else None
 
 
-def _own(made: Template, block: Block, types: Mapping[str, tuple[TensorType, ...]]) -> None:
+def _add_own_module(made: BlockTemplate, types: Types) -> None:
+    block = made.block
     assert block.module is not None
     assert block.node is not None
     read = _channels(types, block.node.inputs[0]) if block.node.inputs else None
     first = block.inputs[:1] == block.node.inputs[:1] and block.closed
     for name, value in block.module.arguments.items():
-        if name in READS and first and value == read:
-            made.arguments[name] = (Read(0),)
+        if name in INPUT_CHANNELS and first and value == read:
+            made.arguments[name] = (InputChannels(0),)
         else:
-            made.arguments[name] = made.hole(_plain(block.module, name, value), name)
-    makes = [made.arguments[name] for name in MAKES if name in made.arguments]
-    if makes and isinstance(makes[0], Hole):
-        made.makes = (makes[0],)
-    elif block.node.op.category in KEEPS and first:
-        made.makes = (Read(0),)
+            made.arguments[name] = made.placeholder(_shortened(block.module, name, value), name)
+    outputs = [made.arguments[name] for name in OUTPUT_CHANNELS if name in made.arguments]
+    if outputs and isinstance(outputs[0], Placeholder):
+        made.output_channels = (outputs[0],)
+    elif block.node.op.category in CHANNEL_PRESERVING and first:
+        made.output_channels = (InputChannels(0),)
 
 
-def _plain(module: ModuleSpec, name: str, value: Any) -> Any:
-    if not module.own and name in SQUARE and isinstance(value, tuple) and len(set(value)) == 1:
+def _shortened(module: ModuleSpec, name: str, value: object) -> object:
+    """`3` for `(3, 3)` where PyTorch takes either."""
+    if not module.own and name in PER_AXIS and isinstance(value, tuple) and len(set(value)) == 1:
         return value[0]
     return value
 
 
-def _parts(made: Template, block: Block, types: Mapping[str, tuple[TensorType, ...]]) -> None:
+def _add_parts(made: BlockTemplate, types: Types) -> None:
+    block = made.block
     for name, part in block.parts.items():
         if not part.is_expression:
-            made.parts[name] = inner = template(part, types)
-            made.places[name] = len(made.values)
+            made.parts[name] = inner = block_template(part, types)
+            made.offsets[name] = len(made.values)
             made.values += inner.values
             made.labels += [(name, *label) for label in inner.labels]
-    made.calls = tuple(block.calls()) if block.closed or not block.path else ()
-    known: dict[str, Channels] = {name: (Read(i),) for i, name in enumerate(block.inputs)} if block.closed else {}
-    own_makes = made.makes
-    made.makes = None
+    made.calls = tuple(block.calls(types)) if block.closed or not block.path else ()
+    known: dict[str, Channels] = {name: (InputChannels(i),) for i, name in enumerate(block.inputs) if block.closed}
     for call in made.calls:
-        if call.block is block:
-            if own_makes is not None:
-                known[call.outputs[0]] = own_makes
-        elif (makes := _called(made, call, known, types)) is not None:
-            known[call.outputs[0]] = makes
+        outputs = made.output_channels if call.block is block else _call_channels(made, call, known, types)
+        if outputs is not None:
+            known[call.outputs[0]] = outputs
     for name, inner in made.parts.items():
-        if name not in made.given:  # it is reached from further out, or not as a whole
-            made.given[name] = tuple(_open(made, name, i, read) for i, read in enumerate(inner.reads))
-    made.makes = known.get(block.outputs[0]) if block.closed else own_makes
+        if name not in made.part_inputs:  # the block does not call it as a whole
+            made.part_inputs[name] = tuple(_given(made, name, i, n) for i, n in enumerate(inner.input_channels))
+    if block.closed:
+        made.output_channels = known.get(block.outputs[0])
 
 
-def _called(
-    made: Template, call: Call, known: Mapping[str, Channels], types: Mapping[str, tuple[TensorType, ...]]
-) -> Channels | None:
-    """What a call makes of the channels that are known so far."""
+def _call_channels(made: BlockTemplate, call: BlockCall, known: dict[str, Channels], types: Types) -> Channels | None:
+    """The output channels of a call, from the channels known so far; None if they do not follow."""
     if call.block.is_expression:
         assert call.block.module is not None
         read = [known.get(name) for name in call.inputs]
@@ -161,37 +162,41 @@ def _called(
             return tuple(term for terms in read if terms for term in terms)
         return read[0] if call.block.module.kind == "Add" else None
     name = call.block.path[len(made.block.path)]
-    if call.block.path[:-1] != made.block.path or not call.whole:
+    if call.block.path[:-1] != made.block.path or not call.entire:
         return None
     inner = made.parts[name]
-    given = tuple(
-        known.get(value) or _open(made, name, i, _channels(types, value)) for i, value in enumerate(call.inputs)
+    inputs = tuple(
+        known.get(value) or _given(made, name, i, _channels(types, value)) for i, value in enumerate(call.inputs)
     )
-    made.given[name] = given
-    return substituted(inner.makes, given, made.places[name]) if inner.makes else None
+    made.part_inputs[name] = inputs
+    return _substituted(inner.output_channels, inputs, made.offsets[name]) if inner.output_channels else None
 
 
-def _open(made: Template, name: str, place: int, channels: int | None) -> Channels:
-    if channels is None or not made.parts[name].uses(place):
+def _given(made: BlockTemplate, part: str, i: int, channels: int | None) -> Channels:
+    """A placeholder for the channels of a part's input, if the part uses them."""
+    if channels is None or not made.parts[part].uses_channels(i):
         return ()
-    return (made.hole(channels, name, "in_channels"),)
+    return (made.placeholder(channels, part, "in_channels"),)
 
 
-def substituted(terms: Channels, given: tuple[Channels, ...], offset: int) -> Channels:
-    """Channels that a part speaks of, in the words of the block that it is in."""
-    found: list[Hole | Read | int] = []
-    for term in terms:
-        if isinstance(term, Hole):
-            found.append(Hole(term.place + offset))
-        elif isinstance(term, Read):
-            found += given[term.input]
+def _substituted(channels: Channels, inputs: tuple[Channels, ...], offset: int) -> Channels:
+    """Channels of a part in terms of the block around it.
+
+    `inputs` are the channels of the part's inputs, `offset` is the position of its first placeholder.
+    """
+    found: list[Placeholder | InputChannels | int] = []
+    for term in channels:
+        if isinstance(term, Placeholder):
+            found.append(Placeholder(term.position + offset))
+        elif isinstance(term, InputChannels):
+            found += inputs[term.input]
         else:
             found.append(term)
     return tuple(found)
 
 
-def _is_chain(made: Template) -> bool:
-    """Whether the parts are called one after the other and nothing else happens."""
+def _is_chain(made: BlockTemplate) -> bool:
+    """Whether the forward pass only calls the parts one after another."""
     block = made.block
     if not block.closed or block.node is not None or len(block.inputs) != 1:
         return False
@@ -206,13 +211,13 @@ def _is_chain(made: Template) -> bool:
     return value == block.outputs
 
 
-def _wiring(made: Template) -> Hashable:
-    """Who reads what in the forward pass, by the order of the values, and the arguments of expressions."""
+def _wiring(made: BlockTemplate) -> Hashable:
+    """What each call of the forward pass reads, with numbers for names, and the arguments of expressions."""
     numbers = {name: i for i, name in enumerate(made.block.inputs)}
     lines = []
     for call in made.calls:
         module = call.block.module if call.block.is_expression else None
         what = (module.kind, tuple(module.arguments.items())) if module else call.block.path[len(made.block.path) :]
         reads = tuple(numbers.setdefault(name, len(numbers)) for name in call.inputs)
-        lines.append((what, call.whole, reads, tuple(numbers.setdefault(name, len(numbers)) for name in call.outputs)))
+        lines.append((what, call.entire, reads, tuple(numbers.setdefault(name, len(numbers)) for name in call.outputs)))
     return tuple(lines)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -166,7 +167,7 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
     nodes += [Node("end", ops.Concat(), (HOSTILE[0], HOSTILE[4], x))]
     graph = Graph.of([given], nodes, [Output("end")])
     hostile = Metadata('net"""\n__import__("os")', 'x\\"""\nraise SystemExit', "catalogue")
-    named = type(graph)(**{name: getattr(graph, name) for name in graph.__struct_fields__} | {"metadata": hostile})
+    named = msgspec.structs.replace(graph, metadata=hostile)
     for i, each in enumerate((graph, named)):
         source = torch_source(each)
         called = {
@@ -191,7 +192,7 @@ def test_shared_and_fixed_tensors() -> None:
         Node("c", ops.Linear(2), ("b",)),
     ]
     graph = Graph.of([Input("input", TensorType((2, 3, 8, 8)))], nodes, [Output("c"), Output("a")])
-    fixed = type(graph)(**{n: getattr(graph, n) for n in graph.__struct_fields__} | {"frozen": frozenset({"c.weight"})})
+    fixed = msgspec.structs.replace(graph, frozen=frozenset({"c.weight"}))
     written, built = run_source(torch_source(fixed)), build(fixed)
     for module in (written, built):
         assert module.get_parameter("a.weight") is module.get_parameter("b.weight")

@@ -1,4 +1,4 @@
-"""The source of this package's own layers, for files that must do without the package."""
+"""The source of this package's own layers, for files that must run without the package."""
 
 import ast
 import re
@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 
 SOURCES = ("ops/window.py", "pytorch/build/border.py", "pytorch/build/layers.py")
-"""Where the layers are, and what they use."""
+"""The files that define the layers and what they use."""
 
 
-def layers_source(kinds: Iterable[str]) -> list[str]:
-    """Definitions of these layers and of what they use, each as text, in the order that Python needs."""
+def layer_sources(names: Iterable[str]) -> list[str]:
+    """Definitions of these layers and of everything that they use, in the order of `SOURCES`."""
     definitions = _definitions()
     wanted: set[str] = set()
-    pending = sorted(kinds)
+    pending = sorted(names)
     while pending:
         name = pending.pop()
         if name in definitions and name not in wanted:
@@ -28,7 +28,7 @@ def layers_source(kinds: Iterable[str]) -> list[str]:
 
 @cache
 def _definitions() -> dict[str, str]:
-    """Classes, functions and constants of the sources by name, without notes to type checkers."""
+    """Classes, functions and constants of the sources by name, without comments for linters and type checkers."""
     found: dict[str, str] = {}
     for source in SOURCES:
         text = (Path(__file__).parents[2] / source).read_text(encoding="utf-8")
