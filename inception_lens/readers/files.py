@@ -49,24 +49,23 @@ def errors_in(path: str) -> Iterator[None]:
     try:
         yield
     except (FormatError, GraphError) as error:
-        line = error.line if isinstance(error, FormatError) else 0
+        line = getattr(error, "line", 0)
         place = f"{display_path(path)}:{line}" if line else display_path(path)
         raise FormatError(f"{place}: {one_line(error)}", line=line) from None
 
 
 @contextmanager
 def errors_of(node: str, kind: str, line: int = 0) -> Iterator[None]:
-    """Prefix errors about a node or layer of a file with its name and type; a GraphError names its node itself.
+    """Prefix errors about a node or layer of a file with its name and type, unless they start with its name.
 
     Raises:
         FormatError: the block raised a FormatError or GraphError; its line is that of the error or else `line`.
     """
     try:
         yield
-    except GraphError as error:
-        raise FormatError(str(error), line=line) from None
-    except FormatError as error:
-        raise FormatError(f"`{node}` ({kind}): {error}", line=error.line or line) from None
+    except (FormatError, GraphError) as error:
+        text = str(error) if str(error).startswith(f"`{node}") else f"`{node}` ({kind}): {error}"
+        raise FormatError(text, line=getattr(error, "line", 0) or line) from None
 
 
 def check_file(path: str, kind: str, *, may_be_empty: bool = False) -> None:

@@ -1,265 +1,257 @@
-"""ONNX models: a file to a Graph, by this project's own shape rules, without the numbers of its weights.
+"""ONNX models: a file to a Graph, by this project's own shape rules and without the data of its weights.
 
-What counts as learned: an initialiser that a convolution, a linear layer, an embedding, a norm or a recurrent layer
-reads as its weight, or that takes part in arithmetic as a tensor of several floating-point numbers; each once, however
-many calls read it. Statistics of batch norms are buffers. Integers, single numbers, and what the graph makes with
-Constant are constants, but that a Constant in a weight's place is one. Numbers in other files are not looked for.
+Read: the operators in HANDLERS of the domains in DOMAINS, with the semantics of the ONNX operator specification
+(onnx.ai/onnx/operators) at the model's opset; functions of the model, which are expanded; and `If`, where the condition
+follows from shapes, by the branch that is taken. Any other operator, `Loop`, `Scan` and `SequenceMap` are Unknown, and
+what is inside them is not counted. Data in other files are never opened.
 
-`If` is read where its condition follows from the shapes, by the branch that is taken. A `Loop`, a `Scan` and any other
-`If` is listed as an operation that nobody knows, and what stands inside counts nothing. Functions of the model are read
-as what they are made of.
+Parameters are initializers that a convolution, a linear layer, an embedding, a norm or a recurrent layer reads as its
+weight, or that arithmetic reads as a tensor of several floating-point numbers; each counts once. The statistics of
+batch norms are buffers. Integers, single numbers and Constants are constants, except for a Constant in the place of a
+weight.
+
+Limits: MAX_DEPTH, `graph_builder.MAX_STEPS`, and those of `stripping.py` and `tensors.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from inception_lens.errors import FormatError, GraphError, require, suggest
+from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Input, Metadata, Mode, Output
-from inception_lens.ops import Shape, TensorType, Unknown, format_shape
-from inception_lens.readers.files import display_path, map_file, one_line
-from inception_lens.readers.onnx.dtypes import onnx_dtype
-from inception_lens.readers.onnx.layers import LAYERS
-from inception_lens.readers.onnx.lookups import LOOKUPS
+from inception_lens.ops import Shape, TensorType, Unknown
+from inception_lens.readers.files import display_path, errors_in, errors_of, map_file
+from inception_lens.readers.onnx.constant_folding import fold
+from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
+from inception_lens.readers.onnx.handlers import HANDLERS
+from inception_lens.readers.onnx.inputs import InputShapes, input_types
+from inception_lens.readers.onnx.metadata import copied_initializers, is_inplace, node_paths, tensor_kinds
 from inception_lens.readers.onnx.protos import (
-    attribute_value,
+    attributes_of,
     common_dtype,
     constant,
     declared_type,
     sparse_tensor,
     stored_tensor,
 )
-from inception_lens.readers.onnx.run import (
-    MAX_NODES,
-    UNKNOWN_TYPE,
-    OnnxGraphBuilder,
-    at_node,
-    copied_initializers,
-    count_reads,
-    node_paths,
-    tensor_kinds,
-)
-from inception_lens.readers.onnx.shapes import SHAPES
 from inception_lens.readers.onnx.stripping import strip_tensor_data
-from inception_lens.readers.onnx.unweighted import PLAIN
-from inception_lens.readers.onnx.values import INPLACE_KEY, OnnxCall, OnnxValue, fold
-from inception_lens.readers.onnx.windows import WINDOWS
+from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue
+from inception_lens.readers.shapes import UNKNOWN_TYPE
 
-HANDLERS = {**WINDOWS, **LAYERS, **PLAIN, **SHAPES, **LOOKUPS}
+if TYPE_CHECKING:
+    from onnx import FunctionProto, GraphProto, ModelProto, NodeProto
+
 DOMAINS = ("", "ai.onnx", "com.microsoft")
-"""Of which HANDLERS knows operators, the last where they are called as the first's."""
-DEEPEST = 32
-LARGEST_MODEL = 2**40
-UNREAD = ("Loop", "Scan", "If", "SequenceMap")
+"""Domains whose operators are in HANDLERS; those of onnxruntime have the names of ONNX's."""
+MAX_DEPTH = 32
+"""Functions and branches inside each other."""
 
 
 class OnnxScope(NamedTuple):
-    """The names of one graph or function body, and those around it."""
+    """The names of one graph or function body, with those around it."""
 
     values: dict[str, OnnxValue]
-    used: Counter[str]
+    reads: Counter[str]
+    """How often each tensor is read."""
     declared: Mapping[str, TensorType]
-    attributes: Mapping[str, Any]
-    """Of the function's call, for what refers to them."""
+    """Types that the file declares."""
+    attributes: Mapping[str, Attribute]
+    """Of the call of the function, to which attributes of its nodes may refer."""
     opset: int
     prefix: str
+    """Path of the function's call, before the names of its nodes."""
     depth: int
 
 
-InputShapes = Mapping[str, Any]
-"""Shapes of inputs by name, or anything that has a `shape` and a `dtype`."""
-
-
 def read_onnx(path: str, inputs: InputShapes | Shape | None = None, mode: Mode = "inference") -> Graph:
-    """Read a model; a first axis without a size is a batch of 1, and all other free sizes must be given in `inputs`.
+    """Read a model.
+
+    Args:
+        path: the file.
+        inputs: shapes of inputs, by name or of the first one; a batch without a size is 1, and other sizes that the
+            file leaves open must be given.
+        mode: recorded in the graph; an ONNX model computes the same in both.
 
     Raises:
-        FormatError: it is no ONNX model, or says what ONNX could not do, or has sizes that nobody gave.
+        FormatError: the file is not an ONNX model, violates the specification, or leaves sizes open that are not given.
         MissingExtraError: the package `onnx` is not installed.
     """
     onnx = require("onnx", extra="onnx")
+    protobuf = require("google.protobuf.message", extra="onnx")
     data = map_file(path, "an ONNX model")
-    try:
-        model = onnx.ModelProto.FromString(strip_tensor_data(data))
+    with errors_in(path):
+        try:
+            model = onnx.ModelProto.FromString(strip_tensor_data(data))
+        except (protobuf.DecodeError, UnicodeDecodeError):
+            raise FormatError("is not an ONNX model: its fields have other types") from None
         if not model.HasField("graph") or not model.graph.node:
-            raise FormatError("no ONNX model: it has no graph")
+            raise FormatError("is not an ONNX model: it has no graph")
         _check_texts(model)
-        return _Reading(model, display_path(path)).graph(inputs, mode)
-    except (FormatError, GraphError) as error:
-        raise FormatError(f"{display_path(path)}: {one_line(error)}") from None
-    except (require("google.protobuf.message", extra="onnx").DecodeError, UnicodeDecodeError):
-        raise FormatError(f"{display_path(path)}: no ONNX model: its parts are not what they should be") from None
+        return OnnxModelReader(model, display_path(path)).graph(inputs, mode)
 
 
 def _check_texts(message: Any) -> None:
-    """Raise a FormatError where a name is no text: the parser hands such a one out as bytes."""
+    """Raise a FormatError where a string is not UTF-8: the parser returns it as bytes."""
     for field, value in message.ListFields():
         values = value if field.is_repeated else (value,)
         if field.type == field.TYPE_MESSAGE:
             for each in values:
                 _check_texts(each)
         elif field.type == field.TYPE_STRING and any(isinstance(each, bytes) for each in values):
-            raise FormatError(f"no ONNX model: a `{field.name}` is no text")
+            raise FormatError(f"is not an ONNX model: a `{field.name}` is not text")
 
 
-class _Reading:
-    def __init__(self, model: Any, path: str) -> None:
+class OnnxModelReader:
+    """Reads a parsed model; after `graph`, `values` are the tensors of its outermost graph by name."""
+
+    def __init__(self, model: ModelProto, path: str) -> None:
         self.model, self.path = model, path
         self.opsets = {each.domain or "ai.onnx": each.version for each in model.opset_import}
         self.functions = {(each.domain, each.name): each for each in model.functions}
-        self.calls = 0
+        self.values: dict[str, OnnxValue] = {}
 
     def graph(self, inputs: InputShapes | Shape | None, mode: Mode) -> Graph:
+        """The whole model as a Graph; as `read_onnx`."""
+        graph = self.model.graph
+        kinds, stored = tensor_kinds(graph), self.initializers()
+        free = [each for each in graph.input if each.name not in stored]
+        types, reads = input_types(free, inputs), count_reads(graph)
+        used = [each.name for each in free if each.name in reads]
+        builder = OnnxGraphBuilder([Input(name, types[name]) for name in used], kinds)
+        self.values = {**stored, **{name: builder.value(name) for name in used}}
+        declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := declared_type(each))}
+        scope = OnnxScope(self.values, reads, declared, {}, self.opsets.get("ai.onnx", 1), "", 0)
+        self.read_nodes(builder, graph.node, scope)
+        for each in graph.output:
+            if each.name not in self.values:
+                raise FormatError(f"graph output `{each.name}` is not produced by any node")
+        outputs = dict.fromkeys(Output(builder.node(self.values[each.name])) for each in graph.output)
+        made = builder.writer.graph(outputs, mode, Metadata(graph.name or "model", self.path, "onnx"))
+        return msgspec.structs.replace(made, dtype=common_dtype(stored.values()))
+
+    def initializers(self) -> dict[str, OnnxValue]:
+        """Weights by name, including inputs that the exporter recorded as weights: a model without its data."""
         graph = self.model.graph
         stored = {each.name: stored_tensor(each) for each in graph.initializer}
         stored |= {each.values.name: sparse_tensor(each) for each in graph.sparse_initializer}
         for name, source in copied_initializers(graph).items():
             stored[name] = msgspec.structs.replace(stored[name], weight=source)
-        used, told = count_reads(graph), tensor_kinds(graph)
-        for each in graph.input:  # weights that wait to be given: the structure of a model alone
-            if each.name in told and each.name not in stored and (kind := declared_type(each)):
+        kinds = tensor_kinds(graph)
+        for each in graph.input:
+            if each.name in kinds and each.name not in stored and (kind := declared_type(each)):
                 stored[each.name] = OnnxValue(kind, weight=each.name)
-        free = [each for each in graph.input if each.name not in stored]
-        given = _settle(free, inputs)
-        run = OnnxGraphBuilder([Input(each.name, given[each.name]) for each in free if each.name in used], told)
-        values = {**stored, **{each.name: run.value(each.name) for each in free if each.name in used}}
-        declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := declared_type(each))}
-        opset = self.opsets.get("ai.onnx", 1)
-        self.nodes(run, graph.node, OnnxScope(values, used, declared, {}, opset, "", 0))
-        outputs = [Output(self.output(run, values, each.name)) for each in graph.output]
-        name = graph.name or "model"
-        made = run.writer.graph(dict.fromkeys(outputs), mode, Metadata(name, self.path, "onnx"))
-        return msgspec.structs.replace(made, dtype=common_dtype(stored.values()))
+        return stored
 
-    @staticmethod
-    def output(run: OnnxGraphBuilder, values: Mapping[str, OnnxValue], name: str) -> str:
-        if name not in values:
-            raise FormatError(f"its output `{name}` is made by nobody")
-        return run.tensor(values[name])
-
-    def nodes(self, run: OnnxGraphBuilder, nodes: Any, scope: OnnxScope) -> None:
+    def read_nodes(self, builder: OnnxGraphBuilder, nodes: Iterable[NodeProto], scope: OnnxScope) -> None:
+        """Read nodes in their order, which is topological, and add their outputs to the scope."""
         for node in nodes:
-            self.calls += 1
-            if self.calls > MAX_NODES:
-                raise FormatError(f"more than {MAX_NODES:,} calls, its functions written out")
-            call = self.call(run, node, scope)
-            try:
-                made = self.run(run, node, call, scope)
-            except (FormatError, GraphError) as error:
-                raise error if getattr(error, "told", False) else _told(at_node(error, call)) from None
-            except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-                raise _told(at_node(FormatError(f"its attributes make no sense: {str(error)[:80]}"), call)) from None
-            scope.values.update(
-                {name: value for name, value in zip(call.outputs, made, strict=False) if name},
+            builder.step()
+            call = self.resolve(builder, node, scope)
+            outputs = self.expand(builder, node, call, scope)
+            if outputs is None:
+                with errors_of(call.name, call.op):
+                    outputs = run_handler(builder, node.domain, call)
+            scope.values.update({name: value for name, value in zip(call.outputs, outputs, strict=False) if name})
+
+    def resolve(self, builder: OnnxGraphBuilder, node: NodeProto, scope: OnnxScope) -> OnnxCall:
+        """The call of a node: its inputs, its attributes, and a name from its module where that is free."""
+        module, path = (scope.prefix + each for each in node_paths(node))
+        name = path if module in builder.names else module
+        with errors_of(name, node.op_type):
+            for each in node.input:
+                if each and each not in scope.values:
+                    raise FormatError(f"input `{each}` is not produced by any node before it")
+            return OnnxCall(
+                node.op_type,
+                name,
+                tuple(scope.values[each] if each else None for each in node.input),
+                attributes_of(node.attribute, scope.attributes),
+                tuple(node.output),
+                tuple(scope.declared.get(each) for each in node.output),
+                scope.opset if node.domain in ("", "ai.onnx") else 1,
+                tuple(scope.reads[each] for each in node.output),
+                is_inplace(node),
             )
 
-    def call(self, run: OnnxGraphBuilder, node: Any, scope: OnnxScope) -> OnnxCall:
-        for name in node.input:
-            if name and name not in scope.values:
-                raise FormatError(f"`{node.name or node.op_type}` reads `{name}`, which nobody makes before it")
-        domain = node.domain or "ai.onnx"
-        module, whole = (scope.prefix + each for each in node_paths(node))
-        return OnnxCall(
-            node.op_type,
-            whole if module in run.names else module,
-            tuple(scope.values[each] if each else None for each in node.input),
-            {each.name: attribute_value(each, scope.attributes) for each in node.attribute},
-            tuple(node.output),
-            tuple(scope.declared.get(each) for each in node.output),
-            scope.opset if domain == "ai.onnx" else 1,
-            tuple(scope.used[each] for each in node.output),
-            any(told.key == INPLACE_KEY and told.value == "true" for told in node.metadata_props),
-        )
+    def expand(
+        self, builder: OnnxGraphBuilder, node: NodeProto, call: OnnxCall, scope: OnnxScope
+    ) -> Sequence[OnnxValue] | None:
+        """The outputs of a call of a function of the model, or of an `If` with a known condition; None for others."""
+        function = self.functions.get((node.domain, node.op_type))
+        if function is not None:
+            return self.expand_function(builder, function, call, scope)
+        if call.op == "If" and call.has_input(0) and (condition := call.input(0).array) is not None:
+            branch = call.attributes.get("then_branch" if condition.reshape(-1)[0] else "else_branch")
+            if isinstance(branch, type(self.model.graph)):
+                return self.expand_branch(builder, branch, call, scope)
+        return None
 
-    def run(self, run: OnnxGraphBuilder, node: Any, call: OnnxCall, scope: OnnxScope) -> list[OnnxValue]:
-        if (node.domain, node.op_type) in self.functions:
-            return self.function(run, self.functions[node.domain, node.op_type], call, scope)
-        if call.op == "Constant" and node.domain in DOMAINS:
-            return [constant(call, node.output[0])]
-        if call.op == "If" and (taken := call.given(0).numbers) is not None:
-            branch = call.attributes["then_branch" if bool(taken.reshape(-1)[0]) else "else_branch"]
-            return self.inside(run, branch, call, scope)
-        if (numbers := fold(call)) is not None:
-            return [numbers]
-        handler = HANDLERS.get(call.op) if node.domain in DOMAINS else None
-        mystery = any(value is not None and value.type is None for value in call.inputs)
-        if handler is None or call.op in UNREAD or mystery:
-            return run.unknown(call)
-        made = handler(run, call)
-        for i in range(len(made), len(call.outputs)):  # statistics that a norm returns beside its output
-            if call.used[i]:
-                declared = (call.declared[i] or UNKNOWN_TYPE,)
-                made.append(run.add(f"{call.name}/output_{i}", Unknown(call.op, declared), run.tensor(made[0])))
-        return made
-
-    def inside(self, run: OnnxGraphBuilder, graph: Any, call: OnnxCall, scope: OnnxScope) -> list[OnnxValue]:
-        """A branch, which reads what stands around it."""
-        deeper = self.deeper(scope)
+    def expand_branch(
+        self, builder: OnnxGraphBuilder, graph: GraphProto, call: OnnxCall, scope: OnnxScope
+    ) -> list[OnnxValue]:
+        """The outputs of a branch, which can read all names around it."""
         values = scope.values | {each.name: stored_tensor(each) for each in graph.initializer}
-        inner = scope._replace(
-            values=values, used=count_reads(graph) + scope.used, prefix=f"{call.name}/", depth=deeper
-        )
-        self.nodes(run, graph.node, inner)
+        reads = count_reads(graph) + scope.reads
+        inner = scope._replace(values=values, reads=reads, prefix=f"{call.name}/", depth=_deeper(scope))
+        self.read_nodes(builder, graph.node, inner)
         return [values[each.name] for each in graph.output if each.name in values]
 
-    def function(self, run: OnnxGraphBuilder, function: Any, call: OnnxCall, scope: OnnxScope) -> list[OnnxValue]:
-        """A function of the model, written out under the name of its call."""
-        deeper = self.deeper(scope)
+    def expand_function(
+        self, builder: OnnxGraphBuilder, function: FunctionProto, call: OnnxCall, scope: OnnxScope
+    ) -> list[OnnxValue]:
+        """The outputs of a function, whose nodes get the path of the call."""
         values = {name: value for name, value in zip(function.input, call.inputs, strict=False) if value is not None}
-        defaults = {each.name: attribute_value(each, {}) for each in function.attribute_proto}
-        used = Counter(name for node in function.node for name in node.input) + Counter(function.output)
+        attributes = {**attributes_of(function.attribute_proto, {}), **call.attributes}
+        reads = Counter(name for node in function.node for name in node.input) + Counter(function.output)
         opset = next((each.version for each in function.opset_import if each.domain in ("", "ai.onnx")), scope.opset)
-        inner = OnnxScope(values, used, {}, {**defaults, **call.attributes}, opset, f"{call.name}/", deeper)
-        self.nodes(run, function.node, inner)
+        inner = OnnxScope(values, reads, {}, attributes, opset, f"{call.name}/", _deeper(scope))
+        self.read_nodes(builder, function.node, inner)
         return [values[name] for name in function.output if name in values]
 
-    @staticmethod
-    def deeper(scope: OnnxScope) -> int:
-        if scope.depth >= DEEPEST:
-            raise FormatError(f"more than {DEEPEST} functions or branches in each other")
-        return scope.depth + 1
+
+def run_handler(builder: OnnxGraphBuilder, domain: str, call: OnnxCall) -> list[OnnxValue]:
+    """The outputs of a call: a Constant, an array that is known while reading, or nodes.
+
+    Raises:
+        FormatError: the call violates the specification.
+        GraphError: an operation cannot take its inputs.
+    """
+    if call.op == "Constant" and domain in DOMAINS:
+        return [constant(call)]
+    try:
+        if (known := fold(call)) is not None:
+            return [known]
+        handler = HANDLERS.get(call.op) if domain in DOMAINS else None
+        if handler is None or any(value.type is None for value in call.present_inputs()):
+            return builder.unknown(call)
+        outputs = handler(builder, call)
+    except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise FormatError(f"its inputs or attributes are invalid: {str(error)[:80]}") from None
+    for i in range(len(outputs), len(call.outputs)):  # such as statistics that a norm returns after its output
+        if call.reads[i]:
+            op = Unknown(call.op, (call.declared[i] or UNKNOWN_TYPE,))
+            outputs.append(builder.add(f"{call.name}/output_{i}", op, builder.node(outputs[0])))
+    return outputs
 
 
-def _told(error: FormatError) -> FormatError:
-    error.told = True  # type: ignore[attr-defined]  # the innermost call is named, and those around it are not
-    return error
+def count_reads(graph: GraphProto) -> Counter[str]:
+    """How often each tensor of a graph is read: by its nodes, by graphs inside them, and as an output."""
+    counts: Counter[str] = Counter(output.name for output in graph.output)
+    todo = [graph]
+    while todo:
+        for node in todo.pop().node:
+            counts.update(node.input)
+            for attribute in node.attribute:
+                todo += [attribute.g] if attribute.HasField("g") else []
+                todo += attribute.graphs
+    return counts
 
 
-def _settle(free: list[Any], inputs: InputShapes | Shape | None) -> dict[str, TensorType]:
-    """Types of the inputs, those that a caller gives first."""
-    names = [each.name for each in free]
-    if inputs is not None and not isinstance(inputs, Mapping):
-        inputs = {names[0]: inputs} if names else {}
-    given = {name or (names[0] if names else ""): value for name, value in (inputs or {}).items()}
-    if strange := sorted(set(given) - set(names)):
-        raise FormatError(f"it has no input `{strange[0]}`{suggest(strange[0], names)}")
-    return {each.name: _input(each, given.get(each.name)) for each in free}
-
-
-def _input(info: Any, given: Any) -> TensorType:
-    kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type"):
-        raise FormatError(f"its input `{info.name}` is no tensor")
-    dtype = getattr(given, "dtype", None) or onnx_dtype(kind.elem_type)
-    dims = list(kind.shape.dim)
-    if given is not None:
-        sizes = tuple(getattr(given, "shape", given))
-        if kind.HasField("shape") and len(sizes) == len(dims) - 1 and len(dims) > 2:
-            sizes = (1, *sizes)
-        if kind.HasField("shape") and len(sizes) != len(dims):
-            raise FormatError(f"its input `{info.name}` has {len(dims)} axes, not {len(sizes)}, {format_shape(sizes)}")
-        return TensorType(sizes, str(dtype))
-    sizes = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims)
-    if sizes and sizes[0] < 1:
-        sizes = (1, *sizes[1:])
-    if not kind.HasField("shape") or any(not 1 <= size <= LARGEST_MODEL for size in sizes):
-        free = ", ".join(dim.dim_param or "?" for dim in dims if not dim.dim_value) or "all"
-        example = "x".join(str(size) if size > 0 else "128" for size in sizes) or "1x128"
-        raise FormatError(
-            f"its input `{info.name}` leaves sizes free ({free}): give them, --input {info.name}={example}"
-        )
-    return TensorType(sizes, str(dtype))
+def _deeper(scope: OnnxScope) -> int:
+    if scope.depth >= MAX_DEPTH:
+        raise FormatError(f"more than {MAX_DEPTH} functions or branches inside each other")
+    return scope.depth + 1

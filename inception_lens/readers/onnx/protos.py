@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import Shape, TensorType, format_shape
+from inception_lens.ops import TensorType
 from inception_lens.readers.onnx.dtypes import ONNX_DTYPES, onnx_dtype
-from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, known_value
-from inception_lens.readers.tensors import MAX_ELEMENTS, byte_size
+from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue, known_value
+from inception_lens.readers.tensors import MAX_ELEMENTS, Array, byte_size, check_shape
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, SparseTensorProto, TensorProto, ValueInfoProto
 
 
 def common_dtype(weights: Iterable[OnnxValue]) -> str:
-    """The dtype of most of the weights' numbers."""
+    """The floating-point dtype of most elements of the weights."""
     counts: Counter[str] = Counter()
     for value in weights:
         if "float" in value.dtype and value.type:
@@ -22,84 +25,98 @@ def common_dtype(weights: Iterable[OnnxValue]) -> str:
     return counts.most_common(1)[0][0] if counts else "float32"
 
 
-def _sizes(tensor: Any) -> Shape:
-    sizes = tuple(tensor.dims)
-    elements = 1
-    for size in sizes:
-        elements *= size
-        if size < 0 or elements > MAX_ELEMENTS:
-            raise FormatError(f"`{tensor.name}` has a shape that no tensor has: {format_shape(sizes)[:80]}")
-    return sizes
+def stored_tensor(tensor: TensorProto, *, constant: bool = False, name: str = "") -> OnnxValue:
+    """An initializer or, with `constant`, the tensor of an attribute; with its data, unless they were stripped."""
+    kind = TensorType(check_shape(tensor.name, tuple(tensor.dims)), onnx_dtype(tensor.data_type))
+    return OnnxValue(kind, weight=tensor.name or name, constant=constant, array=_array(tensor, kind))
 
 
-def stored_tensor(tensor: Any, *, constant: bool = False, name: str = "") -> OnnxValue:
-    """An initialiser; its numbers too where they are few and are there."""
-    kind = TensorType(_sizes(tensor), onnx_dtype(tensor.data_type))
-    return OnnxValue(kind, weight=tensor.name or name, constant=constant, numbers=_numbers(tensor, kind))
-
-
-def _numbers(tensor: Any, kind: TensorType) -> Any:
-    bits = 8 * (byte_size((1,), ONNX_DTYPES[tensor.data_type]) or 0)
-    fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
-    typed = sum(map(len, fields))
-    whole = len(tensor.raw_data) * 8 == kind.elements * bits if tensor.raw_data else typed == kind.elements
-    if tensor.data_location == 1 or bits < 8 or not whole or (not typed and not tensor.raw_data and kind.elements):
+def _array(tensor: TensorProto, kind: TensorType) -> Array | None:
+    """The data of a tensor; None where they are incomplete, packed, text, or in another file."""
+    size = byte_size(kind.shape, ONNX_DTYPES[tensor.data_type])
+    typed_fields = (
+        tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data,
+    )  # fmt: skip
+    typed = sum(map(len, typed_fields))
+    complete = len(tensor.raw_data) == size if tensor.raw_data else typed == kind.elements
+    packed = size is None or size < kind.elements
+    if tensor.data_location == tensor.EXTERNAL or packed or not complete:
         return None
     from onnx import numpy_helper
 
-    return numpy_helper.to_array(tensor)
+    array: Array = numpy_helper.to_array(tensor)
+    return array
 
 
-def sparse_tensor(tensor: Any) -> OnnxValue:
-    """A sparse initialiser, as the tensor that it stands for."""
-    kind = TensorType(_sizes(tensor), onnx_dtype(tensor.values.data_type))
-    return OnnxValue(kind, weight=tensor.values.name)
+def sparse_tensor(tensor: SparseTensorProto) -> OnnxValue:
+    """A sparse tensor, as the dense one that it represents."""
+    shape = check_shape(tensor.values.name, tuple(tensor.dims))
+    return OnnxValue(TensorType(shape, onnx_dtype(tensor.values.data_type)), weight=tensor.values.name)
 
 
-def constant(call: OnnxCall, name: str) -> OnnxValue:
-    """A Constant, by whichever attribute it is told."""
+def constant(call: OnnxCall) -> OnnxValue:
+    """The output of a Constant, from the attribute that it has.
+
+    Raises:
+        FormatError: it has none with a tensor or numbers.
+    """
     import numpy as np
 
-    for key, dtype in (("value_float", "f4"), ("value_int", "i8"), ("value_floats", "f4"), ("value_ints", "i8")):
-        if key in call.attributes:
-            return known_value(np.array(call.attributes[key], dtype))
+    for name, dtype in (("value_float", "f4"), ("value_int", "i8"), ("value_floats", "f4"), ("value_ints", "i8")):
+        if name in call.attributes:
+            return known_value(np.array(call.attributes[name], dtype))
     value = call.attributes.get("value", call.attributes.get("sparse_value"))
     if not isinstance(value, OnnxValue):
-        raise FormatError("a Constant of no tensor")
-    return OnnxValue(value.type, weight=name, constant=True, numbers=value.numbers)
+        raise FormatError("has no `value` that is a tensor or numbers")
+    return OnnxValue(value.type, weight=call.outputs[0], constant=True, array=value.array)
 
 
-def attribute_value(attribute: Any, outer: Mapping[str, Any]) -> Any:
-    """An attribute as Python has it; one that refers to its function's call is found in `outer`."""
-    if attribute.ref_attr_name:
-        return outer.get(attribute.ref_attr_name)
-    match attribute.type:
-        case 1:
-            return attribute.f
-        case 2:
-            return attribute.i
-        case 3:
-            return attribute.s.decode(errors="backslashreplace")
-        case 4:
-            return stored_tensor(attribute.t, constant=True, name=attribute.name)
-        case 5:
-            return attribute.g
-        case 6:
-            return list(attribute.floats)
-        case 7:
-            return list(attribute.ints)
-        case 8:
-            return [each.decode(errors="backslashreplace") for each in attribute.strings]
-        case 11:
-            return sparse_tensor(attribute.sparse_tensor)
+def attributes_of(protos: Iterable[AttributeProto], function: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """Attributes by name; those that refer to an attribute of the `function` around them are found there.
+
+    Types that no operator here has are left out: lists of tensors or graphs, and types.
+    """
+    found: dict[str, Attribute] = {}
+    for proto in protos:
+        value = function.get(proto.ref_attr_name) if proto.ref_attr_name else _attribute(proto)
+        if value is not None:
+            found[proto.name] = value
+    return found
+
+
+def _attribute(proto: AttributeProto) -> Attribute | None:
+    match proto.type:
+        case proto.FLOAT:
+            return proto.f
+        case proto.INT:
+            return proto.i
+        case proto.STRING:
+            return _text(proto.s)
+        case proto.TENSOR:
+            return stored_tensor(proto.t, constant=True, name=proto.name)
+        case proto.GRAPH:
+            return proto.g
+        case proto.FLOATS:
+            return list(proto.floats)
+        case proto.INTS:
+            return list(proto.ints)
+        case proto.STRINGS:
+            return [_text(each) for each in proto.strings]
+        case proto.SPARSE_TENSOR:
+            return sparse_tensor(proto.sparse_tensor)
     return None
 
 
-def declared_type(info: Any) -> TensorType | None:
-    """The type that the file declares for a tensor, where it tells all of it."""
+def _text(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")
+
+
+def declared_type(info: ValueInfoProto) -> TensorType | None:
+    """The type that the file declares for a tensor; None where it is incomplete."""
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type") or not kind.HasField("shape") or kind.elem_type not in ONNX_DTYPES:
         return None
-    sizes = tuple(dim.dim_value for dim in kind.shape.dim)
-    told = all(dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_ELEMENTS for dim in kind.shape.dim)
-    return TensorType(sizes, onnx_dtype(kind.elem_type)) if told else None
+    dims = kind.shape.dim
+    if not all(dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_ELEMENTS for dim in dims):
+        return None
+    return TensorType(tuple(dim.dim_value for dim in dims), onnx_dtype(kind.elem_type))

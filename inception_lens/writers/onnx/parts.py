@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from inception_lens.graph import Graph, Node, output_name
 from inception_lens.ops import Shape
-from inception_lens.readers.onnx.values import INPLACE_KEY
+from inception_lens.readers.onnx.metadata import INPLACE_KEY
 
 
 class Files(Protocol):

@@ -15,7 +15,7 @@ from inception_lens.cli import run
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType, Unknown
-from inception_lens.readers.onnx import model as onnx_model
+from inception_lens.readers.onnx import graph_builder
 from inception_lens.readers.onnx.model import read_onnx
 
 Node = Any
@@ -224,13 +224,17 @@ def doubling(depth: int) -> Any:
 
 @pytest.mark.parametrize(
     ("made", "said"),
-    [(endless(1), "more than 32 functions"), (endless(2), "more than 32"), (doubling(30), "more than 2,000 calls")],
+    [
+        (endless(1), "more than 32 functions"),
+        (endless(2), "more than 32"),
+        (doubling(30), "more than 2,000 calls and nodes"),
+    ],
     ids=["itself", "twice", "doubling"],
 )
 def test_functions_without_end_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any, said: str
 ) -> None:
-    monkeypatch.setattr(onnx_model, "MAX_NODES", 2_000)  # fewer than of a real file, to be quick about it
+    monkeypatch.setattr(graph_builder, "MAX_STEPS", 2_000)  # fewer than of a real file, to be quick about it
     with pytest.raises(FormatError, match=said):
         read(tmp_path, made)
 
@@ -297,15 +301,15 @@ HUGE = [("a", 0), ("b", 2**40), ("c", 1)]
     [
         (model([node("Conv", "x w")], [weight("w", 4, 7, 1, 1)]), "`conv` (Conv): weights of 4x7x1x1 do not fit"),
         (model([node("Conv", "x w")], [weight("w", 4, 8, 99, 1)]), "does not fit the 12x10 map"),
-        (model([node("Relu", "z")]), "reads `z`, which nobody makes before it"),
-        (model([node("Relu", "x", "z")]), "its output `y` is made by nobody"),
-        (model([node("Reshape", "x s")], [ints("s", 7, -1)]), "1x8x12x10 does not become 7x-1"),
+        (model([node("Relu", "z")]), "`relu` (Relu): input `z` is not produced by any node before it"),
+        (model([node("Relu", "x", "z")]), "graph output `y` is not produced by any node"),
+        (model([node("Reshape", "x s")], [ints("s", 7, -1)]), "1x8x12x10 cannot be reshaped to 7x-1"),
         (model([node("Concat", "x x", axis=9)]), "axis 9"),
-        (model([node("MaxPool", "x", kernel_shape=[0, 1])]), "are not of 2 axes"),
+        (model([node("MaxPool", "x", kernel_shape=[0, 1])]), "`kernel_shape` is [0, 1]; expected 2 integers"),
         (model([node("Conv", "x w", group=0)], [weight("w", 4, 8, 1, 1)]), "`conv` (Conv)"),
-        (model([node("Transpose", "x", perm=[0, 0, 1, 2])]), "an order of"),
+        (model([node("Transpose", "x", perm=[0, 0, 1, 2])]), "`perm` is [0, 0, 1, 2]; expected the axes of 1x8x12x10"),
         (model([node("Range", "a b c", "r"), node("Expand", "x r")], [ints(*each) for each in HUGE]), ""),
-        (model([node("Relu", "x")], x=(1, 0, 3)), "leaves sizes free"),
+        (model([node("Relu", "x")], x=(1, 0, 3)), "has sizes that are not fixed"),
         (model([node("Gather", "x i", axis=1)], [numpy_helper.from_array(np.array(99), "i")]), "Select 99"),
         (model([node("Cast", "x", to=99)]), "unknown data type 99"),
     ],

@@ -1,0 +1,118 @@
+"""ONNX's arithmetic, logic and casts of each element."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import msgspec
+
+from inception_lens.errors import FormatError
+from inception_lens.ops import Add, Elementwise, SiLU, TensorType, broadcast
+from inception_lens.readers.onnx.dtypes import onnx_dtype
+from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, decimal
+
+ARITHMETIC = {
+    "Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow", "Mod": "remainder", "Abs": "abs",
+    "Neg": "neg", "Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Reciprocal": "reciprocal", "Floor": "floor",
+    "Ceil": "ceil", "Round": "round", "Sign": "sign", "Erf": "erf", "Sin": "sin", "Cos": "cos", "Tan": "tan",
+    "Asin": "asin", "Acos": "acos", "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh", "Asinh": "asinh",
+    "Acosh": "acosh", "Atanh": "atanh", "BitShift": "bitwise_left_shift", "BitwiseAnd": "bitwise_and",
+    "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor", "BitwiseNot": "bitwise_not", "Min": "minimum",
+    "Max": "maximum", "Sum": "add",
+}  # fmt: skip
+"""Functions whose result has the dtype of their inputs, by PyTorch's names."""
+
+LOGIC = {
+    "Equal": "eq", "Greater": "gt", "GreaterOrEqual": "ge", "Less": "lt", "LessOrEqual": "le", "And": "logical_and",
+    "Or": "logical_or", "Xor": "logical_xor", "Not": "logical_not", "IsNaN": "isnan", "IsInf": "isinf",
+}  # fmt: skip
+"""Functions whose result is true or false."""
+
+
+def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """A function of one or more tensors; a single known number is part of the function, and not a tensor.
+
+    More than two inputs become a chain of nodes. `Sigmoid` and `Mul` become SiLU, and `Mul` by a number waits for an
+    `Add` that makes it a scaled sum.
+    """
+    values = call.present_inputs()
+    if not values:
+        raise FormatError("has no inputs")
+    merged = _merge_pending(builder, call, values)
+    if merged is not None:
+        return [merged]
+    shape = broadcast(*[value.shape for value in values])
+    tensors = _without_scalars(values, shape)
+    function = ARITHMETIC.get(call.op) or LOGIC[call.op]
+    if call.op == "Mul" and len(tensors) == 1 and len(values) == 2 and call.reads[0] == 1:
+        factor = next(value.scalar for value in values if value.scalar is not None)
+        base = builder.node(tensors[0])
+        write = cache(lambda: builder.add(call.name, Elementwise("mul"), base).node)
+        return [OnnxValue(tensors[0].type, pending=PendingCall(base, write, factor=factor))]
+    op = Elementwise(function, "bool" if call.op in LOGIC else "")
+    first, *others = builder.nodes(tensors)
+    if not others:
+        return [builder.add(call.name, op, first)]
+    for i, other in enumerate(others, 1):
+        name = call.name if i == len(others) else f"{call.name}/{i}"
+        first = builder.add(name, op, first, other).node
+    return [builder.value(first)]
+
+
+def _without_scalars(values: list[OnnxValue], shape: tuple[int, ...]) -> list[OnnxValue]:
+    """The values that are not single known numbers, if they alone have the shape of the result."""
+    tensors = [value for value in values if value.scalar is None]
+    return tensors if tensors and broadcast(*[value.shape for value in tensors]) == shape else values
+
+
+def _merge_pending(builder: OnnxGraphBuilder, call: OnnxCall, values: list[OnnxValue]) -> OnnxValue | None:
+    """One node of the call and a pending one that it reads; None where there is no such pair."""
+    pairs = [values, values[::-1]] if len(values) == 2 else []
+    if call.op == "Mul":
+        for gate, x in pairs:
+            if gate.pending and gate.pending.is_sigmoid and x.node == gate.pending.base and not x.pending:
+                return builder.add(call.name, SiLU(inplace=call.inplace), gate.pending.base)
+    if call.op not in ("Add", "Sum"):
+        return None
+    for product, bias in pairs:
+        write = product.pending.write_with_bias if product.pending else None
+        if write and bias.is_weight and bias.shape == product.shape[-1:]:
+            return builder.value(write(bias, call.name))
+    if len({value.shape for value in values}) > 1 or any(not value.node and not value.pending for value in values):
+        return None
+    last = values[-1].pending
+    if last and last.factor is not None:
+        return builder.add(call.name, Add(decimal(last.factor)), *builder.nodes(values[:-1]), last.base)
+    return builder.add(call.name, Add(), *builder.nodes(values))
+
+
+def where(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """Where: one of two tensors, by a condition."""
+    values = [call.input(i) for i in range(3)]
+    tensors = _without_scalars(values, broadcast(*[value.shape for value in values]))
+    return [builder.add(call.name, Elementwise("where", values[1].dtype), *builder.nodes(tensors))]
+
+
+def cast(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """Cast and CastLike; a cast to the same dtype is dropped, and a weight stays a weight."""
+    x = call.input(0)
+    dtype = call.input(1).dtype if call.op == "CastLike" else onnx_dtype(call.integer("to", 1))
+    if dtype == x.dtype:
+        return [x]
+    if x.is_weight:
+        return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype))]
+    return [builder.add(call.name, Elementwise("cast", dtype), builder.node(x))]
+
+
+def identity(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """Identity, which is dropped."""
+    return [call.input(0)]
+
+
+ELEMENTWISE: dict[str, OnnxHandler] = {
+    **dict.fromkeys((*ARITHMETIC, *LOGIC), elementwise),
+    **dict.fromkeys(("Cast", "CastLike"), cast),
+    "Identity": identity,
+    "Where": where,
+}

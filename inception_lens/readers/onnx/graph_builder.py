@@ -1,0 +1,143 @@
+"""The Graph of an ONNX model while it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from inception_lens.errors import FormatError
+from inception_lens.graph import Input, Node, Writer, output_name
+from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, Unknown
+from inception_lens.ops.special import TensorKind
+from inception_lens.readers.names import UniqueNames
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
+from inception_lens.readers.shapes import UNKNOWN_TYPE
+
+MAX_STEPS = 100_000
+"""Calls that are read, with functions expanded, and nodes that are written."""
+
+
+class OnnxGraphBuilder:
+    """Writes nodes, and decides for each weight which node owns it."""
+
+    def __init__(self, inputs: Sequence[Input], kinds: Mapping[str, TensorKind]) -> None:
+        """Start with the inputs; `kinds` are those of tensors that the exporter recorded."""
+        self.kinds = kinds
+        self.writer = Writer(inputs)
+        self.names = UniqueNames(given.name for given in inputs)
+        self.stored: dict[tuple[str, Shape], str] = {}
+        """Nodes of weights and constants that are read as tensors, by name and shape."""
+        self.owned_shapes: dict[str, Shape] = {}
+        """The shape in which each weight was read first: a reading in another shape must not count it again."""
+        self.steps = 0
+
+    def step(self) -> None:
+        """Count a call or a node.
+
+        Raises:
+            FormatError: there are more than MAX_STEPS.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise FormatError(f"more than {MAX_STEPS:,} calls and nodes, with functions expanded")
+
+    def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> OnnxValue:
+        """Write a node and return its first output; its name gets a number where it is taken.
+
+        Raises:
+            FormatError: there are more than MAX_STEPS nodes.
+            GraphError: the operation cannot take these inputs.
+        """
+        self.step()
+        name = self.names.take(re.sub(r":(?=\d+$)", "_", name) or "node")  # `name:1` would be a second output
+        if parameters:
+            shapes = [self.writer.shape(each) for each in inputs]
+            roles = [tensor.role for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
+            parameters = () if parameters == tuple(f"{name}.{role}" for role in roles) else parameters
+        self.writer.write(Node(name, op, inputs, parameters))
+        return self.value(name)
+
+    def value(self, node: str) -> OnnxValue:
+        """The value of a node's output or an input."""
+        return OnnxValue(self.writer.tensor_type(node), node=node)
+
+    def outputs(self, value: OnnxValue, count: int) -> list[OnnxValue]:
+        """The first `count` outputs of the node that produces `value`."""
+        return [value, *(self.value(output_name(value.node, i)) for i in range(1, count))]
+
+    def node(self, value: OnnxValue) -> str:
+        """The node that produces a value; for a weight or a constant it is written on first use."""
+        if value.node:
+            return value.node
+        if value.pending is not None:
+            return value.pending.write()
+        name = value.weight or "constant"
+        key = (name if value.weight else f"constant {len(self.stored)}", value.shape)
+        if key not in self.stored:
+            kind = self.tensor_kind(value)
+            path = name.replace(".", "/")  # the path of its module
+            parameters = (name,) if kind != "constant" else ()
+            self.stored[key] = self.add(path, Stored(value.shape, value.dtype, kind), parameters=parameters).node
+        return self.stored[key]
+
+    def nodes(self, values: Sequence[OnnxValue]) -> list[str]:
+        """The nodes that produce the values."""
+        return [self.node(value) for value in values]
+
+    def tensor_kind(self, value: OnnxValue) -> TensorKind:
+        """The kind of a tensor that is read as such, and not as the weight of a layer.
+
+        It is what the exporter recorded. Otherwise it is a parameter if it is an initializer of several floating-point
+        numbers: integers are indices, single numbers are factors, zeros and large negative numbers are masks, and
+        Constants are written in the source. A second reading in another shape is a constant, so that it counts once.
+        """
+        recorded = self.kinds.get(value.weight)
+        if not value.may_be_learned or recorded == "constant" or _is_mask(value):
+            return "constant"
+        return (recorded or "parameter") if self.owns(value, value.shape) else "constant"
+
+    def owns(self, value: OnnxValue, shape: Shape) -> bool:
+        """Whether a layer may have the weight in `shape` as its own: nothing before read it in another shape."""
+        return value.is_weight and self.owned_shapes.setdefault(value.weight, shape) == shape
+
+    def add_layer(self, call: OnnxCall, op: Op, x: OnnxValue, weights: Sequence[tuple[OnnxValue, Shape]]) -> OnnxValue:
+        """Write a layer that owns the weights, each in the given shape.
+
+        Where a weight is computed by the model or owned in another shape, the layer is an operation of the same cost
+        that reads its weights as inputs.
+        """
+        node = self.node(x)
+        if all(self.owns(value, shape) for value, shape in weights):
+            return self.add(call.name, op, node, parameters=tuple(value.weight for value, _ in weights))
+        return self.add_with_inputs(call.name, op, x, [node, *self.nodes([value for value, _ in weights])])
+
+    def add_with_inputs(self, name: str, op: Op, x: OnnxValue, inputs: Sequence[str]) -> OnnxValue:
+        """Write an operation with the cost of the layer `op` of `x`, and all its tensors as inputs."""
+        types = op.output_types((TensorType(x.shape, x.dtype),))
+        macs = op.macs((x.shape,), types[0].shape) or 0
+        flops = op.extra_flops((x.shape,), types[0].shape) or 0
+        return self.add(name, Declared(op.kind, types, macs, flops), *inputs)
+
+    def unknown(self, call: OnnxCall) -> list[OnnxValue]:
+        """Write an Unknown with outputs of the types that the file declares."""
+        types = call.declared or (None,)
+        inputs = self.nodes([value for value in call.present_inputs() if _is_tensor(value)])
+        op = Unknown(call.op, tuple(each or UNKNOWN_TYPE for each in types))
+        outputs = self.outputs(self.add(call.name, op, *inputs), len(types))
+        return [
+            output if declared else OnnxValue(None, node=output.node)
+            for output, declared in zip(outputs, types, strict=True)
+        ]
+
+
+def _is_tensor(value: OnnxValue) -> bool:
+    """Whether an unknown operation reads the value as a tensor, and not as a parameter such as an index."""
+    return bool(value.node) or value.pending is not None or (value.is_weight and not value.constant)
+
+
+def _is_mask(value: OnnxValue) -> bool:
+    return value.array is not None and bool(((value.array == 0) | (value.array <= -1e4)).all())
+
+
+OnnxHandler = Callable[[OnnxGraphBuilder, OnnxCall], list[OnnxValue]]
+"""Writes the nodes of a call and returns its outputs."""

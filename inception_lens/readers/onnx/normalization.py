@@ -1,0 +1,97 @@
+"""ONNX's norms."""
+
+from __future__ import annotations
+
+from inception_lens.errors import FormatError
+from inception_lens.ops import (
+    Elementwise,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    Op,
+    Reduce,
+    RMSNorm,
+    format_shape,
+)
+from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
+from inception_lens.readers.shapes import batch_norm_for, resolve_axis
+
+
+def batch_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """BatchNormalization; a scale or shift that is a Constant is not learned."""
+    x = call.input(0)
+    tensors = [call.input(i) for i in range(1, 5)]
+    kind = batch_norm_for(x.shape)
+    if any(each.shape != x.shape[1:2] for each in tensors):
+        shapes = ", ".join(format_shape(each.shape) for each in tensors)
+        raise FormatError(f"scale, shift, mean and variance of {shapes} do not fit {format_shape(x.shape)}")
+    scale, shift = (each.is_weight and not each.constant for each in tensors[:2])
+    op = kind(
+        eps=call.number("epsilon", 1e-5),
+        momentum=round(1 - call.number("momentum", 0.9), 6),
+        scale=scale,
+        shift=shift,
+    )
+    learned = [each for each, flag in zip(tensors[:2], (scale, shift), strict=True) if flag]
+    return [builder.add_layer(call, op, x, [(each, each.shape) for each in (*learned, *tensors[2:])])]
+
+
+def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """LayerNormalization and RMSNormalization over the axes from `axis` to the last."""
+    x = call.input(0)
+    is_rms = call.op != "LayerNormalization"
+    over = x.shape[resolve_axis(call.integer("axis", -1), len(x.shape)) :]
+    eps = call.number("epsilon", 1e-5)
+
+    def norm(scale: bool, shift: bool) -> Op:
+        return RMSNorm(over, eps, scale) if is_rms else LayerNorm(over, eps, scale, shift)
+
+    weights = [call.input(i) for i in (1, 2) if call.has_input(i)]
+    if all(value.is_weight and value.shape == over for value in weights):
+        op = norm(call.has_input(1), call.has_input(2))
+        return [builder.add_layer(call, op, x, [(value, over) for value in weights])]
+    output = builder.add(call.name, norm(False, False), builder.node(x))
+    for function, value in zip(("mul", "add"), weights, strict=False):
+        name = f"{call.name}/{function}"
+        output = builder.add(name, Elementwise(function), output.node, builder.node(value))
+    return [output]
+
+
+def channel_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """InstanceNormalization and GroupNormalization, with a scale and a shift per channel."""
+    x, scale, shift = (call.input(i) for i in range(3))
+    eps = call.number("epsilon", 1e-5)
+    affine = scale.is_weight and shift.is_weight and not scale.constant and scale.shape == x.shape[1:2]
+    is_group = call.op == "GroupNormalization"
+    op: Op = GroupNorm(call.integer("num_groups", 1), eps, affine) if is_group else InstanceNorm(eps, affine)
+    if affine:
+        return [builder.add_layer(call, op, x, [(scale, scale.shape), (shift, shift.shape)])]
+    return [builder.add(call.name, op, builder.node(x))]
+
+
+def local_response_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """LRN."""
+    size = call.integer("size", 0)
+    if size < 1:
+        raise FormatError(f"`size` is {size}; expected at least 1")
+    alpha, beta, bias = call.number("alpha", 1e-4), call.number("beta", 0.75), call.number("bias", 1.0)
+    return [builder.add(call.name, LocalResponseNorm(size, alpha, beta, bias), builder.node(call.input(0)))]
+
+
+def lp_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """LpNormalization: division by the norm along an axis."""
+    x = call.input(0)
+    axis = resolve_axis(call.integer("axis", -1), len(x.shape))
+    norm = builder.add(f"{call.name}/norm", Reduce("norm", (axis,), True), builder.node(x))
+    return [builder.add(call.name, Elementwise("div"), builder.node(x), norm.node)]
+
+
+NORMALIZATION: dict[str, OnnxHandler] = {
+    **dict.fromkeys(("GroupNormalization", "InstanceNormalization"), channel_norm),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"), layer_norm),
+    "BatchNormalization": batch_norm,
+    "LRN": local_response_norm,
+    "LpNormalization": lp_norm,
+}
