@@ -1,32 +1,8 @@
 """Axes and ranks, as all readers of networks need them."""
 
+from inception_lens import ops
 from inception_lens.errors import FormatError
-from inception_lens.ops import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-    Shape,
-    TensorType,
-    format_shape,
-)
+from inception_lens.ops import Shape, TensorType, format_shape
 
 UNKNOWN_TYPE = TensorType(())
 """Placeholder for the type of a tensor whose shape is unknown; operations that read it are Unknown too."""
@@ -34,13 +10,13 @@ UNKNOWN_TYPE = TensorType(())
 MAX_WINDOW_SIZE = 2**20
 """Of kernels, strides, dilations and paddings."""
 
-CONVOLUTIONS = (Conv1d, Conv2d, Conv3d)
+CONVOLUTIONS = (ops.Conv1d, ops.Conv2d, ops.Conv3d)
 """By the number of spatial axes, from 1, as the tuples below."""
-TRANSPOSED_CONVOLUTIONS = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
-AVERAGE_POOLS = (AvgPool1d, AvgPool2d, AvgPool3d)
-MAX_POOLS = (MaxPool1d, MaxPool2d, MaxPool3d)
-ADAPTIVE_AVERAGE_POOLS = (AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d)
-ADAPTIVE_MAX_POOLS = (AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d)
+TRANSPOSED_CONVOLUTIONS = (ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d)
+AVERAGE_POOLS = (ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d)
+MAX_POOLS = (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
+ADAPTIVE_AVERAGE_POOLS = (ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d)
+ADAPTIVE_MAX_POOLS = (ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d)
 
 
 def resolve_axis(axis: int, rank: int, *, extra: int = 0) -> int:
@@ -69,7 +45,7 @@ def spatial_axes(shape: Shape) -> int:
     return axes
 
 
-def batch_norm_for(shape: Shape) -> type[BatchNorm1d | BatchNorm2d | BatchNorm3d]:
+def batch_norm_for(shape: Shape) -> type[ops.BatchNorm1d | ops.BatchNorm2d | ops.BatchNorm3d]:
     """The batch norm for tensors of the shape's rank.
 
     Raises:
@@ -77,4 +53,4 @@ def batch_norm_for(shape: Shape) -> type[BatchNorm1d | BatchNorm2d | BatchNorm3d
     """
     if not 2 <= len(shape) <= 5:
         raise FormatError(f"a batch norm of a tensor of {len(shape)} axes; expected 2 to 5")
-    return (BatchNorm1d, BatchNorm1d, BatchNorm2d, BatchNorm3d)[len(shape) - 2]
+    return (ops.BatchNorm1d, ops.BatchNorm1d, ops.BatchNorm2d, ops.BatchNorm3d)[len(shape) - 2]

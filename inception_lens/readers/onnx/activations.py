@@ -7,38 +7,17 @@ from math import prod
 
 import msgspec
 
-from inception_lens.ops import (
-    ELU,
-    GELU,
-    Declared,
-    Dropout,
-    Elementwise,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyReLU,
-    LogSoftmax,
-    Mish,
-    Op,
-    PReLU,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-    TensorType,
-)
+from inception_lens import ops
+from inception_lens.ops import Op, TensorType
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, decimal
 from inception_lens.readers.shapes import resolve_axis
 
 WITHOUT_ATTRIBUTES: dict[str, Op] = {
-    "Relu": ReLU(), "Sigmoid": Sigmoid(), "Tanh": Tanh(), "Softplus": Softplus(), "Mish": Mish(),
-    "HardSwish": Hardswish(), "Gelu": GELU(), "FastGelu": GELU(), "Swish": SiLU(), "Selu": Elementwise("selu"),
-    "Celu": Elementwise("celu"), "Softsign": Elementwise("softsign"), "ThresholdedRelu": Elementwise("threshold"),
-    "Shrink": Elementwise("hardshrink"),
+    "Relu": ops.ReLU(), "Sigmoid": ops.Sigmoid(), "Tanh": ops.Tanh(), "Softplus": ops.Softplus(), "Mish": ops.Mish(),
+    "HardSwish": ops.Hardswish(), "Gelu": ops.GELU(), "FastGelu": ops.GELU(), "Swish": ops.SiLU(),
+    "Selu": ops.Elementwise("selu"), "Celu": ops.Elementwise("celu"), "Softsign": ops.Elementwise("softsign"),
+    "ThresholdedRelu": ops.Elementwise("threshold"), "Shrink": ops.Elementwise("hardshrink"),
 }  # fmt: skip
 """Activations whose cost no attribute changes."""
 
@@ -48,12 +27,12 @@ def activation(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     x = call.input(0)
     match call.op:
         case "LeakyRelu":
-            op: Op = LeakyReLU(negative_slope=call.number("alpha", 0.01))
+            op: Op = ops.LeakyReLU(negative_slope=call.number("alpha", 0.01))
         case "Elu":
-            op = ELU(alpha=call.number("alpha", 1.0))
+            op = ops.ELU(alpha=call.number("alpha", 1.0))
         case "HardSigmoid":
             is_pytorchs = abs(call.number("alpha", 0.2) - 1 / 6) < 1e-4
-            op = Hardsigmoid() if is_pytorchs else Elementwise("hardsigmoid")
+            op = ops.Hardsigmoid() if is_pytorchs else ops.Elementwise("hardsigmoid")
         case _:
             op = WITHOUT_ATTRIBUTES[call.op]
     if call.inplace and hasattr(op, "inplace"):
@@ -71,9 +50,9 @@ def clip(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         call.number(name, 0.0) if name in call.attributes else call.input(i).scalar if call.has_input(i) else None
         for i, name in enumerate(("min", "max"), 1)
     )
-    op: Op = Elementwise("clamp")
+    op: Op = ops.Elementwise("clamp")
     if low is not None and high is not None:
-        op = Hardtanh(min_val=decimal(low), max_val=decimal(high))
+        op = ops.Hardtanh(min_val=decimal(low), max_val=decimal(high))
     return [builder.add(call.name, op, builder.node(call.input(0)))]
 
 
@@ -82,18 +61,18 @@ def prelu(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     x, slope = builder.node(call.input(0)), call.input(1)
     slopes = prod(slope.shape)
     if builder.owns(slope, (slopes,)):
-        return [builder.add(call.name, PReLU(slopes=slopes), x, parameters=(slope.weight,))]
-    return [builder.add(call.name, Elementwise("prelu"), x, builder.node(slope))]
+        return [builder.add(call.name, ops.PReLU(slopes=slopes), x, parameters=(slope.weight,))]
+    return [builder.add(call.name, ops.Elementwise("prelu"), x, builder.node(slope))]
 
 
 def dropout(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Dropout, with its mask where the model has that output."""
     known = call.input(1).scalar if call.has_input(1) else None
     ratio = call.number("ratio", 0.5 if known is None else known)
-    output = builder.add(call.name, Dropout(ratio), builder.node(call.input(0)))
+    output = builder.add(call.name, ops.Dropout(ratio), builder.node(call.input(0)))
     if len(call.outputs) < 2:
         return [output]
-    mask = Declared("mask", (TensorType(output.shape, "bool"),))
+    mask = ops.Declared("mask", (TensorType(output.shape, "bool"),))
     return [output, builder.add(f"{call.name}/mask", mask, output.node)]
 
 
@@ -101,13 +80,13 @@ def softmax(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Softmax and LogSoftmax along an axis; before opset 13, over all axes from it to the last."""
     x = call.input(0)
     axis = resolve_axis(call.integer("axis", -1 if call.opset >= 13 else 1), len(x.shape))
-    kind = LogSoftmax if call.op == "LogSoftmax" else Softmax
+    kind = ops.LogSoftmax if call.op == "LogSoftmax" else ops.Softmax
     if call.opset >= 13 or all(size == 1 for size in x.shape[axis + 1 :]):
         return [builder.add(call.name, kind(-1 if axis == len(x.shape) - 1 else axis), builder.node(x))]
-    matrix = Reshape((prod(x.shape[:axis]), prod(x.shape[axis:])))
+    matrix = ops.Reshape((prod(x.shape[:axis]), prod(x.shape[axis:])))
     flat = builder.add(f"{call.name}/flatten", matrix, builder.node(x))
     output = builder.add(call.name, kind(-1), flat.node)
-    return [builder.add(f"{call.name}/back", Reshape(x.shape), output.node)]
+    return [builder.add(f"{call.name}/back", ops.Reshape(x.shape), output.node)]
 
 
 ACTIVATIONS: dict[str, OnnxHandler] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.ops import Shape, TensorType, format_shape
@@ -16,16 +16,13 @@ MAX_SIZE = 2**40
 """Size of one axis."""
 
 
+@runtime_checkable
 class HasShape(Protocol):
-    """A TensorType, or an array or tensor of any library."""
+    """A TensorType, or an array or tensor of any library; its `dtype`, if it has one, is that of the input."""
 
     @property
     def shape(self) -> Sequence[int]:
         """Sizes of its axes."""
-
-    @property
-    def dtype(self) -> object:
-        """Its dtype."""
 
 
 InputShapes: TypeAlias = "Mapping[str, Shape | HasShape]"
@@ -57,7 +54,7 @@ def _input_type(info: ValueInfoProto, given: Shape | HasShape | None) -> TensorT
     dtype = onnx_dtype(kind.elem_type)
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     if given is not None:
-        shape: Shape = tuple(getattr(given, "shape", given))
+        shape = tuple(given.shape if isinstance(given, HasShape) else given)
         dtype = str(getattr(given, "dtype", dtype)).removeprefix("torch.")
         if dims is not None and len(shape) == len(dims) - 1 > 1:
             shape = (1, *shape)

@@ -6,22 +6,9 @@ from math import prod
 
 import msgspec
 
+from inception_lens import ops
 from inception_lens.errors import FormatError
-from inception_lens.ops import (
-    Concat,
-    Declared,
-    Expand,
-    Flatten,
-    Pad,
-    Permute,
-    Reshape,
-    Shape,
-    Slice,
-    TensorType,
-    Upsample,
-    broadcast,
-    format_shape,
-)
+from inception_lens.ops import Shape, TensorType, broadcast, format_shape
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, decimal, known_value
 from inception_lens.readers.shapes import resolve_axis
@@ -36,9 +23,9 @@ def _reshape_to(builder: OnnxGraphBuilder, call: OnnxCall, x: OnnxValue, shape: 
     if x.is_weight:
         return [msgspec.structs.replace(x, type=TensorType(shape, x.dtype), array=None)]
     if len(x.shape) > 2 and shape == (x.shape[0], prod(x.shape[1:])):
-        return [builder.add(call.name, Flatten(), builder.node(x))]
+        return [builder.add(call.name, ops.Flatten(), builder.node(x))]
     keeps_batch = bool(shape) and shape[:1] == x.shape[:1] and prod(shape[1:]) > 0
-    op = Reshape((-1, *shape[1:]) if keeps_batch else shape)  # -1: the graph can take another batch
+    op = ops.Reshape((-1, *shape[1:]) if keeps_batch else shape)  # -1: the graph can take another batch
     return [builder.add(call.name, op, builder.node(x))]
 
 
@@ -90,13 +77,13 @@ def transpose(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if x.is_weight:
         swapped = TensorType(tuple(x.shape[axis] for axis in order), x.dtype)
         return [msgspec.structs.replace(x, type=swapped, array=None)]
-    return [builder.add(call.name, Permute(order), builder.node(x))]
+    return [builder.add(call.name, ops.Permute(order), builder.node(x))]
 
 
 def concat(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Concat."""
     axis = resolve_axis(call.integer("axis", 1), len(call.input(0).shape))
-    return [builder.add(call.name, Concat(axis), *builder.nodes(call.present_inputs()))]
+    return [builder.add(call.name, ops.Concat(axis), *builder.nodes(call.present_inputs()))]
 
 
 def split(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -112,7 +99,7 @@ def split(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         raise FormatError(f"cannot split an axis of {size} into {count} parts of {sizes}")
     node, outputs, start = builder.node(x), [], 0
     for i, part in enumerate(sizes):
-        outputs.append(builder.add(f"{call.name}/{i}", Slice(axis, start, start + part), node))
+        outputs.append(builder.add(f"{call.name}/{i}", ops.Slice(axis, start, start + part), node))
         start += part
     return outputs
 
@@ -134,11 +121,11 @@ def slice_(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         if step < 0:
             taken = len(range(size)[slice(start, None if end < -size else end, step)])
             flipped = TensorType((*output.shape[:axis], taken, *output.shape[axis + 1 :]), x.dtype)
-            output = builder.add(call.name, Declared("flip", (flipped,)), builder.node(output))
+            output = builder.add(call.name, ops.Declared("flip", (flipped,)), builder.node(output))
             continue
         first, last, _ = slice(start, end).indices(size)
         if (first, last, step) != (0, size, 1):
-            op = Slice(axis, first, max(first, last), step)
+            op = ops.Slice(axis, first, max(first, last), step)
             output = builder.add(call.name, op, builder.node(output))
     return [output]
 
@@ -160,7 +147,7 @@ def expand(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if wanted is None:
         return builder.unknown(call)
     output = broadcast(x.shape, tuple(wanted))
-    return [x] if output == x.shape else [builder.add(call.name, Expand(output), builder.node(x))]
+    return [x] if output == x.shape else [builder.add(call.name, ops.Expand(output), builder.node(x))]
 
 
 def pad(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -179,7 +166,7 @@ def pad(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     value = call.number("value", known or 0.0)
     mode = call.text("mode", "constant")
     mode = {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
-    return [builder.add(call.name, Pad(tuple(sides), mode, value), builder.node(x))]
+    return [builder.add(call.name, ops.Pad(tuple(sides), mode, value), builder.node(x))]
 
 
 def resize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -198,7 +185,7 @@ def resize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return builder.unknown(call)
     mode = call.text("mode", "nearest")
     linear = {3: "linear", 4: "bilinear", 5: "trilinear"}[rank]
-    op = Upsample(tuple(target[2:]), {"linear": linear, "cubic": "bicubic"}.get(mode, mode))
+    op = ops.Upsample(tuple(target[2:]), {"linear": linear, "cubic": "bicubic"}.get(mode, mode))
     return [builder.add(call.name, op, builder.node(x))]
 
 
@@ -216,9 +203,9 @@ def depth_to_space(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]
     else:
         parts, order = (-1, channels, height // block, block, width // block, block), (0, 3, 5, 1, 2, 4)
         back = (-1, channels * block**2, height // block, width // block)
-    parted = builder.add(f"{call.name}/parted", Reshape(parts), builder.node(x))
-    turned = builder.add(f"{call.name}/turned", Permute(order), parted.node)
-    return [builder.add(call.name, Reshape(back), turned.node)]
+    parted = builder.add(f"{call.name}/parted", ops.Reshape(parts), builder.node(x))
+    turned = builder.add(f"{call.name}/turned", ops.Permute(order), parted.node)
+    return [builder.add(call.name, ops.Reshape(back), turned.node)]
 
 
 RESHAPING: dict[str, OnnxHandler] = {
