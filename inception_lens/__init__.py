@@ -1,4 +1,4 @@
-"""Inception Lens: what an Inception-style network costs, layer by layer, and proofs of the claims made about it.
+"""Inception Lens: the exact cost of networks, layer by layer, and proofs of the claims made about them.
 
     >>> import inception_lens as il
     >>> il.analyze("googlenet@torchvision").totals.macs
@@ -6,54 +6,51 @@
     >>> il.load("googlenet", classes=10, width=0.5)
     <Graph 'googlenet' of input 1x3x224x224: 143 nodes, inference>
 
-Models are catalogue names (`inception-lens list`), `.toml` configs, config objects and Graphs. Everything here is
-imported when it is first used.
+`inception_lens.load` documents what a model can be. Every name is imported on first use.
 """
 
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from inception_lens.analyses.analysis import Analysis
-    from inception_lens.architectures.googlenet import GoogLeNet
-    from inception_lens.errors import InceptionLensError
-    from inception_lens.graph import Graph
-    from inception_lens.lens import analyze, build, compare, diagram, load, load_weights
-
-    # isort: split
-    from inception_lens.lens import register, report, savings, summary
-
-_HOMES = {
-    "Analysis": "analyses.analysis",
-    "GoogLeNet": "architectures.googlenet",
-    "Graph": "graph",
-    "InceptionLensError": "errors",
-    "analyze": "lens",
-    "build": "lens",
-    "compare": "lens",
-    "diagram": "lens",
-    "load": "lens",
-    "load_weights": "lens",
-    "register": "lens",
-    "report": "lens",
-    "savings": "lens",
-    "summary": "lens",
-}
-
 __all__ = [
     "Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "compare", "diagram",
     "load", "load_weights", "register", "report", "savings", "summary",
 ]  # fmt: skip
 
+if TYPE_CHECKING:
+    from inception_lens.analyses.analysis import Analysis
+    from inception_lens.architectures.googlenet import GoogLeNet
+    from inception_lens.errors import InceptionLensError
+    from inception_lens.graph import Graph
+    from inception_lens.lens import (
+        analyze,
+        build,
+        compare,
+        diagram,
+        load,
+        load_weights,
+        register,
+        report,
+        savings,
+        summary,
+    )
+else:
+    _HOMES = {
+        "Analysis": "analyses.analysis",
+        "GoogLeNet": "architectures.googlenet",
+        "Graph": "graph",
+        "InceptionLensError": "errors",
+    }
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module `inception_lens` has no attribute `{name}`")
-    import importlib
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module `inception_lens` has no attribute `{name}`")
+        import importlib
 
-    return getattr(importlib.import_module(f"inception_lens.{_HOMES[name]}"), name)
+        front_door = importlib.import_module("inception_lens.lens")
+        home = _HOMES.get(name)
+        return getattr(importlib.import_module(f"inception_lens.{home}") if home else front_door, name)
 
-
-def __dir__() -> list[str]:
-    return __all__
+    def __dir__():
+        return __all__

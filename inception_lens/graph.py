@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -61,6 +61,19 @@ class Input(msgspec.Struct, frozen=True):
 
     name: str
     type: TensorType
+
+
+class Shaped(Protocol):
+    """An object with a shape, such as a tensor or an array."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """The sizes of its axes."""
+
+
+Inputs = Sequence[object] | Mapping[str, object] | Shaped
+"""The inputs of a network as a caller gives them: a shape or an object with a `.shape`, a sequence of those, or a
+mapping by name. A PyTorch module takes other arguments among them too."""
 
 
 class Output(msgspec.Struct, frozen=True):

@@ -7,10 +7,13 @@ import msgspec
 import pytest
 
 import inception_lens as il
+from inception_lens.architectures.catalogue import entries
 from inception_lens.architectures.googlenet import PAPER
+from inception_lens.architectures.network import Network
 from inception_lens.errors import ConfigError, GraphError, ShapeError, UnknownModelError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.lens import configure, load_with
+from inception_lens.lens import Source
+from inception_lens.lens.keys import Keys
 from inception_lens.ops import Add, Conv2d, TensorType, Unknown
 
 IMAGE = TensorType((1, 3, 8, 8))
@@ -57,8 +60,7 @@ def test_training_keeps_the_heads() -> None:
 
 
 def test_overrides_are_keys_of_the_config() -> None:
-    overrides: dict[str, Any] = {"classes": 10, "inception_3a/5x5_reduce": 24, "stem.conv1": 32}
-    graph = il.load("googlenet", **overrides)
+    graph = il.load("googlenet", classes=10, overrides={"inception_3a/5x5_reduce": 24, "stem.conv1": 32})
     assert graph.types["loss3/classifier"][0].shape == (1, 10)
     assert graph.types["inception_3a/5x5_reduce"][0].shape == (1, 24, 28, 28)
     assert graph.types["conv1/7x7_s2"][0].shape == (1, 32, 112, 112)
@@ -67,7 +69,7 @@ def test_overrides_are_keys_of_the_config() -> None:
 def test_overrides_lie_over_a_config_file(tmp_path: Path) -> None:
     path = config_file(tmp_path, 'classes = 10\nnorm = "none"')
     assert il.load(path, classes=7) == il.load("googlenet", classes=7, norm="none")
-    assert load_with(path, {"classes": "7"}) == il.load(path, classes=7)
+    assert il.load(path, overrides={"classes": "7"}) == il.load(path, classes=7)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +104,8 @@ def test_a_graph_takes_other_inputs_in_order_or_by_name() -> None:
         ((3, 224), "1x3x224x224"),
         ((1, 1, 3, 224, 224), "1x3x224x224"),
         ((), "1x3x224x224"),
-        ("1x3x224x224", "is no shape"),
-        ((1.0, 3, 64, 64), "is no shape"),
+        ("1x3x224x224", "is not a shape"),
+        ((1.0, 3, 64, 64), "is not a shape"),
         ((1, 3, 10, 10), "the smallest square input that works is 3x31x31"),
     ],
 )
@@ -130,8 +132,8 @@ def test_a_graph_refuses_inputs_that_do_not_fit(inputs: Any, error: type[Excepti
     [
         ("googlnet", "did you mean `googlenet`"),
         ("googlenet@torchvison", "did you mean `googlenet@torchvision`"),
-        ("net.prototxtt", "is no file that can be read"),
-        ("folder/net", "is no file that can be read"),
+        ("net.prototxtt", "is not a file that can be read"),
+        ("folder/net", "is not a file that can be read"),
     ],
 )
 def test_an_unknown_model_is_told_the_nearest(model: str, said: str) -> None:
@@ -139,11 +141,17 @@ def test_an_unknown_model_is_told_the_nearest(model: str, said: str) -> None:
         il.load(model)
 
 
+def test_the_keywords_are_the_top_level_keys_of_all_configs() -> None:
+    known = {type(entry.config): entry.config for entry in entries()}
+    assert set().union(*(config.__struct_encode_fields__ for config in known.values())) == Keys.__optional_keys__
+    assert set(known) == {*Network.__subclasses__()}
+
+
 def test_a_graph_has_no_keys_to_override() -> None:
     with pytest.raises(ConfigError, match="no keys to override: classes"):
         il.load(TWO_INPUTS, classes=10)
-    with pytest.raises(UnknownModelError, match="no config to change"):
-        configure(TWO_INPUTS, {})
+    with pytest.raises(UnknownModelError, match="the Graph `network` has no config"):
+        assert Source.of(TWO_INPUTS).config
 
 
 def test_analyze_is_of_the_model_its_mode_and_its_batch() -> None:
@@ -166,7 +174,7 @@ def test_a_batch_holds_a_sample() -> None:
 
 
 def test_summary_prints_the_table_and_returns_the_analysis(capsys: pytest.CaptureFixture[str]) -> None:
-    analysis = il.summary("googlenet", input_size=(1, 3, 64, 64))
+    analysis = il.summary("googlenet", (1, 3, 64, 64))
     out = capsys.readouterr().out
     assert analysis.totals.params == 6_998_552
     assert "6,998,552" in out

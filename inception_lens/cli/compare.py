@@ -20,10 +20,9 @@ SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
 @click.argument("a", type=options.ModelType())
 @click.argument("b", type=options.ModelType())
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where the networks differ, their heads aside.")
-@options.input_option
-@options.set_option
-@click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="The same, of A alone.")
-@click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="The same, of B alone.")
+@options.network_options("Training makes the auxiliary heads part of both networks.")
+@click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="--set for A alone.")
+@click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="--set for B alone.")
 @options.format_option(SUFFIXES)
 @click.option(
     "--level",
@@ -37,8 +36,7 @@ def command(
     a: str,
     b: str,
     exit_code: bool,
-    input_: tuple[str, ...],
-    settings: tuple[str, ...],
+    network: options.NetworkOptions,
     settings_a: tuple[str, ...],
     settings_b: tuple[str, ...],
     format_: str | None,
@@ -53,9 +51,16 @@ def command(
     by side.
     """
     chosen = format_ or options.format_of(output, SUFFIXES)
-    overrides = (options.parse_settings((*settings, *own)) for own in (settings_a, settings_b))
-    of_a, of_b = overrides
-    comparison = compare(a, b, options.parse_inputs(input_), overrides=(of_a, of_b))
+    comparison = compare(
+        a,
+        b,
+        network["inputs"],
+        mode=network["mode"],
+        batch=network["batch"],
+        dtype=network["dtype"],
+        overrides_a=network["overrides"] | options.parse_settings(settings_a),
+        overrides_b=network["overrides"] | options.parse_settings(settings_b),
+    )
     if chosen == "json":
         write(comparison.to_json() + "\n", output)
     elif chosen in PICTURES.values():

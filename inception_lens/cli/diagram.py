@@ -9,8 +9,7 @@ import msgspec
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, suggest
-from inception_lens.graph import Mode
-from inception_lens.lens import load_with
+from inception_lens.lens import load
 from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.renderers.diagrams.diagram import SUFFIXES, diagram
 from inception_lens.renderers.diagrams.dot import RANK_DIRECTIONS, DiagramStyle, FlowDirection
@@ -24,7 +23,7 @@ MAX_BYTES = 100_000_000
 
 @click.command("diagram")
 @options.model_argument()
-@options.input_option
+@options.network_options("Training keeps the auxiliary heads.")
 @click.option(
     "--level",
     type=click.Choice(["network", "module", "layer"]),
@@ -53,13 +52,11 @@ MAX_BYTES = 100_000_000
 @click.option("--fold", is_flag=True, help="Draw consecutive equal modules once, as x 3.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--title/--no-title", default=True, show_default=True, help="A line that says what is shown.")
-@options.mode_option("Training keeps the auxiliary heads.")
-@options.set_option
 @click.option("--format", "format_", type=click.Choice(["svg", "png", "pdf", "dot"]), help="Default: by FILE's suffix.")
 @options.output_option
 def command(
     model: str,
-    input_: tuple[str, ...],
+    network: options.NetworkOptions,
     level: DiagramLevel | None,
     module: str,
     style: DiagramStyle,
@@ -68,8 +65,6 @@ def command(
     fold: bool,
     theme: Literal["light", "dark"],
     title: bool,
-    mode: Mode,
-    settings: tuple[str, ...],
     format_: DiagramFormat | None,
     output: str | None,
 ) -> None:
@@ -80,9 +75,8 @@ def command(
     """
     chosen = format_ or options.format_of(output, SUFFIXES, without=".dot")
     values, heat_title = _heat(heat)
-    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode)
     drawn = diagram(
-        graph,
+        load(model, **network),
         level=level,
         module=module,
         style=style,

@@ -9,8 +9,9 @@ from inception_lens.architectures.network import Network
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, require
-from inception_lens.graph import Graph, Mode
-from inception_lens.lens import build, configure, is_file, is_pytorch, load_with
+from inception_lens.graph import Graph
+from inception_lens.lens import Source, build, load
+from inception_lens.lens.inputs import image_shape
 
 TO = {
     "toml": "a config with every key, to be edited; of a file, where it holds a GoogLeNet",
@@ -25,47 +26,51 @@ TO = {
 @click.option(
     "--to", type=click.Choice(list(TO)), required=True, help="; ".join(f"{name}: {what}" for name, what in TO.items())
 )
-@options.input_option
-@options.mode_option("Training keeps the auxiliary heads; a config always has them.")
+@options.network_options("Training keeps the auxiliary heads; --to toml and --to torch always have them.")
 @click.option(
     "--weights",
     metavar="FILE",
     help="For onnx: a file, as `weights` reads; built: those that PyTorch draws; none.  [default: built, or none]",
 )
-@options.set_option
 @options.output_option
 def command(
     model: str,
     to: str,
-    input_: tuple[str, ...],
-    mode: Mode,
+    network: options.NetworkOptions,
     weights: str | None,
-    settings: tuple[str, ...],
     output: str | None,
 ) -> None:
     """Write MODEL, a name of the catalogue or a file, in another format."""
-    overrides, inputs = options.parse_settings(settings), options.parse_inputs(input_)
     if to == "toml":
         from inception_lens.writers.toml import to_toml
 
-        write(to_toml(*_config(model, overrides, inputs, mode)), output)
+        write(to_toml(*_config(model, network)), output)
     elif to == "torch":
         from inception_lens.writers.pytorch.source import torch_source
 
-        training, inference = (load_with(model, overrides, inputs, each) for each in ("training", "inference"))
+        source = Source.of(model, network["overrides"])
+        inference, training = source.both_modes(network["inputs"], batch=network["batch"], dtype=network["dtype"])
         write(torch_source(training, inference), output)
     else:
-        write(_written(load_with(model, overrides, inputs, mode), to, weights, output), output)
+        write(_written(load(model, **network), to, weights, output), output)
 
 
-def _config(model: str, overrides: dict[str, str], inputs: Any, mode: Mode) -> tuple[Network, str]:
-    """The config of a network and the catalogue's name of its base; of a file that holds a graph, what that shows."""
-    if not is_file(model) and not is_pytorch(model):
-        config, _, base = configure(model, overrides)
-        return config, base
+def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
+    """The config of a network and the catalogue's name of its base; of a model without one, that of its graph.
+
+    Raises:
+        ConfigError: an option sets what a config does not hold.
+    """
+    for name in ("batch", "dtype"):
+        if network[name] is not None:
+            raise ConfigError(f"--{name}: a config has none; leave it out with --to toml")
+    source = Source.of(model, network["overrides"])
+    if source.configurable:
+        config, inputs = source.config, network["inputs"]
+        return config if inputs is None else config.replace(input=image_shape(inputs)[1:]), source.base
     from inception_lens.writers.googlenet_config import googlenet_config
 
-    return googlenet_config(load_with(model, overrides, inputs, mode)), "googlenet"
+    return googlenet_config(source.graph(network["mode"], network["inputs"])), "googlenet"
 
 
 def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> str | bytes:

@@ -1,32 +1,34 @@
-"""Arguments and options that several commands share, and how their text becomes values."""
+"""Arguments and options that several commands share, and how their text is read."""
 
+import functools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, TypeVar, cast
 
 import click
 
 from inception_lens.analyses import machines
 from inception_lens.errors import ConfigError, suggest
-from inception_lens.lens import CALLABLE
+from inception_lens.graph import Inputs, Mode
+from inception_lens.lens import runs_code
 from inception_lens.ops import BYTES_PER_ELEMENT
 from inception_lens.renderers.escape import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., object])
 Format = TypeVar("Format", bound=str)
 
 
 class ModelType(click.ParamType[str]):
-    """A catalogue name, a file or a callable of PyTorch; completes the first two."""
+    """A name of the catalogue, a file or a PyTorch callable; a shell completes names and files."""
 
     name = "model"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if CALLABLE.fullmatch(value) or value.endswith(".pt2"):  # PyTorch evaluates what an exported program says
+        if runs_code(value):
             click.echo(f"runs the code of {printable(value.rpartition(':')[0] or value)}", err=True)
         return value
 
@@ -38,7 +40,7 @@ class ModelType(click.ParamType[str]):
         found = [
             CompletionItem(entry.name, help=entry.source) for entry in entries() if entry.name.startswith(incomplete)
         ]
-        return found or [CompletionItem(incomplete, type="file")]  # a shell completes names or files, not both
+        return found or [CompletionItem(incomplete, type="file")]  # a shell completes one or the other
 
 
 def model_argument(default: str | None = None) -> Callable[[Command], Command]:
@@ -54,16 +56,85 @@ set_option = click.option(
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change one key of the network: classes=10, norm=batch, inception_3a/5x5_reduce=24; or an argument of a "
-    "callable: depth=50. Repeatable.",
+    help="Change one key of the network, such as classes=10, norm=batch or inception_3a/5x5_reduce=24, or set an "
+    "argument of a callable, such as depth=50. Repeatable.",
 )
-input_option = click.option(
-    "--input",
-    "input_",
-    metavar="[NAME=]SHAPE[:DTYPE]",
-    multiple=True,
-    help="Input: 1x3x224x224; 3x224x224 is one image, 224 a square colour one. NAME= where there are several.",
-)
+
+
+class NetworkOptions(TypedDict):
+    """How the options describe the network of a MODEL: keyword arguments of the functions of `lens`."""
+
+    inputs: Inputs | None
+    batch: int | None
+    dtype: str | None
+    mode: Mode
+    overrides: dict[str, str]
+
+
+DEFAULTS: NetworkOptions = {"inputs": None, "batch": None, "dtype": None, "mode": "inference", "overrides": {}}
+"""The network as it is."""
+
+NETWORK_OPTIONS = {
+    "input": click.option(
+        "--input",
+        "input_",
+        metavar="[NAME=]SHAPE[:DTYPE]",
+        multiple=True,
+        help="Shape of the input: 1x3x224x224; 3x224x224 is one image, 224 a square colour image. With several inputs "
+        "each has its NAME. Repeatable.",
+    ),
+    "batch": click.option(
+        "--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once, the first axis of every input."
+    ),
+    "dtype": click.option(
+        "--dtype", metavar="TYPE", help="Type of parameters and floating-point inputs: float16, bfloat16, ..."
+    ),
+    "set": set_option,
+}
+
+
+def network_options(mode: str, *, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """The options that describe a network, passed to the command as one `network`.
+
+    Args:
+        mode: help text of --mode, which names what training mode changes for the command.
+        without: names of options that the command does not have.
+    """
+    added = {
+        **NETWORK_OPTIONS,
+        "mode": click.option(
+            "--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True, help=mode
+        ),
+    }
+    chosen = [option for name, option in added.items() if name not in without]
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(
+            *,
+            input_: tuple[str, ...] = (),
+            batch: int | None = None,
+            dtype: str | None = None,
+            mode: Mode = "inference",
+            settings: tuple[str, ...] = (),
+            **others: object,
+        ) -> object:
+            network: NetworkOptions = {
+                "inputs": parse_inputs(input_),
+                "batch": batch,
+                "dtype": dtype,
+                "mode": mode,
+                "overrides": parse_settings(settings),
+            }
+            return command(network=network, **others)
+
+        for option in reversed(chosen):
+            run = option(run)
+        return cast(Command, run)
+
+    return add
+
+
 machine_option = click.option(
     "--machine",
     metavar="NAME[:DTYPE]",
@@ -74,13 +145,6 @@ machine_option = click.option(
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
 )
-
-
-def mode_option(says: str) -> Callable[[Command], Command]:
-    """The option --mode, with what training changes."""
-    return click.option(
-        "--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True, help=says
-    )
 
 
 def format_option(suffixes: Mapping[str, str]) -> Callable[[Command], Command]:
@@ -97,31 +161,32 @@ def parse_settings(settings: tuple[str, ...], option: str = "--set") -> dict[str
     """Read the `KEY=VALUE` pairs of an option.
 
     Raises:
-        ConfigError: one has no `=`.
+        ConfigError: one is not of this form.
     """
     pairs = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key:
-            raise ConfigError(f"{option} {setting}: it is KEY=VALUE, such as classes=10")
+            raise ConfigError(f"{option} {setting}: expected KEY=VALUE, such as classes=10")
         pairs[key.strip()] = value.strip()
     return pairs
 
 
 class Given(NamedTuple):
-    """An input as a caller describes it."""
+    """An input as the command line describes it."""
 
     shape: tuple[int, ...]
     dtype: str | None = None
+    """None for the dtype of the model's parameters."""
 
 
 def parse_inputs(texts: Sequence[str]) -> dict[str, Given] | tuple[int, ...] | None:
-    """Read every `--input`: `1x3x224x224` alone is a shape, `ids=1x128:int64` one input by its name.
+    """Read every `--input`: `1x3x224x224` alone is a shape, `ids=1x128:int64` an input by name.
 
-    The name is empty for one that has a dtype and no name: the first input.
+    The name of an input with a dtype and without a name is empty: it is the first input.
 
     Raises:
-        ConfigError: one is no shape, has no such dtype, or is given twice.
+        ConfigError: one is not a shape, has an unknown dtype, or is given twice.
     """
     if not texts:
         return None
@@ -132,9 +197,9 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, Given] | tuple[int, ...] | N
         name, equals, described = text.rpartition("=")
         shape, colon, dtype = described.partition(":")
         if colon and dtype not in BYTES_PER_ELEMENT:
-            raise ConfigError(f"--input {text}: `{dtype}` is no dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
+            raise ConfigError(f"--input {text}: `{dtype}` is not a dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
         if not equals and len(texts) > 1:
-            raise ConfigError(f"--input {text}: where there are several, each has its name, such as ids=1x128:int64")
+            raise ConfigError(f"--input {text}: each of several inputs needs its name, such as ids=1x128:int64")
         if name in given:
             raise ConfigError(f"--input {text}: `{name}` is given twice")
         given[name] = Given(_shape(shape, text), dtype or None)

@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 import msgspec
 
-from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.catalogue import sized
 from inception_lens.analyses.machines import DEFAULT
 from inception_lens.analyses.machines import machine as machine_called
 from inception_lens.analyses.roofline import roofline
-from inception_lens.analyses.savings.network import DEFAULT_KINDS
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
-from inception_lens.graph import Mode
-from inception_lens.lens import load_with, savings_with
+from inception_lens.lens import analyze, savings
 from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.renderers.plots.costs import FIGURES
 from inception_lens.renderers.plots.figure import Format, accuracy_figure, drawn
@@ -40,22 +37,16 @@ FORMATS = (".svg", ".png", ".pdf")
     "the network runs; roofline: on a machine; savings: of its reductions; accuracy: of the whole catalogue, against "
     "cost; training: of a run's folder or metrics.jsonl.  [default: modules, or accuracy without MODEL]",
 )
-@options.input_option
-@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
-@click.option("--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True)
+@options.network_options("Training keeps the auxiliary heads.")
 @click.option("--machine", default=DEFAULT, show_default=True, metavar="NAME[:DTYPE]", help="Whose roofline.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@options.set_option
 @click.option("-o", "--output", metavar="FILE", required=True, help="Write to FILE: .svg, .png or .pdf.")
 def command(
     model: str | None,
     kind: str | None,
-    input_: tuple[str, ...],
-    batch: int | None,
-    mode: Mode,
+    network: options.NetworkOptions,
     machine: str,
     theme: Literal["light", "dark"],
-    settings: tuple[str, ...],
     output: str,
 ) -> None:
     """Draw a figure of MODEL, of a training run, or of the whole catalogue."""
@@ -74,11 +65,9 @@ def command(
     elif kind == "training":
         figure = training_figure(_epochs(model), model, dark=dark)
     elif kind == "savings":
-        overrides, shape = options.parse_settings(settings), options.parse_inputs(input_)
-        figure = savings_figure(savings_with(model, overrides, shape, DEFAULT_KINDS, machine, batch), dark=dark)
+        figure = savings_figure(savings(model, **network, machine=machine), dark=dark)
     else:
-        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
-        analysis = analyze(graph)
+        analysis = analyze(model, **network)
         if kind == "roofline":
             figure = roofline_figure(
                 analysis, roofline(analysis.graph, analysis.costs, machine_called(machine)), dark=dark

@@ -8,8 +8,7 @@ import click
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, require
-from inception_lens.graph import Mode
-from inception_lens.lens import load_with
+from inception_lens.lens import load
 from inception_lens.terminal import Terminal
 
 SUFFIXES = {".txt": "table", ".json": "json", ".svg": "svg", ".png": "png", ".pdf": "pdf"}
@@ -18,27 +17,19 @@ SUFFIXES = {".txt": "table", ".json": "json", ".svg": "svg", ".png": "png", ".pd
 @click.command("profile")
 @options.model_argument(default="googlenet")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where it runs; cuda:1 too.")
-@options.input_option
-@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
-@click.option("--dtype", metavar="TYPE", help="Of activations and parameters: float32, bfloat16, ...")
-@options.mode_option("Training runs the auxiliary heads too, and measures the backward pass.")
+@options.network_options("Training runs the auxiliary heads too, and measures the backward pass.")
 @click.option("--repeats", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Passes that count.")
 @click.option("--warmup", type=click.IntRange(0, 10_000), default=3, show_default=True, help="Passes before those.")
 @click.option("--depth", default="1", show_default=True, metavar="D", help="Levels of modules, or all.")
-@options.set_option
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), help="Default: by FILE's suffix, or table.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE: .txt, .json, or a roofline as .svg, .png or .pdf.")
 def command(
     model: str,
     device: str,
-    input_: tuple[str, ...],
-    batch: int | None,
-    dtype: str | None,
-    mode: Mode,
+    network: options.NetworkOptions,
     repeats: int,
     warmup: int,
     depth: str,
-    settings: tuple[str, ...],
     format_: str | None,
     output: str | None,
 ) -> None:
@@ -49,9 +40,7 @@ def command(
     chosen = format_ or options.format_of(output, SUFFIXES)
     if depth != "all" and not re.fullmatch("[1-9][0-9]{0,3}", depth):
         raise ConfigError(f"--depth {depth}: it is a whole number from 1, or all")
-    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
-    if dtype is not None:
-        graph = graph.with_dtype(dtype)
+    graph = load(model, **network)
     require("torch", extra="torch")
     from inception_lens.pytorch.measure.profile import profile
 

@@ -12,7 +12,7 @@ from inception_lens.cli.branch import BranchOptions, branch_options
 from inception_lens.cli.output import write
 from inception_lens.cli.savings_output import SUFFIXES, Result, proof_options, prove, render, render_kinds
 from inception_lens.errors import ConfigError
-from inception_lens.lens import savings_with
+from inception_lens.lens import savings
 
 HELP = """Show what the 1x1 reductions of MODEL save, and what other savings of the family it has or could have.
 
@@ -33,9 +33,7 @@ file that ends in .svg, .png or .pdf is a figure.
 @click.option("--kind", metavar="KIND,...", help=f"{', '.join(KINDS)}; all; or list: which of them MODEL has.")
 @options.machine_option
 @proof_options
-@options.input_option
-@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
-@options.set_option
+@options.network_options("Training keeps the auxiliary heads, whose reductions count too.")
 @options.format_option(SUFFIXES)
 @options.output_option
 def command(
@@ -51,9 +49,7 @@ def command(
     verify: bool,
     measure: bool,
     device: str | None,
-    input_: tuple[str, ...],
-    batch: int | None,
-    settings: tuple[str, ...],
+    network: options.NetworkOptions,
     format_: str | None,
     output: str | None,
 ) -> int:
@@ -62,14 +58,13 @@ def command(
     sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
     result: Result
     if sizes.given:
-        if model or kind or input_ or batch or settings:
-            raise ConfigError("the options of one branch exclude MODEL, --kind, --input, --batch and --set")
+        if model or kind or network != options.DEFAULTS:
+            raise ConfigError("the options of one branch exclude MODEL, --kind and the options of a network")
         result = branch_savings(sizes.branch(_width))
     else:
         kinds = [name.strip() for name in (kind or ",".join(DEFAULT_KINDS)).split(",")]
         listed = kinds == ["list"]
-        overrides, inputs = options.parse_settings(settings), options.parse_inputs(input_)
-        result = savings_with(model or "googlenet", overrides, inputs, ["all"] if listed else kinds, machine, batch)
+        result = savings(model or "googlenet", **network, kinds=["all"] if listed else kinds, machine=machine)
         if listed:
             write(render_kinds(result, chosen), output)
             return 0

@@ -9,33 +9,25 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.cli import options
 from inception_lens.cli.output import Output, emit, output_options, write
 from inception_lens.errors import ConfigError, TraceError
-from inception_lens.graph import Graph, Mode
-from inception_lens.lens import load_with
+from inception_lens.graph import Graph
+from inception_lens.lens import load
 from inception_lens.tables.summary import summary_table
 from inception_lens.tables.table import Table
 
 
 @click.command("summary")
 @options.model_argument(default="googlenet")
-@options.input_option
-@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
-@click.option("--dtype", metavar="TYPE", help="Of activations and parameters: float32, float16, bfloat16, ...")
+@options.network_options("Training keeps the auxiliary heads, and adds the cost of the backward pass.")
 @click.option("--depth", metavar="D", help="Levels of modules to open, or all.  [default: 1; csv: all]")
-@options.mode_option("Training keeps the auxiliary heads, and adds what the backward pass costs.")
 @click.option("--sort", metavar="COLUMN", help="Largest first: macs, params, activation_bytes, ...")
 @click.option("--columns", metavar="A,B,...", help="Columns to show: output_shape, params, macs, flops, ...")
-@options.set_option
 @output_options()
 def command(
     model: str,
-    input_: tuple[str, ...],
-    batch: int | None,
-    dtype: str | None,
+    network: options.NetworkOptions,
     depth: str | None,
-    mode: Mode,
     sort: str | None,
     columns: str | None,
-    settings: tuple[str, ...],
     outputs: Sequence[Output],
 ) -> None:
     """What each module of MODEL costs: shapes, parameters, MACs, memory, receptive field.
@@ -58,13 +50,13 @@ def command(
         emit(outputs, analysis.to_json, table)
 
     try:
-        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), mode, batch)
+        graph = load(model, **network)
     except TraceError as error:
         if isinstance(error.graph, Graph) and outputs == [Output("table", None)]:
             show(error.graph)
             write("\nthe layers above ran before the model failed\n", None)
         raise
-    show(graph if dtype is None else graph.with_dtype(dtype))
+    show(graph)
 
 
 def _levels(depth: str | None) -> int | None:

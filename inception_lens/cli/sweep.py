@@ -12,7 +12,7 @@ from inception_lens.cli.branch import BranchOptions, branch_options
 from inception_lens.cli.output import write
 from inception_lens.cli.savings_output import SUFFIXES, render
 from inception_lens.errors import ConfigError
-from inception_lens.lens import load_with
+from inception_lens.lens import load
 
 MAX_POINTS = 1_000
 """Widths in one sweep."""
@@ -32,9 +32,7 @@ KEY is a layer. Its present width is one of the rows, marked.
 @click.argument("model", type=options.ModelType(), required=False)
 @click.argument("change", metavar="[KEY=FROM..TO..STEP]", required=False)
 @branch_options("One branch: the range of channels of its 1x1 reduction, FROM..TO..STEP.")
-@options.input_option
-@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
-@options.set_option
+@options.network_options("Training keeps the auxiliary heads.")
 @options.format_option(SUFFIXES)
 @options.output_option
 def command(
@@ -46,9 +44,7 @@ def command(
     size: str | None,
     reduce: str | None,
     bias: bool,
-    input_: tuple[str, ...],
-    batch: int | None,
-    settings: tuple[str, ...],
+    network: options.NetworkOptions,
     format_: str | None,
     output: str | None,
 ) -> None:
@@ -57,8 +53,8 @@ def command(
     sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
     found: Sweep
     if sizes.given:
-        if model or input_ or batch or settings:
-            raise ConfigError("the options of one branch exclude MODEL, --input, --batch and --set")
+        if model or network != options.DEFAULTS:
+            raise ConfigError("the options of one branch exclude MODEL and the options of a network")
         branch = sizes.branch(lambda text: _values(text)[0])
         found = branch_sweep(branch, _values(str(reduce)), None)
     elif model is None or change is None:
@@ -68,8 +64,7 @@ def command(
         if not layer:
             raise ConfigError(f"{change}: expected KEY=FROM..TO..STEP, such as inception_4e/5x5_reduce=8..64..8")
         values = _values(text)
-        graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), batch=batch)
-        found = network_sweep(graph, layer, values)
+        found = network_sweep(load(model, **network), layer, values)
     write(render(found, Proof(), chosen, output is None), output)
 
 

@@ -8,8 +8,7 @@ import msgspec
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
-from inception_lens.graph import Mode
-from inception_lens.lens import load_with
+from inception_lens.lens import load
 from inception_lens.readers.tensors import WeightFile
 from inception_lens.readers.weights.files import read_weights
 
@@ -19,13 +18,10 @@ from inception_lens.readers.weights.files import read_weights
 @click.option(
     "--into", metavar="MODEL", type=options.ModelType(), help="Convert into the names of this network's PyTorch module."
 )
-@options.mode_option("With --into: training has places for the auxiliary heads.")
-@options.set_option
+@options.network_options("With --into: training includes the auxiliary heads.", without=("batch", "dtype"))
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @options.output_option
-def command(
-    file: str, into: str | None, mode: Mode, settings: tuple[str, ...], format_: str, output: str | None
-) -> int:
+def command(file: str, into: str | None, network: options.NetworkOptions, format_: str, output: str | None) -> int:
     """List what FILE holds, without executing anything in it or reading its numbers; or convert it.
 
     FILE is a .caffemodel, .safetensors, .npz, .pth, .pt, .bin or .onnx. With --into MODEL -o weights.safetensors, its
@@ -41,8 +37,7 @@ def command(
     from inception_lens.renderers.weights import placed_text
     from inception_lens.writers.weights.conversion import place
 
-    graph = load_with(into, options.parse_settings(settings), None, mode)
-    data, report = place(weights, graph)
+    data, report = place(weights, load(into, **network))
     write(data, output)
     write(placed_text(report) if format_ != "json" else _json(report), None)
     return 1 if report.unset else 0

@@ -10,7 +10,7 @@ from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.cli.savings_output import SUFFIXES, proof_options, prove, render
 from inception_lens.errors import ConfigError
-from inception_lens.lens import load_with
+from inception_lens.lens import load
 
 HELP = """Show what MODEL would cost with other widths: KEY is a layer, VALUE its number of output channels.
 
@@ -28,9 +28,7 @@ The layers and modules whose cost changes are listed with their cost before and 
 @click.argument("changes", metavar="KEY=VALUE...", nargs=-1, required=True)
 @options.machine_option
 @proof_options
-@options.input_option
-@click.option("--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once.")
-@options.set_option
+@options.network_options("Training keeps the auxiliary heads.")
 @options.format_option(SUFFIXES)
 @options.output_option
 def command(
@@ -40,17 +38,14 @@ def command(
     verify: bool,
     measure: bool,
     device: str | None,
-    input_: tuple[str, ...],
-    batch: int | None,
-    settings: tuple[str, ...],
+    network: options.NetworkOptions,
     format_: str | None,
     output: str | None,
 ) -> int:
     """Run the command; its help is `HELP`."""
     chosen = format_ or options.format_of(output, SUFFIXES)
     widths = _widths(changes)
-    graph = load_with(model, options.parse_settings(settings), options.parse_inputs(input_), batch=batch)
-    result = what_if(graph, widths, machines.machine(machine))
+    result = what_if(load(model, **network), widths, machines.machine(machine))
     proof = prove(result, verify, measure, device)
     write(render(result, proof, chosen, output is None), output)
     return 0 if proof.agrees else 1

@@ -1,44 +1,22 @@
-"""The front door: anything that describes a network, to its Graph, and what is done with it."""
+"""The front door: a model as its Graph, and what is done with it."""
 
-from inception_lens.lens.actions import (
-    analyze,
-    build,
-    compare,
-    diagram,
-    load_weights,
-    register,
-    report,
-    report_with,
-    savings,
-    savings_with,
-    summary,
-)
-from inception_lens.lens.configs import Configured, configure
-from inception_lens.lens.files import is_file
-from inception_lens.lens.inputs import Inputs, unnamed
-from inception_lens.lens.loading import CALLABLE, Model, both_modes, is_pytorch, load, load_with
+from inception_lens.lens.building import build, load_weights, register
+from inception_lens.lens.comparing import compare, savings
+from inception_lens.lens.drawing import diagram, report
+from inception_lens.lens.loading import analyze, load, summary
+from inception_lens.lens.source import Source, runs_code
 
 __all__ = [
-    "CALLABLE",
-    "Configured",
-    "Inputs",
-    "Model",
+    "Source",
     "analyze",
-    "both_modes",
     "build",
     "compare",
-    "configure",
     "diagram",
-    "is_file",
-    "is_pytorch",
     "load",
     "load_weights",
-    "load_with",
     "register",
     "report",
-    "report_with",
+    "runs_code",
     "savings",
-    "savings_with",
     "summary",
-    "unnamed",
 ]

@@ -1,112 +1,105 @@
-"""Anything that describes a network, to its Graph."""
+"""A model as its Graph, its Analysis and its table."""
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Unpack
 
-import msgspec
+from inception_lens.analyses import analysis
+from inception_lens.analyses.analysis import Analysis
+from inception_lens.graph import Graph, Inputs, Mode
+from inception_lens.lens.keys import Keys
+from inception_lens.lens.source import Source
+from inception_lens.terminal import Terminal
 
-from inception_lens.errors import ConfigError, ShapeError, require, suggest
-from inception_lens.graph import Graph, Mode
-from inception_lens.lens.configs import configure
-from inception_lens.lens.files import is_file, read_file
-from inception_lens.lens.inputs import Inputs, image_shape, unnamed, with_inputs
-
-Model = Any
-"""A catalogue name, the path of a `.toml` config or of a file that a reader knows (`files.py`), a config, a Graph; and
-of PyTorch an `nn.Module`, an exported program or the path of one, `package.module:callable` or `file.py:callable`."""
-
-CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
-"""How a callable of PyTorch is written; its code is run."""
+if TYPE_CHECKING:
+    from inception_lens.lens.source import Model
 
 
-def load(model: Model, inputs: Inputs | None = None, *, mode: Mode | None = None, **overrides: Any) -> Graph:
+def load(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    batch: int | None = None,
+    dtype: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    **keys: Unpack[Keys],
+) -> Graph:
     """Load a network.
 
-    >>> graph = load("googlenet", (8, 3, 192, 192), **{"inception_3a/5x5_reduce": 24})
+    >>> graph = load("googlenet", (8, 3, 192, 192), classes=10, overrides={"inception_3a/5x5_reduce": 24})
     >>> graph["inception_3a/5x5_reduce"].op.out_channels
     24
 
     Args:
-        model: what to load.
-        inputs: shape of the input, `(N, C, H, W)`; without it the network's own, with a batch of 1. By name where
-            there are several. For PyTorch a tuple of tensors, shapes and other arguments, or a mapping of keyword
-            arguments.
-        mode: `training` keeps the auxiliary heads, and is a prototxt's phase TRAIN; None is a Graph's own, and
-            inference for all else.
-        **overrides: keys of the config and their values, for a catalogue network or a config: `classes=10`, or
-            `**{"inception_3a/5x5_reduce": 24}`; for a prototxt `stage` and `level`; arguments of a callable.
+        model: a name of the catalogue; the path of a config (`.toml`), an ONNX model, a Caffe prototxt or an exported
+            program (`.pt2`); `package.module:callable` or `file.py:callable`, whose code is run; a config, a Graph, a
+            PyTorch module or an exported program.
+        inputs: shape of the input, `(N, C, H, W)`, or anything with a `.shape`; several in a sequence, or by name in a
+            mapping. By default the network's own, with a batch of 1. For PyTorch a tuple of tensors, shapes and other
+            arguments, or a mapping of keyword arguments.
+        mode: `inference`, the default for every model but a Graph, which stays in its own mode; or `training`, which
+            keeps the auxiliary heads and is the phase TRAIN of a prototxt. A module's training flags are put back.
+        batch: samples at once, the first axis of every input.
+        dtype: of the parameters and the floating-point inputs, such as `float16`.
+        overrides: further changes to the config by path, such as `{"inception_3a/5x5_reduce": 24}`; `stage` and `level`
+            of a prototxt; the arguments of a callable.
+        **keys: top-level keys of the config, such as `classes=10`.
 
     Raises:
         UnknownModelError: there is no such network.
         ConfigError: an override is wrong, or the config is.
-        FormatError: the file is not what its suffix says.
-        GraphError: the network cannot take the input.
-        TraceError: a PyTorch model's forward pass, or what makes the model, ended in an error.
+        FormatError: the file does not hold what its suffix promises.
+        GraphError: the network cannot take the input, the batch or the dtype.
+        TraceError: a PyTorch model's forward pass, or the callable that returns it, ended in an error.
+        MissingExtraError: the model needs a package that is not installed.
     """
-    return load_with(model, overrides, inputs, mode)
+    return Source.of(model, {**(overrides or {}), **keys}).graph(mode, inputs, batch=batch, dtype=dtype)
 
 
-def load_with(
+def analyze(
     model: Model,
-    overrides: Mapping[str, Any],
     inputs: Inputs | None = None,
+    *,
     mode: Mode | None = None,
     batch: int | None = None,
-) -> Graph:
-    """As `load`, with the overrides as a mapping, and `batch` samples at once."""
-    if mode not in (None, *get_args(Mode)):
-        raise ConfigError(f"`{mode}` is no mode{suggest(str(mode), get_args(Mode))}")
-    if is_pytorch(model):
-        require("torch", extra="torch")
-        from inception_lens.pytorch.models import load as load_module
+    dtype: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    **keys: Unpack[Keys],
+) -> Analysis:
+    """Analyse a network: its cost, memory and receptive fields. Arguments and errors are those of `load`.
 
-        return load_module(model, overrides, unnamed(inputs), mode, batch)
-    graph = _load(model, overrides, inputs, mode)
-    return graph if batch is None else graph.with_batch(batch)
-
-
-def _load(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None, mode: Mode | None) -> Graph:
-    if isinstance(model, Graph):
-        if overrides:
-            raise ConfigError(f"a Graph has no keys to override: {', '.join(overrides)}")
-        graph = model if inputs is None else with_inputs(model, inputs)
-        return graph if mode in (None, graph.mode) else msgspec.structs.replace(graph, mode=mode)
-    if is_file(model):
-        return read_file(model, overrides, inputs, mode or "inference")
-    config, metadata, _ = configure(model, overrides)
-    batch = 1
-    if inputs is not None:
-        batch, *image = image_shape(inputs)
-        config = config.replace(input=tuple(image))
-    try:
-        return config.graph(mode or "inference", batch, metadata)
-    except ShapeError as error:
-        where = f"{metadata.description}: " if metadata.source == "config" and metadata.description else ""
-        raise ShapeError(f"{where}{error}") from None
+    >>> analysis = analyze("googlenet")
+    >>> analysis.totals.params, analysis.totals.macs
+    (6998552, 1582671872)
+    >>> [(module.name, module.macs) for module in analysis.by_module()[:2]]
+    [('conv1', 118013952), ('pool1', 0)]
+    """
+    return analysis.analyze(load(model, inputs, mode=mode, batch=batch, dtype=dtype, overrides=overrides, **keys))
 
 
-def both_modes(model: Model, overrides: Mapping[str, Any], inputs: Inputs | None) -> tuple[Graph, Graph]:
-    """Load a network at inference and in training, as `load_with` does; a Graph is what it is."""
-    if isinstance(model, Graph):
-        graph = load_with(model, overrides, inputs)
-        return graph, graph
-    if is_pytorch(model):
-        require("torch", extra="torch")
-        from inception_lens.pytorch.models import load_both
+def summary(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    batch: int | None = None,
+    dtype: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    depth: int | None = 1,
+    **keys: Unpack[Keys],
+) -> Analysis:
+    """Print the table of a network and return its Analysis. Arguments and errors are those of `load`.
 
-        return load_both(model, overrides, unnamed(inputs))
-    return load_with(model, overrides, inputs, "inference"), load_with(model, overrides, inputs, "training")
+    >>> analysis = summary("lenet")
+    lenet: LeNet-5...
 
+    `depth` is the number of levels of modules that the table opens; None opens all.
+    """
+    from inception_lens.renderers.tables.text import render
+    from inception_lens.tables.summary import summary_table
 
-def is_pytorch(model: object) -> bool:
-    """Whether `model` is PyTorch's: a module, an exported program, or a text that names one."""
-    if isinstance(model, str | os.PathLike):
-        text = os.fspath(model)
-        return text.endswith(".pt2") or CALLABLE.fullmatch(text) is not None
-    torch = sys.modules.get("torch")  # where it is not loaded, nothing of it can have come
-    return torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram)
+    found = analyze(model, inputs, mode=mode, batch=batch, dtype=dtype, overrides=overrides, **keys)
+    print(render(summary_table(found, depth=depth), **Terminal().style(to_file=False)), end="")  # noqa: T201
+    return found

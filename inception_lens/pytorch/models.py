@@ -20,85 +20,58 @@ import torch
 from torch import nn
 
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
-from inception_lens.graph import Graph, Metadata, Mode
-from inception_lens.pytorch.trace.forward_arguments import TraceInputs
-from inception_lens.pytorch.trace.forward_pass import source_line, trace
+from inception_lens.graph import Inputs, Metadata
+from inception_lens.pytorch.trace.forward_pass import source_line
 from inception_lens.pytorch.trace.traced_tensor import tensors_in
 from inception_lens.readers.files import open_zip
 
 
 class Ready(NamedTuple):
-    """A module that can run, what it is to be run on, and what people know it by."""
+    """A module that can run, what it is called, and the inputs that it was exported with."""
 
     module: nn.Module
-    inputs: Any
     metadata: Metadata
+    example: Inputs | None
+
+    def inputs(self, given: Inputs | None) -> Inputs:
+        """The inputs that were given, or those that the model itself states.
+
+        Raises:
+            ConfigError: none were given, and the model states none.
+        """
+        if given is not None:
+            return given
+        return _own_inputs(self.module, self.metadata.name) if self.example is None else self.example
 
 
-def load(
-    model: Any, arguments: Mapping[str, Any], inputs: TraceInputs | None, mode: Mode | None, batch: int | None
-) -> Graph:
-    """Trace a model, of which `ready` says what it may be.
-
-    Args:
-        model: as in `ready`.
-        arguments: as in `ready`.
-        inputs: as in `ready`.
-        mode: as in `trace`.
-        batch: samples at once, the first axis of every input; None leaves them.
-
-    Raises:
-        UnknownModelError: there is no such file, package or callable.
-        TraceError: the callable or the forward pass ended in an error.
-        ConfigError: the model does not say what it reads, and nobody else does.
-    """
-    module, given, metadata = ready(model, arguments, inputs)
-    return trace(module, given, mode=mode, batch=batch, metadata=metadata)
-
-
-def load_both(model: Any, arguments: Mapping[str, Any], inputs: TraceInputs | None) -> tuple[Graph, Graph]:
-    """Trace a model at inference and in training, for which it is made, and its code run, once.
-
-    The arguments and errors are those of `ready`. A model that cannot be traced in training is as at inference there.
-    """
-    module, given, metadata = ready(model, arguments, inputs)
-    inference = trace(module, given, mode="inference", metadata=metadata)
-    try:
-        return inference, trace(module, given, mode="training", metadata=metadata)
-    except TraceError:
-        return inference, inference
-
-
-def ready(model: Any, arguments: Mapping[str, Any], inputs: TraceInputs | None) -> Ready:
-    """The module that a model is, and its inputs.
+def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapping[str, object]) -> Ready:
+    """The module that a model is.
 
     Args:
-        model: an `nn.Module`, an exported program, the path of one (`.pt2`), or `package.module:callable` or
+        model: a module, an exported program, the path of one (`.pt2`), or `package.module:callable` or
             `file.py:callable`, whose code is run.
-        arguments: of the callable; texts are read as Python's literals where they are such.
-        inputs: as `trace` takes them; without them those that the model itself says it was made for.
+        arguments: of the callable; text is read as a Python literal where it is one.
 
     Raises:
         UnknownModelError: there is no such file, package or callable.
         TraceError: the callable ended in an error.
-        ConfigError: the model does not say what it reads, and nobody else does.
+        ConfigError: there are arguments for a model that is not a callable.
     """
     metadata = Metadata(type(model).__name__, source="pytorch")
-    if isinstance(model, str | os.PathLike):
-        path = os.fspath(model)
-        metadata = Metadata(os.path.basename(path).rpartition(":")[2], f"PyTorch, {path}", "pytorch")
-        model = _exported(path) if path.endswith(".pt2") else _called(path, arguments)
-        arguments = {}
+    if isinstance(model, str):
+        metadata = Metadata(os.path.basename(model).rpartition(":")[2], f"PyTorch, {model}", "pytorch")
+        if not model.endswith(".pt2"):
+            return _unwrapped(_called(model, arguments), metadata)
+        model = _exported(model)
     if arguments:
-        raise ConfigError(f"a module that stands ready takes no arguments: {', '.join(arguments)}")
+        raise ConfigError(f"`{metadata.name}` is not a callable and takes no arguments: {', '.join(arguments)}")
+    return _unwrapped(model, metadata)
+
+
+def _unwrapped(model: nn.Module | torch.export.ExportedProgram, metadata: Metadata) -> Ready:
     if isinstance(model, torch.export.ExportedProgram):
-        if inputs is None:
-            inputs = _example(model)
-        model = model.module()
-    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-    if inputs is None:
-        inputs = _own_inputs(model, metadata.name)
-    return Ready(model, inputs, metadata)
+        return Ready(model.module(), metadata, _example(model))
+    return Ready(getattr(model, "_orig_mod", model), metadata, None)  # what torch.compile wraps
 
 
 def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -217,10 +190,10 @@ def _tensors_alone() -> Iterator[None]:
             os.environ[key] = before
 
 
-def _example(program: torch.export.ExportedProgram) -> Any:
-    """The types of the inputs that a program was exported with."""
+def _example(program: torch.export.ExportedProgram) -> Inputs | None:
+    """The inputs that a program was exported with, if it holds them."""
     if program.example_inputs is None:
-        raise ConfigError("the program does not say what it was exported with: give its inputs")
+        return None
     args, kwargs = program.example_inputs
     return {**kwargs} if kwargs and not args else args
 

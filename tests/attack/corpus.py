@@ -13,7 +13,7 @@ import numpy as np
 
 import inception_lens as il
 from inception_lens.graph import Graph, Input, Output, Writer
-from inception_lens.lens import configure
+from inception_lens.lens import Source
 from inception_lens.ops import AvgPool2d, BatchNorm2d, Concat, Conv2d, Flatten, Linear, MaxPool2d, ReLU, TensorType
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from inception_lens.writers.onnx.model import to_onnx
@@ -56,7 +56,7 @@ def valid_files() -> dict[str, list[bytes]]:
     """Contents of valid files, by file suffix."""
     from safetensors.numpy import save
 
-    configs = [configure(name, {}) for name in ("googlenet", "inception_v3", "resnet50")]
+    configs = [Source.of(name) for name in ("googlenet", "inception_v3", "resnet50")]
     tomls = [to_toml(found.config, found.base) for found in configs]
     tomls.append('base = "googlenet@torchvision"\nclasses = 10\n\n[modules.inception_3a]\n5x5_reduce = 24\n')
     layers = [CaffeLayer("conv", "Convolution", [arrays()["stem.conv.weight"], np.ones(8, "f4")])]

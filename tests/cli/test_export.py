@@ -8,7 +8,6 @@ import pytest
 import inception_lens as il
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import run
-from inception_lens.lens import load_with
 from inception_lens.readers.config import read_config
 
 ENTRIES = {entry.name: entry for entry in entries()}
@@ -37,7 +36,7 @@ def test_settings_are_exported(capsys: Capture, tmp_path: Path) -> None:
     settings = ["--set", "classes=10", "--set", "inception_3a/5x5_reduce=24", "--set", "pool_proj=none"]
     assert run(["export", "googlenet@torchvision", "--to", "toml", *settings, "-o", str(path)]) == 0
     overrides = {"classes": 10, "inception_3a/5x5_reduce": 24, "pool_proj": "none"}
-    changed = load_with("googlenet@torchvision", overrides)
+    changed = il.load("googlenet@torchvision", overrides=overrides)
     assert il.load(path) == changed
     assert changed != il.load("googlenet@torchvision")
 
@@ -82,7 +81,7 @@ def test_a_googlenet_in_a_file_has_a_config(capsys: Capture, tmp_path: Path) -> 
     key: dict[str, Any] = {"inception_3a/5x5_reduce": 24}
     asked = ["export", "googlenet", "--set", "inception_3a/5x5_reduce=24", "--to", "prototxt", "-o", str(deploy)]
     assert run(asked) == run(["export", str(deploy), "--to", "toml", "-o", str(config)]) == 0
-    assert il.load(config) == il.load("googlenet", **key)
+    assert il.load(config) == il.load("googlenet", overrides=key)
     assert run(["export", "vgg16", "--to", "prototxt", "-o", str(deploy)]) == 0
     assert run(["export", str(deploy), "--to", "toml"]) == 2
     assert "is no GoogLeNet" in capsys.readouterr().err

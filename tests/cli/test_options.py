@@ -32,8 +32,8 @@ def test_inputs_are_read(texts: list[str], expected: object) -> None:
         (["1x"], "--input 1x: a shape is whole numbers joined by x"),
         (["0x3"], "--input 0x3"),
         (["a="], "--input a=: a shape"),
-        (["a=1x2:flaot32"], "`flaot32` is no dtype (did you mean `float32`"),
-        (["1x2", "b=1x2"], "--input 1x2: where there are several, each has its name"),
+        (["a=1x2:flaot32"], "`flaot32` is not a dtype (did you mean `float32`"),
+        (["1x2", "b=1x2"], "--input 1x2: each of several inputs needs its name"),
         (["a=1", "a=2"], "`a` is given twice"),
     ],
 )

@@ -65,10 +65,10 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("where", ["some_networks.py", "some_networks"])
 def test_a_callable_is_called_with_its_arguments(source: Path, where: str) -> None:
-    graph = il.load(f"{where}:Net", (1, 3, 8, 8), width=4, classes="5")
+    graph = il.load(f"{where}:Net", (1, 3, 8, 8), overrides={"width": 4, "classes": "5"})
     totals = il.analyze(graph).totals
     assert (totals.params, totals.macs) == (4 * 27 + 4 + 25, 64 * 4 * 27 + 20)
-    assert (graph.name, graph.metadata.source, graph.mode) == ("Net", "pytorch", "training")
+    assert (graph.name, graph.metadata.source, graph.mode) == ("Net", "pytorch", "inference")
 
 
 def test_a_dotted_name_a_module_that_stands_ready_and_one_that_needs_its_weights(source: Path) -> None:

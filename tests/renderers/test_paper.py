@@ -4,12 +4,12 @@ import pytest
 
 from inception_lens.analyses.paper.check import PaperCheck, check_paper
 from inception_lens.analyses.paper.table1 import TABLE_1
-from inception_lens.lens import load_with
+from inception_lens.lens import Source
 from inception_lens.renderers.paper import conclusion, paper_latex, paper_markdown, paper_table
 
 
 def check(model: str = "googlenet", **overrides: str) -> PaperCheck:
-    inference, training = (load_with(model, overrides, None, mode) for mode in ("inference", "training"))
+    inference, training = Source.of(model, overrides).both_modes()
     return check_paper(inference, training)
 
 

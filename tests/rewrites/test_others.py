@@ -219,7 +219,7 @@ def test_a_mean_that_scales_a_map_is_no_head() -> None:  # squeeze and excitatio
 
 def test_everything_behind_follows_a_width() -> None:
     widths: dict[str, Any] = {"inception_4e/5x5_reduce": 16, "inception_5b/1x1": 100}
-    assert with_widths(il.load("googlenet"), widths) == il.load("googlenet", **widths)
+    assert with_widths(il.load("googlenet"), widths) == il.load("googlenet", overrides=widths)
 
 
 def test_a_depthwise_kernel_behind_stays_depthwise() -> None:

@@ -181,7 +181,7 @@ def test_a_run_in_a_terminal_is_live(
         (["train", "--data", "folder:/nonesuch"], "not an existing folder"),
         (["train", "--recipe", "nonesuch.toml"], "nonesuch.toml: No such file"),
         (["train", "--option", "epoch=3"], "did you mean `epochs`"),
-        (["train", "--option", "epochs"], "--option epochs: it is KEY=VALUE"),
+        (["train", "--option", "epochs"], "--option epochs: expected KEY=VALUE"),
         (["train", "--option", "optimizer.momentum=fast"], "`optimizer.momentum` is 'fast'"),
         (["train", "--set", "clases=3"], "did you mean `classes`"),
         (["train", "--set", "classes=3"], "has 3 classes, but digits has 10"),

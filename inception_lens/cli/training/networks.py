@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from inception_lens.errors import ConfigError
-from inception_lens.lens import configure, is_file, is_pytorch, load_with
+from inception_lens.lens import Source, runs_code
 from inception_lens.rewrites.factorized import with_3x3_pairs
 from inception_lens.training.data.paths import absolute
 
 if TYPE_CHECKING:
     from inception_lens.architectures.network import Network
-    from inception_lens.graph import Graph, Mode
     from inception_lens.training.networks import Networks
     from inception_lens.training.recipe import Recipe
 
@@ -26,7 +25,7 @@ def image_side(recipe: Recipe) -> tuple[int, int]:
         ConfigError: the model is code.
     """
     _refuse_code(recipe.model)
-    graph = load_with(recipe.model, recipe.network)
+    graph = Source.of(recipe.model, recipe.network).graph()
     return max(graph.inputs[0].type.shape[2:]), graph.types[graph.outputs[0].node][0].shape[-1]
 
 
@@ -39,18 +38,13 @@ def networks_of(recipe: Recipe, classes: int) -> Networks:
     _refuse_code(recipe.model)
     from inception_lens.training.networks import Networks
 
-    network = dict(recipe.network)
-    if is_file(recipe.model):
-        initialisation = "pytorch"
-    else:
-        network.setdefault("classes", classes)
-        initialisation = configure(recipe.model, network).base or "pytorch"
-
-    def graph(mode: Mode) -> Graph:
-        loaded = load_with(recipe.model, network, None, mode)
-        return with_3x3_pairs(loaded) if recipe.rewrite == "3x3-pairs" else loaded
-
-    return Networks(graph("training"), graph("inference"), initialisation)
+    source = Source.of(recipe.model, recipe.network)
+    if source.configurable:
+        source = Source.of(recipe.model, {"classes": classes} | recipe.network)
+    inference, training = source.both_modes()
+    if recipe.rewrite == "3x3-pairs":
+        inference, training = with_3x3_pairs(inference), with_3x3_pairs(training)
+    return Networks(training, inference, source.initialisation)
 
 
 def self_contained(recipe: Recipe) -> Recipe:
@@ -61,17 +55,17 @@ def self_contained(recipe: Recipe) -> Recipe:
     """
     _refuse_code(recipe.model)
     recipe = recipe.replace(data=absolute(recipe.data))
-    if is_file(recipe.model):
+    source = Source.of(recipe.model, recipe.network)
+    if not source.configurable:
         return recipe.replace(model=os.path.abspath(recipe.model))
-    if not recipe.model.endswith(".toml"):
+    if source.base == recipe.model:
         return recipe
-    config, _, base = configure(recipe.model, recipe.network)
-    return recipe.replace(model=base, network=_differences(config, configure(base, {}).config))
+    return recipe.replace(model=source.base, network=_differences(source.config, Source.of(source.base).config))
 
 
 def _refuse_code(model: str) -> None:
     """Raise a ConfigError if the model is code: neither a recipe nor a run folder may execute anything."""
-    if is_pytorch(model):
+    if runs_code(model):
         raise ConfigError(f"`{model}` is code: a model to train must be a catalogue name, a config or a model file")
 
 

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor
 
 from inception_lens.errors import ConfigError
+from inception_lens.graph import Inputs
 from inception_lens.ops import TensorType, format_shape
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.traced_tensor import DTYPES, TracedTensor, traced_tensor, type_of
-
-TraceInputs = Sequence[object] | Mapping[str, object] | Tensor
-"""A tensor, a shape, a `TensorType`, a sequence of those or of other arguments, or a mapping of keyword arguments."""
 
 
 class ForwardArguments:
@@ -27,7 +25,7 @@ class ForwardArguments:
         self.tracer, self.batch = tracer, batch
         self.index = tracer.recorder.index
 
-    def of(self, inputs: TraceInputs) -> tuple[list[object], dict[str, object]]:
+    def of(self, inputs: Inputs) -> tuple[list[object], dict[str, object]]:
         """Positional and keyword arguments.
 
         Raises:

@@ -13,9 +13,9 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 import inception_lens
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
-from inception_lens.graph import Graph, Metadata, Mode
+from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import format_shape
-from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, TraceInputs
+from inception_lens.pytorch.trace.forward_arguments import ForwardArguments
 from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, undisturbed
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
@@ -26,7 +26,7 @@ from inception_lens.pytorch.trace.traced_tensor import TracedTensor, tensors_in
 
 def trace(
     module: nn.Module,
-    inputs: TraceInputs,
+    inputs: Inputs,
     *,
     mode: Mode | None = None,
     batch: int | None = None,
@@ -74,7 +74,7 @@ def _indexed(module: nn.Module) -> ModelIndex:
 
 
 def _recorded(
-    index: ModelIndex, inputs: TraceInputs, batch: int | None, metadata: Metadata, *, shortcuts: bool, values: bool
+    index: ModelIndex, inputs: Inputs, batch: int | None, metadata: Metadata, *, shortcuts: bool, values: bool
 ) -> Graph:
     recorder = Recorder(index)
     tracer = ModuleTracer(recorder, index.device, shortcuts=shortcuts, values=values)

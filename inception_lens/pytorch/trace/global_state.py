@@ -36,7 +36,7 @@ def in_mode(modules: Iterable[nn.Module], mode: Mode | None) -> Iterator[None]:
 def _set_training(model: nn.Module, training: bool) -> None:
     try:
         model.train(training)
-    except NotImplementedError:  # an exported program, which computes in either mode what it did when it was exported
+    except (NotImplementedError, RecursionError):  # an exported program has one mode; modules may contain each other
         for each in model.modules():
             each.training = training
 

@@ -8,19 +8,16 @@ import msgspec
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.compare.comparison import compare
 from inception_lens.analyses.compare.records import Change, Comparison
-from inception_lens.graph import Graph, Mode, Node, Output
-from inception_lens.lens import load_with
+from inception_lens.graph import Graph, Node, Output
+from inception_lens.lens import Source
 
 
 def against(
     a: str, b: str, set_a: dict[str, object] | None = None, set_b: dict[str, object] | None = None
 ) -> Comparison:
     """Two networks of the catalogue, with their heads."""
-    graphs = [load_with(name, keys or {}, None, mode) for name, keys in ((a, set_a), (b, set_b)) for mode in MODES]
-    return compare(graphs[0], graphs[2], (graphs[1], graphs[3]))
-
-
-MODES: tuple[Mode, Mode] = ("inference", "training")
+    of_a, of_b = (Source.of(name, keys).both_modes() for name, keys in ((a, set_a), (b, set_b)))
+    return compare(of_a[0], of_b[0], (of_a[1], of_b[1]))
 
 
 def changed(changes: Iterable[Change], attribute: str) -> list[tuple[str | None, object, object]]:

@@ -214,7 +214,7 @@ def test_a_linear_layer_and_a_convolution_over_the_whole_map_are_the_same() -> N
 
 
 def test_a_missing_module_is_missing_and_no_other() -> None:
-    comparison = compare(CATALOGUE["googlenet"], il.load("googlenet", inception_4c="none"))
+    comparison = compare(CATALOGUE["googlenet"], il.load("googlenet", overrides={"inception_4c": "none"}))
     lacking = {name.partition("/")[0] for name in comparison.trunk.only_a}
     assert lacking == {"inception_4c"}
     assert not comparison.trunk.only_b

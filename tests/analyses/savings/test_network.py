@@ -214,7 +214,7 @@ def test_kinds_and_machines_that_are_not_there() -> None:
 def test_what_if_one_width_were_another() -> None:
     graph = il.load("googlenet")
     found = what_if(graph, {"inception_4e/5x5_reduce": 16}, machine())
-    wanted = il.analyze(il.load("googlenet", **NARROWER)).totals
+    wanted = il.analyze(il.load("googlenet", overrides=NARROWER)).totals
     assert (found.total.using.params, found.total.using.macs) == (wanted.params, wanted.macs)
     assert found.total.saved("params") == 16 * 529 + 16 * 25 * 128
     for parts in (found.layers, found.modules):
@@ -238,7 +238,7 @@ def test_a_sweep_of_a_networks_layer() -> None:
     assert [point.value for point in sweep.points] == [16, 24, 32]
     assert sweep.own == 32
     assert sweep.points[-1].macs == 1_582_671_872
-    assert sweep.points[0].params == il.analyze(il.load("googlenet", **NARROWER)).totals.params
+    assert sweep.points[0].params == il.analyze(il.load("googlenet", overrides=NARROWER)).totals.params
     change = next(s.change for s in one("googlenet", "reductions").sites if s.name == "inception_4e/5x5_reduce")
     assert sweep.direct is not None
     assert sweep.direct.params == 6_998_552 + change.saved("params")

@@ -12,7 +12,7 @@ from torch import nn
 import inception_lens as il
 from inception_lens.architectures.catalogue import names
 from inception_lens.errors import GraphError
-from inception_lens.graph import Graph, Input, Node, Output
+from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import (
     Add,
     AvgPool2d,
@@ -31,9 +31,9 @@ from inception_lens.pytorch.build.network import build
 IMAGE = Input("input", TensorType((2, 3, 8, 8)))
 
 
-def small(name: str = "googlenet", size: int = 64, **overrides: object) -> nn.Module:
+def small(name: str = "googlenet", size: int = 64, mode: Mode | None = None, **overrides: object) -> nn.Module:
     torch.manual_seed(0)
-    return il.build(name, (1, 3, size, size), **{"width": 0.125, "classes": 7, **overrides})  # type: ignore[arg-type]
+    return il.build(name, (1, 3, size, size), mode=mode, width=0.125, classes=7, overrides=overrides)
 
 
 @pytest.mark.parametrize("name", names())

@@ -24,7 +24,7 @@ def _small_ceilings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def profiled(name: str, size: int, mode: Mode = "training", **overrides: object) -> Profile:
     image = (2, 1 if name == "lenet" else 3, size, size)
-    return profile(il.load(name, image, mode=mode, **overrides), warmup=0, repeats=2)
+    return profile(il.load(name, image, mode=mode, overrides=overrides), warmup=0, repeats=2)
 
 
 @pytest.mark.parametrize(

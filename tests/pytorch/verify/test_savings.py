@@ -37,7 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small(name: str, kinds: tuple[str, ...] = ("all",)) -> Savings:
-    return il.savings(name, kinds=kinds, **SMALL[name])
+    return il.savings(name, kinds=kinds, overrides=SMALL[name])
 
 
 def of(*ops: tuple[str, Op], shape: tuple[int, ...]) -> Saving:

@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 import inception_lens as il
 from inception_lens.renderers.diagrams.diagram import diagram
+from inception_lens.renderers.diagrams.dot import FlowDirection
 from inception_lens.renderers.theme import DARK, LIGHT, PAPER
 from tests.renderers.models import flat
 
@@ -29,7 +30,8 @@ def test_light_dark_and_paper() -> None:
 
 
 def test_directions() -> None:
-    for direction, rankdir in (("top-down", "TB"), ("left-to-right", "LR"), ("bottom-up", "BT")):
+    expected: dict[FlowDirection, str] = {"top-down": "TB", "left-to-right": "LR", "bottom-up": "BT"}
+    for direction, rankdir in expected.items():
         assert f"rankdir={rankdir}" in il.diagram("lenet", direction=direction).dot
 
 

@@ -1,0 +1,91 @@
+"""Two models compared, and a model compared with its rewrites."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Unpack
+
+from inception_lens.analyses import machines
+from inception_lens.analyses.compare.records import Comparison
+from inception_lens.graph import Graph, Inputs, Mode
+from inception_lens.lens.keys import Keys
+from inception_lens.lens.source import Source
+
+if TYPE_CHECKING:
+    from inception_lens.analyses.savings.network import Savings
+    from inception_lens.lens.source import Model
+
+
+def compare(
+    a: Model,
+    b: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    batch: int | None = None,
+    dtype: str | None = None,
+    overrides_a: Mapping[str, object] | None = None,
+    overrides_b: Mapping[str, object] | None = None,
+) -> Comparison:
+    """Compare two networks by their structure, and their auxiliary heads; every delta is `b` minus `a`.
+
+    >>> comparison = compare("googlenet", "googlenet", overrides_b={"inception_3a/5x5_reduce": 24})
+    >>> [(change.a, change.params) for change in comparison.changes if change.params]
+    [('inception_3a/5x5_reduce', 1544), ('inception_3a/5x5', 6400)]
+
+    `overrides_a` and `overrides_b` are changes to the config of each network, top-level keys included; the other
+    arguments are those of `load`, for both networks. Without `mode` it is that of the first Graph among the two, or
+    inference. In inference mode the auxiliary heads are compared apart; in training mode they are part of the networks.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.analyses.compare.comparison import compare as compare_graphs
+
+    if mode is None:
+        mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), "inference")
+    (at_a, training_a), (at_b, training_b) = (
+        Source.of(model, overrides).both_modes(inputs, batch=batch, dtype=dtype)
+        for model, overrides in ((a, overrides_a), (b, overrides_b))
+    )
+    if mode == "training":
+        return compare_graphs(training_a, training_b)
+    return compare_graphs(at_a, at_b, (training_a, training_b))
+
+
+def savings(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    batch: int | None = None,
+    dtype: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    kinds: Sequence[str] = ("reductions", "naive"),
+    machine: str = machines.DEFAULT,
+    **keys: Unpack[Keys],
+) -> Savings:
+    """Count what a network saves by its 1x1 reductions, or by other savings of its family.
+
+    >>> found = savings("googlenet", kinds=["reductions"]).of("reductions")
+    >>> len(found.sites), found.network.totals.params, found.rewritten.totals.params
+    (19, 6998552, 25301784)
+
+    `kinds` are names of `analyses.savings.kinds`, or `all` alone; `machine`, a name of `analyses.machines` or
+    `name:dtype`, is the machine of the roofline times. The other arguments are those of `load`. In training mode the
+    auxiliary heads are part of the network; the costs are those of the forward pass in either mode.
+
+    Raises:
+        ConfigError: there is no such kind or machine.
+        InceptionLensError: as `load` does, or the network cannot be rewritten.
+    """
+    from inception_lens.analyses.savings import kinds as savings_kinds
+    from inception_lens.analyses.savings.network import savings as count
+
+    chosen = savings_kinds.kinds_called(kinds)
+    source = Source.of(model, {**(overrides or {}), **keys})
+    graphs = {
+        kind_mode: source.graph(mode if kind_mode == "inference" else kind_mode, inputs, batch=batch, dtype=dtype)
+        for kind_mode in dict.fromkeys(("inference", *(kind.mode for kind in chosen)))
+    }
+    return count(graphs, chosen, machines.machine(machine))

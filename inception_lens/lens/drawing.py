@@ -1,0 +1,107 @@
+"""A model as a diagram and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Unpack, cast
+
+from inception_lens.analyses.analysis import analyze as analyze_graph
+from inception_lens.errors import GraphError
+from inception_lens.graph import Inputs, Mode
+from inception_lens.lens.comparing import compare
+from inception_lens.lens.keys import Keys
+from inception_lens.lens.source import Source
+from inception_lens.renderers.diagrams.look import Look
+
+if TYPE_CHECKING:
+    from inception_lens.lens.source import Model
+    from inception_lens.renderers.diagrams.diagram import Diagram
+    from inception_lens.renderers.pages.report import Report
+
+
+class DiagramOptions(Look, Keys, total=False):
+    """How a diagram looks, and the top-level keys of a config."""
+
+
+def diagram(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    batch: int | None = None,
+    dtype: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    **options: Unpack[DiagramOptions],
+) -> Diagram:
+    """Draw a network.
+
+    >>> diagram("googlenet", module="inception_3a", heat="macs").draw("svg")[:5]
+    b'<?xml'
+
+    `options` are those of `Look`, such as `level="layer"`, `module="inception_3a"`, `style="paper"`, `heat="macs"`,
+    `fold=True`, `direction="left-to-right"` and `dark=True`, and top-level keys of the config. The other arguments are
+    those of `load`; in training mode the auxiliary heads are drawn.
+
+    Returns:
+        A Diagram: `.dot` is its DOT text, `.draw("svg")` the bytes of a file, and `.save("net.pdf")` writes one. A
+        notebook shows it.
+
+    Raises:
+        ConfigError: there is no such module, or the picture would be too large; the message offers one that fits.
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.renderers.diagrams.diagram import diagram as draw
+
+    given: dict[str, object] = {**options}
+    look = {name: given.pop(name) for name in Look.__optional_keys__ if name in given}
+    graph = Source.of(model, {**(overrides or {}), **given}).graph(mode, inputs, batch=batch, dtype=dtype)
+    return draw(graph, **cast(Look, look))
+
+
+def report(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    mode: Mode | None = None,
+    batch: int | None = None,
+    dtype: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    against: Model | None = None,
+    overrides_against: Mapping[str, object] | None = None,
+    **keys: Unpack[Keys],
+) -> Report:
+    """Write the page that shows everything about a network.
+
+    >>> sorted(report("lenet").files)[:3]
+    ['analysis.json', 'index.html', 'layers.csv']
+
+    `against` is a second network, with overrides of its own, to compare with on the same input. The other arguments
+    are those of `load`.
+
+    Returns:
+        A Report: `.html` is the page, `.files` is every file that the command `report` writes, by name, and
+        `.save("folder")` writes them.
+
+    Raises:
+        InceptionLensError: as `load` does.
+    """
+    from inception_lens.analyses import machines
+    from inception_lens.analyses.savings import kinds as savings_kinds
+    from inception_lens.analyses.savings.network import DEFAULT_KINDS
+    from inception_lens.analyses.savings.network import savings as count
+    from inception_lens.renderers.pages.report import Report
+
+    settings = {**(overrides or {}), **keys}
+    graph = Source.of(model, settings).graph(mode, inputs, batch=batch, dtype=dtype)
+    found, reason = None, ""
+    try:
+        kinds = savings_kinds.kinds_called(DEFAULT_KINDS)
+        found = count({"inference": graph}, kinds, machines.machine(machines.DEFAULT))
+    except GraphError as error:  # a rewrite may not fit a network that has a site for it
+        reason = f"not counted: {error}"
+    compared = None
+    if against is not None:
+        compared = compare(
+            model, against, inputs, batch=batch, dtype=dtype, overrides_a=settings, overrides_b=overrides_against
+        )
+    return Report(analysis=analyze_graph(graph), savings=found, no_savings=reason, comparison=compared)

@@ -1,0 +1,274 @@
+"""What a caller gives as a model, resolved once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+
+from inception_lens.architectures import catalogue
+from inception_lens.architectures.network import Network
+from inception_lens.errors import ConfigError, ShapeError, TraceError, UnknownModelError, require, suggest
+from inception_lens.graph import Graph, Inputs, Metadata, Mode
+from inception_lens.lens.files import READERS
+from inception_lens.lens.inputs import image_shape, unnamed, with_inputs
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+    from torch.nn import Module
+
+    from inception_lens.pytorch.models import Ready
+
+    Model = str | os.PathLike[str] | Network | Graph | Module | ExportedProgram
+    """A name of the catalogue; the path of a `.toml` config, of a file that a reader knows (`files.py`) or of an
+    exported program (`.pt2`); `package.module:callable` or `file.py:callable`; a config; a Graph; a module or an
+    exported program of PyTorch."""
+
+CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
+"""The form of `package.module:callable` and `file.py:callable`."""
+
+
+def runs_code(model: str) -> bool:
+    """Whether loading `model` runs code: that of a callable, or that of an exported program."""
+    return model.endswith(".pt2") or CALLABLE.fullmatch(model) is not None
+
+
+class Source(ABC):
+    """Where a network comes from, and how its Graphs are loaded."""
+
+    initialisation: str = "pytorch"
+    """Whose initialisation draws the weights of the built network: a name of the catalogue, or `pytorch`."""
+    configurable: bool = False
+    """Whether it has a `config`."""
+    base: str = ""
+    """The catalogue's name of the network that its config varies; empty if there is none."""
+
+    @staticmethod
+    def of(model: Model, overrides: Mapping[str, object] | None = None) -> Source:
+        """Resolve a model, with changes to its config, or settings of its file, or arguments of its callable.
+
+        Raises:
+            UnknownModelError: there is no such model.
+            ConfigError: an override is wrong, or the config is.
+        """
+        settings = overrides or {}
+        if isinstance(model, Graph):
+            return GraphSource(model, settings)
+        if isinstance(model, Network):
+            return ConfigSource(model, Metadata(type(model).__name__.lower(), source="config"), "", settings)
+        if isinstance(model, str | os.PathLike):
+            return _named(os.fspath(model), isinstance(model, os.PathLike), settings)
+        torch = sys.modules.get("torch")  # without it nothing can be a module
+        if torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram):
+            return ModuleSource(model, settings)
+        raise UnknownModelError(
+            f"`{model!r}` is not a model: give a name of the catalogue, a path, a config, a Graph or a PyTorch module"
+        )
+
+    def graph(
+        self,
+        mode: Mode | None = None,
+        inputs: Inputs | None = None,
+        *,
+        batch: int | None = None,
+        dtype: str | None = None,
+    ) -> Graph:
+        """Load the network; the arguments and errors are those of `inception_lens.load`."""
+        if mode not in (None, *get_args(Mode)):
+            raise ConfigError(f"`{mode}` is not a mode{suggest(str(mode), get_args(Mode))}")
+        graph = self._load(mode, inputs, batch)
+        return graph if dtype is None else graph.with_dtype(dtype)
+
+    def both_modes(
+        self, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
+    ) -> tuple[Graph, Graph]:
+        """The network in inference and in training mode; a Graph is the same in both."""
+        inference = self.graph("inference", inputs, batch=batch, dtype=dtype)
+        return inference, self.graph("training", inputs, batch=batch, dtype=dtype)
+
+    def module_graphs(
+        self, mode: Mode | None, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
+    ) -> tuple[Graph, Graph | None]:
+        """The graphs that `pytorch.build` takes: what the module computes, and what in evaluation mode instead."""
+        return self.graph(mode, inputs, batch=batch, dtype=dtype), None
+
+    def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, object]:
+        """A PyTorch module that computes `graph`, without weights unless it has its own, and its arguments.
+
+        The arguments are None for tensors of the graph's input types.
+        """
+        torch = require("torch", extra="torch")
+        from inception_lens.pytorch.build.network import build
+
+        with torch.device("meta"):
+            return build(graph), None
+
+    @property
+    def config(self) -> Network:
+        """The config, with the overrides.
+
+        Raises:
+            UnknownModelError: the model has none.
+        """
+        raise UnknownModelError(f"{self._title} has no config")
+
+    @property
+    @abstractmethod
+    def _title(self) -> str:
+        """How error messages name the model."""
+
+    @abstractmethod
+    def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
+        """Load the network; its dtype is set afterwards."""
+
+
+class GraphSource(Source):
+    """A Graph: it stays in its own mode unless another is requested."""
+
+    def __init__(self, graph: Graph, settings: Mapping[str, object]) -> None:
+        if settings:
+            raise ConfigError(f"a Graph has no keys to override: {', '.join(settings)}")
+        self._graph, self.initialisation = graph, graph.name
+
+    def both_modes(
+        self, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
+    ) -> tuple[Graph, Graph]:
+        graph = self.graph(None, inputs, batch=batch, dtype=dtype)
+        return graph, graph
+
+    @property
+    def _title(self) -> str:
+        return f"the Graph `{self._graph.name}`"
+
+    def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
+        graph = self._graph if inputs is None else with_inputs(self._graph, inputs)
+        if mode not in (None, graph.mode):
+            graph = msgspec.structs.replace(graph, mode=mode)
+        return graph if batch is None else graph.with_batch(batch)
+
+
+class ConfigSource(Source):
+    """A config: an object, a network of the catalogue, or a TOML file."""
+
+    configurable = True
+
+    def __init__(self, config: Network, metadata: Metadata, base: str, settings: Mapping[str, object]) -> None:
+        if settings:
+            from inception_lens.readers.config import override
+
+            config = override(config, settings)
+        self._config, self._metadata = config, metadata
+        self.base, self.initialisation = base, base or "pytorch"
+
+    @property
+    def config(self) -> Network:
+        return self._config
+
+    def module_graphs(
+        self, mode: Mode | None, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
+    ) -> tuple[Graph, Graph | None]:
+        if mode == "inference":
+            return self.graph(mode, inputs, batch=batch, dtype=dtype), None
+        inference, training = self.both_modes(inputs, batch=batch, dtype=dtype)
+        return training, inference
+
+    @property
+    def _title(self) -> str:
+        return f"`{self._metadata.name}`"
+
+    def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
+        config, samples = self._config, 1
+        if inputs is not None:
+            samples, *image = image_shape(inputs)
+            config = config.replace(input=tuple(image))
+        try:
+            graph = config.graph(mode or "inference", samples, self._metadata)
+        except ShapeError as error:
+            where = self._metadata.description if self._metadata.source == "config" else ""
+            raise ShapeError(f"{where}: {error}" if where else str(error)) from None
+        return graph if batch is None else graph.with_batch(batch)
+
+
+class FileSource(Source):
+    """A file that holds a complete network."""
+
+    def __init__(self, path: str, settings: Mapping[str, object]) -> None:
+        self._path, self._settings = path, settings
+
+    @property
+    def _title(self) -> str:
+        return f"the file `{self._path}`"
+
+    def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
+        read = READERS[os.path.splitext(self._path)[1].lower()]
+        graph = read(self._path, self._settings, inputs, mode or "inference")
+        return graph if batch is None else graph.with_batch(batch)
+
+
+class ModuleSource(Source):
+    """A model of PyTorch: a module, an exported program, the path of one, or a callable."""
+
+    def __init__(self, model: str | Module | ExportedProgram, arguments: Mapping[str, object]) -> None:
+        require("torch", extra="torch")
+        self._model, self._arguments = model, arguments
+
+    @cached_property
+    def ready(self) -> Ready:
+        """The module, what it is called and the inputs that it states; a callable's code runs once."""
+        from inception_lens.pytorch.models import ready
+
+        return ready(self._model, self._arguments)
+
+    def both_modes(
+        self, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
+    ) -> tuple[Graph, Graph]:
+        """The module in inference and in training mode, or in inference mode twice if it cannot be trained."""
+        inference = self.graph("inference", inputs, batch=batch, dtype=dtype)
+        try:
+            return inference, self.graph("training", inputs, batch=batch, dtype=dtype)
+        except TraceError:
+            return inference, inference
+
+    def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, object]:
+        return self.ready.module, self.ready.inputs(unnamed(inputs))
+
+    @property
+    def _title(self) -> str:
+        return f"`{self._model}`" if isinstance(self._model, str) else f"a {type(self._model).__name__}"
+
+    def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
+        from inception_lens.pytorch.trace.forward_pass import trace
+
+        module, metadata, _ = self.ready
+        given = self.ready.inputs(unnamed(inputs))
+        return trace(module, given, mode=mode or "inference", batch=batch, metadata=metadata)
+
+
+def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:
+    """The source of a name, a path or a callable; `path` says that it is a path and not a name."""
+    suffix = os.path.splitext(text)[1].lower()
+    if runs_code(text):
+        return ModuleSource(text, settings)
+    if suffix in READERS:
+        return FileSource(text, settings)
+    if path or text.endswith(".toml"):
+        from inception_lens.readers.config import read_config
+
+        config, base = read_config(text)
+        shown = os.fsencode(text).decode(errors="backslashreplace")
+        metadata = Metadata(os.path.basename(shown).removesuffix(".toml"), shown, "config")
+        return ConfigSource(config, metadata, base, settings)
+    if os.sep in text or suffix:
+        nearest = suggest(text, catalogue.names())
+        kinds = ", ".join((".toml", *READERS))
+        raise UnknownModelError(
+            f"`{text}` is not a file that can be read ({kinds}) and not a name of the catalogue{nearest}"
+        )
+    entry = catalogue.find(text)
+    return ConfigSource(entry.config, Metadata(entry.name, entry.description, "catalogue"), entry.name, settings)
