@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -63,6 +63,7 @@ class Input(msgspec.Struct, frozen=True):
     type: TensorType
 
 
+@runtime_checkable
 class Shaped(Protocol):
     """An object with a shape, such as a tensor or an array."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from inception_lens.errors import ConfigError
-from inception_lens.graph import Graph, Inputs, Mode
-from inception_lens.lens.inputs import shapes_of
+from inception_lens.graph import Graph, Inputs, Mode, Shaped
+from inception_lens.lens.inputs import shape_of, shapes_of
 
 Reader = Callable[[str, Mapping[str, object], Inputs | None, Mode], Graph]
 """Reads the file at a path, with the settings that its format has, for inputs and a mode."""
@@ -17,7 +17,10 @@ def _read_onnx(path: str, settings: Mapping[str, object], inputs: Inputs | None,
 
     if settings:
         raise ConfigError(f"an ONNX model has no keys to override: {', '.join(settings)}")
-    return read_onnx(path, inputs if isinstance(inputs, Mapping) else shapes_of(inputs), mode)
+    if isinstance(inputs, Mapping):  # the dtype of an object counts too
+        shapes = {name: given if isinstance(given, Shaped) else shape_of(given) for name, given in inputs.items()}
+        return read_onnx(path, shapes, mode)
+    return read_onnx(path, shapes_of(inputs), mode)
 
 
 def _read_prototxt(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, TypeAlias
 
 from inception_lens.errors import FormatError, suggest
+from inception_lens.graph import Shaped
 from inception_lens.ops import Shape, TensorType, format_shape
 from inception_lens.readers.onnx.dtypes import onnx_dtype
 
@@ -16,17 +17,8 @@ MAX_SIZE = 2**40
 """Size of one axis."""
 
 
-@runtime_checkable
-class HasShape(Protocol):
-    """A TensorType, or an array or tensor of any library; its `dtype`, if it has one, is that of the input."""
-
-    @property
-    def shape(self) -> Sequence[int]:
-        """Sizes of its axes."""
-
-
-InputShapes: TypeAlias = "Mapping[str, Shape | HasShape]"
-"""By the names of inputs; the empty name is that of the first input."""
+InputShapes: TypeAlias = "Mapping[str, Shape | Shaped]"
+"""By the names of inputs; the empty name is that of the first input. The `dtype` of an object is that of the input."""
 
 
 def input_types(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | None) -> dict[str, TensorType]:
@@ -47,15 +39,15 @@ def input_types(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | N
     return {each.name: _input_type(each, shapes.get(each.name)) for each in inputs}
 
 
-def _input_type(info: ValueInfoProto, given: Shape | HasShape | None) -> TensorType:
+def _input_type(info: ValueInfoProto, given: Shape | Shaped | None) -> TensorType:
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type"):
         raise FormatError(f"input `{info.name}` is not a tensor")
     dtype = onnx_dtype(kind.elem_type)
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     if given is not None:
-        shape = tuple(given.shape if isinstance(given, HasShape) else given)
-        dtype = str(getattr(given, "dtype", dtype)).removeprefix("torch.")
+        shape = tuple(given.shape if isinstance(given, Shaped) else given)
+        dtype = str(getattr(given, "dtype", None) or dtype).removeprefix("torch.")
         if dims is not None and len(shape) == len(dims) - 1 > 1:
             shape = (1, *shape)
         if dims is not None and len(shape) != len(dims):
