@@ -1,4 +1,4 @@
-# Everything runs in .venv, which is made on first use; nothing needs root.
+# Everything runs in .venv, which is created on first use. Nothing needs root.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,7 +24,7 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The tables and figures under reports/, which a test compares with what this makes.
+# The tables and figures in reports/. A test compares them with the output of these commands.
 reports: .venv/core
 	mkdir -p reports
 	$(BIN)/inception-lens list --format markdown -o reports/catalogue.md
@@ -53,18 +53,18 @@ reports: .venv/core
 	$(BIN)/inception-lens bench --from reports/bench.json -o reports/bench.md
 	$(BIN)/inception-lens bench --from reports/bench.json -o reports/bench.svg
 
-# Time, memory and rightness beside other counters: half an hour, in which the machine should do nothing else.
+# Time, memory and exactness compared with other counters: half an hour on an otherwise idle machine.
 bench: .venv/core
 	$(INSTALL) --editable '.[bench]'
 	$(BIN)/python -m inception_lens bench -o reports/bench.json
 	$(MAKE) reports
 
-# Ratios beside torchview, in one run.
+# Speed of diagrams compared with torchview.
 bench-pictures: .venv/core
 	$(INSTALL) torch numpy torchview
 	$(BIN)/python -m inception_lens.benchmarks.pictures
 
-# Built networks beside torchvision's and timm's, with the same weights.
+# Outputs of built networks compared with torchvision and timm, with the same weights.
 ports: .venv/dev
 	$(BIN)/python -W ignore -m inception_lens.benchmarks.ports > reports/ports.md
 

@@ -1,1 +1,1 @@
-"""The project beside its peers, in the same process and the same run."""
+"""Benchmarks against other tools, measured in the same run."""

@@ -1,25 +1,31 @@
-"""The counters that people use now, each called as its own documentation does."""
+"""The counters that are compared, each called as its documentation shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from inception_lens.errors import require
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CounterInputs = dict[str, "Tensor"]
+Count = Callable[["nn.Module", CounterInputs], int | None]
+
 
 class Counter(NamedTuple):
-    """A tool that counts a module's work."""
+    """A tool that counts the MACs of a module, or draws it."""
 
-    asked: Callable[[Any, dict[str, Any]], int | None]
-    """From a module and its inputs to multiply-accumulates; None where it draws and counts none."""
-    module: str
-    """What has to be installed."""
+    count_macs: Count
+    """From a module and its inputs to MACs; None if the tool does not count."""
+    package: str
+    """The package that has to be installed."""
     on_meta: bool = True
-    """Whether it can count a module without weights."""
+    """Whether it works on the meta device, without weights."""
 
 
-def _lens(module: Any, inputs: dict[str, Any]) -> int:
+def _lens(module: nn.Module, inputs: CounterInputs) -> int:
     from inception_lens.analyses.analysis import analyze
     from inception_lens.pytorch.trace.forward_pass import trace
 
@@ -27,14 +33,14 @@ def _lens(module: Any, inputs: dict[str, Any]) -> int:
     return totals.macs
 
 
-def _torchinfo(module: Any, inputs: dict[str, Any]) -> int:
+def _torchinfo(module: nn.Module, inputs: CounterInputs) -> int:
     values = list(inputs.values())
     torchinfo = require("torchinfo", extra="bench")
     found = torchinfo.summary(module, input_data=values, verbose=0, device=values[0].device)
     return int(found.total_mult_adds)
 
 
-def _flop_counter(module: Any, inputs: dict[str, Any]) -> int:
+def _flop_counter(module: nn.Module, inputs: CounterInputs) -> int:
     torch = require("torch", extra="torch")
     counter = require("torch.utils.flop_counter", extra="torch").FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -42,13 +48,13 @@ def _flop_counter(module: Any, inputs: dict[str, Any]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _fvcore(module: Any, inputs: dict[str, Any]) -> int:
+def _fvcore(module: nn.Module, inputs: CounterInputs) -> int:
     found = require("fvcore.nn", extra="torch").FlopCountAnalysis(module, tuple(inputs.values()))
     return int(found.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
 
 
-def _ptflops(backend: str) -> Callable[[Any, dict[str, Any]], int]:
-    def count(module: Any, inputs: dict[str, Any]) -> int:
+def _ptflops(backend: str) -> Count:
+    def count(module: nn.Module, inputs: CounterInputs) -> int:
         first = next(iter(inputs.values()))
         macs, _ = require("ptflops", extra="bench").get_model_complexity_info(
             module,
@@ -64,24 +70,24 @@ def _ptflops(backend: str) -> Callable[[Any, dict[str, Any]], int]:
     return count
 
 
-def _calflops(module: Any, inputs: dict[str, Any]) -> int:
+def _calflops(module: nn.Module, inputs: CounterInputs) -> int:
     _, macs, _ = require("calflops", extra="bench").calculate_flops(
         module, args=list(inputs.values()), output_as_string=False, print_results=False, print_detailed=False
     )
     return int(macs)
 
 
-def _thop(module: Any, inputs: dict[str, Any]) -> int:
+def _thop(module: nn.Module, inputs: CounterInputs) -> int:
     macs, _ = require("thop", extra="bench").profile(module, inputs=tuple(inputs.values()), verbose=False)
     return int(macs)
 
 
-def _torchview(module: Any, inputs: dict[str, Any]) -> None:
+def _torchview(module: nn.Module, inputs: CounterInputs) -> None:
     values = list(inputs.values())
     require("torchview", extra="bench").draw_graph(module, input_data=values, device=values[0].device.type)
 
 
-def _torchlens(module: Any, inputs: dict[str, Any]) -> None:
+def _torchlens(module: nn.Module, inputs: CounterInputs) -> None:
     require("torchlens", extra="bench").trace(module, list(inputs.values()))
 
 
@@ -97,4 +103,4 @@ COUNTERS: dict[str, Counter] = {
     "torchview": Counter(_torchview, "torchview"),
     "torchlens": Counter(_torchlens, "torchlens", on_meta=False),
 }
-"""This project first; then what it is measured against."""
+"""Inception Lens first, then the other tools."""

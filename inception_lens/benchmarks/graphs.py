@@ -1,4 +1,4 @@
-"""The networks of the benchmark that are counted without PyTorch: some of the catalogue, and chains of any length."""
+"""The networks of the benchmark as graphs: some of the catalogue, and chains of Inception modules."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ LENGTHS = (10, 100, 1_000, 10_000)
 
 
 class GraphPair(NamedTuple):
-    """How a network is made, and another to compare it with."""
+    """Two networks to compare."""
 
     graph: Callable[[], Graph]
+    """Builds the network."""
     other: Callable[[], Graph]
+    """Builds the network to compare it with."""
     name: str = ""
-    """In the catalogue."""
+    """Catalogue name of the network; empty for a chain."""
 
 
 def chain(length: int, style: ConvStyle | None = None, kernel_5x5: int = 5) -> Graph:
-    """Build `length` Inception modules of 256 channels, each reading the one before."""
+    """Build a chain of `length` Inception modules of 256 channels."""
     writer = Writer([Input("input", TensorType((1, 256, 28, 28)))])
     x = "input"
     for i in range(length):
@@ -33,7 +35,7 @@ def chain(length: int, style: ConvStyle | None = None, kernel_5x5: int = 5) -> G
 
 
 def chain_name(length: int) -> str:
-    """What the benchmark calls a chain."""
+    """The name of a chain in the benchmark."""
     return f"{length} modules"
 
 
@@ -43,7 +45,7 @@ def _known(name: str, other: str) -> GraphPair:
 
 
 def _chained(length: int) -> GraphPair:
-    """A chain, and one that differs from it in every layer."""
+    """A chain, and another one that differs in every layer."""
     return GraphPair(
         lambda: chain(length), lambda: chain(length, ConvStyle(bias=False, norm=BatchNorm2d()), kernel_5x5=3)
     )
@@ -57,4 +59,4 @@ GRAPHS: dict[str, GraphPair] = {
     "ResNet-152": _known("resnet152", "resnet101"),
     **{chain_name(length): _chained(length) for length in LENGTHS},
 }
-"""By the names of the benchmark's networks."""
+"""The graphs by the names of the networks in the benchmark."""

@@ -1,9 +1,9 @@
-"""The networks that counters are compared on, as PyTorch modules, each with its exact count."""
+"""The networks of the benchmark as PyTorch modules, with their exact MACs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from inception_lens.benchmarks.graphs import LENGTHS, chain, chain_name
 from inception_lens.benchmarks.ports import libraries
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
 
 class BenchmarkNetwork(NamedTuple):
-    """How a network is made on the default device, what it reads, and how many multiply-accumulates it does."""
+    """A network, its inputs and its exact MACs."""
 
     make: Callable[[], nn.Module]
+    """Builds the module on the default device."""
     inputs: Mapping[str, tuple[int, ...]]
-    """Shapes by the forward pass's own names; `input_ids` holds whole numbers."""
+    """Shapes by the argument names of the forward pass; `input_ids` holds integers."""
     macs: int
-    """Exact, of one sample."""
+    """Exact MACs of one sample."""
     weights: bool = True
-    """Whether its weights fit where counters need them for real."""
+    """Whether its weights fit into memory, for counters that need them."""
 
 
-def _torchvision(name: str, **settings: Any) -> Callable[[], nn.Module]:
+def _torchvision(name: str, **settings: object) -> Callable[[], nn.Module]:
     return lambda: libraries()["torchvision"].models.get_model(name, **settings)
 
 
@@ -33,14 +34,14 @@ def _timm(name: str) -> Callable[[], nn.Module]:
     return lambda: libraries()["timm"].create_model(name)
 
 
-def _transformers(kind: str, **settings: Any) -> Callable[[], nn.Module]:
+def _transformers(kind: str, **settings: object) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
         libraries()
         package = require("transformers", extra="bench")
         config = {"Bert": "BertConfig", "Llama": "LlamaConfig"}[kind]
         model = {"Bert": "BertModel", "Llama": "LlamaForCausalLM"}[kind]
-        made: nn.Module = getattr(package, model)(getattr(package, config)(**settings))
-        return made
+        module: nn.Module = getattr(package, model)(getattr(package, config)(**settings))
+        return module
 
     return make
 
@@ -49,7 +50,7 @@ def _chain(length: int) -> BenchmarkNetwork:
     def make() -> nn.Module:
         from inception_lens.pytorch.build.network import build
 
-        libraries()  # some counters import torchvision by themselves
+        libraries()  # some counters import torchvision
         return build(chain(length), initialisation="pytorch")
 
     image = {"x": (1, 256, 28, 28)}
@@ -57,10 +58,10 @@ def _chain(length: int) -> BenchmarkNetwork:
 
 
 MODULE_MACS = 28 * 28 * (256 * (64 + 96 + 16 + 32) + 96 * 128 * 9 + 16 * 32 * 25)
-"""Of one Inception module of the chains: its four 1x1, its 3x3 and its 5x5 convolution."""
+"""MACs of one Inception module of the chains: four 1x1 convolutions, a 3x3 and a 5x5."""
 
 LAYER_7B = 2048 * (4 * 4096 * 4096 + 3 * 4096 * 11_008) + 2 * 2048 * 2048 * 4096
-"""Of one layer of the 7B configuration: four projections, three of the MLP, and attention over 2,048 tokens."""
+"""MACs of one layer of the 7B configuration: four projections, three of the MLP, and attention over 2,048 tokens."""
 
 LAYER_VIT_L = 197 * (4 * 1024 * 1024 + 2 * 1024 * 4096) + 2 * 197 * 197 * 1024
 
@@ -69,7 +70,7 @@ LAYER_BERT = 128 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 128 * 128 * 768
 IMAGE, LARGE = {"x": (1, 3, 224, 224)}, {"x": (1, 3, 299, 299)}
 
 NETWORKS: dict[str, BenchmarkNetwork] = {
-    # torchvision 0.28 and timm 1.0.31, each also in the record that the catalogue is tested against
+    # torchvision 0.28 and timm 1.0.31; tests of the catalogue have the same counts
     "GoogLeNet": BenchmarkNetwork(
         _torchvision("googlenet", init_weights=False, aux_logits=False), IMAGE, 1_498_376_192
     ),

@@ -1,4 +1,4 @@
-"""The counters that people use now, side by side: time, memory, and whether the count is right."""
+"""The benchmark: time, memory and exactness of Inception Lens and of other counters."""
 
 from __future__ import annotations
 
@@ -18,32 +18,34 @@ from inception_lens.benchmarks.counters import COUNTERS
 from inception_lens.benchmarks.graphs import GRAPHS, LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
 from inception_lens.benchmarks.record import Bench, Measurement
-from inception_lens.benchmarks.works import ANALYSIS, WORKS
+from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.errors import ConfigError, suggest
 
-PATIENCE = 240
-"""Seconds after which a measurement is given up."""
-COMMANDS = 5
-"""Whole commands that are timed for one median."""
+TIMEOUT = 240
+"""Seconds after which a measurement is stopped."""
+COMMAND_REPEATS = 5
+"""Runs of a command whose median time is reported."""
 CHAINS = tuple(map(chain_name, LENGTHS))
 
 
-def compared(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Measurement]:
-    """Measure every counter on every network, one after the other; what fails on a chain is not tried on a longer one.
+def measure_all(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Measurement]:
+    """Measure every counter on every network; one that fails on a chain is not run on a longer chain.
 
     Raises:
-        ConfigError: there is no such network or counter.
+        ConfigError: a network or a counter is unknown.
     """
     networks, counters = list(networks), list(counters)
-    for asked_for, known in ((networks, list(NETWORKS)), (counters, list(COUNTERS))):
-        for name in asked_for:
+    for requested, known in ((networks, list(NETWORKS)), (counters, list(COUNTERS))):
+        for name in requested:
             if name not in known:
-                raise ConfigError(f"`{name}` is not measured{suggest(name, known)}")
+                raise ConfigError(f"`{name}` is not a network or counter of the benchmark{suggest(name, known)}")
     failed: dict[str, str] = {}
     for network in networks:
-        for counter in (*(WORKS if network in GRAPHS else ()), *counters):
+        for counter in (*(TASKS if network in GRAPHS else ()), *counters):
             if network in CHAINS and counter in failed:
-                yield Measurement(network=network, counter=counter, error=f"not tried, after {failed[counter]}")
+                yield Measurement(
+                    network=network, counter=counter, error=f"skipped after the error on {failed[counter]}"
+                )
                 continue
             found = measure(network, counter)
             if network in CHAINS and found.error:
@@ -51,8 +53,8 @@ def compared(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Measu
             yield found
 
 
-def run(measurements: Iterable[Measurement]) -> Bench:
-    """The measurements as a run of this machine, now."""
+def record(measurements: Iterable[Measurement]) -> Bench:
+    """The measurements with today's date, this machine and the versions of all packages."""
     packages = {package: importlib.metadata.version(package) for package in _installed()}
     return Bench(
         date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
@@ -63,32 +65,32 @@ def run(measurements: Iterable[Measurement]) -> Bench:
 
 
 def _installed() -> list[str]:
-    packages = sorted({counter.module for counter in COUNTERS.values()} | {"torchvision", "timm", "transformers"})
+    packages = sorted({counter.package for counter in COUNTERS.values()} | {"torchvision", "timm", "transformers"})
     return [package for package in packages if any(importlib.metadata.distributions(name=package))]
 
 
 def measure(network: str, counter: str) -> Measurement:
     """Measure one counter on one network in a process of its own."""
-    call = [sys.executable, "-m", "inception_lens.benchmarks.alone", network, counter, str(time.time())]
+    call = [sys.executable, "-m", "inception_lens.benchmarks.worker", network, counter, str(time.time())]
     try:
-        done = subprocess.run(call, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603
+        done = subprocess.run(call, capture_output=True, text=True, timeout=TIMEOUT, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        return Measurement(network=network, counter=counter, error=f"not done after {PATIENCE} s")
+        return Measurement(network=network, counter=counter, error=f"not finished after {TIMEOUT} s")
     line = done.stdout.strip().rpartition("\n")[2]
     if done.returncode or not line.startswith("{"):
-        told = (done.stderr.strip().rpartition("\n")[2] or f"ended with {done.returncode}")[:200]
-        return Measurement(network=network, counter=counter, error=told)
+        reason = (done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}")[:200]
+        return Measurement(network=network, counter=counter, error=reason)
     found = msgspec.json.decode(line, type=Measurement)
     if counter == ANALYSIS and GRAPHS[network].name:
         command = [sys.executable, "-m", "inception_lens", "summary", GRAPHS[network].name]
         return msgspec.structs.replace(
-            found, process_seconds=statistics.median(elapsed(command) for _ in range(COMMANDS))
+            found, process_seconds=statistics.median(elapsed(command) for _ in range(COMMAND_REPEATS))
         )
     return found
 
 
 def elapsed(command: list[str]) -> float:
-    """Seconds of a whole command that ends well."""
+    """Wall time of a command that succeeds, in seconds."""
     start = time.perf_counter()
-    subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603
+    subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=True)  # noqa: S603
     return time.perf_counter() - start

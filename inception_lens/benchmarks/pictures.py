@@ -1,6 +1,6 @@
-"""Drawing networks beside torchview, which draws PyTorch modules with Graphviz too.
+"""Speed of diagrams compared with torchview, which draws PyTorch modules with Graphviz too.
 
-Run it with `make bench-pictures`. Only ratios within one run mean anything: machines differ.
+Run it with `make bench-pictures`. Only ratios within one run are meaningful, because machines differ.
 """
 
 import os
@@ -12,12 +12,13 @@ import time
 from inception_lens.benchmarks.graphs import chain
 from inception_lens.benchmarks.peers import elapsed
 from inception_lens.errors import require
+from inception_lens.graph import Graph
 from inception_lens.renderers.diagrams.diagram import diagram
 
 COMMAND_LIMIT = 1 / 4
-"""Of a process that draws GoogLeNet with torchview, for the whole command."""
+"""The longest time of the command, relative to a process that draws GoogLeNet with torchview."""
 CHAIN_LIMIT = 1.0
-"""Of torchview's time for 100 modules, for a picture of 1,000."""
+"""The longest time of a diagram of 1,000 modules, relative to torchview's time for 100."""
 REPEATS = 5
 
 TORCHVIEW = """
@@ -28,14 +29,12 @@ draw_with_torchview(find("googlenet").config.graph(), sys.argv[1])
 """
 
 
-def draw_with_torchview(graph: object, path: str) -> None:
-    """Draw a Graph, built as a PyTorch module on the meta device, as an SVG at `path`."""
+def draw_with_torchview(graph: Graph, path: str) -> None:
+    """Build a Graph as a PyTorch module on the meta device, and draw it as an SVG file with torchview."""
     torch = require("torch", extra="torch")
     torchview = require("torchview", extra="dev")
-    from inception_lens.graph import Graph
     from inception_lens.pytorch.build.network import build
 
-    assert isinstance(graph, Graph)
     with torch.device("meta"):
         module = build(graph).eval()
     shape = graph.inputs[0].type.shape
@@ -72,7 +71,7 @@ def _chains(path: str) -> None:
         peer.append(time.perf_counter() - between)
     ours, other = statistics.median(mine), statistics.median(peer)
     print(
-        f"a picture of 1,000 chained modules takes {ours:.3f} s, torchview {other:.3f} s for 100: "
+        f"a diagram of 1,000 chained modules takes {ours:.3f} s, torchview {other:.3f} s for 100: "
         f"ratio {ours / other:.3f}, limit {CHAIN_LIMIT}"
     )
 

@@ -1,13 +1,14 @@
-"""Whether a built network computes what torchvision and timm compute, with their weights in it.
+"""Comparison of built networks with torchvision and timm, with the same weights.
 
-Run it with `make ports`; it writes what stands in reports/ports.md. Weights, biases and batch norm statistics are
-random, so that nothing has to be downloaded and no tensor is at a value that would hide a swap.
+`make ports` writes reports/ports.md. Weights, biases and batch norm statistics are random, so that nothing has to be
+downloaded and swapped tensors always show.
 """
 
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 from inception_lens.errors import require
 from inception_lens.lens import build, load_weights
@@ -16,18 +17,22 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LIMIT = 1e-5
-"""Of the largest logit, for the largest difference: some tens of float32 roundings, which add up layer by layer."""
+"""The largest difference relative to the largest logit: some tens of float32 roundings, accumulated over layers."""
 
 
 class PortCase(NamedTuple):
-    """A network of the catalogue, and the module of another library that is the same."""
+    """A network of the catalogue and the same network of another library."""
 
     name: str
+    """In the catalogue."""
     library: str
+    """`torchvision` or `timm`."""
     model: str
+    """Name in the library."""
     size: int
-    """Of the square image."""
+    """Height and width of the image, pixels."""
     heads: int = 0
+    """Number of auxiliary heads."""
 
 
 CASES = (
@@ -43,26 +48,27 @@ CASES = (
 
 
 class PortDifference(NamedTuple):
-    """How far the outputs of two networks with the same weights are from each other."""
+    """The difference between the outputs of two networks with the same weights."""
 
     case: PortCase
     inference: float
     """Largest absolute difference of the logits."""
     training: float
-    """The same in training mode, where batch norms use the batch and the heads answer too; dropout is off."""
+    """The same in training mode, of main output and heads; batch norms use the batch, dropout is off."""
     largest: float
-    """The largest logit of either mode."""
+    """The largest absolute logit of both modes."""
     tensors: int
+    """Tensors that were loaded."""
 
 
-def libraries() -> dict[str, Any]:
+def libraries() -> dict[str, ModuleType]:
     """The packages torchvision and timm.
 
-    Where torchvision's build does not fit this PyTorch, its compiled operators are declared so that it imports; no
-    classification network calls them.
+    If the installed torchvision does not match PyTorch, its compiled operators are declared so that it can be imported;
+    no classification network calls them.
 
     Raises:
-        MissingExtraError: one is not installed.
+        MissingExtraError: a package is not installed.
     """
     torch = require("torch", extra="torch")
     if "torchvision" not in sys.modules:
@@ -70,11 +76,11 @@ def libraries() -> dict[str, Any]:
         for operator in ("nms", "qnms"):
             if not hasattr(torch.ops.torchvision, operator):
                 declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _KEPT.append(declared)  # an operator lives as long as its library
+        _DECLARED.append(declared)  # an operator exists as long as its library
     return {"torchvision": require("torchvision", extra="dev"), "timm": require("timm", extra="dev")}
 
 
-_KEPT: list[Any] = []
+_DECLARED: list[object] = []
 
 
 def port(case: PortCase) -> "nn.Module":
@@ -85,7 +91,7 @@ def port(case: PortCase) -> "nn.Module":
     if case.library == "timm":
         module = modules["timm"].create_model(case.model)
     else:
-        arguments: dict[str, Any] = {"init_weights": False} if case.model.startswith(("goog", "incep", "vgg")) else {}
+        arguments = {"init_weights": False} if case.model.startswith(("goog", "incep", "vgg")) else {}
         module = getattr(modules["torchvision"].models, case.model)(**arguments)
     generator = torch.Generator().manual_seed(1)
     for layer in module.modules():
@@ -101,7 +107,7 @@ def port(case: PortCase) -> "nn.Module":
 
 
 def compare(case: PortCase) -> PortDifference:
-    """Load the port's weights into the built network and compare what both make of the same images."""
+    """Load the port's weights into the built network, and compare their outputs for the same images."""
     torch = require("torch", extra="torch")
     theirs, ours = port(case), build(case.name, (1, 3, case.size, case.size))
     weights = theirs.state_dict()
@@ -119,7 +125,7 @@ def compare(case: PortCase) -> PortDifference:
 
 
 def _outputs(module: "nn.Module", images: "Tensor", training: bool) -> list["Tensor"]:
-    """The logits and, in training, those of the heads, the earlier first; dropout draws nothing."""
+    """The logits and, in training mode, those of the heads, in their order in the network; without dropout."""
     torch = require("torch", extra="torch")
     module.train(training)
     for layer in module.modules():
@@ -130,7 +136,10 @@ def _outputs(module: "nn.Module", images: "Tensor", training: bool) -> list["Ten
     if isinstance(found, torch.Tensor):
         return [found]
     main, *heads = found
-    return [main, *(reversed(heads) if hasattr(found, "_fields") else heads)]  # torchvision names the later head first
+    return [
+        main,
+        *(reversed(heads) if hasattr(found, "_fields") else heads),
+    ]  # torchvision returns the later head first
 
 
 def markdown(differences: Iterator[PortDifference]) -> str:
@@ -138,11 +147,11 @@ def markdown(differences: Iterator[PortDifference]) -> str:
     torch, modules = require("torch", extra="torch"), libraries()
     versions = ", ".join(f"{name} {module.__version__}" for name, module in {"torch": torch, **modules}.items())
     lines = [
-        "# Built networks beside the ports that they describe",
+        "# Built networks compared with other ports",
         "",
         f"{versions}; Python {platform.python_version()}, {platform.machine()}; CPU, float32.",
         "",
-        "Random weights, biases and batch norm statistics of the port, through `il.load_weights`; two random images.",
+        "Weights, biases and batch norm statistics of the port are random, and are loaded with `il.load_weights`.",
         "In training mode batch norms use the batch, dropout is off, and the auxiliary heads are compared too.",
         "",
         "| network | port | image | tensors | largest logit | largest difference: inference | training |",

@@ -1,4 +1,4 @@
-"""What a run of the benchmark has found; only ratios within it mean anything: machines differ, and so do hours."""
+"""The results of a benchmark run. Only ratios within one run are meaningful: machines and their load differ."""
 
 from __future__ import annotations
 
@@ -7,92 +7,101 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.benchmarks.works import ANALYSIS, WORKS
+from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.errors import FormatError
 from inception_lens.readers.files import JSON_ERRORS, display_path, one_line, read_bytes
 
-LARGEST = 4_000_000
-"""Bytes of a run; one of everything takes fifty thousand."""
-OURS = "Inception Lens"
-"""On a PyTorch module, as all the others."""
+MAX_BYTES = 4_000_000
+"""Of a file; a complete run takes about 50,000."""
+LENS = "Inception Lens"
+"""The counter of this project, which traces a PyTorch module as the other counters do."""
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One counter on one network, in a process of its own: none warms another's caches or adds to its memory."""
+    """One counter on one network, in a process of its own so that caches and memory are not shared."""
 
     network: str
     counter: str
+    """Name of the counter, or of a task of Inception Lens."""
     macs: int | None = None
+    """The MACs that it reports; None if it does not count."""
     exact: bool | None = None
-    """Whether the count is the network's own; None where it counts none."""
+    """Whether the MACs are exact; None if it does not count."""
     first_seconds: float | None = None
-    """Of the first call in the process."""
+    """Time of the first call in the process."""
     seconds: float | None = None
-    """Of a later call, the median; of the first where that took too long for others."""
+    """Median time of later calls; of the first call if that took more than 20 s."""
     process_seconds: float | None = None
-    """Of the process up to its first answer, imports and the making of the network included."""
+    """Time from the start of the process to the first result, with imports and the construction of the network."""
     peak_bytes: int | None = None
+    """Peak memory of the process."""
     device: str = ""
-    """Where the module stood; empty where there is none."""
+    """Device of the module, `meta` or `cpu`; empty if there is no module."""
     error: str = ""
+    """Why there is no result; empty if there is one."""
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """A run: when, where, with what, and what it found."""
+    """The results of one run, and where and when it was made."""
 
     schema: Literal["inception-lens/bench/1"] = "inception-lens/bench/1"
     date: str
+    """ISO 8601."""
     machine: str
+    """Architecture and number of cores."""
     versions: dict[str, str]
-    """Of Python and of the packages measured."""
+    """Versions of Python and of the measured packages."""
     measurements: tuple[Measurement, ...]
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """All networks, in the order of the run."""
+        """The measured networks, in the order of the run."""
         return tuple(dict.fromkeys(each.network for each in self.measurements))
 
     @property
     def counters(self) -> tuple[str, ...]:
-        """All that was asked for the count of a network."""
-        found = dict.fromkeys(each.counter for each in self.measurements)
-        return tuple(counter for counter in found if counter not in WORKS or counter == ANALYSIS)
+        """The measured counters, with the analysis task, which counts too."""
+        names = dict.fromkeys(each.counter for each in self.measurements)
+        return tuple(counter for counter in names if counter not in TASKS or counter == ANALYSIS)
 
     def of(self, network: str, counter: str) -> Measurement | None:
-        """One measurement, if it was made."""
-        asked_for = (each for each in self.measurements if (each.network, each.counter) == (network, counter))
-        return next(asked_for, None)
+        """The measurement of a counter on a network, or None."""
+        matches = (each for each in self.measurements if (each.network, each.counter) == (network, counter))
+        return next(matches, None)
 
     def peers(self, network: str, *, exact: bool = False) -> list[Measurement]:
-        """What others answered on a network; with `exact`, of those that count it right."""
+        """The measurements of other tools on a network that succeeded; with `exact`, only of exact counts."""
         return [
             each
             for each in self.measurements
             if each.network == network
-            and each.counter != OURS
-            and each.counter not in WORKS
+            and each.counter != LENS
+            and each.counter not in TASKS
             and not each.error
             and (each.exact or not exact)
         ]
 
-    def times(
+    def ratio(
         self, network: str, counter: str, of: Callable[[Measurement], float | None], *, exact: bool = False
     ) -> float | None:
-        """How many times one of ours the least of the others is, in what `of` reads; None where either is not known."""
-        ours = self.of(network, counter)
-        mine = of(ours) if ours else None
-        theirs = [found for each in self.peers(network, exact=exact) if (found := of(each))]
-        return min(theirs) / mine if theirs and mine else None
+        """The lowest value of the other tools divided by that of `counter`; None if either is unknown.
+
+        `of` reads the value from a measurement, such as a time.
+        """
+        own = self.of(network, counter)
+        value = of(own) if own else None
+        others = [other for each in self.peers(network, exact=exact) if (other := of(each))]
+        return min(others) / value if others and value else None
 
 
 def read_bench(path: str) -> Bench:
-    """Read what a run wrote as JSON.
+    """Read a run from JSON.
 
     Raises:
-        FormatError: it is no run of this benchmark.
+        FormatError: the file is not a run of this benchmark.
     """
-    data = read_bytes(path, LARGEST, "a benchmark run")
+    data = read_bytes(path, MAX_BYTES, "a benchmark run")
     try:
         return msgspec.json.decode(data, type=Bench)
     except JSON_ERRORS as error:
-        raise FormatError(f"{display_path(path)}: no run of `inception-lens bench`: {one_line(error)}") from None
+        raise FormatError(f"{display_path(path)}: not a run of `inception-lens bench`: {one_line(error)}") from None

@@ -1,7 +1,7 @@
-"""The trainer beside a plain PyTorch loop of the same network, in one run, and beside the machine's roofline.
+"""Speed of the trainer compared with a plain PyTorch loop of the same network, in one run.
 
-Both train on noise that is on the device from the start, without augmentation, in turns, so that whatever else the
-machine does hits both. The plain loop is what one writes by hand: forward, loss, backward, step.
+Both train on noise that is already on the device, without augmentation. They alternate, so that other load on the
+machine affects both. The plain loop is forward, loss, backward and step.
 """
 
 from __future__ import annotations
@@ -21,47 +21,53 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ROUNDS = 7
-"""Turns of each; the first warms up and is not counted."""
-LIMIT = 0.95
-"""Of the plain loop's speed, below which the eager trainer would cost something."""
+"""Rounds of measurement; the first one warms up and is not counted."""
+MIN_RATIO = 0.95
+"""The lowest speed of the eager trainer relative to the plain loop."""
 
 
 class Speed(NamedTuple):
-    """Images a second of one way of training, and its ratio to the plain eager loop at the same batch."""
+    """The speed of one engine at one batch size."""
 
-    way: str
+    engine: str
+    """`plain loop`, `eager`, `compiled` or `graphs`."""
     batch: int
     images_per_second: float
+    """Median of the rounds."""
     ratio: float
+    """Median ratio to the plain loop in the same round."""
 
 
 def measure(
-    networks: Networks, recipe: Recipe, device: torch.device, batches: list[int], ways: list[str], seconds: float
+    networks: Networks, recipe: Recipe, device: torch.device, batches: list[int], engines: list[str], seconds: float
 ) -> list[Speed]:
-    """Measure the plain loop and each way (`eager`, `compiled`, `graphs`) at each batch."""
-    found = []
+    """Measure the plain loop and each engine (`eager`, `compiled`, `graphs`) at each batch size.
+
+    `seconds` is the training time of each in each round.
+    """
+    speeds = []
     for batch in batches:
         sized = recipe.replace(batch=batch)
         plain = plain_step(networks, sized, device)
-        steps = {"plain loop": plain} | {way: trainer_step(networks, sized, device, way) for way in ways}
+        steps = {"plain loop": plain} | {engine: trainer_step(networks, sized, device, engine) for engine in engines}
         rates = _rates(steps, batch, device, seconds)
-        for way in steps:
-            paired = [mine / base for mine, base in zip(rates[way], rates["plain loop"], strict=True)]
-            found.append(Speed(way, batch, statistics.median(rates[way]), statistics.median(paired)))
-    return found
+        for name, measured in rates.items():
+            ratios = [rate / base for rate, base in zip(measured, rates["plain loop"], strict=True)]
+            speeds.append(Speed(name, batch, statistics.median(measured), statistics.median(ratios)))
+    return speeds
 
 
-def trainer_step(networks: Networks, recipe: Recipe, device: torch.device, way: str) -> Callable[[], object]:
-    """One step of this trainer on a fixed batch."""
-    engine = recipe.engine.replace(compile=way == "compiled", graphs=way == "graphs")
-    learner = Learner(networks, recipe.replace(engine=engine), Processes(), device)
+def trainer_step(networks: Networks, recipe: Recipe, device: torch.device, engine: str) -> Callable[[], object]:
+    """One step of the trainer on a fixed batch."""
+    options = recipe.engine.replace(compile=engine == "compiled", graphs=engine == "graphs")
+    learner = Learner(networks, recipe.replace(engine=options), Processes(), device)
     x, labels = _batch(networks, recipe, device)
     learner.network.train()
     return lambda: learner.step(0, 1_000_000, [(x, labels)])
 
 
 def plain_step(networks: Networks, recipe: Recipe, device: torch.device) -> Callable[[], object]:
-    """One step of the loop that one writes by hand, in the same precision and layout."""
+    """One step of a plain loop in the same precision and memory format."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -69,9 +75,9 @@ def plain_step(networks: Networks, recipe: Recipe, device: torch.device) -> Call
     if recipe.engine.channels_last:
         to_channels_last(network)
     network.train()
-    wanted = recipe.optimizer
+    sgd = recipe.optimizer
     optimizer = torch.optim.SGD(
-        network.parameters(), wanted.learning_rate, wanted.momentum, 0, wanted.weight_decay, nesterov=wanted.nesterov
+        network.parameters(), sgd.learning_rate, sgd.momentum, 0, sgd.weight_decay, nesterov=sgd.nesterov
     )
     weights = loss_weights(networks.training, recipe.loss.auxiliary)
     x, labels = _batch(networks, recipe, device)
@@ -101,15 +107,15 @@ def _batch(networks: Networks, recipe: Recipe, device: torch.device) -> tuple[Te
 def _rates(
     steps: dict[str, Callable[[], object]], batch: int, device: torch.device, seconds: float
 ) -> dict[str, list[float]]:
-    """Images a second of each in every round; in a round each trains for about so many seconds."""
-    for step in steps.values():  # compilation, captures and the choice of kernels
+    """Images per second of each step function in each round after the first; each runs for about `seconds`."""
+    for step in steps.values():  # compilation, capture and choice of kernels
         for _ in range(3):
             step()
     one = min(_seconds(next(iter(steps.values())), 1, device) for _ in range(2))
     repeats = max(round(seconds / one), 1)
     rates: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(ROUNDS):
-        names = list(steps) if turn % 2 else list(reversed(steps))
+    for i in range(ROUNDS):
+        names = list(steps) if i % 2 else list(reversed(steps))
         for name in names:
             rates[name].append(repeats * batch / _seconds(steps[name], repeats, device))
     return {name: measured[1:] for name, measured in rates.items()}

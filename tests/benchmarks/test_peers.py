@@ -1,4 +1,4 @@
-"""The benchmark beside other counters: its exact figures, its report, and one measurement for real."""
+"""The benchmark: exact MACs, ratios, report, figure and command."""
 
 import re
 from pathlib import Path
@@ -13,16 +13,16 @@ from inception_lens.benchmarks.figure import bench_figure
 from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
 from inception_lens.benchmarks.peers import measure
-from inception_lens.benchmarks.record import OURS, Bench, Measurement, read_bench
+from inception_lens.benchmarks.record import LENS, Bench, Measurement, read_bench
 from inception_lens.benchmarks.report import markdown
-from inception_lens.benchmarks.works import ANALYSIS, WORKS
+from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.cli import run
 from inception_lens.ops import TensorType
 from inception_lens.pytorch.trace.forward_pass import trace
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "000" not in name])
-def test_the_exact_figure_of_a_network(name: str) -> None:
+def test_the_exact_macs_of_a_network(name: str) -> None:
     network = NETWORKS[name]
     with torch.device("meta"):
         module = network.make().eval()
@@ -33,7 +33,7 @@ def test_the_exact_figure_of_a_network(name: str) -> None:
     assert analyze(graph).totals.macs == network.macs
 
 
-def found(counter: str, **known: object) -> Measurement:
+def measurement(counter: str, **known: object) -> Measurement:
     return msgspec.convert({"network": "GoogLeNet", "counter": counter, **known}, Measurement)
 
 
@@ -42,33 +42,33 @@ RUN = Bench(
     machine="a | b",
     versions={"Python": "3"},
     measurements=(
-        found(ANALYSIS, macs=10, exact=True, seconds=0.001, process_seconds=0.1, peak_bytes=10**7),
-        found(OURS, macs=10, exact=True, seconds=0.01, process_seconds=2.0, peak_bytes=3 * 10**8),
-        found("quick", macs=3 * 749188096, exact=False, seconds=0.1, process_seconds=2.5, peak_bytes=10**8),
-        found("right", macs=10, exact=True, seconds=0.2, process_seconds=2.6, peak_bytes=6 * 10**8),
-        found("broken", error="no | luck"),
+        measurement(ANALYSIS, macs=10, exact=True, seconds=0.001, process_seconds=0.1, peak_bytes=10**7),
+        measurement(LENS, macs=10, exact=True, seconds=0.01, process_seconds=2.0, peak_bytes=3 * 10**8),
+        measurement("quick", macs=3 * 749188096, exact=False, seconds=0.1, process_seconds=2.5, peak_bytes=10**8),
+        measurement("right", macs=10, exact=True, seconds=0.2, process_seconds=2.6, peak_bytes=6 * 10**8),
+        measurement("broken", error="no | luck"),
     ),
 )
 
 
-def test_the_best_of_the_others_with_and_without_doubt() -> None:
+def test_ratios_to_the_best_other_tool() -> None:
     assert [each.counter for each in RUN.peers("GoogLeNet")] == ["quick", "right"]
-    ratios = [RUN.times("GoogLeNet", OURS, lambda each: each.seconds, exact=exact) for exact in (False, True)]
+    ratios = [RUN.ratio("GoogLeNet", LENS, lambda each: each.seconds, exact=exact) for exact in (False, True)]
     assert ratios == [pytest.approx(10), pytest.approx(20)]
-    assert RUN.times("Other", OURS, lambda each: each.seconds) is None
+    assert RUN.ratio("Other", LENS, lambda each: each.seconds) is None
 
 
-def test_the_report_says_ratios_what_was_aimed_at_and_what_failed() -> None:
+def test_the_report_has_ratios_targets_and_failures() -> None:
     text = re.sub(" +", " ", markdown(RUN))
     assert "| GoogLeNet | 100.0 | 25.0 | 10.0 | 20.0 | 2.0 |" in text
-    assert "| analysis of a network of ours, in process | 50 | 100.0 | GoogLeNet | met on 1 of 1 |" in text
+    assert "| analysis of a catalogue network, in process | 50 | 100.0 | GoogLeNet | met on 1 of 1 |" in text
     assert "| GoogLeNet | yes | yes | +50 % | yes | fails |" in text
     assert "- broken on GoogLeNet: no \\| luck" in text
     assert "Growth" not in text
 
 
-def test_growth_is_told_where_all_lengths_were_measured() -> None:
-    chains = [Measurement(network=chain_name(n), counter=OURS, seconds=n / 1000, exact=True, macs=1) for n in LENGTHS]
+def test_growth_is_reported_if_all_lengths_were_measured() -> None:
+    chains = [Measurement(network=chain_name(n), counter=LENS, seconds=n / 1000, exact=True, macs=1) for n in LENGTHS]
     text = re.sub(" +", " ", markdown(msgspec.structs.replace(RUN, measurements=(*RUN.measurements, *chains))))
     assert "| Inception Lens | 10 | 100 | 1,000 | 10,000 | 10.0 | 10.0 |" in text
 
@@ -82,30 +82,30 @@ def test_the_figure_shows_every_counter_of_every_network() -> None:
 
 
 def test_one_measurement_in_a_process_of_its_own() -> None:
-    found = measure("10 modules", OURS)
-    assert (found.macs, found.exact, found.error) == (NETWORKS["10 modules"].macs, True, "")
-    assert found.seconds is not None
-    assert found.process_seconds is not None
-    assert found.seconds < found.process_seconds
+    result = measure("10 modules", LENS)
+    assert (result.macs, result.exact, result.error) == (NETWORKS["10 modules"].macs, True, "")
+    assert result.seconds is not None
+    assert result.process_seconds is not None
+    assert result.seconds < result.process_seconds
     assert measure("GoogLeNet", ANALYSIS).exact
 
 
-@pytest.mark.parametrize("work", WORKS)
-def test_what_ours_does_without_pytorch(work: str) -> None:
-    assert measure(chain_name(10), work).error == ""
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks_of_inception_lens(task: str) -> None:
+    assert measure(chain_name(10), task).error == ""
 
 
-def test_what_fails_on_a_chain_is_not_tried_on_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_counter_that_fails_on_a_chain_is_not_run_on_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         peers, "measure", lambda network, counter: Measurement(network=network, counter=counter, error="x")
     )
     errors = [
-        each.error for each in peers.compared([chain_name(10), chain_name(100)], ["thop"]) if each.counter == "thop"
+        each.error for each in peers.measure_all([chain_name(10), chain_name(100)], ["thop"]) if each.counter == "thop"
     ]
-    assert errors == ["x", "not tried, after 10 modules"]
+    assert errors == ["x", "skipped after the error on 10 modules"]
 
 
-def test_a_run_is_kept_and_shown_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_written_and_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bench.json"
     path.write_bytes(msgspec.json.encode(RUN))
     for suffix in (".json", ".md", ".svg"):
@@ -119,7 +119,7 @@ def test_a_run_is_kept_and_shown_again(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("target", ["bench.json", "bench.md", "bench.svg"])
-def test_an_interrupted_run_keeps_what_it_measured(
+def test_an_interrupted_run_writes_its_measurements(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers = iter(RUN.measurements[:2])
@@ -147,10 +147,10 @@ def test_an_interrupt_before_any_measurement_writes_nothing(tmp_path: Path, monk
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_refuses_what_it_does_not_measure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--networks", "GoogLeNe"]) == 2
     assert "did you mean `GoogLeNet`" in capsys.readouterr().err
     assert run(["bench", "-o", "bench.txt"]) == 2
     assert "names no format" in capsys.readouterr().err
     assert run(["bench", "--from", "bench.json", "--networks", "GoogLeNet"]) == 2
-    assert "--from shows an earlier run" in capsys.readouterr().err
+    assert "cannot be used with --from" in capsys.readouterr().err

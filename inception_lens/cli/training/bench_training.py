@@ -1,4 +1,4 @@
-"""`inception-lens bench train`: the trainer beside a plain loop."""
+"""`inception-lens bench train`: the speed of the trainer compared with a plain loop."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("model", type=training_options.TrainableType(), required=False)
-@click.option("--batch", "batches", metavar="N,...", help="Images at once.  [default: 64; on CUDA 128,512,1024,2048]")
+@click.option("--batch", "batches", metavar="N,...", help="Batch sizes.  [default: 64; on CUDA 128,512,1024,2048]")
+@click.option("--ways", metavar="A,B,...", help="Of eager, compiled, graphs.  [default: eager; on CUDA all]")
 @click.option(
-    "--ways",
-    metavar="A,B,...",
-    help="Of eager, compiled, graphs.  [default: eager; on CUDA all]",
+    "--seconds",
+    type=click.FloatRange(0.01),
+    default=2.0,
+    show_default=True,
+    help="Training time of each in each round.",
 )
-@click.option("--seconds", type=click.FloatRange(0.01), default=2.0, show_default=True, help="Of each in each round.")
 @click.option("--device", metavar="DEVICE", default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
 @options.set_option
@@ -36,9 +38,9 @@ def train(
     precision: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Images a second of the trainer, of a plain PyTorch loop of the same network, and of the machine's roofline.
+    """Measure images per second of the trainer and of a plain PyTorch loop, next to the bounds of the machine.
 
-    Without MODEL: the network of the digits on a CPU, GoogLeNet with batch norm at 224 on CUDA.
+    MODEL is by default the network for digits on a CPU, and GoogLeNet with batch norm on CUDA.
     """
     require("torch", extra="train")
     from inception_lens.benchmarks import training as bench
@@ -48,28 +50,28 @@ def train(
     from inception_lens.training.recipe import DIGITS, Recipe
     from inception_lens.training.run.processes import Processes, select_device
 
-    on = select_device(device, Processes())
-    cuda = on.type == "cuda"
+    selected = select_device(device, Processes())
+    cuda = selected.type == "cuda"
     recipe, classes = (DIGITS, 10) if model is None and not cuda else (Recipe(model="googlenet@torchvision"), 1000)
     engine = recipe.engine.replace(precision=precision)
     network = recipe.network | options.parse_settings(settings)
     recipe = recipe.replace(model=model or recipe.model, network=network, engine=engine)
     networks = networks_of(recipe, classes)
     sizes = _numbers(batches or ("128,512,1024,2048" if cuda else "64"))
-    chosen = _ways(ways, cuda)
-    machine = machine_of(on, autocast_on(precision, on))
+    engines = _engines(ways, cuda)
+    machine = machine_of(selected, autocast_on(precision, selected))
     limits = bounds(networks.training, machine) if machine else None
-    _tell_network(networks, limits)
+    _report_network(networks, limits)
     click.echo(f"{'way':<12}{'batch':>7}{'images/s':>12}{'of plain':>10}{'of compute':>12}{'of memory':>11}")
-    for speed in bench.measure(networks, recipe, on, sizes, chosen, seconds):
+    for speed in bench.measure(networks, recipe, selected, sizes, engines, seconds):
         shares = [f"{speed.images_per_second / limit:.2f}" for limit in limits[1:3]] if limits else ["?", "?"]
         rate = f"{speed.images_per_second:,.0f}"
-        click.echo(f"{speed.way:<12}{speed.batch:>7}{rate:>12}{speed.ratio:>10.3f}{shares[0]:>12}{shares[1]:>11}")
-    click.echo(f"the eager trainer is to reach {bench.LIMIT} of the plain loop")
+        click.echo(f"{speed.engine:<12}{speed.batch:>7}{rate:>12}{speed.ratio:>10.3f}{shares[0]:>12}{shares[1]:>11}")
+    click.echo(f"target: the eager trainer reaches {bench.MIN_RATIO} of the plain loop")
 
 
-def _tell_network(networks: Networks, limits: Bounds | None) -> None:
-    where = limits.machine.title if limits else "a GPU that is not in the table of machines"
+def _report_network(networks: Networks, limits: Bounds | None) -> None:
+    where = limits.machine.title if limits else "a GPU of unknown peak speed in this precision"
     click.echo(f"{networks.inference.name}, {networks.params:,} parameters, {networks.macs:,} MACs; {where}")
     if limits:
         click.echo(
@@ -78,16 +80,16 @@ def _tell_network(networks: Networks, limits: Bounds | None) -> None:
         )
 
 
-def _ways(text: str | None, cuda: bool) -> list[str]:
+def _engines(text: str | None, cuda: bool) -> list[str]:
     known = ("eager", "compiled", "graphs") if cuda else ("eager", "compiled")
     chosen = text.split(",") if text else list(known if cuda else known[:1])
-    if strange := set(chosen) - set(known):
-        raise ConfigError(f"--ways {min(strange)}: it is of {', '.join(known)} on this device")
+    if unknown := set(chosen) - set(known):
+        raise ConfigError(f"--ways {min(unknown)}: choose from {', '.join(known)} on this device")
     return chosen
 
 
 def _numbers(text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
-        raise ConfigError(f"--batch {text}: numbers of images, such as 128,512")
+        raise ConfigError(f"--batch {text}: give batch sizes, such as 128,512")
     return [int(part) for part in parts]

@@ -1,4 +1,4 @@
-"""What Inception Lens does with a network of its own, without PyTorch, from its table to the answer."""
+"""Tasks of Inception Lens on a network of its catalogue, from the config to the result, without PyTorch."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _diagram(pair: GraphPair) -> None:
     diagram(pair.graph(), level="network").draw("svg")
 
 
-WORKS: dict[str, Callable[[GraphPair], int | None]] = {
+TASKS: dict[str, Callable[[GraphPair], int | None]] = {
     ANALYSIS: _analysis,
     "Inception Lens, savings": _savings,
     "Inception Lens, comparison": _comparison,
     "Inception Lens, diagram": _diagram,
 }
-"""By the names under which they stand among the counters; only the first counts."""
+"""The tasks by their names in the report; only the first returns MACs."""

@@ -1,4 +1,4 @@
-"""One measurement, in the process that `peers` starts for it."""
+"""One measurement, in a process that `peers` starts for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,31 +15,36 @@ from inception_lens.benchmarks.counters import COUNTERS
 from inception_lens.benchmarks.graphs import GRAPHS
 from inception_lens.benchmarks.networks import NETWORKS
 from inception_lens.benchmarks.record import Measurement
-from inception_lens.benchmarks.works import WORKS
+from inception_lens.benchmarks.tasks import TASKS
 from inception_lens.errors import require
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SHORT, LONG = 1.0, 20.0
-"""Seconds of a first call below which a median is of many calls, and above which there is no other."""
+"""Seconds of a first call: below SHORT the median is of nine calls, below LONG of three, above of the first alone."""
 
 
-def measured(network: str, counter: str, started: float) -> Measurement:
-    """Measure a counter, or a work of ours; `started` is when the process was, in seconds of `time.time`."""
-    if counter in WORKS:
-        return _timed(network, counter, lambda: WORKS[counter](GRAPHS[network]), started)
+def measure_here(network: str, counter: str, started: float) -> Measurement:
+    """Measure a counter or a task of Inception Lens; `started` is the `time.time()` at which the process started."""
+    if counter in TASKS:
+        return _timed(network, counter, lambda: TASKS[counter](GRAPHS[network]), started)
     torch = require("torch", extra="torch")
-    asked, tool = NETWORKS[network], COUNTERS[counter]
+    benchmark, tool = NETWORKS[network], COUNTERS[counter]
     device = "meta" if tool.on_meta else "cpu"
-    if device == "cpu" and not asked.weights:
-        return Measurement(network=network, counter=counter, device=device, error="needs the weights for real")
+    if device == "cpu" and not benchmark.weights:
+        return Measurement(network=network, counter=counter, device=device, error="needs real weights")
     with torch.device("meta"):
-        module = asked.make().eval()
+        module = benchmark.make().eval()
     if device == "cpu":
         module = module.to_empty(device="cpu")
-    inputs = {key: _input(torch, key, shape, device) for key, shape in asked.inputs.items()}
-    return _timed(network, counter, lambda: tool.asked(module, inputs), started, device)
+    inputs = {key: _zeros(key, shape, device) for key, shape in benchmark.inputs.items()}
+    return _timed(network, counter, lambda: tool.count_macs(module, inputs), started, device)
 
 
-def _input(torch: Any, name: str, shape: Sequence[int], device: str) -> Any:
+def _zeros(name: str, shape: Sequence[int], device: str) -> Tensor:
+    import torch
+
     return torch.zeros(shape, dtype=torch.int64 if name == "input_ids" else torch.float32, device=device)
 
 
@@ -65,15 +70,15 @@ def _timed(
 
 def _call(count: Callable[[], int | None]) -> tuple[float, int | None]:
     start = time.perf_counter()
-    found = count()
-    return time.perf_counter() - start, found
+    macs = count()
+    return time.perf_counter() - start, macs
 
 
 def _peak_bytes() -> int:
     try:
         with open("/proc/self/status", encoding="ascii") as status:
             return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    except OSError:  # no Linux: there the peak may be that of the process that started this one
+    except OSError:  # not on Linux; elsewhere the peak may include that of the parent process
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -81,4 +86,4 @@ def _peak_bytes() -> int:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    print(msgspec.json.encode(measured(sys.argv[1], sys.argv[2], float(sys.argv[3]))).decode())
+    print(msgspec.json.encode(measure_here(sys.argv[1], sys.argv[2], float(sys.argv[3]))).decode())
