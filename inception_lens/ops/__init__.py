@@ -80,6 +80,8 @@ from inception_lens.ops.shape import Expand as Expand
 from inception_lens.ops.shape import Flatten as Flatten
 from inception_lens.ops.shape import Pad as Pad
 from inception_lens.ops.shape import Permute as Permute
+from inception_lens.ops.shape import PixelShuffle as PixelShuffle
+from inception_lens.ops.shape import PixelUnshuffle as PixelUnshuffle
 from inception_lens.ops.shape import Reshape as Reshape
 from inception_lens.ops.shape import Select as Select
 from inception_lens.ops.shape import Slice as Slice

@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Role, Shape, TensorType, Window, format_shape
+from inception_lens.ops.base import Category, Op, Role, Shape, TensorType, Window, check_rank, format_shape
 
 
 class _View(Op, frozen=True):
@@ -222,3 +222,63 @@ class Upsample(Op, frozen=True):
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         return (TensorType(self.output_shape(inputs[0].shape), inputs[0].dtype),)
+
+
+class PixelShuffle(Op, frozen=True):
+    """Channels laid out as blocks, `(N, C r^2, H, W)` to `(N, C, H r, W r)` (W. Shi et al., arXiv 1609.05158).
+
+    Element (i, j) of a block of channel c is channel c r^2 + i r + j of the input. It copies, and does no arithmetic.
+    """
+
+    upscale_factor: int
+    """Side r of a block."""
+
+    category: ClassVar[Category] = "shape"
+    role: ClassVar[Role] = "layout"
+
+    @property
+    def label(self) -> str:
+        return f"pixel shuffle {self.upscale_factor}"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        check_rank(self.kind, shape, 2)
+        side = self.upscale_factor
+        if side < 1 or shape[1] % side**2:
+            raise ShapeError(f"PixelShuffle by {side} of {shape[1]} channels: they must be a multiple of its square")
+        return (shape[0], shape[1] // side**2, shape[2] * side, shape[3] * side)
+
+    def keeps_positions(self, shape: Shape) -> bool:
+        return False  # several output positions share an input position: the jump is a fraction
+
+
+class PixelUnshuffle(Op, frozen=True):
+    """Blocks laid out as channels, the inverse of `PixelShuffle`: `(N, C, H r, W r)` to `(N, C r^2, H, W)`.
+
+    It copies, and does no arithmetic.
+    """
+
+    downscale_factor: int
+    """Side r of a block."""
+
+    category: ClassVar[Category] = "shape"
+    role: ClassVar[Role] = "layout"
+
+    @property
+    def label(self) -> str:
+        return f"pixel unshuffle {self.downscale_factor}"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        check_rank(self.kind, shape, 2)
+        side = self.downscale_factor
+        if side < 1 or shape[2] % side or shape[3] % side:
+            raise ShapeError(f"PixelUnshuffle by {side} of a {format_shape(shape[2:])} map: it must divide both sides")
+        return (shape[0], shape[1] * side**2, shape[2] // side, shape[3] // side)
+
+    @property
+    def has_window(self) -> bool:
+        return True
+
+    def window(self, shape: Shape, output: Shape) -> Window:
+        return Window((self.downscale_factor,) * 2, (self.downscale_factor,) * 2, (0, 0), (1, 1))

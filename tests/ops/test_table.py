@@ -88,6 +88,8 @@ SAMPLES: dict[type[Op], tuple[Op, tuple[TensorType, ...]]] = {
     ops.Permute: (ops.Permute((0, 2, 3, 1)), (IMAGE,)),
     ops.Expand: (ops.Expand((3, 2, 4, 9, 7)), (IMAGE,)),
     ops.Slice: (ops.Slice(1, 0, 3, 2), (IMAGE,)),
+    ops.PixelShuffle: (ops.PixelShuffle(2), (IMAGE,)),
+    ops.PixelUnshuffle: (ops.PixelUnshuffle(3), (TensorType((2, 4, 9, 6)),)),
     ops.Select: (ops.Select(0, 1), (IMAGE,)),
     ops.Pad: (ops.Pad(((0, 0), (0, 0), (1, 2), (0, 1))), (IMAGE,)),
     ops.Upsample: (ops.Upsample((18, 14), "bilinear"), (IMAGE,)),

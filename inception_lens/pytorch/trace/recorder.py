@@ -80,8 +80,11 @@ class Recorder:
         types: tuple[TensorType, ...],
         reads: Iterable[Tensor | None] = (),
     ) -> str:
-        """Add a call that reads the parameters and buffers `reads`, and return its name."""
-        name = self._unique(name)
+        """Add a call that reads the parameters and buffers `reads`, and return its name.
+
+        A model that is itself a standard module has no path; its call is named after the operation.
+        """
+        name = self._unique(name or op.kind)
         self.nodes.append(Node(name, op, tuple(inputs)))
         self.types[name] = types
         for i in range(1, len(types)):

@@ -10,6 +10,7 @@ from inception_lens import ops
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType, broadcast, format_shape
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
+from inception_lens.readers.onnx.pixel_shuffle import PIXEL_SHUFFLES, merged_shuffle, pending_reshape, pending_transpose
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, decimal, known_value
 from inception_lens.readers.shapes import resolve_axis
 
@@ -24,9 +25,14 @@ def _reshape_to(builder: OnnxGraphBuilder, call: OnnxCall, x: OnnxValue, shape: 
         return [msgspec.structs.replace(x, type=TensorType(shape, x.dtype), array=None)]
     if len(x.shape) > 2 and shape == (x.shape[0], prod(x.shape[1:])):
         return [builder.add(call.name, ops.Flatten(), builder.node(x))]
+    if (shuffle := merged_shuffle(builder, call, x, shape)) is not None:
+        return [shuffle]
     keeps_batch = bool(shape) and shape[:1] == x.shape[:1] and prod(shape[1:]) > 0
     op = ops.Reshape((-1, *shape[1:]) if keeps_batch else shape)  # -1: the graph can take another batch
-    return [builder.add(call.name, op, builder.node(x))]
+    base = builder.node(x)
+    if (len(x.shape), len(shape)) == (4, 6):
+        return [pending_reshape(builder, call, base, op, shape)]
+    return [builder.add(call.name, op, base)]
 
 
 def reshape(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -77,6 +83,8 @@ def transpose(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if x.is_weight:
         swapped = TensorType(tuple(x.shape[axis] for axis in order), x.dtype)
         return [msgspec.structs.replace(x, type=swapped, array=None)]
+    if x.pending is not None and x.pending.blocks:
+        return [pending_transpose(builder, call, x.pending, order)]
     return [builder.add(call.name, ops.Permute(order), builder.node(x))]
 
 
@@ -189,29 +197,10 @@ def resize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     return [builder.add(call.name, op, builder.node(x))]
 
 
-def depth_to_space(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """DepthToSpace and SpaceToDepth: blocks of the map and channels change places."""
-    x = call.input(0)
-    block = call.integer("blocksize", 1)
-    n, channels, height, width = x.shape if len(x.shape) == 4 else (0, 0, 0, 0)
-    deep = call.op == "DepthToSpace"
-    if block < 1 or (channels % block**2 if deep else height % block + width % block) or not n:
-        raise FormatError(f"{format_shape(x.shape)} cannot be divided into blocks of {block}")
-    if deep:
-        parts, order = (-1, block, block, channels // block**2, height, width), (0, 3, 4, 1, 5, 2)
-        back = (-1, channels // block**2, height * block, width * block)
-    else:
-        parts, order = (-1, channels, height // block, block, width // block, block), (0, 3, 5, 1, 2, 4)
-        back = (-1, channels * block**2, height // block, width // block)
-    parted = builder.add(f"{call.name}/parted", ops.Reshape(parts), builder.node(x))
-    turned = builder.add(f"{call.name}/turned", ops.Permute(order), parted.node)
-    return [builder.add(call.name, ops.Reshape(back), turned.node)]
-
-
 RESHAPING: dict[str, OnnxHandler] = {
     **dict.fromkeys(("Shape", "Size"), shape),
     **dict.fromkeys(("Resize", "Upsample"), resize),
-    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), depth_to_space),
+    **PIXEL_SHUFFLES,
     "Concat": concat,
     "Expand": expand,
     "Flatten": flatten,

@@ -64,7 +64,8 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
 class PendingCall(NamedTuple):
     """A call whose node is written only when it is read, because its reader may make one node of both.
 
-    `Sigmoid` and `Mul` are SiLU, `MatMul` and `Add` are a linear layer, `Mul` by a number and `Add` are a scaled sum.
+    `Sigmoid` and `Mul` are SiLU, `MatMul` and `Add` are a linear layer, `Mul` by a number and `Add` are a scaled sum,
+    `Reshape`, `Transpose` and `Reshape` are a pixel shuffle.
     """
 
     base: str
@@ -76,6 +77,10 @@ class PendingCall(NamedTuple):
     """Of a product with a number."""
     write_with_bias: Callable[[OnnxValue, str], str] | None = None
     """Of a matrix product: writes it as a linear layer with this bias, under the name of the call that adds it."""
+    blocks: Shape = ()
+    """Of a map of four axes reshaped to six: the six sizes."""
+    order: tuple[int, ...] = ()
+    """Of that, transposed: the order of its axes."""
 
 
 class OnnxCall(NamedTuple):

@@ -190,6 +190,26 @@ def _reshape(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
     return "Reshape", [("reshape_param", [("shape", dims)])]
 
 
+def _embedding(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
+    sizes: Fields = [("num_output", op.embedding_dim), ("input_dim", op.num_embeddings)]
+    return "Embed", [("embed_param", [*sizes, ("bias_term", False)])]
+
+
+def _reduce(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
+    rank, operation = len(graph.input_shapes(node)[0]), {"sum": "SUM", "mean": "MEAN"}.get(op.function)
+    axes = sorted(axis % rank for axis in op.dims) or list(range(rank))
+    if operation is None or op.keepdim or op.dtype or axes != list(range(axes[0], rank)):
+        raise ShapeError(f"has no layer for `{op.function}` of axes {', '.join(map(str, axes))} alone")
+    return "Reduction", [("reduction_param", [("operation", Word(operation)), ("axis", axes[0])])]
+
+
+def _stored(op: Any, graph: Graph, node: Node) -> tuple[str, Fields]:
+    if op.tensor_kind != "parameter":
+        raise ShapeError(f"has no layer for a {op.tensor_kind}")
+    dims: Fields = [("dim", size) for size in op.shape]
+    return "Parameter", [("parameter_param", [("shape", dims)])]
+
+
 WRITERS: dict[str, Callable[[Any, Graph, Node], tuple[str, Fields]]] = {
     **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d", "ConvTranspose3d"), _convolution),
     **dict.fromkeys(("MaxPool2d", "AvgPool2d"), _pool),
@@ -200,10 +220,13 @@ WRITERS: dict[str, Callable[[Any, Graph, Node], tuple[str, Fields]]] = {
     "Concat": _concat,
     "Dropout": _dropout,
     "Elementwise": _elementwise,
+    "Embedding": _embedding,
     "Flatten": _flatten,
     "Linear": _linear,
     "LocalResponseNorm": _lrn,
+    "Reduce": _reduce,
     "Reshape": _reshape,
     "Softmax": _softmax,
+    "Stored": _stored,
 }
 """By the operation's class; what is not here, Caffe has no layer for."""

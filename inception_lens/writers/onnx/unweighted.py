@@ -126,6 +126,26 @@ def _upsample(parts: Parts) -> None:
     parts.add("Resize", [*parts.inputs, "", "", sizes], mode=mode, **nearest)
 
 
+def _pixel_shuffle(parts: Parts) -> None:
+    op: Any = parts.op
+    parts.add("DepthToSpace", parts.inputs, blocksize=op.upscale_factor, mode="CRD")
+
+
+def _pixel_unshuffle(parts: Parts) -> None:
+    op: Any = parts.op
+    n, channels, height, width = parts.shape
+    side = op.downscale_factor
+    # SpaceToDepth puts the channels after the positions in a block, which is this order for one channel alone.
+    if channels == 1:
+        parts.add("SpaceToDepth", parts.inputs, blocksize=side)
+        return
+    blocks = (n, channels, height // side, side, width // side, side)
+    apart = parts.add("Reshape", [*parts.inputs, parts.integers("blocks", blocks)], "blocks")
+    turned = parts.add("Transpose", [apart], "channels", perm=(0, 1, 3, 5, 2, 4))
+    shape = parts.graph.types[parts.node.name][0].shape
+    parts.add("Reshape", [turned, parts.integers("shape", shape)])
+
+
 ELEMENTWISE = {
     "add": ("Add", 2), "sub": ("Sub", 2), "mul": ("Mul", 2), "div": ("Div", 2), "pow": ("Pow", 2),
     "maximum": ("Max", 2), "minimum": ("Min", 2), "abs": ("Abs", 1), "neg": ("Neg", 1), "sqrt": ("Sqrt", 1),
@@ -187,6 +207,8 @@ PLAIN: dict[str, Callable[[Parts], None]] = {
     "Flatten": _flatten,
     "Pad": _pad,
     "Permute": _permute,
+    "PixelShuffle": _pixel_shuffle,
+    "PixelUnshuffle": _pixel_unshuffle,
     "Reduce": _reduce,
     "Reshape": _reshape,
     "Select": _select,

@@ -205,6 +205,8 @@ MODULES: tuple[ModuleRow, ...] = (
     *[row(ops.Dropout, "p", module=f"Dropout{n}d", writable=never) for n in (1, 2, 3)],
     row(ops.Flatten, "start_dim", "end_dim", readable=lambda module, shape: module.start_dim >= 0),
     row(ops.Upsample, "size", "mode", readable=None),
+    row(ops.PixelShuffle, "upscale_factor", rank=4),
+    row(ops.PixelUnshuffle, "downscale_factor", rank=4),
     _function(ops.MatMul, "matmul"),
     _function(ops.Reshape, "reshape", "shape"),
     _function(ops.Permute, "permute", "dims"),

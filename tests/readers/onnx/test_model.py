@@ -134,6 +134,41 @@ CASES: list[tuple[str, Sequence[Node], Sequence[Any], str, int, int, Sequence[st
         [node("DepthToSpace", "x", blocksize=2)],
         [], "1x2x24x20", 0, 0, ["Reshape", "Permute", "Reshape"],
     ),
+    (
+        "depth to space, PyTorch's order",
+        [node("DepthToSpace", "x", blocksize=2, mode="CRD")],
+        [], "1x2x24x20", 0, 0, ["PixelShuffle"],
+    ),
+    (
+        "space to depth",
+        [node("SpaceToDepth", "x", blocksize=2)],
+        [], "1x32x6x5", 0, 0, ["Reshape", "Permute", "Reshape"],
+    ),
+    (
+        "pixel unshuffle",
+        [node("Reshape", "x b", "r"), node("Transpose", "r", "t", perm=(0, 1, 3, 5, 2, 4)), node("Reshape", "t s")],
+        [ints("b", 1, 8, 6, 2, 5, 2), ints("s", 1, 32, 6, 5)], "1x32x6x5", 0, 0, ["PixelUnshuffle"],
+    ),
+    (
+        "pixel shuffle",
+        [node("Reshape", "x b", "r"), node("Transpose", "r", "t", perm=(0, 1, 4, 2, 5, 3)), node("Reshape", "t s")],
+        [ints("b", 1, 2, 2, 2, 12, 10), ints("s", 1, 2, 24, 20)], "1x2x24x20", 0, 0, ["PixelShuffle"],
+    ),
+    (
+        "blocks in another order",
+        [node("Reshape", "x b", "r"), node("Transpose", "r", "t", perm=(0, 3, 5, 1, 2, 4)), node("Reshape", "t s")],
+        [ints("b", 1, 8, 6, 2, 5, 2), ints("s", 1, 32, 6, 5)], "1x32x6x5", 0, 0, ["Reshape", "Permute", "Reshape"],
+    ),
+    (
+        "blocks of another shape",
+        [node("Reshape", "x b", "r"), node("Transpose", "r", "t", perm=(0, 1, 4, 2, 5, 3)), node("Reshape", "t s")],
+        [ints("b", 1, 2, 2, 2, 12, 10), ints("s", 1, 2, 48, 10)], "1x2x48x10", 0, 0, ["Reshape", "Permute", "Reshape"],
+    ),
+    (
+        "blocks that are read themselves",
+        [node("Reshape", "x b", "r"), node("Transpose", "r", "t", perm=(0, 1, 3, 5, 2, 4)), node("Relu", "t")],
+        [ints("b", 1, 8, 6, 2, 5, 2)], "1x8x2x2x6x5", 0, 0, ["Reshape", "Permute", "ReLU"],
+    ),
     ("reduction", [node("ReduceMean", "x a", keepdims=0)], [ints("a", 2, 3)], "1x8", 0, 0, ["mean"]),
     (
         "quantised weight",

@@ -84,6 +84,18 @@ for _name, _n in (("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 
     RULES[f"upsample_{_name}{_n}d"] = _upsample(_name, _n, has_align_corners=True)
 
 
+@rule_for(RULES, "pixel_shuffle")
+def _pixel_shuffle(a: OperatorArguments) -> OperatorCall | None:
+    x = a.get(0, "self")
+    return OperatorCall(ops.PixelShuffle(a.get(1, "upscale_factor")), (x,)) if x.dim() == 4 else None
+
+
+@rule_for(RULES, "pixel_unshuffle")
+def _pixel_unshuffle(a: OperatorArguments) -> OperatorCall | None:
+    x = a.get(0, "self")
+    return OperatorCall(ops.PixelUnshuffle(a.get(1, "downscale_factor")), (x,)) if x.dim() == 4 else None
+
+
 @rule_for(RULES, "cat", "concat", "concatenate")
 def _cat(a: OperatorArguments) -> OperatorCall | None:
     tensors, dim = a.get(0, "tensors"), a.get(1, "dim", 0)
