@@ -10,7 +10,7 @@ import pytest
 from inception_lens.benchmarks.ports import CASES, LIMIT
 from inception_lens.cli import run
 from inception_lens.renderers.ablation import ablation_figure, ablation_markdown
-from inception_lens.renderers.plots.figure import drawn
+from inception_lens.renderers.plots.figure import figure_bytes
 from inception_lens.training.ablation import Ablation
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ def test_the_ablation_says_what_its_runs_found() -> None:
     found = msgspec.json.decode((REPORTS / "ablation.json").read_bytes(), type=Ablation)
     told = ablation_markdown(found, machine="", date="", command="").splitlines()[4:]
     assert set(told) <= set((REPORTS / "ablation.md").read_text().splitlines())
-    figure = drawn(ablation_figure(found), "svg").decode()
+    figure = figure_bytes(ablation_figure(found), "svg").decode()
     assert rounded((REPORTS / "ablation.svg").read_text()) == rounded(figure)
 
 

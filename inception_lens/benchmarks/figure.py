@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.record import LENS, Bench, Measurement
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
-from inception_lens.renderers.plots.figure import figure, logarithmic
+from inception_lens.renderers.plots.figure import set_log_scale, styled_figure
 from inception_lens.renderers.theme import COLORS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def bench_figure(bench: Bench) -> Figure:
     networks = [name for name in bench.networks if name not in chains]
     length = [name for name in bench.networks if name in chains]
     panels = bool(networks) * 2 + bool(length)
-    with figure(3.6 * panels + 1.6, max(4.2, 1.6 + 0.42 * len(networks))) as drawn:
+    with styled_figure(3.6 * panels + 1.6, max(4.2, 1.6 + 0.42 * len(networks))) as drawn:
         every = list(drawn.subplots(1, panels, squeeze=False)[0])
         if networks:
             _dots(every[0], bench, networks, "milliseconds in process", lambda each: 1000 * (each.seconds or 0))
@@ -64,7 +64,7 @@ def _dots(axes: Axes, bench: Bench, networks: list[str], title: str, of: Callabl
         for i, one in known.items():
             hollow = {"markerfacecolor": "none"} if one.exact is False else {}
             axes.plot(of(one), i, linestyle="none", **style | {"label": None} | hollow)  # type: ignore[arg-type]
-    logarithmic(axes, "x")
+    set_log_scale(axes, "x")
     axes.set_yticks(range(len(networks)), networks)
     axes.set_ylim(len(networks) - 0.5, -0.5)
     axes.set_xlabel(title)
@@ -83,7 +83,7 @@ def _lines(axes: Axes, bench: Bench, chains: dict[str, int]) -> None:
             axes.plot(x, y, linewidth=1, **_style(bench, counter))  # type: ignore[arg-type]
         else:
             axes.plot(x, y, color=COLORS["merge"], linewidth=1.2, linestyle=next(dashes), label=counter)
-    logarithmic(axes, "x")
-    logarithmic(axes, "y")
+    set_log_scale(axes, "x")
+    set_log_scale(axes, "y")
     axes.set_xlabel("Inception modules in a chain")
     axes.set_ylabel("seconds in process")

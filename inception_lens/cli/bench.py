@@ -81,9 +81,9 @@ def _render(bench: Bench, format_: BenchFormat) -> str | bytes:
 
         return markdown(bench)
     from inception_lens.benchmarks.figure import bench_figure
-    from inception_lens.renderers.plots.figure import drawn
+    from inception_lens.renderers.plots.figure import figure_bytes
 
-    return drawn(bench_figure(bench), format_)
+    return figure_bytes(bench_figure(bench), format_)
 
 
 def _names(names: str | None, known: Mapping[str, object]) -> list[str]:

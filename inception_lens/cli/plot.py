@@ -16,8 +16,9 @@ from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError
 from inception_lens.lens import analyze, savings
 from inception_lens.readers.files import JSON_ERRORS
-from inception_lens.renderers.plots.costs import FIGURES
-from inception_lens.renderers.plots.figure import Format, accuracy_figure, drawn
+from inception_lens.renderers.plots.accuracy import accuracy_figure
+from inception_lens.renderers.plots.costs import COST_FIGURES, CostPlot
+from inception_lens.renderers.plots.figure import FigureFormat, figure_bytes
 from inception_lens.renderers.plots.roofline import roofline_figure
 from inception_lens.renderers.plots.savings import savings_figure
 from inception_lens.renderers.plots.training import training_figure
@@ -32,7 +33,7 @@ FORMATS = (".svg", ".png", ".pdf")
 @click.argument("model", type=options.ModelType(), required=False)
 @click.option(
     "--kind",
-    type=click.Choice([*FIGURES, "roofline", "savings", "accuracy", "training"]),
+    type=click.Choice([*COST_FIGURES, "roofline", "savings", "accuracy", "training"]),
     help="modules: parameters and MACs by module and branch; cumulative: along the depth; receptive-field; memory: as "
     "the network runs; roofline: on a machine; savings: of its reductions; accuracy: of the whole catalogue, against "
     "cost; training: of a run's folder or metrics.jsonl.  [default: modules, or accuracy without MODEL]",
@@ -73,8 +74,8 @@ def command(
                 analysis, roofline(analysis.graph, analysis.costs, machine_called(machine)), dark=dark
             )
         else:
-            figure = next(draw for name, draw in FIGURES.items() if name == kind)(analysis, dark=dark)
-    write(drawn(figure, cast(Format, suffix[1:])), output)
+            figure = COST_FIGURES[cast(CostPlot, kind)](analysis, dark)
+    write(figure_bytes(figure, cast(FigureFormat, suffix[1:])), output)
 
 
 def _epochs(run: str) -> list[dict[str, Any]]:

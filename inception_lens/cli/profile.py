@@ -55,9 +55,9 @@ def command(
     else:
         from inception_lens.analyses.analysis import analyze
         from inception_lens.analyses.roofline import roofline
-        from inception_lens.renderers.plots.figure import Format, drawn
+        from inception_lens.renderers.plots.figure import FigureFormat, figure_bytes
         from inception_lens.renderers.plots.roofline import roofline_figure
 
         analysis = analyze(graph)
         figure = roofline_figure(analysis, roofline(graph, analysis.costs, found.machine), found.measured)
-        write(drawn(figure, cast(Format, chosen)), output)
+        write(figure_bytes(figure, cast(FigureFormat, chosen)), output)

@@ -79,15 +79,15 @@ def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str 
 
 def _figure(result: Result, form: Picture) -> bytes:
     from inception_lens.renderers.plots import savings as figures
-    from inception_lens.renderers.plots.figure import drawn
+    from inception_lens.renderers.plots.figure import figure_bytes
 
     match result:
         case Savings():
-            return drawn(figures.savings_figure(result), form)
+            return figure_bytes(figures.savings_figure(result), form)
         case Sweep():
-            return drawn(figures.sweep_figure(result), form)
+            return figure_bytes(figures.sweep_figure(result), form)
         case WhatIf():
-            return drawn(figures.what_if_figure(result), form)
+            return figure_bytes(figures.what_if_figure(result), form)
     raise ConfigError("one branch has no figure; its reduction over a range has: `sweep` with --reduce 8..64..8")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inception_lens.renderers.escape import markdown_cell, printable
-from inception_lens.renderers.plots.figure import figure
+from inception_lens.renderers.plots.figure import styled_figure
 from inception_lens.renderers.theme import COLORS
 from inception_lens.tables.units import count, short
 
@@ -65,7 +65,7 @@ def ablation_markdown(found: Ablation, *, machine: str, date: str, command: str)
 
 def ablation_figure(found: Ablation) -> Figure:
     """Accuracy of every seed and its mean and spread, against parameters and MACs, and by arm."""
-    with figure(10, 3.8) as drawn:
+    with styled_figure(10, 3.8) as drawn:
         by_arm, by_params, by_macs = drawn.subplots(1, 3, sharey=True)
         places = list(range(len(found.arms)))
         _points(by_arm, found, [float(place) for place in places])

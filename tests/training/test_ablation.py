@@ -7,7 +7,7 @@ from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import ConfigError
 from inception_lens.ops import Conv2d
 from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text, verdict
-from inception_lens.renderers.plots.figure import drawn
+from inception_lens.renderers.plots.figure import figure_bytes
 from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, summarize_runs, width_arms
 from inception_lens.training.recipe import DIGITS
 from inception_lens.training.recipe_file import with_changes
@@ -83,7 +83,7 @@ def test_text_markdown_and_figure() -> None:
     report = ablation_markdown(found(), machine="2 cores", date="2026-11-25", command="inception-lens ablate")
     assert "2026-11-25, 2 cores. `inception-lens ablate`" in report
     assert report.count("\n|") == 4
-    assert drawn(ablation_figure(found()), "svg").count(b"<path") > 20
+    assert figure_bytes(ablation_figure(found()), "svg").count(b"<path") > 20
 
 
 @pytest.mark.parametrize("name", COMPARISONS)

@@ -114,7 +114,7 @@ def _write(found: Ablation, folder: Path, device: str) -> None:
     import msgspec
 
     from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text
-    from inception_lens.renderers.plots.figure import drawn
+    from inception_lens.renderers.plots.figure import figure_bytes
 
     report = ablation_markdown(
         found,
@@ -125,5 +125,5 @@ def _write(found: Ablation, folder: Path, device: str) -> None:
     json = msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
     write(json, str(folder / "ablation.json"))
     write(report, str(folder / "ablation.md"))
-    write(drawn(ablation_figure(found), "svg"), str(folder / "ablation.svg"))
+    write(figure_bytes(ablation_figure(found), "svg"), str(folder / "ablation.svg"))
     write(ablation_text(found), None)

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from inception_lens.cli.output import write
 from inception_lens.renderers.pages.run import run_page
 from inception_lens.renderers.plots.confusion import confusion_figure
-from inception_lens.renderers.plots.figure import drawn
+from inception_lens.renderers.plots.figure import figure_bytes
 from inception_lens.renderers.plots.training import training_figure
 from inception_lens.training.bounds import bounds, machine_of
 from inception_lens.training.networks import Networks
@@ -23,8 +23,10 @@ def write_page(folder: RunFolder, networks: Networks, device: torch.device) -> N
     summary, epochs, evaluation = folder.summary(), [*map(asdict, folder.metrics())], folder.evaluation()
     name = f"{summary.model} on {summary.data}"
     figures = {
-        "Loss, accuracy and learning rate of every epoch": drawn(training_figure(epochs, name), "svg"),
-        "Predicted classes by true class": drawn(confusion_figure(evaluation.confusion, folder.data().classes), "svg"),
+        "Loss, accuracy and learning rate of every epoch": figure_bytes(training_figure(epochs, name), "svg"),
+        "Predicted classes by true class": figure_bytes(
+            confusion_figure(evaluation.confusion, folder.data().classes), "svg"
+        ),
     }
     for file, svg in zip(("curves.svg", "confusion.svg"), figures.values(), strict=True):
         write(svg, str(folder.path / file))

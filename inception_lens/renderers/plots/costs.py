@@ -1,4 +1,4 @@
-"""Figures of one network: cost by module and branch, along its depth, receptive field, and memory as it runs."""
+"""Figures of one network: cost by module and branch, cost along the depth, receptive fields, and memory over time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 from inception_lens.analyses.records import Layer
-from inception_lens.ops import Category
 from inception_lens.renderers.diagrams.branches import NO_BRANCH, branches
 from inception_lens.renderers.diagrams.grouping import NodeGroup, modules
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.plots.figure import figure, heading, name_ticks
-from inception_lens.renderers.theme import COLORS, palette_of
+from inception_lens.renderers.plots.figure import set_heading, set_name_ticks, styled_figure
+from inception_lens.renderers.theme import COLORS, KIND_NAMES, NEUTRAL, SERIES, palette_of
 from inception_lens.tables.units import count, short, size
 
 if TYPE_CHECKING:
@@ -21,180 +20,190 @@ if TYPE_CHECKING:
 
     from inception_lens.analyses.analysis import Analysis
 
-CostKind = Literal["modules", "cumulative", "receptive-field", "memory"]
+CostPlot = Literal["modules", "cumulative", "receptive-field", "memory"]
 
-BRANCH_COLORS: tuple[Category, ...] = (
-    "conv",
-    "linear",
-    "activation",
-    "pool",
-    "norm",
-    "merge",
-    "attention",
-    "recurrent",
-    "dropout",
-)
-"""Whose colours the branches have, in the order in which they are met."""
 MAX_BRANCHES = 8
-"""Kinds of branches that a legend names one by one; the rest are `other`."""
+"""Names of branches in a legend; the rest are `other`."""
 MAX_NAMES = 36
-"""Modules named on an axis; of more, some are."""
+"""Names of modules on an axis."""
 
 
 def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
-    """Parameters and MACs of each module, as bars stacked by branch."""
+    """Parameters and MACs of each module, as bars stacked by branch; unknown MACs are left out.
+
+    Args:
+        analysis: the network.
+        dark: draw on a dark background.
+    """
     from matplotlib.ticker import EngFormatter
 
-    parts = modules(analysis.graph)
-    split = branches(analysis.graph, parts)
-    names = list(dict.fromkeys([name for found in split for name in found if name != NO_BRANCH]))
-    kept = names if len(names) <= MAX_BRANCHES else names[: MAX_BRANCHES - 1]
-    rows = [*kept, *(["other"] if len(names) > len(kept) else []), NO_BRANCH]
-    where = [{name: name if name in rows else "other" for name in found} for found in split]
-    with figure(10, 5.6, dark=dark) as drawn:
-        above, below = drawn.subplots(2, 1, sharex=True)
-        panels: tuple[tuple[Axes, str, Callable[[Layer], int | None]], ...] = (
-            (above, "parameters", lambda layer: layer.params),
-            (below, "MACs", lambda layer: layer.macs),
-        )
-        for axes, title, value in panels:
-            base = [0] * len(parts)
-            for k, row in enumerate(rows):
-                nodes = [
-                    [i for name, inside in found.items() if where[p][name] == row for i in inside]
-                    for p, found in enumerate(split)
-                ]
-                heights = [sum([value(analysis.layers[i]) or 0 for i in inside]) for inside in nodes]
+    groups = modules(analysis.graph)
+    rows = _branch_rows(analysis, groups)
+    panels: dict[str, Callable[[Layer], int | None]] = {
+        "parameters": lambda layer: layer.params,
+        "MACs": lambda layer: layer.macs,
+    }
+    with styled_figure(10, 5.6, dark=dark) as figure:
+        all_axes = figure.subplots(2, 1, sharex=True)
+        for axes, (title, value) in zip(all_axes, panels.items(), strict=True):
+            base = [0] * len(groups)
+            for color, (name, nodes) in zip((*SERIES, NEUTRAL), rows.items(), strict=False):
+                heights = [sum([value(analysis.layers[i]) or 0 for i in of_group]) for of_group in nodes]
                 if any(heights):
-                    color = COLORS["shape"] if row == NO_BRANCH else COLORS[BRANCH_COLORS[k]]
-                    axes.bar(range(len(parts)), heights, bottom=base, color=color, label=row, width=0.8)
+                    color = NEUTRAL if name == NO_BRANCH else color
+                    axes.bar(range(len(groups)), heights, bottom=base, color=color, label=name, width=0.8)
                 base = [a + b for a, b in zip(base, heights, strict=True)]
             axes.yaxis.set_major_formatter(EngFormatter())
             axes.set_ylabel(title)
             axes.grid(visible=False, axis="x")
-        _name_modules(below, parts)
+        _name_modules(all_axes[1], groups)
         handles = {
-            label: handle
-            for axes in (above, below)
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+            label: handle for axes in all_axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         if len(handles) > 1:
-            ordered = [row for row in rows if row in handles]
-            drawn.legend([handles[row] for row in ordered], ordered, loc="outside right upper", title="branch")
-        totals = analysis.totals
-        least = "" if totals.exact else "at least "
-        told = f"{count(totals.params)} parameters and {least}{short(totals.macs)} MACs by module and branch"
-        heading(drawn, analysis.graph, told)
-    return drawn
+            names = [name for name in rows if name in handles]
+            figure.legend([handles[name] for name in names], names, loc="outside right upper", title="branch")
+        bound = "at least " if None in analysis.costs.macs else ""
+        cost = f"{count(analysis.params)} parameters and {bound}{short(analysis.macs)} MACs"
+        set_heading(figure, analysis.graph, f"{cost} by module and branch")
+    return figure
+
+
+def _branch_rows(analysis: Analysis, groups: Sequence[NodeGroup]) -> dict[str, list[list[int]]]:
+    """For each name of branches the nodes in each group; the last row is for nodes in no branch."""
+    split = branches(analysis.graph, groups)
+    names = list(dict.fromkeys([name for found in split for name in found if name != NO_BRANCH]))
+    kept = names if len(names) <= MAX_BRANCHES else names[: MAX_BRANCHES - 1]
+    rows: dict[str, list[list[int]]] = {
+        name: [[] for _ in groups] for name in (*kept, *(["other"] if len(names) > len(kept) else []), NO_BRANCH)
+    }
+    for k, found in enumerate(split):
+        for name, nodes in found.items():
+            rows[name if name in rows else "other"][k] += nodes
+    return rows
 
 
 def cumulative_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
-    """The share of parameters, MACs and new activations that lies before each module."""
-    parts = modules(analysis.graph)
-    measures: tuple[tuple[str, Category, Callable[[Layer], int | None]], ...] = (
-        ("parameters", "conv", lambda layer: layer.params),
-        ("MACs", "pool", lambda layer: layer.macs),
-        ("new activations", "linear", lambda layer: layer.activation_bytes),
-    )
-    with figure(10, 4.2, dark=dark) as drawn:
-        axes = drawn.subplots()
-        for name, category, value in measures:
-            inside = [sum([value(analysis.layers[i]) or 0 for i in part.nodes]) for part in parts]
-            shares = [100 * so_far / (sum(inside) or 1) for so_far in accumulate(inside)]
-            half = next((k for k, share in enumerate(shares) if share >= 50), None)
-            told = f"{name}: half by {printable(parts[half].name)}" if half is not None else f"{name}: none"
-            axes.plot(shares, color=COLORS[category], label=told, marker="o", markersize=3, linewidth=1.6)
+    """The percentage of parameters, MACs and allocated activation bytes up to and including each module.
+
+    Args:
+        analysis: the network.
+        dark: draw on a dark background.
+    """
+    groups = modules(analysis.graph)
+    measures: dict[str, Callable[[Layer], int | None]] = {
+        "parameters": lambda layer: layer.params,
+        "MACs": lambda layer: layer.macs,
+        "new activations": lambda layer: layer.activation_bytes,
+    }
+    with styled_figure(10, 4.2, dark=dark) as figure:
+        axes = figure.subplots()
+        for color, (name, value) in zip(SERIES, measures.items(), strict=False):
+            costs = [sum([value(analysis.layers[i]) or 0 for i in group.nodes]) for group in groups]
+            percentages = [100 * so_far / (sum(costs) or 1) for so_far in accumulate(costs)]
+            half = next((k for k, percentage in enumerate(percentages) if percentage >= 50), None)
+            label = f"{name}: half by {printable(groups[half].name)}" if half is not None else f"{name}: none"
+            axes.plot(percentages, color=color, label=label, marker="o", markersize=3, linewidth=1.6)
         axes.axhline(50, color=palette_of(dark).muted, linewidth=0.8, linestyle=":")
         axes.set_ylim(0, 103)
-        axes.set_ylabel("share so far (%)")
+        axes.set_ylabel("cumulative share (%)")
         axes.legend(loc="upper left")
-        _name_modules(axes, parts)
-        heading(drawn, analysis.graph, "cost that lies in each module and those before it")
-    return drawn
+        _name_modules(axes, groups)
+        set_heading(figure, analysis.graph, "cumulative cost by module")
+    return figure
 
 
 def receptive_field_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
-    """How much of the image one position of each layer sees, the layers in order of execution."""
-    seen = [(k, layer) for k, layer in enumerate(analysis.layers) if layer.receptive_field]
+    """The receptive field of each layer, in input pixels along the longest side, in order of execution.
+
+    Args:
+        analysis: the network.
+        dark: draw on a dark background.
+    """
+    fields = [(k, layer, layer.receptive_field) for k, layer in enumerate(analysis.layers) if layer.receptive_field]
     image = max([max(given.type.shape[2:], default=0) for given in analysis.graph.inputs], default=0)
-    with figure(10, 4.2, dark=dark) as drawn:
-        axes = drawn.subplots()
-        for category in dict.fromkeys([layer.category for _, layer in seen]):
-            points = [(k, layer.receptive_field or 0) for k, layer in seen if layer.category == category]
-            places, fields = zip(*points, strict=True)
-            axes.scatter(places, fields, s=14, color=COLORS[category], label=category, zorder=3)
-        widest = list(accumulate([layer.receptive_field or 0 for _, layer in seen], max))
-        axes.step([k for k, _ in seen], widest, where="post", color=palette_of(dark).muted, linewidth=1)
-        covered = next((layer for _, layer in seen if (layer.receptive_field or 0) >= image > 0), None)
-        if image and seen:
+    with styled_figure(10, 4.2, dark=dark) as figure:
+        axes = figure.subplots()
+        for category in dict.fromkeys([layer.category for _, layer, _ in fields]):
+            points = [(k, field) for k, layer, field in fields if layer.category == category]
+            x, y = zip(*points, strict=True)
+            axes.scatter(x, y, s=14, color=COLORS[category], label=KIND_NAMES[category], zorder=3)
+        widest = list(accumulate([field for *_, field in fields], max))
+        axes.step([k for k, *_ in fields], widest, where="post", color=palette_of(dark).muted, linewidth=1)
+        covering = next((layer for _, layer, field in fields if field >= image > 0), None)
+        if image and fields:
             axes.axhline(image, color=palette_of(dark).ink, linewidth=0.9, linestyle="--")
-            axes.annotate(f"input {image}", (seen[0][0], image), xytext=(2, 4), textcoords="offset points")
+            axes.annotate(f"input {image}", (fields[0][0], image), xytext=(2, 4), textcoords="offset points")
         axes.set_ylabel("receptive field (input pixels)")
         axes.legend(loc="lower right", ncols=2)
         axes.set_ylim(bottom=0)
-        _name_steps(axes, analysis)
-        told = (
-            f"{printable(covered.name)} is the first to see the whole input" if covered else "none sees the whole input"
-        )
-        heading(drawn, analysis.graph, f"receptive field by layer; {told}")
-    return drawn
+        _name_layers(axes, analysis)
+        cover = f"{printable(covering.name)} is the first to cover the input" if covering else "none covers the input"
+        set_heading(figure, analysis.graph, f"receptive field by layer; {cover}")
+    return figure
 
 
 def memory_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
-    """The activations alive during each call, in order of execution, with the peak marked."""
+    """Live activation memory in bytes during each layer, in order of execution, with the peak marked.
+
+    Args:
+        analysis: the network.
+        dark: draw on a dark background.
+    """
     from matplotlib.ticker import EngFormatter
 
     live = analysis.memory.live_bytes
-    peak = analysis.peak_layer
-    at = live.index(max(live))
-    with figure(10, 4.2, dark=dark) as drawn:
-        axes = drawn.subplots()
+    peak = max(live)
+    at = live.index(peak)
+    line, mark = SERIES[:2]
+    with styled_figure(10, 4.2, dark=dark) as figure:
+        axes = figure.subplots()
         steps = range(len(live) + 1)
-        axes.fill_between(steps, [*live, live[-1]], step="post", color=COLORS["conv"], alpha=0.3, linewidth=0)
-        axes.step(steps, [*live, live[-1]], where="post", color=COLORS["conv"], linewidth=1.2)
-        axes.plot([at + 0.5], [live[at]], marker="v", color=COLORS["pool"], markersize=7, zorder=4)
+        axes.fill_between(steps, [*live, live[-1]], step="post", color=line, alpha=0.3, linewidth=0)
+        axes.step(steps, [*live, live[-1]], where="post", color=line, linewidth=1.2)
+        axes.plot([at + 0.5], [peak], marker="v", color=mark, markersize=7, zorder=4)
+        # The label is on the side with more space.
         left = at > len(live) / 2
         axes.annotate(
-            f"peak {size(live[at])} at {printable(peak.name)}",
-            (at + 0.5, live[at]),
+            f"peak {size(peak)} at {printable(analysis.peak_layer.name)}",
+            (at + 0.5, peak),
             xytext=(-9 if left else 9, 2),
             textcoords="offset points",
             horizontalalignment="right" if left else "left",
-            color=COLORS["pool"],
+            color=mark,
         )
-        axes.set_ylim(0, 1.12 * live[at] or 1)
+        axes.set_ylim(0, 1.12 * peak or 1)
         axes.yaxis.set_major_formatter(EngFormatter("B"))
-        axes.set_ylabel("activations alive")
-        _name_steps(axes, analysis)
+        axes.set_ylabel("live activations")
+        _name_layers(axes, analysis)
         batch = next((given.type.shape[0] for given in analysis.graph.inputs if given.type.shape), 1)
-        heading(drawn, analysis.graph, f"activation memory as the network runs, batch {batch}, {analysis.graph.mode}")
-    return drawn
+        set_heading(figure, analysis.graph, f"activation memory over time, batch {batch}, {analysis.graph.mode}")
+    return figure
 
 
-FIGURES: dict[CostKind, Callable[..., Figure]] = {
-    "modules": modules_figure,
-    "cumulative": cumulative_figure,
-    "receptive-field": receptive_field_figure,
-    "memory": memory_figure,
+COST_FIGURES: dict[CostPlot, Callable[[Analysis, bool], Figure]] = {
+    "modules": lambda analysis, dark: modules_figure(analysis, dark=dark),
+    "cumulative": lambda analysis, dark: cumulative_figure(analysis, dark=dark),
+    "receptive-field": lambda analysis, dark: receptive_field_figure(analysis, dark=dark),
+    "memory": lambda analysis, dark: memory_figure(analysis, dark=dark),
 }
 
 
-def _name_modules(axes: Axes, parts: Sequence[NodeGroup]) -> None:
-    every = -(-len(parts) // MAX_NAMES)
-    named = range(0, len(parts), every)
-    name_ticks(axes, list(named), [parts[k].name for k in named])
-    axes.set_xlim(-0.6, len(parts) - 0.4)
+def _name_modules(axes: Axes, groups: Sequence[NodeGroup]) -> None:
+    step = -(-len(groups) // MAX_NAMES)
+    named = range(0, len(groups), step)
+    set_name_ticks(axes, list(named), [groups[k].name for k in named])
+    axes.set_xlim(-0.6, len(groups) - 0.4)
 
 
-def _name_steps(axes: Axes, analysis: Analysis) -> None:
-    """Name modules where they begin on an axis of calls."""
-    parts = modules(analysis.graph)
-    apart = len(analysis.layers) / MAX_NAMES
-    places: list[int] = []
+def _name_layers(axes: Axes, analysis: Analysis) -> None:
+    """Write the name of a module at its first layer, on an axis with a step for each layer."""
+    distance = len(analysis.layers) / MAX_NAMES
+    positions: list[int] = []
     names: list[str] = []
-    for part in sorted(parts, key=lambda part: part.nodes[0]):
-        if not places or part.nodes[0] - places[-1] >= apart:
-            places.append(part.nodes[0])
-            names.append(part.name)
-    name_ticks(axes, places, names)
+    for group in sorted(modules(analysis.graph), key=lambda group: group.nodes[0]):
+        if not positions or group.nodes[0] - positions[-1] >= distance:
+            positions.append(group.nodes[0])
+            names.append(group.name)
+    set_name_ticks(axes, positions, names)
     axes.set_xlim(0, len(analysis.layers))

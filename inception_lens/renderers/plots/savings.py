@@ -1,116 +1,137 @@
-"""Figures of savings: what each module costs with them and without, and a width swept through a range."""
+"""Figures of savings: the cost of modules with a saving and without it, and the cost over a range of widths."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from inception_lens.analyses.savings.changes import Sweep, WhatIf
-from inception_lens.analyses.savings.network import ModuleChange, Savings
 from inception_lens.errors import ConfigError
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.plots.figure import figure, heading, name_ticks
-from inception_lens.renderers.theme import COLORS, mix, palette_of
+from inception_lens.renderers.plots.figure import set_heading, set_name_ticks, styled_figure
+from inception_lens.renderers.theme import SERIES, mix, palette_of
 from inception_lens.tables.units import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from inception_lens.analyses.savings.figures import CostChange
+    from inception_lens.analyses.savings.changes import Sweep, SweepPoint, WhatIf
+    from inception_lens.analyses.savings.figures import CostFigures
+    from inception_lens.analyses.savings.network import ModuleChange, Savings
 
-MEASURES = {"params": "parameters", "macs": "MACs"}
+Measure = Literal["params", "macs"]
+MEASURES: dict[Measure, str] = {"params": "parameters", "macs": "MACs"}
+WITH, WITHOUT, OWN = SERIES[:3]
+"""Colours: with a saving, without it, and of the network's own width."""
 MAX_KINDS = 4
-"""Kinds of saving in one figure, a row each."""
-FEWEST_PLACES = 5
-"""Places for modules on an axis, so that a few have no broad bars."""
+"""Kinds of saving in one figure, each in a row."""
+MIN_POSITIONS = 5
+"""Positions for modules on an axis; with fewer modules the bars stay narrow."""
 MAX_RATIOS = 24
-"""Modules whose ratio is written above them."""
+"""Modules up to which the ratio is written above the bars."""
 
 
 def savings_figure(savings: Savings, *, dark: bool = False) -> Figure:
-    """Parameters and MACs of each module that a saving touches, with it and without it.
+    """Parameters and MACs of each module that a saving changes, with the saving and without it.
+
+    Args:
+        savings: the savings of a network; the first four kinds with a site are drawn.
+        dark: draw on a dark background.
 
     Raises:
-        ConfigError: the network has none of the savings that were requested for.
+        ConfigError: the network has no site of any requested kind.
     """
     found = [saving for saving in savings.savings if saving.sites][:MAX_KINDS]
     if not found:
-        requested = ", ".join(kind.name for kind in savings.requested)
-        raise ConfigError(f"`{savings.graph.name}` has nothing to draw: it has no site of {requested}")
-    with figure(10, 0.8 + 3 * len(found), dark=dark) as drawn:
-        rows = drawn.subfigures(len(found), 1, squeeze=False)
+        kinds = ", ".join(kind.name for kind in savings.requested)
+        raise ConfigError(f"`{savings.graph.name}` has nothing to draw: it has no site of {kinds}")
+    with styled_figure(10, 0.8 + 3 * len(found), dark=dark) as figure:
+        rows = figure.subfigures(len(found), 1, squeeze=False)
         for (row,), saving in zip(rows, found, strict=True):
-            touched = [module for module in saving.modules if _differs(module.change)]
+            changed = [module for module in saving.modules if any(module.change.saved(key) for key in MEASURES)]
             row.suptitle(saving.kind.title, fontsize=9, fontweight="bold")
-            for axes, key in zip(row.subplots(1, 2), MEASURES, strict=True):
-                _bars(axes, touched, key, dark)
-                axes.set_title(_told(saving.total, key), fontsize=8.5)
+            using, without = saving.total.using, saving.total.without
+            for axes, measure in zip(row.subplots(1, 2), MEASURES, strict=True):
+                _add_bars(axes, changed, measure, dark)
+                title = f"{short(_cost(using, measure))} {MEASURES[measure]}, {short(_cost(without, measure))} without"
+                axes.set_title(title, fontsize=8.5)
             axes.legend()
-        heading(drawn, savings.graph, "modules with a saving and without it")
-    return drawn
+        set_heading(figure, savings.graph, "modules with and without a saving")
+    return figure
 
 
 def what_if_figure(change: WhatIf, *, dark: bool = False) -> Figure:
-    """Parameters and MACs of the modules that other widths change, as they are and as they would be."""
-    with figure(10, 3.6, dark=dark) as drawn:
-        for axes, key in zip(drawn.subplots(1, 2), MEASURES, strict=True):
-            _bars(axes, change.modules, key, dark, ("as it would be", "as it is"))
-            using, without = getattr(change.total.using, key), getattr(change.total.without, key)
-            axes.set_title(f"{short(without)} {MEASURES[key]} now, {short(using)} then", fontsize=8.5)
+    """Parameters and MACs of the modules that other widths change, with the new widths and with the current ones.
+
+    Args:
+        change: the network and its new widths.
+        dark: draw on a dark background.
+    """
+    with styled_figure(10, 3.6, dark=dark) as figure:
+        new, current = change.total.using, change.total.without
+        for axes, measure in zip(figure.subplots(1, 2), MEASURES, strict=True):
+            _add_bars(axes, change.modules, measure, dark, ("new widths", "current widths"))
+            title = f"{short(_cost(current, measure))} {MEASURES[measure]} now, {short(_cost(new, measure))} then"
+            axes.set_title(title, fontsize=8.5)
         axes.legend()
         widths = ", ".join(f"{printable(each.node)} from {each.now} to {each.then}" for each in change.widths[:3])
-        heading(drawn, change.graph, widths)
-    return drawn
+        set_heading(figure, change.graph, widths)
+    return figure
 
 
 def sweep_figure(sweep: Sweep, *, dark: bool = False) -> Figure:
-    """Parameters and MACs over a width, with the network's own choice and the cost without the reduction marked."""
+    """Parameters and MACs over a range of widths, with the current width and the cost without the reduction marked.
+
+    Args:
+        sweep: the cost at each width.
+        dark: draw on a dark background.
+    """
     from matplotlib.ticker import EngFormatter
 
-    with figure(10, 3.6, dark=dark) as drawn:
-        for axes, (key, title) in zip(drawn.subplots(1, 2), MEASURES.items(), strict=True):
-            values = [point.value for point in sweep.points]
-            costs = [getattr(point, key) for point in sweep.points]
-            axes.plot(values, costs, color=COLORS["conv"], linewidth=1.6, marker="o", markersize=2.5)
+    variable = printable(sweep.variable)
+    with styled_figure(10, 3.6, dark=dark) as figure:
+        for axes, (measure, title) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
+            costs = {point.value: _cost(point, measure) for point in sweep.points}
+            axes.plot(list(costs), list(costs.values()), color=WITH, linewidth=1.6, marker="o", markersize=2.5)
             if sweep.direct:
-                direct = getattr(sweep.direct, key)
-                axes.axhline(
-                    direct, color=COLORS["pool"], linestyle="--", linewidth=1.2, label=f"without: {short(direct)}"
-                )
-            if sweep.own in values:
-                own = costs[values.index(sweep.own)]
-                label = f"its own, {sweep.own}: {short(own)}"
-                axes.plot(
-                    [sweep.own], [own], color=COLORS["linear"], marker="D", markersize=8, linestyle="", label=label
-                )
+                direct = _cost(sweep.direct, measure)
+                label = f"without: {short(direct)}"
+                axes.axhline(direct, color=WITHOUT, linestyle="--", linewidth=1.2, label=label)
+            if sweep.own is not None and sweep.own in costs:
+                own = costs[sweep.own]
+                label = f"current width, {sweep.own}: {short(own)}"
+                axes.plot([sweep.own], [own], color=OWN, marker="D", markersize=8, linestyle="", label=label)
             axes.yaxis.set_major_formatter(EngFormatter())
-            axes.set_xlabel(f"width of {printable(sweep.variable)}")
+            axes.set_xlabel(f"width of {variable}")
             axes.set_ylabel(title)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend()
-        drawn.suptitle(f"{printable(sweep.name)}: what the width of {printable(sweep.variable)} costs", fontsize=10)
-    return drawn
+        figure.suptitle(f"{printable(sweep.name)}: cost by the width of {variable}", fontsize=10)
+    return figure
 
 
-def _bars(
+def _cost(costs: CostFigures | SweepPoint, measure: Measure) -> int:
+    return costs.params if measure == "params" else costs.macs
+
+
+def _add_bars(
     axes: Axes,
     modules: Sequence[ModuleChange],
-    key: str,
+    measure: Measure,
     dark: bool,
     labels: tuple[str, str] = ("with", "without"),
 ) -> None:
     from matplotlib.ticker import EngFormatter
 
-    places = range(len(modules))
-    using = [getattr(module.change.using, key) for module in modules]
-    without = [getattr(module.change.without, key) for module in modules]
-    axes.bar([k - 0.2 for k in places], using, width=0.4, color=COLORS["conv"], label=labels[0])
-    pale = mix(COLORS["pool"], palette_of(dark).background, 0.75)
-    axes.bar([k + 0.2 for k in places], without, width=0.4, color=pale, label=labels[1])
+    palette = palette_of(dark)
+    using = [_cost(module.change.using, measure) for module in modules]
+    without = [_cost(module.change.without, measure) for module in modules]
+    axes.bar([k - 0.2 for k in range(len(modules))], using, width=0.4, color=WITH, label=labels[0])
+    pale = mix(WITHOUT, palette.background, 0.75)
+    axes.bar([k + 0.2 for k in range(len(modules))], without, width=0.4, color=pale, label=labels[1])
     if len(modules) <= MAX_RATIOS:
         for k, module in enumerate(modules):
-            if (ratio := module.change.ratio(key)) and using[k] != without[k]:
+            if (ratio := module.change.ratio(measure)) and using[k] != without[k]:
                 axes.annotate(
                     f"{ratio:.1f}x" if ratio >= 0.05 else f"{ratio:.2g}x",
                     (k, max(using[k], without[k])),
@@ -118,20 +139,11 @@ def _bars(
                     textcoords="offset points",
                     ha="center",
                     fontsize=6.5,
-                    color=palette_of(dark).muted,
+                    color=palette.muted,
                 )
     axes.yaxis.set_major_formatter(EngFormatter())
-    axes.set_ylabel(MEASURES[key])
+    axes.set_ylabel(MEASURES[measure])
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.16)
-    axes.set_xlim(-0.7, max(len(modules), FEWEST_PLACES) - 0.3)
-    name_ticks(axes, list(places), [module.name for module in modules])
-
-
-def _differs(change: CostChange) -> bool:
-    return any(change.saved(key) for key in MEASURES)
-
-
-def _told(change: CostChange, key: str) -> str:
-    using, without = getattr(change.using, key), getattr(change.without, key)
-    return f"{short(using)} {MEASURES[key]}, {short(without)} without"
+    axes.set_xlim(-0.7, max(len(modules), MIN_POSITIONS) - 0.3)
+    set_name_ticks(axes, range(len(modules)), [module.name for module in modules])

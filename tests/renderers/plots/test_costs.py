@@ -11,13 +11,14 @@ from inception_lens.analyses.machines import machine
 from inception_lens.analyses.roofline import roofline
 from inception_lens.renderers.diagrams.grouping import modules
 from inception_lens.renderers.plots.costs import (
-    FIGURES,
+    COST_FIGURES,
+    CostPlot,
     cumulative_figure,
     memory_figure,
     modules_figure,
     receptive_field_figure,
 )
-from inception_lens.renderers.plots.figure import Format, drawn
+from inception_lens.renderers.plots.figure import FigureFormat, figure_bytes
 from inception_lens.renderers.plots.roofline import roofline_figure
 from inception_lens.renderers.theme import DARK
 from tests.renderers.diagrams.test_dot import HOSTILE, named
@@ -77,11 +78,11 @@ def test_points_lie_on_the_roof_or_where_they_were_measured(analysis: Analysis) 
     assert offsets(points) == [(pytest.approx(analysis.layers[0].flops / roof.bytes[0]), analysis.layers[0].flops)]  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("kind", FIGURES)
-def test_any_network_is_drawn(kind: str) -> None:
+@pytest.mark.parametrize("kind", COST_FIGURES)
+def test_any_network_is_drawn(kind: CostPlot) -> None:
     for graph in (flat(400), vit(), il.load("inception_v4", mode="training")):
-        figure = next(draw for name, draw in FIGURES.items() if name == kind)(il.analyze(graph), dark=True)
-        assert drawn(figure, "svg").startswith(b"<?xml")
+        figure = COST_FIGURES[kind](il.analyze(graph), True)
+        assert figure_bytes(figure, "svg").startswith(b"<?xml")
         assert figure.get_facecolor()[:3] == pytest.approx(
             [int(DARK.background[k : k + 2], 16) / 255 for k in (1, 3, 5)]
         )
@@ -89,12 +90,12 @@ def test_any_network_is_drawn(kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["$x^2$", "a_b$", *HOSTILE[:3]])
 def test_a_name_is_text(name: str) -> None:
-    for draw in FIGURES.values():
-        drawn(draw(il.analyze(named(name))), "svg")
+    for draw in COST_FIGURES.values():
+        figure_bytes(draw(il.analyze(named(name)), False), "svg")
 
 
 @pytest.mark.parametrize(("form", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_a_figure_is_the_same_on_every_run(analysis: Analysis, form: Format, start: bytes) -> None:
-    first, second = (drawn(modules_figure(analysis), form) for _ in range(2))
+def test_a_figure_is_the_same_on_every_run(analysis: Analysis, form: FigureFormat, start: bytes) -> None:
+    first, second = (figure_bytes(modules_figure(analysis), form) for _ in range(2))
     assert first.startswith(start)
     assert first == second

@@ -3,7 +3,8 @@ from matplotlib.text import Annotation
 
 from inception_lens.analyses.catalogue import Sized, sized
 from inception_lens.architectures.catalogue import entries
-from inception_lens.renderers.plots.figure import Format, accuracy_figure, drawn
+from inception_lens.renderers.plots.accuracy import accuracy_figure
+from inception_lens.renderers.plots.figure import FigureFormat, figure_bytes
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def test_each_family_is_named_once_and_no_name_covers_another(networks: list[Siz
 
 
 @pytest.mark.parametrize(("form", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_a_figure_is_the_same_on_every_run(networks: list[Sized], form: Format, start: bytes) -> None:
-    first, second = (drawn(accuracy_figure(networks), form) for _ in range(2))
+def test_a_figure_is_the_same_on_every_run(networks: list[Sized], form: FigureFormat, start: bytes) -> None:
+    first, second = (figure_bytes(accuracy_figure(networks), form) for _ in range(2))
     assert first.startswith(start)
     assert first == second
