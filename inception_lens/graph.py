@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from inception_lens.errors import GraphError, InceptionLensError, ShapeError, suggest
+from inception_lens.errors import GraphError, ShapeError, suggest
 from inception_lens.ops import (
     BYTES_PER_ELEMENT,
     Declared,
@@ -24,10 +24,6 @@ from inception_lens.ops import (
 
 Mode = Literal["inference", "training"]
 """Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
-
-
-MAX_SHOWN = 1_200
-"""Boxes of a diagram that a notebook shows unasked."""
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -186,15 +182,9 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         inputs = ", ".join(f"{given.name} {format_shape(given.type.shape)}" for given in self.inputs)
         return f"<Graph {self.name!r} of {inputs}: {len(self.nodes)} nodes, {self.mode}>"
 
-    def _repr_svg_(self) -> str | None:
-        """The diagram that a notebook shows; None, and so the text, where there would be too much of it."""
-        from inception_lens.renderers.diagrams.diagram import diagram
+    if TYPE_CHECKING:  # attached by `lens.notebook`
 
-        try:
-            drawn = diagram(self)
-            return drawn.draw("svg").decode() if len(drawn.names) <= MAX_SHOWN else None
-        except InceptionLensError:
-            return None
+        def _repr_svg_(self) -> str | None: ...
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self._identity == other._identity

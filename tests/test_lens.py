@@ -1,5 +1,7 @@
 """The front door: whatever describes a network, to its Graph and its Analysis."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +209,17 @@ def test_json_tells_hostile_names_exactly_and_the_unknown_as_null() -> None:
     assert given["uncounted"] == [{"name": "=cmd()", "op": "<Odd>"}]
     assert given["totals"]["exact"] is False
     assert given["totals"]["macs"] == (len(names) - 1) * 3 * 3 * 64
+
+
+def test_an_analysis_is_one_line_as_repr_and_its_table_as_text_and_html() -> None:
+    analysis = il.analyze("lenet")
+    assert repr(analysis) == "<Analysis of 'lenet': 61,706 parameters, 416,520 MACs>"
+    assert "61,706" in str(analysis)
+    assert str(analysis).count("\n") > 5
+    assert "<table" in analysis._repr_html_()
+
+
+def test_a_notebook_shows_a_graph_from_any_public_name() -> None:
+    code = "import inception_lens as il; print(il.Graph._repr_svg_, il.GoogLeNet().graph()._repr_svg_()[:5])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "<?xml" in done.stdout

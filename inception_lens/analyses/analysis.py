@@ -141,11 +141,14 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         }
         return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
-    def _repr_html_(self) -> str:
-        from inception_lens.renderers.tables.html import fragment
-        from inception_lens.tables.summary import summary_table
+    def __repr__(self) -> str:
+        totals = self.totals
+        at_least = "" if totals.exact else ">= "
+        return f"<Analysis of {self.graph.name!r}: {totals.params:,} parameters, {at_least}{totals.macs:,} MACs>"
 
-        return fragment(summary_table(self))
+    if TYPE_CHECKING:  # attached by `lens.notebook`
+
+        def _repr_html_(self) -> str: ...
 
     def to_pandas(self) -> pandas.DataFrame:
         """The layers as a DataFrame: one row per layer, with the fields of `Layer` as columns."""

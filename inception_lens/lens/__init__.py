@@ -4,6 +4,7 @@ from inception_lens.lens.building import build, load_weights, register
 from inception_lens.lens.comparing import compare, savings
 from inception_lens.lens.drawing import diagram, report
 from inception_lens.lens.loading import analyze, load, summary
+from inception_lens.lens.notebook import show_results
 from inception_lens.lens.source import Source, runs_code
 
 __all__ = [
@@ -20,3 +21,5 @@ __all__ = [
     "savings",
     "summary",
 ]
+
+show_results()
