@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, cycle
 from typing import TYPE_CHECKING, Literal
 
 from inception_lens.analyses.records import Layer
@@ -39,6 +39,7 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
 
     groups = modules(analysis.graph)
     rows = _branch_rows(analysis, groups)
+    colors = _branch_colors(rows)
     panels: dict[str, Callable[[Layer], int | None]] = {
         "parameters": lambda layer: layer.params,
         "MACs": lambda layer: layer.macs,
@@ -47,11 +48,10 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
         all_axes = figure.subplots(2, 1, sharex=True)
         for axes, (title, value) in zip(all_axes, panels.items(), strict=True):
             base = [0] * len(groups)
-            for color, (name, nodes) in zip((*SERIES, NEUTRAL), rows.items(), strict=False):
+            for name, nodes in rows.items():
                 heights = [sum([value(analysis.layers[i]) or 0 for i in of_group]) for of_group in nodes]
                 if any(heights):
-                    color = NEUTRAL if name == NO_BRANCH else color
-                    axes.bar(range(len(groups)), heights, bottom=base, color=color, label=name, width=0.8)
+                    axes.bar(range(len(groups)), heights, bottom=base, color=colors[name], label=name, width=0.8)
                 base = [a + b for a, b in zip(base, heights, strict=True)]
             axes.yaxis.set_major_formatter(EngFormatter())
             axes.set_ylabel(title)
@@ -81,6 +81,15 @@ def _branch_rows(analysis: Analysis, groups: Sequence[NodeGroup]) -> dict[str, l
         for name, nodes in found.items():
             rows[name if name in rows else "other"][k] += nodes
     return rows
+
+
+def _branch_colors(names: Iterable[str]) -> dict[str, str]:
+    """A branch that is named after a category of operation has its colour; the others have the remaining colours."""
+    colors = {NO_BRANCH: NEUTRAL, **{str(category): color for category, color in COLORS.items()}}
+    names = list(names)
+    used = {colors[name] for name in names if name in colors}
+    remaining = [color for color in SERIES if color not in used]
+    return dict(zip([name for name in names if name not in colors], cycle(remaining), strict=False)) | colors
 
 
 def cumulative_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
