@@ -11,7 +11,7 @@
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from inception_lens.version import __version__
 
 __all__ = [
     "Analysis", "GoogLeNet", "Graph", "InceptionLensError", "__version__", "analyze", "build", "compare", "diagram",

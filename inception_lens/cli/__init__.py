@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import click
 
-from inception_lens import __version__
 from inception_lens.errors import InceptionLensError, suggest
+from inception_lens.version import __version__
 
 PROGRAM = "inception-lens"
 LONGEST_LINE = 1_500

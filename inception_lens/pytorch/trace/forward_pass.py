@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-import inception_lens
+from inception_lens import version
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import format_shape
@@ -130,6 +130,6 @@ def _failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode
 
 def source_line(error: BaseException) -> str:
     """File and line of the user's own code that raised the error, `net.py:12`; empty if none did."""
-    own = tuple([os.path.dirname(str(package.__file__)) + os.sep for package in (torch, inception_lens)])
+    own = tuple([os.path.dirname(str(package.__file__)) + os.sep for package in (torch, version)])
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""

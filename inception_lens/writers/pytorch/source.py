@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from inception_lens import __version__
 from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
+from inception_lens.version import __version__
 from inception_lens.writers.pytorch.block_tree import BlockCall, ModuleBlock, block_tree, evaluation_part
 from inception_lens.writers.pytorch.classes import SourceClass, members_text, source_classes
 from inception_lens.writers.pytorch.constructors import (
