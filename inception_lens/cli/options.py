@@ -215,12 +215,13 @@ def _shape(text: str, whole: str) -> tuple[int, ...]:
 
 
 def format_of(output: str | None, suffixes: Mapping[str, Format], without: str = ".txt") -> Format:
-    """The format that a file's suffix stands for; that of `without` where there is no file.
+    """The format of a file by its suffix; without a file, the format of the suffix `without`.
 
     Raises:
-        ConfigError: the suffix stands for none.
+        ConfigError: the suffix is unknown.
     """
     suffix = without if output in (None, "-") else os.path.splitext(output or "")[1].lower()
     if suffix not in suffixes:
-        raise ConfigError(f"{output}: its suffix names no format{suggest(suffix, suffixes)}; or give --format")
+        unknown = f"unknown suffix `{suffix}`" if suffix else "no suffix"
+        raise ConfigError(f"{output}: {unknown}; known are {', '.join(suffixes)}; or give --format")
     return suffixes[suffix]

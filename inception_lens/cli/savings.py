@@ -1,6 +1,7 @@
 """`inception-lens savings`: what the reductions of a network save, and the other savings of its family."""
 
 import re
+from collections.abc import Sequence
 
 import click
 
@@ -9,8 +10,8 @@ from inception_lens.analyses.savings.kinds import KINDS
 from inception_lens.analyses.savings.network import DEFAULT_KINDS
 from inception_lens.cli import options
 from inception_lens.cli.branch import BranchOptions, branch_options
-from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import SUFFIXES, Result, proof_options, prove, render, render_kinds
+from inception_lens.cli.output import Output, output_options
+from inception_lens.cli.savings_output import PICTURES, Result, emit_kinds, emit_result, proof_options, prove
 from inception_lens.errors import ConfigError
 from inception_lens.lens import savings
 
@@ -34,8 +35,7 @@ file that ends in .svg, .png or .pdf is a figure.
 @options.machine_option
 @proof_options
 @options.network_options("Training keeps the auxiliary heads, whose reductions count too.")
-@options.format_option(SUFFIXES)
-@options.output_option
+@output_options(*PICTURES)
 def command(
     model: str,
     in_channels: int | None,
@@ -50,11 +50,9 @@ def command(
     measure: bool,
     device: str | None,
     network: options.NetworkOptions,
-    format_: str | None,
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> int:
     """Run the command; its help is `HELP`."""
-    chosen = format_ or options.format_of(output, SUFFIXES)
     sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
     result: Result
     if sizes.given:
@@ -66,10 +64,10 @@ def command(
         listed = kinds == ["list"]
         result = savings(model or "googlenet", **network, kinds=["all"] if listed else kinds, machine=machine)
         if listed:
-            write(render_kinds(result, chosen), output)
+            emit_kinds(outputs, result)
             return 0
     proof = prove(result, verify, measure, device)
-    write(render(result, proof, chosen, output is None), output)
+    emit_result(outputs, result, proof)
     return 0 if proof.agrees else 1
 
 

@@ -1,24 +1,28 @@
-"""What `savings`, `what-if` and `sweep` share: proofs by PyTorch, and how each result is written."""
+"""What `savings`, `what-if` and `sweep` have in common: checks by PyTorch, and the output of each result."""
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar, cast, get_args
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
+import msgspec
 
 from inception_lens.analyses.savings.branch import BranchSavings
 from inception_lens.analyses.savings.changes import Sweep, WhatIf
-from inception_lens.analyses.savings.network import Savings, as_json
+from inception_lens.analyses.savings.network import Savings
 from inception_lens.analyses.savings.proofs import Proof, networks
+from inception_lens.cli.output import Output, as_json, emit
 from inception_lens.errors import ConfigError, require
-from inception_lens.terminal import Terminal
+from inception_lens.tables.savings.branch import branch_table
+from inception_lens.tables.savings.changes import sweep_table, what_if_table
+from inception_lens.tables.savings.network import kinds_table, savings_table
+from inception_lens.tables.savings.proof import proof_tables
+from inception_lens.tables.table import Table
 
-SUFFIXES = {
-    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".svg": "svg", ".png": "png",
-    ".pdf": "pdf",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from inception_lens.renderers.plots.figure import Format
 
-Picture = Literal["svg", "png", "pdf"]
-Command = TypeVar("Command", bound=Callable[..., Any])
+PICTURES = ("svg", "png", "pdf")
+Command = TypeVar("Command", bound=Callable[..., object])
 Result = Savings | BranchSavings | WhatIf | Sweep
 
 
@@ -53,31 +57,38 @@ def prove(result: Savings | BranchSavings | WhatIf, verify: bool, measure: bool,
     )
 
 
-def render(result: Result, proof: Proof, chosen: str, to_terminal: bool) -> str | bytes:
-    """The result, and what PyTorch says of it, in the format that was chosen.
+def emit_result(outputs: Sequence[Output], result: Result, proof: Proof) -> None:
+    """Write a result, and its checks by PyTorch, in the requested formats.
 
     Raises:
-        ConfigError: the format does not show it.
+        ConfigError: the result has no figure.
     """
-    if chosen == "json":
-        return as_json(result.to_builtins() | proof.to_builtins()) + "\n"
-    if chosen == "table":
-        return _table(result, proof, to_terminal)
-    if proof != Proof():
-        raise ConfigError(f"--verify and --measure are written as table or json, not {chosen}")
-    if chosen in get_args(Picture):
-        return _figure(result, cast("Picture", chosen))
-    from inception_lens.renderers import savings_frame
 
-    renderers = {
-        "csv": savings_frame.savings_csv,
-        "markdown": savings_frame.savings_markdown,
-        "latex": savings_frame.savings_latex,
-    }
-    return renderers[chosen](result)
+    def table(_: str) -> Table:
+        found = _table(result)
+        return msgspec.structs.replace(found, further=(*found.further, *proof_tables(proof)))
+
+    def picture(chosen: str) -> bytes:
+        if proof != Proof():
+            raise ConfigError(f"--verify and --measure have no figure: choose another format than {chosen}")
+        return _figure(result, cast("Format", chosen))
+
+    emit(outputs, lambda: as_json(result.to_builtins() | proof.to_builtins()), table, picture)
 
 
-def _figure(result: Result, form: Picture) -> bytes:
+def _table(result: Result) -> Table:
+    match result:
+        case Savings():
+            return savings_table(result)
+        case BranchSavings():
+            return branch_table(result)
+        case WhatIf():
+            return what_if_table(result)
+        case Sweep():
+            return sweep_table(result)
+
+
+def _figure(result: Result, form: "Format") -> bytes:
     from inception_lens.renderers.plots import savings as figures
     from inception_lens.renderers.plots.figure import figure_bytes
 
@@ -91,12 +102,8 @@ def _figure(result: Result, form: Picture) -> bytes:
     raise ConfigError("one branch has no figure; its reduction over a range has: `sweep` with --reduce 8..64..8")
 
 
-def render_kinds(found: Savings, chosen: str) -> str:
-    """Every kind of saving, and whether the network has it.
-
-    Raises:
-        ConfigError: the list is not written in this format.
-    """
+def emit_kinds(outputs: Sequence[Output], found: Savings) -> None:
+    """Write every kind of saving, and the number of its sites in the network."""
     counts = [
         {
             "kind": kind.name,
@@ -107,29 +114,5 @@ def render_kinds(found: Savings, chosen: str) -> str:
         }
         for kind in found.requested
     ]  # fmt: skip
-    if chosen == "json":
-        return as_json({"schema": "inception-lens/savings-kinds/1", "model": found.graph.name, "kinds": counts}) + "\n"
-    if chosen != "table":
-        raise ConfigError(f"--kind list is written as table or json, not {chosen}")
-    from inception_lens.renderers.savings_text import kinds_table
-
-    terminal = Terminal()
-    return kinds_table(found, width=terminal.width, color=terminal.color, unicode=terminal.unicode)
-
-
-def _table(result: Result, proof: Proof, to_terminal: bool) -> str:
-    from inception_lens.renderers import savings_text as text
-    from inception_lens.renderers.savings_proof import proof_table
-
-    terminal = Terminal()
-    color, unicode = terminal.color and to_terminal, terminal.unicode or not to_terminal
-    match result:
-        case Savings():
-            told = text.savings_table(result, width=terminal.width, color=color, unicode=unicode)
-        case BranchSavings():
-            told = text.branch_table(result, width=terminal.width, color=color, unicode=unicode)
-        case WhatIf():
-            told = text.what_if_table(result, width=terminal.width, color=color, unicode=unicode)
-        case Sweep():
-            told = text.sweep_table(result, width=terminal.width, color=color, unicode=unicode)
-    return told + proof_table(proof, width=terminal.width, color=color, unicode=unicode)
+    record = {"schema": "inception-lens/savings-kinds/1", "model": found.graph.name, "kinds": counts}
+    emit(outputs, lambda: as_json(record), lambda _: kinds_table(found))

@@ -9,8 +9,8 @@ from inception_lens.analyses.savings.changes import Sweep, branch_sweep, network
 from inception_lens.analyses.savings.proofs import Proof
 from inception_lens.cli import options
 from inception_lens.cli.branch import BranchOptions, branch_options
-from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import SUFFIXES, render
+from inception_lens.cli.output import Output, output_options
+from inception_lens.cli.savings_output import PICTURES, emit_result
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
 
@@ -33,8 +33,7 @@ KEY is a layer. Its present width is one of the rows, marked.
 @click.argument("change", metavar="[KEY=FROM..TO..STEP]", required=False)
 @branch_options("One branch: the range of channels of its 1x1 reduction, FROM..TO..STEP.")
 @options.network_options("Training keeps the auxiliary heads.")
-@options.format_option(SUFFIXES)
-@options.output_option
+@output_options(*PICTURES)
 def command(
     model: str | None,
     change: str | None,
@@ -45,11 +44,9 @@ def command(
     reduce: str | None,
     bias: bool,
     network: options.NetworkOptions,
-    format_: str | None,
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> None:
     """Run the command; its help is `HELP`."""
-    chosen = format_ or options.format_of(output, SUFFIXES)
     sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
     found: Sweep
     if sizes.given:
@@ -65,7 +62,7 @@ def command(
             raise ConfigError(f"{change}: expected KEY=FROM..TO..STEP, such as inception_4e/5x5_reduce=8..64..8")
         values = _values(text)
         found = network_sweep(load(model, **network), layer, values)
-    write(render(found, Proof(), chosen, output is None), output)
+    emit_result(outputs, found, Proof())
 
 
 def _values(text: str) -> Sequence[int]:

@@ -1,14 +1,15 @@
 """`inception-lens what-if`: a network with the widths of some layers changed."""
 
 import re
+from collections.abc import Sequence
 
 import click
 
 from inception_lens.analyses import machines
 from inception_lens.analyses.savings.changes import what_if
 from inception_lens.cli import options
-from inception_lens.cli.output import write
-from inception_lens.cli.savings_output import SUFFIXES, proof_options, prove, render
+from inception_lens.cli.output import Output, output_options
+from inception_lens.cli.savings_output import PICTURES, emit_result, proof_options, prove
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
 
@@ -29,8 +30,7 @@ The layers and modules whose cost changes are listed with their cost before and 
 @options.machine_option
 @proof_options
 @options.network_options("Training keeps the auxiliary heads.")
-@options.format_option(SUFFIXES)
-@options.output_option
+@output_options(*PICTURES)
 def command(
     model: str,
     changes: tuple[str, ...],
@@ -39,15 +39,13 @@ def command(
     measure: bool,
     device: str | None,
     network: options.NetworkOptions,
-    format_: str | None,
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> int:
     """Run the command; its help is `HELP`."""
-    chosen = format_ or options.format_of(output, SUFFIXES)
     widths = _widths(changes)
     result = what_if(load(model, **network), widths, machines.machine(machine))
     proof = prove(result, verify, measure, device)
-    write(render(result, proof, chosen, output is None), output)
+    emit_result(outputs, result, proof)
     return 0 if proof.agrees else 1
 
 

@@ -20,11 +20,11 @@ digits. `share` and `accuracy` are fractions of 1, `percent` is a number of per 
 is the result of a check.
 """
 
-Audience = Literal["all", "people", "optional", "data"]
+Audience = Literal["all", "people", "optional", "terminal", "data"]
 """Who a column is for.
 
 `all`: every format. `people`: every format but CSV, as for a share, which follows from other columns. `optional`: CSV,
-and a terminal that is wide enough. `data`: CSV alone.
+and a terminal that is wide enough. `terminal`: only a terminal that is wide enough. `data`: CSV only.
 """
 
 

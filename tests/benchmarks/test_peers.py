@@ -151,6 +151,6 @@ def test_invalid_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--networks", "GoogLeNe"]) == 2
     assert "did you mean `GoogLeNet`" in capsys.readouterr().err
     assert run(["bench", "-o", "bench.txt"]) == 2
-    assert "names no format" in capsys.readouterr().err
+    assert "unknown suffix" in capsys.readouterr().err
     assert run(["bench", "--from", "bench.json", "--networks", "GoogLeNet"]) == 2
     assert "cannot be used with --from" in capsys.readouterr().err

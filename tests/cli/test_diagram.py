@@ -35,7 +35,7 @@ def test_every_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["googlenet", "-o", "a.gif"], "its suffix names no format"),
+        (["googlenet", "-o", "a.gif"], "unknown suffix `.gif`"),
         (["googlnet", "-o", "a.svg"], "did you mean `googlenet`"),
         (["googlenet", "--module", "inception_9z"], "is not a module of `googlenet`"),
         (["googlenet", "--module", "inception_3a", "--level", "network"], "leave out the module `inception_3a`"),

@@ -102,7 +102,7 @@ def test_the_exit_code_of_the_process_is_that_of_run() -> None:
         (["summary", "--columns", ""], "is not a column"),
         (["summary", "--columns", "backward_macs"], "--mode training"),
         (["summary", "--format", "xml"], "'csv'"),
-        (["summary", "-o", "out.xml"], "out.xml: its suffix names no format"),
+        (["summary", "-o", "out.xml"], "out.xml: unknown suffix `.xml`"),
         (["summary", "-o", "out"], "--format"),
         (["summary", "--set", "classes"], "KEY=VALUE"),
         (["summary", "--set", "=3"], "KEY=VALUE"),

@@ -67,7 +67,7 @@ def test_kinds(capsys: Capture) -> None:
     assert given["not_applicable"] == []
     listed = {each["kind"]: each for each in record(capsys, "inception_v2", "--kind", "list")["kinds"]}
     assert (listed["3x3-pairs"]["saved"], listed["3x3-pairs"]["possible"]) == (10, 0)
-    assert "could have" in printed(capsys, "inception_v2", "--kind", "list")
+    assert "batch norm folded into the layer before it" in printed(capsys, "inception_v2", "--kind", "list")
     assert "aux-heads: " in printed(capsys, "--kind", "all")
 
 
@@ -91,8 +91,8 @@ def test_files(tmp_path: Path, suffix: str) -> None:
         (["--kind", "reduction"], "did you mean `reductions`"),
         (["--machine", "h20"], "`h20` is not a known machine"),
         (["googlnet"], "did you mean `googlenet"),
-        (["-o", "x.html"], "its suffix names no format"),
-        (["--kind", "list", "--format", "csv"], "--kind list is written as table or json"),
+        (["-o", "x.docx"], "x.docx: unknown suffix `.docx`; known are .txt, .md, .tex, .csv, .html, .json, .svg"),
+        ([*ARTICLE, "--format", "svg"], "one branch has no figure"),
     ],
 )
 def test_what_is_wrong_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:

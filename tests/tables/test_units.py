@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inception_lens.tables.units import count, percent, short, size
+from inception_lens.tables.units import count, percent, short, size, times
 
 FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 
@@ -81,3 +81,7 @@ def test_a_larger_number_never_reads_smaller(one: int, other: int) -> None:
 @given(st.integers(1, 10**17))
 def test_a_large_count_is_short(number: int) -> None:
     assert len(short(number)) <= len("10.000 M")
+
+
+def test_ratios_have_three_digits() -> None:
+    assert [times(ratio) for ratio in (0.5, 5.5555, 9.996, 21.4, 123.4)] == ["0.50", "5.56", "10.0", "21.4", "123"]

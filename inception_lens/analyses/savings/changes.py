@@ -9,6 +9,7 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.machines import Machine
+from inception_lens.analyses.records import Totals
 from inception_lens.analyses.savings.branch import Branch, branch_savings
 from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted
 from inception_lens.analyses.savings.network import NONE, ModuleChange, as_json, head
@@ -73,6 +74,8 @@ class SweepPoint(NamedTuple):
     """Learned elements."""
     macs: int
     """Multiply-accumulates of the forward pass."""
+    exact: bool
+    """Whether the cost of every call is known; if not, `macs` is a lower bound."""
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,10 +146,7 @@ def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Swee
     """
     swept = sorted({*values, *([own] if own else [])})
     counted = [branch_savings(msgspec.structs.replace(branch, reduce=value)) for value in swept]
-    points = [
-        SweepPoint(value, each.reduced.totals.params, each.reduced.totals.macs)
-        for value, each in zip(swept, counted, strict=True)
-    ]
+    points = [_cost(each.reduced.totals, value) for value, each in zip(swept, counted, strict=True)]
     direct = counted[0].direct.totals
     name = f"{branch.in_channels} to {branch.out_channels} channels"
     return Sweep(
@@ -154,7 +154,7 @@ def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Swee
         variable="reduce",
         points=tuple(points),
         own=own,
-        direct=SweepPoint(0, direct.params, direct.macs),
+        direct=_cost(direct, 0),
     )
 
 
@@ -177,5 +177,8 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
 
 
 def _point(graph: Graph, value: int) -> SweepPoint:
-    totals = analyze(graph).totals
-    return SweepPoint(value, totals.params, totals.macs)
+    return _cost(analyze(graph).totals, value)
+
+
+def _cost(totals: Totals, value: int) -> SweepPoint:
+    return SweepPoint(value, totals.params, totals.macs, totals.exact)

@@ -80,7 +80,7 @@ KINDS = {
         SavingKind(
             name="grid",
             title="a stride inside a module in place of a pool after it",
-            source="arXiv 1512.00567, section 5, CostFigures 9 and 10",
+            source="arXiv 1512.00567, section 5, Figures 9 and 10",
             without=strided_modules,
             figures=("macs", "activation_bytes", "seconds"),
             using=pooled_modules,

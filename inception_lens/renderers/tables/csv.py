@@ -30,7 +30,7 @@ def render(table: Table) -> str:
 
 
 def _is_data(column: Column) -> bool:
-    return column.audience != "people"
+    return column.audience not in ("people", "terminal")
 
 
 def _exact(cell: Cell) -> str | int | float:

@@ -18,6 +18,8 @@ MIN_LABEL_WIDTH = 12
 """The width to which labels are folded where nothing else makes a table fit."""
 NOTE_WIDTH = 80
 """Notes are as wide as the table, but not narrower than this where the terminal is wide enough."""
+MAX_TITLE_SPACE = 3
+"""How much wider than its cells a column may become so that its title stays on one line."""
 BOLD, DIM = "1", "2"
 """SGR parameters of ECMA-48, as are all styles here."""
 
@@ -79,15 +81,16 @@ def _lines(table: Table, width: int, color: bool, unicode: bool) -> list[str]:
     grid, drawn = _grid(table, width, color, unicode) if table.rows else ([], width)
     narrow = min(width, max(drawn, NOTE_WIDTH))
     notes = [line for note in table.notes for line in _wrapped(note, narrow)]
-    parts = [_heading(table, min(width, drawn)), grid, notes]
+    parts = [_heading(table, min(width, drawn), narrow), grid, notes]
     return [line for part in parts if part for line in ("", *part)][1:]
 
 
-def _heading(table: Table, width: int) -> list[str]:
+def _heading(table: Table, width: int, wrap_at: int) -> list[str]:
+    """The title and the subtitle, on one line of the table's width where they fit."""
     title, subtitle = printable(table.title), printable(table.subtitle)
     if subtitle and cell_width(title) + cell_width(subtitle) + 2 <= width:
         return [title + " " * (width - cell_width(title) - cell_width(subtitle)) + subtitle]
-    return [*_wrapped(title, width), *_wrapped(subtitle, width)]
+    return [*_wrapped(title, wrap_at), *_wrapped(subtitle, wrap_at)]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -201,6 +204,11 @@ def _folded(columns: Sequence[_Drawn], width: int) -> list[int]:
     for i in sorted(least, key=lambda i: -widths[i]):
         spared = min(excess, max(widths[i] - least[i], 0))
         widths[i], excess = widths[i] - spared, excess - spared
+    space = width - sum(widths) - len(GAP) * (len(widths) - 1)
+    for i, column in enumerate(columns):  # a title that is a little wider than its column stays on one line
+        wider = cell_width(column.title) - widths[i]
+        if 0 < wider <= min(space, MAX_TITLE_SPACE):
+            widths[i], space = widths[i] + wider, space - wider
     return widths
 
 

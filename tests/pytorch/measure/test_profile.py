@@ -118,7 +118,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
         (["--device", "mps"], "what can be measured is cpu and cuda"),
         (["--repeats", "0"], "0 is not in the range"),
         (["--depth", "x"], "--depth x: it is a whole number"),
-        (["-o", "net.docx"], "its suffix names no format"),
+        (["-o", "net.docx"], "unknown suffix `.docx`"),
         (["--dtype", "float33"], "`float33` is no dtype"),
         (["--dtype", "float8_e4m3fn"], "`lenet` does not run here: "),
     ],

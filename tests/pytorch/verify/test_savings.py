@@ -20,8 +20,9 @@ from inception_lens.cli import run
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Op, ReLU, TensorType
 from inception_lens.pytorch.verify import savings as prove
-from inception_lens.renderers.savings_proof import proof_table
+from inception_lens.renderers.tables import text as text_writer
 from inception_lens.rewrites.batch_norm import with_folded_batch_norms
+from inception_lens.tables.savings.proof import proof_tables
 
 SMALL: dict[str, dict[str, Any]] = {
     "googlenet": {"width": 0.25, "input": "3x64x64"},
@@ -143,7 +144,7 @@ def test_times() -> None:
         assert 0 < each.fastest <= each.seconds <= each.slowest
         assert each.runs >= prove.LEAST_RUNS
         assert each.device.startswith("cpu")
-    text = proof_table(Proof(measured=times), unicode=False)
+    text = "".join([text_writer.render(each, unicode=False) for each in proof_tables(Proof(measured=times))])
     assert "measured on cpu" in text
     assert text.isascii()
 
@@ -158,7 +159,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["savings", *model, "--kind", "batch-norm", "--verify"]) == 0
     out = capsys.readouterr().out
     assert "counted again in PyTorch" in out
-    assert "57 batch norms folded in float64" in out
+    assert "batch norms folded in float64" in out
     assert "DIFFERS" not in out
 
 
@@ -169,6 +170,9 @@ def test_a_doubt_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "DIFFERS" in capsys.readouterr().out
 
 
-def test_proofs_are_not_written_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["savings", "lenet", "--measure", "--device", "cpu", "--format", "csv"]) == 2
-    assert capsys.readouterr().err.startswith("error: --verify and --measure")
+def test_checks_are_rows_of_csv_and_have_no_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    checked = ["savings", "lenet", "--measure", "--device", "cpu", "--format"]
+    assert run([*checked, "csv"]) == 0
+    assert capsys.readouterr().out.startswith("network,seconds,fastest,slowest,runs\nlenet,")
+    assert run([*checked, "svg"]) == 2
+    assert capsys.readouterr().err.startswith("error: --verify and --measure have no figure")

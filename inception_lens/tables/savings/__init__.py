@@ -1,0 +1,1 @@
+"""The tables of `savings`, `what-if` and `sweep`."""
