@@ -19,7 +19,7 @@ from inception_lens.tables.savings.proof import proof_tables
 from inception_lens.tables.table import Table
 
 if TYPE_CHECKING:
-    from inception_lens.renderers.plots.figure import Format
+    from inception_lens.renderers.plots.figure import FigureFormat
 
 PICTURES = ("svg", "png", "pdf")
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -71,7 +71,7 @@ def emit_result(outputs: Sequence[Output], result: Result, proof: Proof) -> None
     def picture(chosen: str) -> bytes:
         if proof != Proof():
             raise ConfigError(f"--verify and --measure have no figure: choose another format than {chosen}")
-        return _figure(result, cast("Format", chosen))
+        return _figure(result, cast("FigureFormat", chosen))
 
     emit(outputs, lambda: as_json(result.to_builtins() | proof.to_builtins()), table, picture)
 
@@ -88,7 +88,7 @@ def _table(result: Result) -> Table:
             return sweep_table(result)
 
 
-def _figure(result: Result, form: "Format") -> bytes:
+def _figure(result: Result, form: "FigureFormat") -> bytes:
     from inception_lens.renderers.plots import savings as figures
     from inception_lens.renderers.plots.figure import figure_bytes
 
