@@ -27,6 +27,17 @@ ELEMENTWISE: dict[str, int] = {
 }  # fmt: skip
 """FLOPs per output element of each element-wise function, by its name in PyTorch."""
 
+KEEPS_OUTPUT = frozenset({"exp", "exp2", "expm1", "sqrt", "rsqrt", "sigmoid", "tan", "tanh", "relu", "reciprocal"})
+"""Functions whose gradient follows from their output."""
+
+MASKS = {"where": 0, "masked_fill": 1}
+"""Functions whose gradient needs a mask alone, and which of their inputs it is."""
+
+KEEPS_NOTHING = frozenset({name for name, flops in ELEMENTWISE.items() if flops == 0}) - MASKS.keys() | {
+    "add", "sub", "rsub", "neg", "sign", "floor", "ceil", "round", "trunc", "frac", "floor_divide",
+}  # fmt: skip
+"""Functions whose gradient is a constant, or that have none."""
+
 REDUCTIONS: dict[str, tuple[int, int]] = {
     "sum": (1, -1), "mean": (1, 0), "prod": (1, -1), "amax": (1, -1), "amin": (1, -1), "max": (1, -1), "min": (1, -1),
     "argmax": (1, -1), "argmin": (1, -1), "logsumexp": (4, 0), "var": (4, 1), "std": (4, 2), "norm": (2, 0),
@@ -76,9 +87,17 @@ class Elementwise(Op, frozen=True):
         return self.inplace
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        if self.function in ("exp", "sqrt", "rsqrt", "sigmoid", "tanh", "relu", "reciprocal"):
+        if self.function in KEEPS_OUTPUT:
             return Saved(output=True)
-        return Saved(inputs=self.function not in ("add", "sub", "rsub", "neg", "cast", "clone", "copy"))
+        if self.function in MASKS:
+            return Saved(extra_bytes=sum([mask.bytes for mask in inputs[MASKS[self.function] :][:1]]))
+        by_number = len(inputs) == 1 and self.function in ("mul", "div")
+        if by_number or self.function in KEEPS_NOTHING:
+            return Saved()
+        keeps_both = self.function == "hypot" or (self.function == "pow" and len(inputs) == 2)
+        if self.inplace:  # the first input is copied before it is written over
+            return Saved(inputs=len(inputs) > 1, output=keeps_both, extra_bytes=output.bytes)
+        return Saved(inputs=True, output=keeps_both)
 
 
 class Reduce(Op, frozen=True):
@@ -140,4 +159,6 @@ class Reduce(Op, frozen=True):
         return Window(tuple([shape[axis] if axis in folded else 1 for axis in axes]), ones, (0,) * len(axes), ones)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=self.function not in ("sum", "mean"))
+        if self.function in ("sum", "mean", "argmax", "argmin", "any", "all", "count_nonzero"):
+            return Saved()
+        return Saved(inputs=True, output=self.function != "var")

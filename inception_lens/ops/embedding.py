@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Shape, TensorType
+from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType
 
 
 class Embedding(Op, frozen=True):
@@ -31,3 +31,6 @@ class Embedding(Op, frozen=True):
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
         return (Parameter("weight", (self.num_embeddings, self.embedding_dim)),)
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs_for_weights=True)

@@ -48,6 +48,8 @@ class Add(Op, frozen=True):
     """
 
     scale: float = 1.0
+    inplace: bool = False
+    """Whether the sum is written over the first input, as `x += y` does."""
 
     category: ClassVar[Category] = "merge"
     role: ClassVar[Role] = "merge"
@@ -55,6 +57,9 @@ class Add(Op, frozen=True):
     @property
     def label(self) -> str:
         return "add" if self.scale == 1 else f"add x{self.scale:g}"
+
+    def reuses_input(self, training: bool) -> bool:
+        return self.inplace
 
     def takes(self, inputs: int) -> bool:
         return inputs >= 1

@@ -46,24 +46,31 @@ class _KeepsOutput(_Activation, frozen=True):
 
 
 class _KeepsInput(_Activation, frozen=True):
-    """Activations whose gradient needs their input."""
+    """Activations whose gradient needs their input; done in place, PyTorch copies it first."""
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True)
+        return Saved(extra_bytes=output.bytes) if self.inplace else Saved(inputs=True)
+
+
+class _KeepsEither(_Activation, frozen=True):
+    """Activations whose gradient needs their input or, done in place, their output."""
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=not self.inplace, output=self.inplace)
 
 
 class ReLU(_KeepsOutput, frozen=True):
     """max(x, 0): a comparison."""
 
 
-class LeakyReLU(_KeepsOutput, frozen=True):
+class LeakyReLU(_KeepsEither, frozen=True):
     """x, or slope x below zero: a comparison and a multiplication."""
 
     negative_slope: float = 0.01
     flops_per_element: ClassVar[int] = 2
 
 
-class ELU(_KeepsOutput, frozen=True):
+class ELU(_KeepsEither, frozen=True):
     """x, or alpha (exp x - 1) below zero: a comparison, an exp, a subtraction and a multiplication."""
 
     alpha: float = 1.0
@@ -191,6 +198,8 @@ class Dropout(_Elementwise, frozen=True):
     """Sets elements to zero with probability `p` in training; at inference the input itself, free of cost."""
 
     p: float = 0.5
+    inplace: bool = False
+    """Whether the output is written over the input."""
 
     category: ClassVar[Category] = "dropout"
 
@@ -199,7 +208,7 @@ class Dropout(_Elementwise, frozen=True):
         return f"dropout {100 * self.p:g} %"
 
     def reuses_input(self, training: bool) -> bool:
-        return not training or self.p == 0
+        return self.inplace or not training or self.p == 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(extra_bytes=output.elements if self.p else 0)  # the mask, a byte each; on a CPU a number each

@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Role, Shape, TensorType, Window, check_rank, format_shape
+from inception_lens.ops.base import Category, Op, Role, Saved, Shape, TensorType, Window, check_rank, format_shape
 
 
 class _View(Op, frozen=True):
@@ -184,6 +184,9 @@ class Pad(Op, frozen=True):
         if axes < 1:
             return None
         return Window((1,) * axes, (1,) * axes, tuple(before for before, _ in self.padding[2:]), (1,) * axes)
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
+        return Saved(inputs=self.mode != "constant")
 
 
 class Upsample(Op, frozen=True):

@@ -153,7 +153,7 @@ def test_an_activation_works_in_place_only_where_it_says_so(
     assert not op().reuses_input(training)
 
 
-@pytest.mark.parametrize("op", [ReLU(), LeakyReLU(), ELU(), Sigmoid(), Tanh(), Softmax()], ids=lambda op: op.kind)
+@pytest.mark.parametrize("op", [ReLU(), Sigmoid(), Tanh(), Softmax()], ids=lambda op: op.kind)
 def test_where_the_gradient_follows_from_the_output_that_is_kept(op: Op) -> None:
     assert op.saved((TYPE,), TYPE) == Saved(output=True)
 
@@ -162,6 +162,16 @@ def test_where_the_gradient_follows_from_the_output_that_is_kept(op: Op) -> None
 def test_where_the_gradient_needs_the_input_that_is_kept_and_never_overwritten(op: Op) -> None:
     assert op.saved((TYPE,), TYPE) == Saved(inputs=True)
     assert not op.reuses_input(training=True)
+
+
+@pytest.mark.parametrize("op", [LeakyReLU, ELU])
+def test_a_slope_below_zero_keeps_the_input_or_in_place_the_output(op: type[LeakyReLU | ELU]) -> None:
+    assert op().saved((TYPE,), TYPE) == Saved(inputs=True)
+    assert op(inplace=True).saved((TYPE,), TYPE) == Saved(output=True)
+
+
+def test_an_input_that_is_needed_is_copied_before_it_is_overwritten() -> None:
+    assert SiLU(inplace=True).saved((TYPE,), TYPE) == Saved(extra_bytes=TYPE.bytes)
 
 
 def test_dropout_is_nothing_at_inference_and_a_byte_of_mask_per_element_in_training() -> None:

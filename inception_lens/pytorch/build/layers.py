@@ -26,16 +26,18 @@ class Concat(nn.Module):
 
 
 class Add(nn.Module):
-    """Sum of tensors of one shape, the last of them times `scale`."""
+    """Sum of tensors of one shape, the last times `scale`; of two also in place."""
 
-    def __init__(self, scale: float) -> None:
+    def __init__(self, scale: float, inplace: bool = False) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.inplace = scale, inplace
 
     def forward(self, *inputs: Tensor) -> Tensor:
         *others, last = inputs
         if not others:
             return last * self.scale
+        if self.inplace and len(others) == 1:
+            return others[0].add_(last, alpha=self.scale)
         return torch.add(reduce(torch.add, others), last, alpha=self.scale)
 
     def extra_repr(self) -> str:

@@ -75,7 +75,7 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
     def _call(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
         path = self._path(module)
         try:
-            if self.shortcuts and _has_no_hooks(module):
+            if self.shortcuts and module.training == self.training and _has_no_hooks(module):
                 output = self._standard(module, path, args, kwargs)
                 if output is not None:
                     return output

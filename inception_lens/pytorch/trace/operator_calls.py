@@ -71,6 +71,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, recorder: Recorder, device: torch.device, *, shortcuts: bool, values: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.recorder, self.device, self.shortcuts, self.values = recorder, device, shortcuts, values
+        self.training = recorder.index.model.training
         self._stored: dict[int, TracedTensor] = {}
         """Traced tensors of parameters, buffers and constants, by the identity of the tensor."""
         self._kept: list[Tensor] = []
@@ -136,7 +137,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         facts = _facts(func)
         if facts.rule is not None:
-            call = facts.rule(OperatorArguments(args, kwargs, self.recorder.owns))
+            call = facts.rule(self._arguments(args, kwargs))
             if call is not None:
                 return self._by_rule(func, args, kwargs, call)
         if facts.name in ALIASES:
@@ -147,6 +148,9 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             with self:
                 return func.decompose(*args, **kwargs)
         return self._by_meta_device(func, args, kwargs)
+
+    def _arguments(self, args: Args, kwargs: Kwargs) -> OperatorArguments:
+        return OperatorArguments(args, kwargs, self.recorder.owns, self.training)
 
     def _alias(self, func: OpOverload, tensor: Tensor) -> Tensor:
         if type(tensor) is not TracedTensor:
@@ -220,7 +224,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         types = tuple([type_of(each) for each in found or written])
         if not written and inputs and facts.is_view:
             return self._view(facts.short_name, inputs[0], args, results, types)
-        op = self._operation(func, inputs, types, OperatorArguments(args, kwargs, self.recorder.owns))
+        op = self._operation(func, inputs, types, self._arguments(args, kwargs))
         if written and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)
         name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types)

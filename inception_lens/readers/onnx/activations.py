@@ -69,7 +69,7 @@ def dropout(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Dropout, with its mask where the model has that output."""
     known = call.input(1).scalar if call.has_input(1) else None
     ratio = call.number("ratio", 0.5 if known is None else known)
-    output = builder.add(call.name, ops.Dropout(ratio), builder.node(call.input(0)))
+    output = builder.add(call.name, ops.Dropout(ratio, call.inplace), builder.node(call.input(0)))
     if len(call.outputs) < 2:
         return [output]
     mask = ops.Declared("mask", (TensorType(output.shape, "bool"),))

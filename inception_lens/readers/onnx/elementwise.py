@@ -83,8 +83,8 @@ def _merge_pending(builder: OnnxGraphBuilder, call: OnnxCall, values: list[OnnxV
         return None
     last = values[-1].pending
     if last and last.factor is not None:
-        return builder.add(call.name, Add(decimal(last.factor)), *builder.nodes(values[:-1]), last.base)
-    return builder.add(call.name, Add(), *builder.nodes(values))
+        return builder.add(call.name, Add(decimal(last.factor), call.inplace), *builder.nodes(values[:-1]), last.base)
+    return builder.add(call.name, Add(inplace=call.inplace), *builder.nodes(values))
 
 
 def where(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

@@ -68,8 +68,11 @@ RULES |= dict.fromkeys(("log_softmax", "_log_softmax"), _softmax(ops.LogSoftmax)
 
 
 @rule_for(RULES, "dropout", "feature_dropout", "alpha_dropout")
-def _dropout(a: OperatorArguments) -> OperatorCall:
-    return OperatorCall(ops.Dropout(a.positional[1]), (a.positional[0],))
+def _dropout(a: OperatorArguments) -> OperatorCall | None:
+    x, probability, train = a.positional[:3]
+    if train and not a.training:  # the operation drops nothing out at inference, and this call does
+        return None
+    return OperatorCall(ops.Dropout(probability if train or not a.training else 0.0), (x,))
 
 
 def _elementwise(name: str) -> OperatorRule:

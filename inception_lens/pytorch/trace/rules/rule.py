@@ -24,12 +24,14 @@ class OperatorCall(NamedTuple):
 class OperatorArguments:
     """The arguments of one call of an operator, of which PyTorch leaves out those that have their default value."""
 
-    __slots__ = ("is_owned", "keywords", "positional")
+    __slots__ = ("is_owned", "keywords", "positional", "training")
 
     def __init__(
-        self, positional: Sequence[Any], keywords: Mapping[str, Any], is_owned: Callable[[Tensor], bool]
+        self, positional: Sequence[Any], keywords: Mapping[str, Any], is_owned: Callable[[Tensor], bool], training: bool
     ) -> None:
         self.positional, self.keywords = positional, keywords
+        self.training = training
+        """Whether the model is in training mode."""
         self.is_owned = is_owned
         """Whether a tensor is a parameter or a buffer of the model."""
 

@@ -75,7 +75,7 @@ def _any_convolution(a: OperatorArguments) -> OperatorCall | None:
         return None
     rule = RULES[f"conv_transpose{dimensions}d" if transposed else f"conv{dimensions}d"]
     order = (extra, groups, dilation) if transposed else (dilation, groups)
-    return rule(OperatorArguments((x, weight, bias, stride, padding, *order), {}, a.is_owned))
+    return rule(OperatorArguments((x, weight, bias, stride, padding, *order), {}, a.is_owned, a.training))
 
 
 @rule_for(RULES, "linear")

@@ -1,0 +1,307 @@
+"""Every rule of the tracer against PyTorch: the operation, its output's type, its memory, and what autograd keeps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inception_lens import ops
+from inception_lens.analyses.analysis import analyze
+from inception_lens.graph import Graph, Node
+from inception_lens.ops import Declared, Elementwise, Op, Reduce
+from inception_lens.pytorch.trace.forward_pass import trace
+from inception_lens.pytorch.trace.operator_costs import FLOPS, FREE, MACS
+from inception_lens.pytorch.trace.rules.table import RULES
+from inception_lens.pytorch.trace.rules.views import VIEWS
+from inception_lens.pytorch.trace.traced_tensor import tensors_in, type_of
+from tests.pytorch.trace import operator_examples as examples
+from tests.pytorch.trace.operator_examples import ACTIVATIONS, Builder, Example, Kinds, Random, aten
+
+SEEDS = range(4)
+
+OTHER_KINDS = {
+    "log_sigmoid": "log_sigmoid_forward", "selu": "ELU", "isfinite": "mul", "add": "Add", "prelu": "PReLU",
+    "softsign": "div", "tanhshrink": "sub", **{name: kind.__name__ for name, kind in ACTIVATIONS.items()},
+}  # fmt: skip
+"""Functions that are an operation of another name, or a composition that ends in it."""
+
+DECLARED = {"log_sigmoid", "glu", "prelu", "max", "min"}
+"""Functions whose output the operation does not describe in every case: half a tensor, a computed weight, indices."""
+
+DEVICE_KEEPS = {
+    "scaled_dot_product_attention", "rms_norm", "instance_norm", "lstm", "gru", "rnn_tanh", "dropout",
+    "feature_dropout", "alpha_dropout",
+}  # fmt: skip
+"""Operators of which autograd keeps other tensors on a CPU than on a GPU, whose kernels the operations describe."""
+
+
+class Calls(nn.Module):
+    """A forward pass that is one call."""
+
+    def __init__(self, example: Example) -> None:
+        super().__init__()
+        self.call, self.names = example.call, [f"tensor_{i}" for i in range(len(example.stored))]
+        for name, tensor in zip(self.names, example.stored, strict=True):
+            if tensor.requires_grad:
+                self.register_parameter(name, nn.Parameter(tensor.detach()))
+            else:
+                self.register_buffer(name, tensor)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.call(*inputs, *[getattr(self, name) for name in self.names])
+
+
+def storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def in_memory_of_an_input(graph: Graph) -> bool:
+    """Whether the graph says that its first output is in the memory of an input."""
+    name, inputs = graph.outputs[0].node, {each.name for each in graph.inputs}
+    while name not in inputs:
+        node = graph[name.partition(":")[0]]
+        if not node.inputs or not node.op.reuses_input(graph.mode == "training"):
+            return False
+        name = node.inputs[0]
+    return True
+
+
+def compared(example: Example, *, training: bool) -> Graph:
+    """Trace a call, and compare types and memory of its outputs with those of the call itself."""
+    module = Calls(example).train(training)
+    graph = trace(module, example.inputs)
+    inputs = [each.clone() for each in example.inputs]
+    outputs = tensors_in((module(*inputs),))
+    assert [graph.types[output.node][0] for output in graph.outputs] == list(map(type_of, outputs))
+    assert in_memory_of_an_input(graph) == (storage(outputs[0]) in map(storage, inputs))
+    assert graph.types == Graph.of(graph.inputs, graph.nodes, graph.outputs).types
+    return graph
+
+
+def test_every_name_in_the_tables_has_an_example() -> None:
+    assert RULES.keys() == {f"aten::{name}" for name in examples.RULES}
+    assert VIEWS.keys() == examples.VIEWS.keys()
+    assert ops.ELEMENTWISE.keys() == examples.ELEMENTWISE.keys()
+    assert ops.REDUCTIONS.keys() == examples.REDUCTIONS.keys()
+
+
+@pytest.mark.parametrize("name", sorted({*FREE, *FLOPS, *MACS}))
+def test_every_name_with_a_cost_is_an_operator(name: str) -> None:
+    assert hasattr(aten, name) or hasattr(aten, f"{name}_")
+
+
+CLASSES: dict[str, tuple[Builder, Kinds]] = {
+    **{f"rule {name}": row for name, row in examples.RULES.items()},
+    **{f"view {name}": row for name, row in examples.VIEWS.items()},
+    **{f"split {name}": row for name, row in examples.SPLITS.items()},
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_rule_gives_its_operation(name: str, seed: int) -> None:
+    build, kinds = CLASSES[name]
+    drops_out = name.endswith("dropout")  # which without training has no effect, and these calls ask for it
+    for training in (True,) if drops_out else (False, True):
+        graph = compared(build(Random(f"{name} {seed}")), training=training)
+        assert all(isinstance(node.op, kinds) for node in graph.nodes)
+        if name.startswith("rule"):
+            assert len(graph.nodes) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", ops.ELEMENTWISE)
+def test_a_function_of_each_element_has_its_name(name: str, seed: int) -> None:
+    graph = compared(examples.ELEMENTWISE[name](Random(f"{name} {seed}")), training=False)
+    op = graph.nodes[-1].op
+    assert op.kind in (name, OTHER_KINDS.get(name))
+    assert not isinstance(op, Declared) or name in DECLARED
+    assert not getattr(op, "inplace", False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", ops.REDUCTIONS)
+def test_a_reduction_has_its_name(name: str, seed: int) -> None:
+    graph = compared(examples.REDUCTIONS[name](Random(f"{name} {seed}")), training=False)
+    (node,) = graph.nodes
+    assert node.op.kind == name
+    assert isinstance(node.op, Reduce) or name in DECLARED
+
+
+def test_every_in_place_form_has_an_example() -> None:
+    names = {*examples.RULES, *examples.ELEMENTWISE}
+    assert {name for name in names if hasattr(aten, f"{name}_")} == examples.IN_PLACE.keys()
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", examples.IN_PLACE)
+def test_an_in_place_form_is_in_the_memory_of_its_input(name: str, training: bool) -> None:
+    graph = compared(examples.IN_PLACE[name](Random(name)), training=training or name.endswith("dropout"))
+    assert in_memory_of_an_input(graph)
+    if len(graph.nodes) == 1:
+        assert graph.nodes[0].op.inplace  # type: ignore[attr-defined]
+
+
+# --- What autograd keeps
+
+
+def bytes_kept(example: Example) -> int | None:
+    """Bytes that autograd keeps of a call, without the model's tensors; None if the output needs no gradient."""
+    module, kept = Calls(example).train(), dict[int, int]()
+    inputs = [each.clone().requires_grad_(each.is_floating_point()) for each in example.inputs]
+    alive = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        alive.append(tensor)  # so that no other tensor takes its place in memory
+        kept[storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        outputs = tensors_in((module(*inputs),))
+    stored = {storage(each) for each in (*module.parameters(), *module.buffers())}
+    return sum([size for place, size in kept.items() if place not in stored]) if outputs[0].requires_grad else None
+
+
+def bytes_saved(node: Node, graph: Graph) -> int:
+    """The same by the node's operation."""
+    inputs, output = graph.input_types(node), graph.types[node.name][0]
+    saved = node.op.saved(inputs, output)
+    read = {name: given.bytes for name, given in zip(node.inputs, inputs, strict=True)}
+    if not saved.inputs and not (saved.inputs_for_weights and node.op.has_weights):
+        read = {}
+    return sum(read.values()) + saved.output * output.bytes + saved.extra_bytes
+
+
+KEPT: dict[str, Builder] = {
+    **{name: build for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items() if name not in DEVICE_KEEPS},
+    **{f"function {name}": build for name, build in examples.ELEMENTWISE.items() if name not in DECLARED},
+    **{f"reduction {name}": build for name, build in examples.REDUCTIONS.items() if name not in DECLARED},
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", KEPT)
+def test_an_operation_keeps_what_autograd_keeps(name: str, seed: int) -> None:
+    example = KEPT[name](Random(f"{name} {seed}"))
+    graph = trace(Calls(example).train(), example.inputs)
+    kept = bytes_kept(example)
+    if len(graph.nodes) == 1 and kept is not None:
+        assert bytes_saved(graph.nodes[0], graph) == kept
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "hardsigmoid", "hardtanh"])
+def test_an_activation_in_place_keeps_its_output_or_a_copy_of_its_input(name: str) -> None:
+    function = getattr(aten, f"{name}_")
+    example = Example(lambda x: function(x * 1.0), (torch.rand(3, 4),))  # PyTorch refuses to write over a leaf
+    graph = trace(Calls(example).train(), example.inputs)
+    assert bytes_saved(graph.nodes[-1], graph) == bytes_kept(example) == 48
+
+
+# --- Functions as models call them
+
+
+class Function(nn.Module):
+    """A forward pass that is one function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.function(*inputs)
+
+
+def ops_of(function: Callable[..., Any], *shapes: tuple[int, ...], training: bool = False) -> list[Op]:
+    return [node.op for node in trace(Function(function).train(training), shapes).nodes]
+
+
+IMAGE = (2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: x.flatten(1), lambda x: torch.flatten(x, 1), lambda x: x.view(x.shape[0], -1)]
+)
+def test_a_functional_flatten_holds_for_every_batch(function: Callable[[Tensor], Tensor]) -> None:
+    graph = trace(Function(function), IMAGE)
+    assert [node.op for node in graph.nodes] == [ops.Flatten()]
+    assert graph.with_batch(7).types[graph.outputs[0].node][0].shape == (7, 60)
+
+
+def test_a_flatten_of_axes_in_the_middle() -> None:
+    assert ops_of(lambda x: x.flatten(1, 2), IMAGE) == [ops.Flatten(1, 2)]
+    assert ops_of(lambda x: x.reshape(4, 30), IMAGE) == [ops.Reshape((4, 30))]
+
+
+def test_chunks_are_slices() -> None:
+    slices = [ops.Slice(1, 0, 2), ops.Slice(1, 2, 4), ops.Slice(1, 4, 5)]
+    assert ops_of(lambda x: torch.chunk(x, 3, 1), (2, 5)) == slices
+    assert ops_of(lambda x: x.tensor_split(2), (2, 5)) == [ops.Slice(0, 0, 1), ops.Slice(0, 1, 2)]
+
+
+def test_softmax_is_one_operation() -> None:
+    assert ops_of(lambda x: x.softmax(-1), IMAGE) == [ops.Softmax(-1)]
+    assert ops_of(lambda x: functional.log_softmax(x, 1), IMAGE) == [ops.LogSoftmax(1)]
+
+
+def test_only_an_in_place_relu_is_in_place() -> None:
+    assert ops_of(functional.relu, IMAGE) == [ops.ReLU()]
+    assert ops_of(torch.relu_, IMAGE) == [ops.ReLU(inplace=True)]
+    assert ops_of(lambda x: functional.relu(x, inplace=True), IMAGE) == [ops.ReLU(inplace=True)]
+
+
+def test_a_sum_is_in_place_where_it_is_written_over_its_first_term() -> None:
+    def residual(x: Tensor) -> Tensor:
+        y = x * 2
+        y += x
+        return y
+
+    assert ops_of(residual, IMAGE) == [Elementwise("mul"), ops.Add(inplace=True)]
+    assert ops_of(lambda x: x * 2 + x, IMAGE) == [Elementwise("mul"), ops.Add()]
+
+
+@pytest.mark.parametrize("module", [nn.Dropout(0.3), nn.Dropout(0.3, inplace=True)])
+def test_dropout_allocates_in_training_unless_it_is_in_place(module: nn.Dropout) -> None:
+    graph = trace(nn.Sequential(module), IMAGE, mode="training")
+    assert in_memory_of_an_input(graph) == module.inplace
+    assert graph.nodes[0].op == ops.Dropout(0.3, module.inplace)
+
+
+def test_dropout_in_the_other_mode_than_its_model() -> None:
+    def frozen(x: Tensor) -> Tensor:
+        return functional.dropout(x, 0.5, False) * 2
+
+    assert ops_of(frozen, IMAGE, training=False) == [ops.Dropout(), Elementwise("mul")]
+    assert ops_of(frozen, IMAGE, training=True) == [ops.Dropout(0.0), Elementwise("mul")]
+    always = ops_of(lambda x: functional.dropout(x, 0.5, True), IMAGE, training=False)
+    assert not any(isinstance(op, ops.Dropout) for op in always)
+    assert not always[-1].reuses_input(training=False)
+    module = nn.Sequential(nn.Linear(4, 4), nn.Dropout()).train()
+    module[1].eval()
+    assert [node.op for node in trace(module, (2, 4)).nodes] == [ops.Linear(4), ops.Dropout(0.0)]
+
+
+class Keeps(nn.Module):
+    """Tensors in a list, which PyTorch does not register."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__()
+        self.tensors = [tensor]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.tensors[0]
+
+
+def test_a_constant_in_a_list_is_not_learned() -> None:
+    totals = analyze(trace(Keeps(torch.rand(4)), (2, 4))).totals
+    assert (totals.params, totals.params_used) == (0, 0)
+    graph = trace(Keeps(torch.rand(4)), (2, 4))
+    assert graph.nodes[0].op == ops.Stored((4,), tensor_kind="constant")
+
+
+def test_a_parameter_in_a_list_is_learned() -> None:
+    graph = trace(Keeps(nn.Parameter(torch.rand(4))), (2, 4))
+    assert graph.nodes[0].op == ops.Stored((4,), tensor_kind="parameter")
+    assert analyze(graph).totals.params == 4
