@@ -344,6 +344,11 @@ RULES: dict[str, tuple[Builder, Kinds]] = {
         )
     },
     **{name: (_cat(name), ops.Concat) for name in ("cat", "concat", "concatenate")},
+    "pixel_shuffle": (lambda r: Example(lambda x: aten.pixel_shuffle(x, 2), (r.map(2, 8),)), ops.PixelShuffle),
+    "pixel_unshuffle": (
+        lambda r: Example(lambda x: aten.pixel_unshuffle(x, 2), (r.tensor(2, 3, 2 * r.randint(1, 4), 6),)),
+        ops.PixelUnshuffle,
+    ),
     "stack": (_stack, ops.Stack),
     "pad": (_pad("pad"), ops.Pad),
     "constant_pad_nd": (_pad("constant_pad_nd"), ops.Pad),
