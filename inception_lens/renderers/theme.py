@@ -43,7 +43,7 @@ KIND_NAMES: dict[BoxKind, str] = {
     "attention": "attention",
     "recurrent": "recurrent",
     "embedding": "embedding",
-    "norm": "normalization",
+    "norm": "normalisation",
     "activation": "activation",
     "arithmetic": "arithmetic",
     "merge": "concat or add",

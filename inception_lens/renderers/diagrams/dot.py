@@ -174,9 +174,10 @@ def _frame(content: DiagramContent, palette: Palette) -> dict[str, str]:
     frame = {"peripheries": "0", "margin": "8", "label": ""}
     if not content.legend:
         return frame
+    swatch_look = f'border="1" color="{palette.edge}" width="14" height="12" fixedsize="true"'
     cells = [f'<td align="right">{content.legend_title} </td>'] if content.legend_title else []
     for swatch in content.legend:
-        cells.append(f'<td bgcolor="{swatch.color}" width="14" height="12" fixedsize="true"></td>')
+        cells.append(f'<td bgcolor="{swatch.color}" {swatch_look}></td>')
         if swatch.text:
             cells.append(f'<td align="left">{swatch.text} </td>')
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{"".join(cells)}</tr></table>'
