@@ -1,61 +1,49 @@
-"""A training run as one page that asks nothing of the network."""
+"""A training run as one offline HTML page."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.templates import asset, template
-from inception_lens.tables.units import count, short
 
 Facts = Sequence[tuple[str, str]]
+"""Rows of a label and a value."""
 
 
 def run_page(
-    summary: Mapping[str, Any],
-    epochs: Sequence[Mapping[str, Any]],
-    figures: Mapping[str, bytes],
+    name: str,
+    *,
+    facts: Facts,
     bounds: Facts,
+    figures: Mapping[str, bytes],
+    classes: Facts,
+    epochs: Sequence[object],
     config: str,
 ) -> str:
-    """The page.
+    """The page, which neither loads nor sends anything.
 
     Args:
-        summary: of the run, as `summary.json` has it.
-        epochs: a record per epoch, as `metrics.jsonl` has them.
-        figures: drawings as SVG, by their captions.
-        bounds: what limits the speed, and the images per second that it allows.
+        name: name of the run.
+        facts: the results of the run.
+        bounds: limits of the speed, with the images per second that each allows.
+        figures: SVG drawings, by caption.
+        classes: the accuracy of each class.
+        epochs: records of the epochs, with the fields of `training.run.records.Epoch`.
         config: the recipe, as TOML.
     """
     return template("run.html").render(
-        name=printable(f"{summary['model']} on {summary['data']}"),
+        name=printable(name),
         style=asset("style.css"),
-        facts=[(label, printable(value)) for label, value in _facts(summary)],
-        bounds=[(printable(label), printable(value)) for label, value in bounds],
+        facts=_printable(facts),
+        bounds=_printable(bounds),
         figures=[(caption, b64encode(svg).decode()) for caption, svg in figures.items()],
-        classes=[(printable(name), _percent(value)) for name, value in summary["per_class"].items()],
+        classes=_printable(classes),
         epochs=epochs,
         config=config,
     )
 
 
-def _facts(summary: Mapping[str, Any]) -> Facts:
-    rate = summary["images_per_second"]
-    return [
-        ("accuracy, top-1", f"{_percent(summary['accuracy'])} of {count(summary['test_images'])} images"),
-        ("accuracy, top-5", _percent(summary["top5"])),
-        ("best epoch", f"{summary['best_epoch']}, with {_percent(summary['best_accuracy'])}"),
-        ("parameters", count(summary["params"])),
-        ("MACs of one image", f"{count(summary['macs'])} ({short(summary['macs'])})"),
-        ("training", f"{count(summary['train_images'])} images, {summary['epochs']} epochs, {summary['steps']} steps"),
-        ("time", f"{summary['seconds']:.1f} s, {summary['cpu_seconds']:.1f} s of processor time"),
-        ("speed", f"{rate:,.0f} images/s" if rate else "?"),
-        ("device", f"{summary['device']}, {summary['precision']}, {summary['processes']} process(es)"),
-        ("parameters' SHA-256", str(summary["parameters_sha256"])),
-    ]
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f} %"
+def _printable(facts: Facts) -> Facts:
+    return [(printable(label), printable(value)) for label, value in facts]

@@ -1,4 +1,4 @@
-"""The templates of the pages, and the files that the pages hold."""
+"""The templates of HTML pages, and the scripts and styles that pages contain."""
 
 from importlib.resources import files
 from typing import TYPE_CHECKING
