@@ -38,6 +38,23 @@ KEEPS_NOTHING = frozenset({name for name, flops in ELEMENTWISE.items() if flops 
 }  # fmt: skip
 """Functions whose gradient is a constant, or that have none."""
 
+_UNARY = """
+    abs acos acosh asin asinh atan atanh bitwise_not ceil clone cos cosh digamma erf erfc erfinv exp exp2 expm1 floor
+    frac isfinite isinf isnan lgamma log log10 log1p log2 logical_not neg reciprocal relu round rsqrt sigmoid sign
+    signbit sin sinc sinh sqrt square tan tanh trunc
+"""
+_BINARY = """
+    add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor div eq floor_divide fmax fmin
+    fmod ge gt hypot le logaddexp logical_and logical_or logical_xor lt maximum minimum mul ne pow remainder sub xlogy
+"""
+_TERNARY = "addcdiv addcmul lerp where"
+
+ARITY: dict[str, int] = {
+    name: count for count, names in enumerate((_UNARY, _BINARY, _TERNARY), 1) for name in names.split()
+}
+"""How many tensors an element-wise function takes if it takes no numbers. A graph does not hold numbers: a call of
+another function, or of one of these on fewer tensors, is not fully defined."""
+
 REDUCTIONS: dict[str, tuple[int, int]] = {
     "sum": (1, -1), "mean": (1, 0), "prod": (1, -1), "amax": (1, -1), "amin": (1, -1), "max": (1, -1), "min": (1, -1),
     "argmax": (1, -1), "argmin": (1, -1), "logsumexp": (4, 0), "var": (4, 1), "std": (4, 2), "norm": (2, 0),

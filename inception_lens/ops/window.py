@@ -39,8 +39,13 @@ def explicit_padding(
     map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes
 ) -> tuple[tuple[int, int], ...]:
     """Padding (before, after) per axis, with `same` worked out for this map."""
-    if padding == "same":
+    if isinstance(padding, str):
         return tuple(map(same_padding, map_size, spans(kernel, dilation), stride))
+    return padding_pairs(padding)
+
+
+def padding_pairs(padding: tuple[int | tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Explicit padding as (before, after) per axis."""
     return tuple([pad if isinstance(pad, tuple) else (pad, pad) for pad in padding])
 
 

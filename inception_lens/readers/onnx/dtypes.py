@@ -17,6 +17,9 @@ SUBSTITUTES = {
 """Data types that `ops.BYTES_PER_ELEMENT` does not have, and what a Graph has in their place."""
 
 
+NUMBERS = {name: number for number, name in ONNX_DTYPES.items()}
+
+
 def onnx_dtype(number: int) -> str:
     """The dtype of a tensor in a Graph, by its number of `TensorProto.DataType`.
 
@@ -26,3 +29,14 @@ def onnx_dtype(number: int) -> str:
     if number not in ONNX_DTYPES:
         raise FormatError(f"unknown data type {number}")
     return SUBSTITUTES.get(ONNX_DTYPES[number], ONNX_DTYPES[number])
+
+
+def onnx_dtype_number(dtype: str) -> int:
+    """The number of a dtype in `TensorProto.DataType`.
+
+    Raises:
+        FormatError: ONNX has no such data type.
+    """
+    if dtype not in NUMBERS:
+        raise FormatError(f"ONNX has no data type `{dtype}`")
+    return NUMBERS[dtype]

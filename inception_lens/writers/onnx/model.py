@@ -1,53 +1,75 @@
-"""A graph as an ONNX model that reads back equal: with weights, or with inputs in their places.
+"""A graph as an ONNX model, with its weights or with an input in place of each, that reads back equal.
 
-Operators are those of version 20, which every runtime of today knows.
+Not expressed: recurrent layers, attention, RMSNorm and GroupNorm, operations that the graph does not define completely
+(numbers in arithmetic, constants, unknown operators), and data types that ONNX lacks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 from inception_lens.errors import FormatError, require
-from inception_lens.graph import Graph, Node, tensor_names
-from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, Shape, TensorType, format_shape
-from inception_lens.readers.onnx.dtypes import ONNX_DTYPES
-from inception_lens.writers.onnx.layers import LAYERS
-from inception_lens.writers.onnx.parts import Parts
-from inception_lens.writers.onnx.unweighted import PLAIN
+from inception_lens.graph import Graph, Node
+from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, TensorType, format_shape
+from inception_lens.readers.onnx.dtypes import onnx_dtype_number
+from inception_lens.writers.inexpressible import inexpressible
+from inception_lens.writers.onnx.activations import ACTIVATION_WRITERS
+from inception_lens.writers.onnx.arithmetic import ARITHMETIC_WRITERS
+from inception_lens.writers.onnx.convolution import CONVOLUTION_WRITERS
+from inception_lens.writers.onnx.node_writer import OnnxNodeWriter
+from inception_lens.writers.onnx.normalization import NORMALIZATION_WRITERS
+from inception_lens.writers.onnx.pooling import POOLING_WRITERS
+from inception_lens.writers.onnx.reshaping import RESHAPING_WRITERS
 from inception_lens.writers.weights.conversion import state_names
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
+
 OPSET = 20
+"""Version of the operators; all current runtimes support it."""
 IR_VERSION = 10
-SIGNATURE = "pkg.torch.export.graph_signature.InputSpec.kind"
-LARGEST = 2**31 - 2**20
-"""Bytes; a protocol buffer has fewer than 2^31."""
+"""Version of the file format."""
+KIND_KEY = "pkg.torch.export.graph_signature.InputSpec.kind"
+"""Metadata by which PyTorch's exporter marks the inputs that are weights."""
+MAX_SIZE = 2**31 - 2**20
+"""Bytes of weights in one file; a protocol buffer has fewer than 2^31."""
 
-NODES = {**LAYERS, **PLAIN}
-"""By the operation's class; what is not here, ONNX has no operator for, or the graph does not say all of it."""
+WRITERS = {
+    **ACTIVATION_WRITERS,
+    **ARITHMETIC_WRITERS,
+    **CONVOLUTION_WRITERS,
+    **NORMALIZATION_WRITERS,
+    **POOLING_WRITERS,
+    **RESHAPING_WRITERS,
+}
+"""By the operation's class; ONNX cannot express the others."""
 
-NUMBERS = {name: number for number, name in ONNX_DTYPES.items()}
 
-Arrays = Mapping[str, Any]
-"""NumPy arrays by the names of `build(graph).state_dict()`."""
+def to_onnx(graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None = None) -> bytes:
+    """Write a graph.
 
-
-def to_onnx(graph: Graph, weights: Arrays | None = None) -> bytes:
-    """Write a graph; without `weights` it holds the structure alone, and every tensor is an input that waits for one.
+    Args:
+        graph: the network.
+        weights: NumPy arrays by the names of `build(graph).state_dict()`. Without them the model holds only the
+            structure, and every parameter and buffer is an input.
 
     Raises:
-        FormatError: ONNX has no operator for a node; the message names it. Or the weights are too large for one file.
-        GraphError: as `state_names`, of weights.
+        FormatError: ONNX cannot express a node, which the message names; a weight is missing or has another shape; or
+            the weights are too large for one file.
+        GraphError: as `state_names`, if `weights` are given.
         MissingExtraError: the package `onnx` is not installed.
     """
     onnx = require("onnx", extra="onnx")
-    writing = _Writing(graph, weights, onnx)
-    size = sum(prod(target.shape) for target in writing.targets.values()) * BYTES_PER_ELEMENT[graph.dtype]
-    if size > LARGEST:
-        raise FormatError(f"`{graph.name}` has {size:,} bytes of weights: one ONNX file holds fewer than 2^31")
+    writer = _OnnxModelWriter(graph, weights)
+    size = sum(prod(target.shape) for target in writer.targets.values()) * BYTES_PER_ELEMENT[graph.dtype]
+    if size > MAX_SIZE:
+        raise FormatError(f"`{graph.name}` has {size:,} bytes of weights; one ONNX file holds less than 2^31")
     model = onnx.helper.make_model(
-        writing.graph_proto(),
+        writer.graph_proto(),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="inception-lens",
@@ -56,81 +78,66 @@ def to_onnx(graph: Graph, weights: Arrays | None = None) -> bytes:
     return data
 
 
-class _Writing:
-    def __init__(self, graph: Graph, weights: Arrays | None, onnx: Any) -> None:
-        self.graph, self.weights, self.onnx = graph, weights, onnx
+class _OnnxModelWriter:
+    def __init__(self, graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None) -> None:
+        self.graph, self.weights = graph, weights
         self.targets = state_names(graph) if weights is not None else {}
-        self.dense: dict[str, Any] = {}
-        self.inputs: dict[str, Any] = {}
+        self.initializers: dict[str, TensorProto] = {}
+        self.weight_inputs: dict[str, ValueInfoProto] = {}
 
-    def graph_proto(self) -> Any:
-        nodes = [proto for node in self.graph.nodes for proto in self.node(node)]
+    def graph_proto(self) -> GraphProto:
+        from onnx import helper
+
+        operators = [operator for node in self.graph.nodes for operator in self.operators(node)]
         outputs = dict.fromkeys(output.node for output in self.graph.outputs)
-        return self.onnx.helper.make_graph(
-            nodes,
+        return helper.make_graph(
+            operators,
             self.graph.name,
-            [*(self.info(given.name, given.type) for given in self.graph.inputs), *self.inputs.values()],
-            [self.info(name, self.graph.types[name][0]) for name in outputs],
-            initializer=list(self.dense.values()),
+            [*(self.value_info(given.name, given.type) for given in self.graph.inputs), *self.weight_inputs.values()],
+            [self.value_info(name, self.graph.types[name][0]) for name in outputs],
+            initializer=list(self.initializers.values()),
         )
 
-    def info(self, name: str, kind: TensorType) -> Any:
-        return self.onnx.helper.make_tensor_value_info(name, self.number(kind.dtype), kind.shape)
+    def value_info(self, name: str, kind: TensorType) -> ValueInfoProto:
+        from onnx import helper
 
-    @staticmethod
-    def number(dtype: str) -> int:
-        if dtype not in NUMBERS:
-            raise FormatError(f"ONNX has no tensors of {dtype}")
-        return NUMBERS[dtype]
+        return helper.make_tensor_value_info(name, onnx_dtype_number(kind.dtype), kind.shape)
 
-    def node(self, node: Node) -> list[Any]:
-        """The operators of one node, the last under its own name; tensors that it owns become initialisers."""
-        writer = NODES.get(type(node.op).__name__)
-        if writer is None:
-            raise self.refusal(node, f"has no operator for {node.op.kind}")
-        tensors: tuple[Parameter, ...] = ()
-        if node.op.has_weights:
-            shapes = self.graph.input_shapes(node)
-            tensors = (*node.op.parameters(*shapes), *node.op.buffers(*shapes))
-        names = tuple(tensor_names(node, tensors))
-        for name, tensor in zip(names, tensors, strict=True):
-            self.initialise(name, node, tensor)
-        parts = Parts(self.graph, node, dict(zip([t.role for t in tensors], names, strict=True)), self)
+    def operators(self, node: Node) -> list[NodeProto]:
+        """The operators of one node; its tensors and constants are added to the model."""
+        write = WRITERS.get(type(node.op))
+        if write is None:
+            raise inexpressible("ONNX", self.graph, node, f"there is no operator for {node.op.kind}")
+        for i, (name, tensor) in enumerate(self.graph.tensors(node)):
+            if name not in self.initializers and name not in self.weight_inputs:
+                self.add_tensor(name, node, tensor, i)
+        writer = OnnxNodeWriter(self.graph, node)
         try:
-            writer(parts)
+            write(node.op, writer)
         except FormatError as error:
-            raise self.refusal(node, str(error)) from None
-        return parts.protos
+            raise inexpressible("ONNX", self.graph, node, str(error)) from None
+        self.initializers |= writer.constants
+        return writer.operators
 
-    def refusal(self, node: Node, why: str) -> FormatError:
-        return FormatError(f"ONNX cannot express `{self.graph.name}`: at `{node.name}` ({node.op.label}) it {why}")
+    def add_tensor(self, name: str, node: Node, tensor: Parameter, i: int) -> None:
+        """Add tensor number `i` of a node: with its values as an initializer, otherwise as an input of the model."""
+        from onnx import numpy_helper
 
-    def initialise(self, name: str, node: Node, tensor: Parameter) -> None:
-        """Write a tensor of the model once: its numbers, or zeros."""
-        if name in self.dense or name in self.inputs:
-            return
         if self.weights is None:
             dtype = getattr(node.op, "dtype", "") or self.graph.dtype
-            kind = "PARAMETER" if tensor in node.op.parameters(*self.graph.input_shapes(node)) else "BUFFER"
-            self.inputs[name] = self.fed(name, tensor.shape, dtype, kind)
+            info = self.value_info(name, TensorType(tensor.shape, dtype))
+            entry = info.metadata_props.add()
+            is_parameter = i < len(node.op.parameters(*self.graph.input_shapes(node)))
+            entry.key, entry.value = KIND_KEY, "PARAMETER" if is_parameter else "BUFFER"
+            self.weight_inputs[name] = info
             return
         key = self.targets[node.name, tensor.role].key
         if key not in self.weights:
             raise FormatError(f"the weights lack `{key}`")
-        numbers = self.weights[key]
-        if tuple(numbers.shape) != tensor.shape:
+        values = self.weights[key]
+        if values.shape != tensor.shape:
             raise FormatError(
-                f"the weights have `{key}` of {format_shape(tuple(numbers.shape))}, not {format_shape(tensor.shape)}"
+                f"the weights have `{key}` of {format_shape(values.shape)}, but the network needs "
+                f"{format_shape(tensor.shape)}"
             )
-        self.dense[name] = self.onnx.numpy_helper.from_array(numbers, name)
-
-    def fed(self, name: str, shape: Shape, dtype: str, kind: str) -> Any:
-        """A weight as an input of the model, marked as PyTorch's exporter marks those."""
-        info = self.info(name, TensorType(shape, dtype))
-        entry = info.metadata_props.add()
-        entry.key, entry.value = SIGNATURE, kind
-        return info
-
-    def constant(self, name: str, numbers: Any) -> None:
-        """Write a number or a shape that an operator reads as an input."""
-        self.dense[name] = self.onnx.numpy_helper.from_array(numbers, name)
+        self.initializers[name] = numpy_helper.from_array(values, name)

@@ -10,6 +10,7 @@ from typing import Any
 from inception_lens import ops
 from inception_lens.errors import GraphError
 from inception_lens.ops import Op, Shape, format_shape
+from inception_lens.ops.arithmetic import ARITY
 from inception_lens.writers.pytorch.modules import (
     InputSize,
     InputTypes,
@@ -106,8 +107,9 @@ def _is_written_in_place(op: ops.Elementwise, inputs: InputTypes) -> bool:
 
 def _is_complete(op: ops.Elementwise, inputs: InputTypes) -> bool:
     """Raise a GraphError unless the inputs and the name of a function are all that its call needs."""
-    arity = next((n for n, names in enumerate((UNARY, BINARY, TERNARY), 1) if op.function in names), None)
-    if arity != len(inputs) or (op.dtype and op.dtype != inputs[0].dtype and op.function not in COMPARISONS):
+    if ARITY.get(op.function) != len(inputs) or (
+        op.dtype and op.dtype != inputs[0].dtype and op.function not in COMPARISONS
+    ):
         raise GraphError(f"the graph does not hold the numbers that `{op.function}` is called with")
     return True
 
@@ -127,27 +129,13 @@ def _is_stored(op: ops.Stored, inputs: InputTypes) -> bool:
     return True
 
 
-UNARY = frozenset(
-    """abs acos acosh asin asinh atan atanh bitwise_not ceil clone cos cosh digamma erf erfc erfinv exp exp2 expm1 floor
-    frac isfinite isinf isnan lgamma log log10 log1p log2 logical_not neg reciprocal relu round rsqrt sigmoid sign
-    signbit sin sinc sinh sqrt square tan tanh trunc""".split()  # noqa: SIM905
-)
-BINARY = frozenset(
-    """add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor div eq floor_divide fmax fmin
-    fmod ge gt hypot le logaddexp logical_and logical_or logical_xor lt maximum minimum mul ne pow remainder sub
-    xlogy""".split()  # noqa: SIM905
-)
-TERNARY = frozenset({"addcdiv", "addcmul", "lerp", "where"})
-"""Element-wise functions of `torch` whose arguments are one, two and three tensors, and no numbers: a graph does not
-hold the numbers that other functions are called with."""
-
 COMPARISONS = frozenset(
     "eq ge gt isfinite isinf isnan le logical_and logical_not logical_or logical_xor lt ne".split()  # noqa: SIM905
 )
-"""The functions above whose output type is bool."""
+"""Element-wise functions whose output type is bool."""
 
 NOT_IN_PLACE = COMPARISONS | {"clone", "fmax", "fmin", "maximum", "minimum", "where"}
-"""The functions above that have no in-place form in PyTorch."""
+"""Element-wise functions of tensors that have no in-place form in PyTorch."""
 
 SINGLE_AXIS = frozenset({"argmax", "argmin", "prod"})
 """Reductions that PyTorch computes over a single axis."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from inception_lens.ops import Op, Shape
-from inception_lens.ops.window import Padding, Rounding, Sizes, spans
+from inception_lens.ops.window import Padding, Rounding, Sizes, padding_pairs, spans
 from inception_lens.writers.pytorch.modules import InputSize, InputTypes, ModuleRow, Setting, is_present, row
 
 
@@ -38,8 +38,8 @@ def _symmetric(op: Any) -> Sizes | None:
     if isinstance(padding, str):  # at stride 1 the padding of SAME does not depend on the input's size
         span = spans(kernel, dilation)
         return tuple(k // 2 for k in span) if max(op.stride) == 1 and all(k % 2 for k in span) else None
-    sides = tuple(pad if isinstance(pad, tuple) else (pad, pad) for pad in padding)
-    return tuple(before for before, _ in sides) if all(before == after for before, after in sides) else None
+    pairs = padding_pairs(padding)
+    return tuple(before for before, _ in pairs) if all(before == after for before, after in pairs) else None
 
 
 def _is_torch_pool(op: Any, inputs: InputTypes) -> bool:

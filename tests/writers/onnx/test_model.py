@@ -29,6 +29,7 @@ from inception_lens.ops import (
     Elementwise,
     Flatten,
     Hardswish,
+    InstanceNorm,
     LayerNorm,
     LeakyReLU,
     Linear,
@@ -45,11 +46,15 @@ from inception_lens.ops import (
     SiLU,
     Slice,
     Softmax,
+    Stored,
     TensorType,
     Upsample,
 )
+from inception_lens.ops.arithmetic import ARITY
 from inception_lens.ops.pool import AdaptiveAvgPool2d
+from inception_lens.readers.onnx.elementwise import LOGIC
 from inception_lens.readers.onnx.model import read_onnx
+from inception_lens.writers.onnx.arithmetic import ELEMENTWISE, NEED_ATTRIBUTES
 from inception_lens.writers.onnx.model import to_onnx
 from tests.writers.plain import plain
 
@@ -177,9 +182,6 @@ def test_operations_of_two_tensors_read_back_equal(tmp_path: Path, op: Op) -> No
     assert il.analyze(read_back(tmp_path, to_onnx(graph))).totals == il.analyze(graph).totals
 
 
-ROLES = (("weight", 2), ("bias", 1))
-
-
 def test_shared_tensors_are_written_once(tmp_path: Path) -> None:
     nodes = [Node("a", Linear(4), ("x",), ("w", "b")), Node("y", Linear(4), ("a",), ("w", "b"))]
     graph = Graph.of([Input("x", TensorType((1, 4)))], nodes, [Output("y")])
@@ -191,15 +193,68 @@ def test_shared_tensors_are_written_once(tmp_path: Path) -> None:
     assert [each.name for each in made.graph.initializer] == ["w", "b"]
 
 
+def of_one(op: Op, *shapes: tuple[int, ...]) -> Graph:
+    """A graph of one operation, `y`."""
+    inputs = [Input(f"x{i}", TensorType(shape)) for i, shape in enumerate(shapes)] or [Input("x", TensorType((1, 4)))]
+    return Graph.of(inputs, [Node("y", op, tuple(each.name for each in inputs[: len(shapes)]))], [Output("y")])
+
+
 @pytest.mark.parametrize(
-    ("op", "said"),
-    [(LSTM(3), "has no operator for LSTM"), (Elementwise("mul"), "does not say all that `mul` does")],
+    ("op", "shape", "reason"),
+    [
+        (LSTM(3), (5, 1, 4), "there is no operator for LSTM"),
+        (Elementwise("frac"), (1, 4), "there is no operator for `frac`"),
+        (Elementwise("remainder"), (1, 4), "there is no operator for `remainder`"),
+        (Elementwise("mul"), (1, 4), "the graph does not hold the numbers that `mul` is called with"),
+        (Elementwise("cast", "qint8"), (1, 4), "ONNX has no data type `qint8`"),
+        (Reduce("var", (1,)), (1, 4), "there is no operator for `var`"),
+        (BatchNorm2d(track=False), (1, 4, 5, 5), "needs running statistics"),
+        (BatchNorm2d(momentum=None), (1, 4, 5, 5), "needs running statistics"),
+        (LayerNorm((4,), scale=False, shift=False), (1, 4), "LayerNormalization needs a scale and an eps"),
+        (InstanceNorm(), (1, 4, 5, 5), "InstanceNormalization needs a scale and a shift"),
+        (AvgPool2d((2, 2), (3, 3), (1, 1), "ceil_unclipped"), (1, 4, 4, 4), "3x3 windows need more padding"),
+        (Stored((4,), tensor_kind="constant"), (), "the graph holds a constant's shape but not its value"),
+    ],
+    ids=lambda value: repr(value)[:40],
 )
-def test_what_onnx_cannot_express_names_the_node(op: Op, said: str) -> None:
-    graph = Graph.of([Input("x", TensorType((5, 1, 4)))], [Node("rnn", op, ("x",))], [Output("rnn")])
-    with pytest.raises(FormatError, match="ONNX cannot express `network`: at `rnn`") as caught:
+def test_an_error_names_the_node_that_onnx_cannot_express(op: Op, shape: tuple[int, ...], reason: str) -> None:
+    with pytest.raises(FormatError, match=r"^ONNX cannot express `y` \(.*\) of `network`: ") as caught:
+        to_onnx(of_one(op, *([shape] if shape else [])))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [name for name in ELEMENTWISE if name not in NEED_ATTRIBUTES])
+def test_every_elementwise_operator_is_valid(function: str) -> None:
+    boolean = function.startswith("logical")
+    dtype = "int32" if function.startswith("bitwise") else "bool" if boolean else "float32"
+    inputs = [Input(f"x{i}", TensorType((2, 3), dtype)) for i in range(ARITY.get(function, 1))]
+    if function == "where":
+        inputs[0] = Input("x0", TensorType((2, 3), "bool"))
+    result = "bool" if function in LOGIC.values() else "float32" if function == "where" else ""
+    node = Node("y", Elementwise(function, result), tuple(each.name for each in inputs))
+    onnx.checker.check_model(to_onnx(Graph.of(inputs, [node], [Output("y")])), full_check=True)
+
+
+def test_weights_must_be_complete_and_of_the_right_shapes() -> None:
+    graph = of_one(Linear(3), (1, 4))
+    weights = {"y.weight": np.ones((3, 4), "f4"), "y.bias": np.ones(3, "f4")}
+    assert to_onnx(graph, weights)
+    with pytest.raises(FormatError, match=r"^the weights lack `y\.bias`$"):
+        to_onnx(graph, {"y.weight": weights["y.weight"]})
+    with pytest.raises(FormatError, match=r"^the weights have `y\.bias` of 4, but the network needs 3$"):
+        to_onnx(graph, {**weights, "y.bias": np.ones(4, "f4")})
+
+
+def test_weights_that_are_too_large_for_one_file_are_refused() -> None:
+    graph = of_one(Linear(40_000, bias=False), (1, 20_000))
+    with pytest.raises(FormatError, match=r"^`network` has 3,200,000,000 bytes of weights; one ONNX file holds less"):
+        to_onnx(graph, {})
+
+
+def test_an_input_of_a_type_that_onnx_lacks_is_refused() -> None:
+    graph = Graph.of([Input("x", TensorType((1, 4), "complex32"))], [Node("y", ReLU(), ("x",))], [Output("y")])
+    with pytest.raises(FormatError, match="ONNX has no data type `complex32`"):
         to_onnx(graph)
-    assert said in str(caught.value)
 
 
 def test_the_command_writes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
