@@ -51,7 +51,7 @@ def clip(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         for i, name in enumerate(("min", "max"), 1)
     )
     op: Op = ops.Elementwise("clamp")
-    if low is not None and high is not None:
+    if low is not None and high is not None and low < high:
         op = ops.Hardtanh(min_val=decimal(low), max_val=decimal(high))
     return [builder.add(call.name, op, builder.node(call.input(0)))]
 

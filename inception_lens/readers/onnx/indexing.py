@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from inception_lens.ops import Declared, Embedding, Select, Shape, TensorType
+from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 from inception_lens.readers.shapes import resolve_axis
@@ -40,8 +41,13 @@ def rearrange(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return builder.unknown(call)
     flops = prod(x.shape) if call.op == "CumSum" else 0
     inputs = [value for value in call.present_inputs() if value.array is None]
-    op = Declared(call.op, (TensorType(shape, x.dtype),), flops_beside=flops)
+    op = Declared(call.op, (TensorType(shape, _dtype(call, x.dtype)),), flops_beside=flops)
     return [builder.add(call.name, op, *builder.nodes(inputs))]
+
+
+def _dtype(call: OnnxCall, default: str) -> str:
+    """The dtype of the output, which is an attribute of operators that generate elements."""
+    return onnx_dtype(call.integer("dtype", 0)) if "dtype" in call.attributes else default
 
 
 def _rearranged_shape(call: OnnxCall, shape: Shape) -> Shape | None:
@@ -83,15 +89,13 @@ def one_hot(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
 def generate(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Tensors of one value or of random numbers, of a known size, which are generated at run time."""
-    if call.op.endswith("Like"):
-        sizes: Shape | list[int] | None = call.input(0).shape
-    else:
-        sizes = call.known_integers("shape", 0)
+    like = call.input(0) if call.op.endswith("Like") else None
+    sizes = like.shape if like else call.known_integers("shape", 0)
     if sizes is None:
         return builder.unknown(call)
-    value = call.attributes.get("value")
-    output = TensorType(tuple(sizes), value.dtype if isinstance(value, OnnxValue) else "float32")
-    return [builder.add(call.name, Declared(call.op, (output,)))]
+    value = like or call.attributes.get("value")
+    dtype = _dtype(call, value.dtype if isinstance(value, OnnxValue) else "float32")
+    return [builder.add(call.name, Declared(call.op, (TensorType(tuple(sizes), dtype),)))]
 
 
 INDEXING: dict[str, OnnxHandler] = {

@@ -9,6 +9,7 @@ import msgspec
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Declared, Elementwise, Linear, MatMul, Permute, Shape, TensorType, format_shape
+from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall
 
@@ -104,7 +105,7 @@ def quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         if x.is_weight:
             return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype), array=None)]
     else:
-        dtype = call.input(2).dtype if call.has_input(2) else "int8"
+        dtype = call.input(2).dtype if call.has_input(2) else onnx_dtype(call.integer("output_dtype", 0) or 2)
     op = Declared(call.op, (TensorType(x.shape, dtype),), flops_beside=2 * prod(x.shape))
     return [builder.add(call.name, op, builder.node(x))]
 

@@ -13,47 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 import inception_lens as il
 from inception_lens.cli import run
 from inception_lens.errors import ConfigError, FormatError
-from inception_lens.graph import Graph
 from inception_lens.ops import TensorType, Unknown
 from inception_lens.readers.onnx import graph_builder
-from inception_lens.readers.onnx.model import read_onnx
+from tests.readers.onnx.onnx_models import FLOAT, ints, model, node, read, weight
 
-Node = Any
-FLOAT = TensorProto.FLOAT
-
-
-def weight(name: str, *shape: int, value: float | None = None) -> Any:
-    numbers = np.full(shape, value, "f4") if value is not None else np.arange(np.prod(shape), dtype="f4").reshape(shape)
-    return numpy_helper.from_array(numbers, name)
-
-
-def ints(name: str, *numbers: int) -> Any:
-    return numpy_helper.from_array(np.array(numbers, "int64"), name)
-
-
-def model(
-    nodes: Sequence[Node], weights: Sequence[Any] = (), x: Sequence[int | str | None] = (1, 8, 12, 10), **fields: Any
-) -> Any:
-    """A model from `x` to `y`."""
-    opset, functions, info = fields.pop("opset", 20), fields.pop("functions", []), fields.pop("info", [])
-    inputs = [helper.make_tensor_value_info("x", FLOAT, x)]
-    outputs = [helper.make_tensor_value_info(name, FLOAT, None) for name in fields.pop("outputs", ["y"])]
-    graph = helper.make_graph(nodes, "hand", inputs, outputs, list(weights), value_info=info, **fields)
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("local", 1)]
-    return helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=10)
-
-
-def read(folder: Path, made: Any, inputs: Any = None) -> Graph:
-    path = folder / "model.onnx"
-    path.write_bytes(made.SerializeToString())
-    return read_onnx(str(path), inputs)
-
-
-def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> Node:
-    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
-
-
-CASES: list[tuple[str, Sequence[Node], Sequence[Any], str, int, int, Sequence[str]]] = [
+CASES: list[tuple[str, Sequence[onnx.NodeProto], Sequence[Any], str, int, int, Sequence[str]]] = [
     (
         "grouped conv",
         [node("Conv", "x w b", group=4, kernel_shape=[3, 3], pads=[1, 0, 1, 0], strides=[2, 1])],
