@@ -1,19 +1,17 @@
 """`inception-lens compare`: what differs between two networks, and what it costs."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import Output, emit, output_options
 from inception_lens.lens import compare
-from inception_lens.terminal import Terminal
+from inception_lens.tables.compare.comparison import compare_table
 
 if TYPE_CHECKING:
     from inception_lens.renderers.diagrams.engine import DiagramFormat
-
-PICTURES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot"}
-SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
 
 
 @click.command("compare")
@@ -23,7 +21,6 @@ SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
 @options.network_options("Training makes the auxiliary heads part of both networks.")
 @click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="--set for A alone.")
 @click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="--set for B alone.")
-@options.format_option(SUFFIXES)
 @click.option(
     "--level",
     type=click.Choice(["network", "layer"]),
@@ -31,7 +28,7 @@ SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", **PICTURES}
     show_default=True,
     help="Of a picture: a box per module, or per layer.",
 )
-@options.output_option
+@output_options("svg", "png", "pdf", "dot")
 def command(
     a: str,
     b: str,
@@ -39,9 +36,8 @@ def command(
     network: options.NetworkOptions,
     settings_a: tuple[str, ...],
     settings_b: tuple[str, ...],
-    format_: str | None,
     level: Literal["network", "layer"],
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> int:
     """What differs between the networks A and B, by their structure and not by names, and what it costs.
 
@@ -50,7 +46,6 @@ def command(
     such as a 7x7 average over a 7x7 map for a global one, do not count. Into an .svg, .png or .pdf it draws both side
     by side.
     """
-    chosen = format_ or options.format_of(output, SUFFIXES)
     comparison = compare(
         a,
         b,
@@ -61,17 +56,11 @@ def command(
         overrides_a=network["overrides"] | options.parse_settings(settings_a),
         overrides_b=network["overrides"] | options.parse_settings(settings_b),
     )
-    if chosen == "json":
-        write(comparison.to_json() + "\n", output)
-    elif chosen in PICTURES.values():
+
+    def picture(chosen: str) -> bytes:
         from inception_lens.renderers.diagrams.diagram import compare_diagram
 
-        write(compare_diagram(comparison, level=level).draw(cast("DiagramFormat", chosen)), output)
-    else:
-        from inception_lens.renderers.compare import compare_markdown, compare_table
+        return compare_diagram(comparison, level=level).draw(cast("DiagramFormat", chosen))
 
-        if chosen == "markdown":
-            write(compare_markdown(comparison), output)
-        else:
-            write(compare_table(comparison, **Terminal().style(to_file=output is not None)), output)
+    emit(outputs, comparison.to_json, lambda _: compare_table(comparison), picture)
     return int(exit_code and comparison.differs)

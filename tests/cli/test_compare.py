@@ -53,8 +53,8 @@ def test_exit_code(capsys: Capture, arguments: list[str], code: int) -> None:
         ["googlenet", "vgg16", "--input", "banana"],
         ["googlenet", "vgg16", "--set", "kernel_5x5=3"],
         ["googlenet", "vgg16", "--set-b", "classes"],
-        ["googlenet", "vgg16", "-o", "out.csv"],
-        ["googlenet", "vgg16", "--format", "csv"],
+        ["googlenet", "vgg16", "-o", "out.docx"],
+        ["googlenet", "vgg16", "--format", "xlsx"],
     ],
     ids=" ".join,
 )

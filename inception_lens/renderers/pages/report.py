@@ -16,7 +16,6 @@ from inception_lens.analyses.savings.network import Savings
 from inception_lens.errors import ConfigError
 from inception_lens.files import write_folder
 from inception_lens.ops import format_shape
-from inception_lens.renderers.compare import compare_markdown
 from inception_lens.renderers.diagrams.diagram import compare_diagram, diagram
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.data import embedded, report_data
@@ -25,6 +24,7 @@ from inception_lens.renderers.pages.sections import comparison_section, headline
 from inception_lens.renderers.pages.templates import asset, template
 from inception_lens.renderers.tables import csv, latex, markdown
 from inception_lens.renderers.theme import COLORS, DARK, FONTS, LIGHT, REDUCTION, Palette
+from inception_lens.tables.compare.comparison import compare_table
 from inception_lens.tables.summary import CONVENTION, facts, summary_table
 from inception_lens.tables.units import count
 
@@ -105,7 +105,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if savings:
             texts["savings.json"] = savings.to_json() + "\n"
         if comparison:
-            texts |= {"comparison.json": comparison.to_json() + "\n", "comparison.md": compare_markdown(comparison)}
+            texts |= {
+                "comparison.json": comparison.to_json() + "\n",
+                "comparison.md": markdown.render(compare_table(comparison)),
+            }
         drawings: dict[str, bytes] = {}
         try:
             whole = diagram(analysis, fold=len(analysis.graph.nodes) > MAX_UNFOLDED)

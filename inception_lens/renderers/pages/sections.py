@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.compare.records import Comparison
 from inception_lens.analyses.savings.figures import CostChange
 from inception_lens.analyses.savings.network import Saving
-from inception_lens.renderers.compare import alignment
-from inception_lens.renderers.compare_words import Fact
-from inception_lens.renderers.compare_words import facts as differences
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.data import input_size
+from inception_lens.renderers.tables.cells import shown
+from inception_lens.tables.compare.comparison import compare_table
+from inception_lens.tables.table import Row, Table
 from inception_lens.tables.units import count, percent, short, size
 
 
@@ -140,32 +140,31 @@ def _saving_row(name: str, change: CostChange, largest: int) -> SavingRow:
 def comparison_section(comparison: Comparison, pictures: Iterable[bytes]) -> ComparisonSection:
     """The differences between two networks."""
     a, b = comparison.a, comparison.b
-    found = differences(comparison.trunk, a.graph, b.graph)
+    tables = {table.key: table for table in compare_table(comparison)}
+    main = tables["network"]
+    cells = _texts(main, main.totals[-1])
+    shifts = tables["shifts"].rows if "shifts" in tables else ()
     sides = [
         ComparedSide(printable(side.name), count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}")
         for side in (a, b)
     ]
     return ComparisonSection(
         sides=tuple(sides),
-        params=f"{b.params - a.params:+,}",
-        macs=f"{b.macs - a.macs:+,}",
-        rows=_difference_rows([fact for fact in found if not fact.alike]),
-        alike=_difference_rows([fact for fact in found if fact.alike]),
-        shifts=tuple(alignment(comparison.shifts)),
+        params=cells[1],
+        macs=cells[2],
+        rows=_difference_rows(main),
+        alike=_difference_rows(tables.get("equivalent")),
+        shifts=tuple([f"{printable(row.label)}, {row.cells[0]} calls: {row.cells[1]}" for row in shifts]),
         # In an <img> an SVG can neither run scripts nor load anything, whatever it contains.
         pictures=tuple([f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for svg in pictures]),
     )
 
 
-def _difference_rows(facts: Sequence[Fact]) -> tuple[DifferenceRow, ...]:
-    return tuple(
-        [
-            DifferenceRow(
-                printable(fact.words),
-                fact.where,
-                f"{fact.params:+,}" if fact.params else "-",
-                f"{fact.macs:+,}" if fact.macs else "-",
-            )
-            for fact in facts
-        ]
-    )
+def _difference_rows(table: Table | None) -> tuple[DifferenceRow, ...]:
+    if table is None:
+        return ()
+    return tuple([DifferenceRow(printable(row.label), *_texts(table, row)) for row in table.rows])
+
+
+def _texts(table: Table, row: Row) -> tuple[str, ...]:
+    return tuple([printable(shown(column, cell)) for column, cell in zip(table.columns, row.cells, strict=True)])

@@ -1,11 +1,8 @@
-"""Nouns, numbers and values of operations, as a person would say them."""
+"""Nouns, numbers and values of operations in English."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from inception_lens.ops import AdaptiveAvgPool2d, Op, format_shape
-from inception_lens.renderers.escape import printable
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NOUNS = {
@@ -30,7 +27,7 @@ ATTRIBUTES = {
     "padding": "a padding of {}",
     "dilation": "a dilation of {}",
 }
-"""How an attribute is told with its value; one that is not here is told by its name."""
+"""An attribute with its value; other attributes are shown by their names."""
 
 VERBS = {
     "bias": (("has a bias", "have a bias"), ("has no bias", "have no bias")),
@@ -40,7 +37,7 @@ VERBS = {
         ("leaves the padding out of its mean", "leave the padding out of their means"),
     ),
 }
-"""What one call or several do where such an attribute holds, and where it does not."""
+"""What one call does, and several, if such an attribute is true, and if it is false."""
 
 ROUNDINGS = {
     "floor": "down",
@@ -48,59 +45,56 @@ ROUNDINGS = {
     "ceil": "up",
     "ceil_unclipped": "up, into the padding",
     "same": "SAME",
-    "None": "no way",
+    "None": "not at all",
 }
 
 
-def number(n: int) -> str:
-    """Small numbers as words."""
+def number_word(n: int) -> str:
+    """A small number as a word."""
     return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
 
 
 def noun(op: Op) -> str:
-    """What kind of thing an operation is."""
+    """The noun for an operation."""
     if op.category == "conv":
         return "transposed convolution" if "Transpose" in op.kind else "convolution"
-    return _NOUNS.get(op.kind) or printable(op.label if op.category in ("norm", "merge", "shape") else op.kind)
+    return _NOUNS.get(op.kind) or (op.label if op.category in ("norm", "merge", "shape") else op.kind)
 
 
 def described(op: Op) -> str:
     """An operation with its kernel."""
     if isinstance(op, AdaptiveAvgPool2d):
-        return (
-            "global average pool"
-            if op.output_size == (1, 1)
-            else f"adaptive average pool to {format_shape(op.output_size)}"
-        )
+        grid = format_shape(op.output_size)
+        return "global average pool" if op.output_size == (1, 1) else f"adaptive average pool to {grid}"
     if op.category in ("conv", "pool"):
         return f"{op.label.removeprefix('max ').removeprefix('avg ')} {noun(op)}"
     return "dropout" if op.category == "dropout" else noun(op).replace("Softmax", "softmax")
 
 
 def plural(thing: str) -> str:
-    """Several of a thing."""
+    """The plural of a noun phrase."""
     for word, several in _PLURALS.items():
         if thing.endswith(word) or f"{word} " in thing:
             return thing.replace(word, several)
     return thing if thing.endswith("s") else f"{thing}es" if thing.endswith("x") else f"{thing}s"
 
 
-def shown(attribute: str, value: Any) -> str:
-    """A value for people."""
-    if attribute == "p":
+def value_text(attribute: str, value: object) -> str:
+    """The value of an attribute."""
+    if attribute == "p" and isinstance(value, int | float):
         return f"{100 * value:g} %"
     if attribute == "rounding":
         return ROUNDINGS.get(str(value), str(value))
     if isinstance(value, tuple | list):
-        parts = ["+".join(map(str, each)) if isinstance(each, tuple) else printable(str(each)) for each in value]
+        parts = ["+".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value]
         if attribute in ("padding", "stride", "dilation") and len(set(parts)) == 1:
             return parts[0]
         return ("x" if all(isinstance(each, int) for each in value) else ", ").join(parts)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return printable(str(value))
+        return str(value)
     return f"{value:g}" if isinstance(value, float) else f"{value:,}"
 
 
-def article(thing: str) -> str:
-    """The thing with `a` or `an` before it."""
+def with_article(thing: str) -> str:
+    """The noun with `a` or `an` before it."""
     return f"{'an' if thing[:1] in 'aeiou' else 'a'} {thing}"

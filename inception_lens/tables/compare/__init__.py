@@ -1,0 +1,1 @@
+"""The tables of `compare`: differences between two networks in words, with what they cost."""
