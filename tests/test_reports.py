@@ -9,9 +9,11 @@ import pytest
 
 from inception_lens.benchmarks.ports import CASES, LIMIT
 from inception_lens.cli import run
-from inception_lens.renderers.ablation import ablation_figure, ablation_markdown
+from inception_lens.renderers.plots.ablation import ablation_figure
 from inception_lens.renderers.plots.figure import figure_bytes
+from inception_lens.renderers.tables import markdown
 from inception_lens.training.ablation import Ablation
+from inception_lens.training.ablation_table import ablation_table, subtitle
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "reports"
@@ -42,11 +44,11 @@ def test_the_ports_agree_within_rounding() -> None:
         assert max(inference, training) <= LIMIT * largest
 
 
-def test_the_ablation_says_what_its_runs_found() -> None:
-    found = msgspec.json.decode((REPORTS / "ablation.json").read_bytes(), type=Ablation)
-    told = ablation_markdown(found, machine="", date="", command="").splitlines()[4:]
-    assert set(told) <= set((REPORTS / "ablation.md").read_text().splitlines())
-    figure = figure_bytes(ablation_figure(found), "svg").decode()
+def test_the_report_of_the_ablation_has_its_results() -> None:
+    ablation = msgspec.json.decode((REPORTS / "ablation.json").read_bytes(), type=Ablation)
+    lines = markdown.render(ablation_table(ablation)).splitlines()
+    assert set(lines[1:]) <= set((REPORTS / "ablation.md").read_text().splitlines())
+    figure = figure_bytes(ablation_figure(ablation.arms, f"{ablation.name} on {subtitle(ablation)}"), "svg").decode()
     assert rounded((REPORTS / "ablation.svg").read_text()) == rounded(figure)
 
 

@@ -1,19 +1,21 @@
 """`inception-lens bench`: time, memory and exactness compared with other counters."""
 
-from collections.abc import Mapping
-from typing import Literal
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 import click
-import msgspec
 
 from inception_lens.benchmarks.record import Bench, Measurement, read_bench
-from inception_lens.cli import INTERRUPTED, options
-from inception_lens.cli.output import write
+from inception_lens.cli import INTERRUPTED
+from inception_lens.cli.output import Output, as_json, emit, output_options
 from inception_lens.cli.training.bench_training import train
 from inception_lens.errors import ConfigError, require
 
-BenchFormat = Literal["markdown", "json", "svg", "png", "pdf"]
-SUFFIXES: dict[str, BenchFormat] = {".md": "markdown", ".json": "json", ".svg": "svg", ".png": "png", ".pdf": "pdf"}
+if TYPE_CHECKING:
+    from inception_lens.renderers.plots.figure import FigureFormat
+    from inception_lens.tables.table import Table
 
 HELP = """Measure time, memory and exactness of this package and of other counters.
 
@@ -31,19 +33,15 @@ writes what was measured so far.
 @click.option("--networks", metavar="A,B,...", help="Networks to measure.  [default: all]")
 @click.option("--counters", metavar="A,B,...", help="Counters to measure.  [default: all]")
 @click.option("--from", "earlier", metavar="FILE", help="Show the run in a JSON file instead of measuring.")
-@options.output_option
-@click.pass_context
-def command(
-    ctx: click.Context, networks: str | None, counters: str | None, earlier: str | None, output: str | None
-) -> int:
+@output_options("svg", "png", "pdf")
+def command(networks: str | None, counters: str | None, earlier: str | None, outputs: Sequence[Output]) -> int:
     """Run the command; its help is `HELP`."""
-    if ctx.invoked_subcommand:
+    if click.get_current_context().invoked_subcommand:
         return 0
-    format_ = options.format_of(output, SUFFIXES, without=".md")
     if earlier and (networks or counters):
         raise ConfigError("--networks and --counters select what to measure, and cannot be used with --from")
     bench, complete = (read_bench(earlier), True) if earlier else _run(networks, counters)
-    write(_render(bench, format_), output)
+    emit(outputs, lambda: as_json(bench), lambda _: _table(bench), lambda format_: _picture(bench, format_))
     return 0 if complete else INTERRUPTED
 
 
@@ -73,17 +71,17 @@ def _report(each: Measurement) -> None:
     click.echo(f"{each.network}, {each.counter}: {result}", err=True)
 
 
-def _render(bench: Bench, format_: BenchFormat) -> str | bytes:
-    if format_ == "json":
-        return msgspec.json.format(msgspec.json.encode(bench), indent=1).decode() + "\n"
-    if format_ == "markdown":
-        from inception_lens.benchmarks.report import markdown
+def _table(bench: Bench) -> Table:
+    from inception_lens.benchmarks.tables import bench_table
 
-        return markdown(bench)
+    return bench_table(bench)
+
+
+def _picture(bench: Bench, format_: str) -> bytes:
     from inception_lens.benchmarks.figure import bench_figure
     from inception_lens.renderers.plots.figure import figure_bytes
 
-    return figure_bytes(bench_figure(bench), format_)
+    return figure_bytes(bench_figure(bench), cast("FigureFormat", format_))
 
 
 def _names(names: str | None, known: Mapping[str, object]) -> list[str]:

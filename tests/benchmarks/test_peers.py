@@ -1,6 +1,5 @@
 """The benchmark: exact MACs, ratios, report, figure and command."""
 
-import re
 from pathlib import Path
 
 import msgspec
@@ -14,11 +13,12 @@ from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
 from inception_lens.benchmarks.peers import measure
 from inception_lens.benchmarks.record import LENS, Bench, Measurement, read_bench
-from inception_lens.benchmarks.report import markdown
+from inception_lens.benchmarks.tables import bench_table
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.cli import run
 from inception_lens.ops import TensorType
 from inception_lens.pytorch.trace.forward_pass import trace
+from inception_lens.renderers.tables import csv
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "000" not in name])
@@ -59,18 +59,23 @@ def test_ratios_to_the_best_other_tool() -> None:
 
 
 def test_the_report_has_ratios_targets_and_failures() -> None:
-    text = re.sub(" +", " ", markdown(RUN))
-    assert "| GoogLeNet | 100.0 | 25.0 | 10.0 | 20.0 | 2.0 |" in text
-    assert "| analysis of a catalogue network, in process | 50 | 100.0 | GoogLeNet | met on 1 of 1 |" in text
-    assert "| GoogLeNet | yes | yes | +50 % | yes | fails |" in text
-    assert "- broken on GoogLeNet: no \\| luck" in text
-    assert "Growth" not in text
+    targets, *further = bench_table(RUN)
+    assert targets.rows[0].cells[:2] == pytest.approx((50, 100))
+    assert targets.rows[0].cells[2:] == ("GoogLeNet", 1, 1)
+    cells = {table.key: table.rows[0].cells for table in further}
+    assert cells["ratios"] == pytest.approx((100, 25, 10, 20, 2))
+    assert cells["exact"] == ("exact", "exact", "+50 %", "exact", "fails")
+    assert cells["seconds"] == (0.001, 0.01, 0.1, 0.2, "")
+    assert cells["failures"] == ("broken", "no | luck")
+    assert "growth" not in cells
 
 
 def test_growth_is_reported_if_all_lengths_were_measured() -> None:
     chains = [Measurement(network=chain_name(n), counter=LENS, seconds=n / 1000, exact=True, macs=1) for n in LENGTHS]
-    text = re.sub(" +", " ", markdown(msgspec.structs.replace(RUN, measurements=(*RUN.measurements, *chains))))
-    assert "| Inception Lens | 10 | 100 | 1,000 | 10,000 | 10.0 | 10.0 |" in text
+    table = bench_table(msgspec.structs.replace(RUN, measurements=(*RUN.measurements, *chains)))
+    (growth,) = [each for each in table if each.key == "growth"]
+    assert growth.rows[-1].label == LENS
+    assert growth.rows[-1].cells == pytest.approx((0.01, 0.1, 1, 10, 10, 10))
 
 
 def test_the_figure_shows_every_counter_of_every_network() -> None:
@@ -108,10 +113,10 @@ def test_a_counter_that_fails_on_a_chain_is_not_run_on_a_longer_one(monkeypatch:
 def test_a_run_is_written_and_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bench.json"
     path.write_bytes(msgspec.json.encode(RUN))
-    for suffix in (".json", ".md", ".svg"):
+    for suffix in (".json", ".csv", ".svg"):
         assert run(["bench", "--from", str(path), "-o", str(tmp_path / f"again{suffix}")]) == 0
     assert read_bench(str(tmp_path / "again.json")) == RUN
-    assert (tmp_path / "again.md").read_text() == markdown(RUN)
+    assert (tmp_path / "again.csv").read_text() == csv.render(bench_table(RUN))
     for text in ("", "{}", "[1]", "\xff"):
         path.write_text(text, encoding="latin-1")
         assert run(["bench", "--from", str(path)]) == 2
@@ -150,7 +155,7 @@ def test_an_interrupt_before_any_measurement_writes_nothing(tmp_path: Path, monk
 def test_invalid_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--networks", "GoogLeNe"]) == 2
     assert "did you mean `GoogLeNet`" in capsys.readouterr().err
-    assert run(["bench", "-o", "bench.txt"]) == 2
+    assert run(["bench", "-o", "bench.xyz"]) == 2
     assert "unknown suffix" in capsys.readouterr().err
     assert run(["bench", "--from", "bench.json", "--networks", "GoogLeNet"]) == 2
     assert "cannot be used with --from" in capsys.readouterr().err

@@ -6,9 +6,11 @@ from msgspec.structs import replace
 from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import ConfigError
 from inception_lens.ops import Conv2d
-from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text, verdict
+from inception_lens.renderers.plots.ablation import ablation_figure
 from inception_lens.renderers.plots.figure import figure_bytes
+from inception_lens.renderers.tables import markdown
 from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, summarize_runs, width_arms
+from inception_lens.training.ablation_table import ablation_table
 from inception_lens.training.recipe import DIGITS
 from inception_lens.training.recipe_file import with_changes
 from inception_lens.training.run.records import Summary
@@ -62,28 +64,37 @@ def test_mean_spread_and_n() -> None:
     assert other.arm == difference.arm
 
 
-def test_a_difference_within_the_spread_is_not_more() -> None:
-    (difference,) = found(naive=(0.97, 1.0, 0.985)).differences
-    assert difference.more_than_spread is False
-    assert "not more than the spread of 1.80 points" in verdict(difference)
+def verdict(ablation: Ablation) -> object:
+    _, differences = ablation_table(ablation)
+    return dict(zip([column.key for column in differences.columns], differences.rows[0].cells, strict=True))["verdict"]
+
+
+def test_a_difference_within_the_spread() -> None:
+    within = found(naive=(0.97, 1.0, 0.985))
+    assert within.differences[0].more_than_spread is False
+    assert verdict(within) == "within the spread"
+    assert verdict(found()) == "larger than the spread"
 
 
 def test_one_seed_has_no_spread() -> None:
     one = found((0.99,), (0.97,))
-    assert one.differences[0].more_than_spread is None
-    assert "one seed says nothing" in ablation_text(one)
-    assert "±" not in ablation_text(one)
+    assert one.arms[0].deviation is one.differences[0].spread is one.differences[0].more_than_spread is None
+    assert verdict(one) == "spread unknown from one seed"
 
 
-def test_text_markdown_and_figure() -> None:
-    text = ablation_text(found())
-    assert "99.00 % ± 1.00" in text
-    assert "98.00, 99.00, 100.00" in text
-    assert "naive has 4.00 times the parameters and 4.00 times the MACs of reduced, and -4.00 points" in text
-    report = ablation_markdown(found(), machine="2 cores", date="2026-11-25", command="inception-lens ablate")
-    assert "2026-11-25, 2 cores. `inception-lens ablate`" in report
-    assert report.count("\n|") == 4
-    assert figure_bytes(ablation_figure(found()), "svg").count(b"<path") > 20
+def test_table_and_figure() -> None:
+    arms, differences = ablation_table(found(), "2026-11-25, 2 cores: inception-lens ablate")
+    assert arms.title == "Ablation: reduction"
+    assert arms.subtitle == "digits, 20 epochs, seeds 0, 1, 2"
+    reduced, naive = arms.rows
+    assert reduced.cells[:2] == pytest.approx((0.99, 0.01))
+    assert reduced.cells[2:] == (3, "98.00, 99.00, 100.00", 100, 1000, 9.0, 12.0)
+    assert (naive.label, naive.cells[4:6]) == ("naive", (400, 4000))
+    assert differences.rows[0].cells[0] == pytest.approx(-0.04)
+    assert differences.rows[0].cells[3:] == (4, 4)
+    assert differences.notes[-1] == "2026-11-25, 2 cores: inception-lens ablate"
+    assert "| naive |           -4.00 % | 1.41 % |" in markdown.render(arms)
+    assert figure_bytes(ablation_figure(found().arms, "reduction"), "svg").count(b"<path") > 20
 
 
 @pytest.mark.parametrize("name", COMPARISONS)

@@ -1,5 +1,7 @@
 """The commands train, evaluate, predict, ablate and bench."""
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -84,9 +86,12 @@ def test_evaluate_repeats_the_accuracy(trained: Path, capsys: Capture) -> None:
         assert found["loss"] == pytest.approx(summary(trained)["loss"], rel=1e-6)
         assert found["per_class"] == summary(trained)["per_class"]
     assert run(["evaluate", str(trained), "--best", *cache]) == 0
-    assert f"accuracy {100 * summary(trained)['best_accuracy']:.2f} %" in capsys.readouterr().out
+    assert f"Accuracy {100 * summary(trained)['best_accuracy']:.2f} %" in capsys.readouterr().out
     assert run(["evaluate", str(trained), "--ten-crop", *cache]) == 0
-    assert "lowest classes" in capsys.readouterr().out
+    assert "Accuracy" in capsys.readouterr().out
+    assert run(["evaluate", str(trained), "--format", "csv", *cache]) == 0
+    rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert {row["class"]: float(row["accuracy"]) for row in rows} == summary(trained)["per_class"]
 
 
 def test_evaluate_on_other_data_matches_classes_by_name(trained: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -113,8 +118,10 @@ def test_predict_lists_classes(trained: Path, photos: Path, tmp_path: Path, caps
     assert all(len(each["classes"]) == 2 for each in found)
     large = tmp_path / "large.jpg"
     Image.fromarray(np.asarray(images[1])).resize((300, 300)).save(large)
-    assert run(["predict", str(trained), str(large)]) == 0
-    assert f"large.jpg: colour {labels[1]} " in capsys.readouterr().out
+    assert run(["predict", str(trained), str(large), "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["image"] for row in rows] == [str(large)] * 4
+    assert rows[0]["class"] == f"colour {labels[1]}"
 
 
 def test_a_run_is_usable_from_another_working_directory(
@@ -135,9 +142,9 @@ def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Pat
     out = tmp_path / "ablation"
     command = ["ablate", "--recipe", str(recipe), "--seeds", "0,1", "--epochs", "1", "--figure-2a", "--out", str(out)]
     assert run(command) == 0
-    out_text = capsys.readouterr().out
-    assert "naive has" in out_text
-    assert "figure-2a has" in out_text
+    table = capsys.readouterr().out
+    assert "Differences from reduced" in table
+    assert "figure-2a" in table
     found = json.loads((out / "ablation.json").read_text())
     assert [arm["n"] for arm in found["arms"]] == [2, 2, 2]
     for arm in found["arms"]:
@@ -149,8 +156,11 @@ def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Pat
     assert run(command) == 2
     assert "exists: add --resume" in capsys.readouterr().err
     before = (out / "naive" / "seed-1" / "metrics.jsonl").stat().st_mtime_ns
-    assert run([*command, "--resume"]) == 0
-    assert "is done" in capsys.readouterr().out
+    assert run([*command, "--resume", "--format", "csv"]) == 0
+    output = capsys.readouterr()
+    assert "is done" in output.err
+    arms = [row["arm"] for row in csv.DictReader(io.StringIO(output.out)) if row["table"] == "arms"]
+    assert arms == ["reduced", "naive", "figure-2a"]
     assert (out / "naive" / "seed-1" / "metrics.jsonl").stat().st_mtime_ns == before
 
 

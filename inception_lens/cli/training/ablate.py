@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from inception_lens.analyses import machines
-from inception_lens.cli.output import write
+from inception_lens.cli.output import Output, as_json, emit, output_options
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import ConfigError, TrainingError, require
-from inception_lens.training import ablation
-from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm
+from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, summarize_runs, width_arms
+from inception_lens.training.ablation_table import ablation_table, subtitle
 
 if TYPE_CHECKING:
     from inception_lens.training.recipe import Recipe
 
+
+FILES = {"json": "json", "md": "markdown", "svg": "svg"}
+"""Suffixes and formats of the results in the folder."""
 
 HELP = """Train each alternative of a design choice with the same data, recipe and seeds, and compare the results.
 
@@ -48,6 +53,7 @@ The folder has a run for each arm and seed, ablation.json, ablation.md and ablat
 @click.option("--out", metavar="DIR", help="Folder of all runs.  [default: runs/ablation-NAME]")
 @click.option("--resume", is_flag=True, help="Continue the ablation in DIR; finished runs are kept.")
 @training_options.cache_option
+@output_options("svg")
 def command(
     compared: str | None,
     widths: str | None,
@@ -56,14 +62,17 @@ def command(
     out: str | None,
     resume: bool,
     cache: Path | None,
+    outputs: Sequence[Output],
     **given: Unpack[training_options.RecipeOptions],
 ) -> int:
     """Run the command; its help is `HELP`."""
     require("torch", extra="train")
+    from inception_lens.training.run.folder import RunFolder
+
     if widths and compared:
         raise ConfigError("--widths and --compare exclude each other")
     name = "width" if widths else compared or "reduction"
-    arms = ablation.width_arms(widths) if widths else COMPARISONS[name]
+    arms = width_arms(widths) if widths else COMPARISONS[name]
     if figure_2a:
         if name != "reduction":
             raise ConfigError("--figure-2a needs --compare reduction")
@@ -74,26 +83,36 @@ def command(
     if folder.exists() and not resume:
         raise TrainingError(f"{folder} exists: add --resume to continue it, or choose another --out")
     recipe = training_options.recipe_from_options(given)
-    return _run(name, arms, _seeds(seeds), recipe, folder, cache)
+    numbers = _seeds(seeds)
+    with contextlib.redirect_stdout(sys.stderr):  # standard output is for the result
+        code = _run(arms, numbers, recipe, folder, cache)
+    if code:
+        return code
+    summaries = {arm.name: [RunFolder(_path(folder, arm, seed)).summary() for seed in numbers] for arm in arms}
+    first = summaries[arms[0].name][0]
+    _write(summarize_runs(name, numbers, summaries), folder, f"{first.device}, torch {first.torch}", outputs)
+    return 0
 
 
-def _run(name: str, arms: tuple[Arm, ...], seeds: list[int], recipe: Recipe, folder: Path, cache: Path | None) -> int:
+def _run(arms: Sequence[Arm], seeds: Sequence[int], recipe: Recipe, folder: Path, cache: Path | None) -> int:
+    """Train each arm with each seed; returns the exit code of the first run that is stopped, or 0."""
     from inception_lens.cli.training.networks import image_side
     from inception_lens.cli.training.runs import TrainingRun
-    from inception_lens.training.run.folder import RunFolder
 
-    runs = [(arm, seed, folder / arm.name / f"seed-{seed}") for arm in arms for seed in seeds]
     for arm in arms:  # an invalid network is reported before hours of training
         image_side(_recipe_of_arm(recipe, arm, seeds[0]))
     # By seed first, so that half of the runs already compare the arms.
-    for arm, seed, path in sorted(runs, key=lambda run: seeds.index(run[1])):
-        code = TrainingRun(_recipe_of_arm(recipe, arm, seed), path, True, cache, name=f"{arm.name}, seed {seed}").run()
-        if code:
-            return code
-    summaries = {arm.name: [RunFolder(path).summary() for a, _, path in runs if a is arm] for arm in arms}
-    first = next(iter(summaries.values()))[0]
-    _write(ablation.summarize_runs(name, seeds, summaries), folder, f"{first.device}, torch {first.torch}")
+    for seed in seeds:
+        for arm in arms:
+            own, name = _recipe_of_arm(recipe, arm, seed), f"{arm.name}, seed {seed}"
+            code = TrainingRun(own, _path(folder, arm, seed), True, cache, name=name).run()
+            if code:
+                return code
     return 0
+
+
+def _path(folder: Path, arm: Arm, seed: int) -> Path:
+    return folder / arm.name / f"seed-{seed}"
 
 
 def _recipe_of_arm(recipe: Recipe, arm: Arm, seed: int) -> Recipe:
@@ -110,20 +129,16 @@ def _seeds(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _write(found: Ablation, folder: Path, device: str) -> None:
-    import msgspec
-
-    from inception_lens.renderers.ablation import ablation_figure, ablation_markdown, ablation_text
+def _write(result: Ablation, folder: Path, device: str, outputs: Sequence[Output]) -> None:
+    from inception_lens.renderers.plots.ablation import ablation_figure
     from inception_lens.renderers.plots.figure import figure_bytes
 
-    report = ablation_markdown(
-        found,
-        machine=f"{machines.host()}, {device}",
-        date=datetime.date.today().isoformat(),
-        command=shlex.join(["inception-lens", *sys.argv[1:]]),
+    date, command = datetime.date.today().isoformat(), shlex.join(["inception-lens", *sys.argv[1:]])
+    table = ablation_table(result, f"{date}, {machines.host()}, {device}: {command}")
+    files = [Output(format_, str(folder / f"ablation.{suffix}")) for suffix, format_ in FILES.items()]
+    emit(
+        [*files, *outputs],
+        lambda: as_json(result),
+        lambda _: table,
+        lambda _: figure_bytes(ablation_figure(result.arms, f"{result.name} on {subtitle(result)}"), "svg"),
     )
-    json = msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
-    write(json, str(folder / "ablation.json"))
-    write(report, str(folder / "ablation.md"))
-    write(figure_bytes(ablation_figure(found), "svg"), str(folder / "ablation.svg"))
-    write(ablation_text(found), None)

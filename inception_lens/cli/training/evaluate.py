@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import Output, as_json, emit, output_options
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import require
-from inception_lens.renderers.escape import printable
 
 if TYPE_CHECKING:
+    from inception_lens.tables.table import Table
     from inception_lens.training.evaluation import Evaluation
+
+MAX_CLASSES = 10
+"""Rows in a terminal; other formats have all classes."""
 
 
 @click.command("evaluate")
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Evaluate on all images of DATA, not only the test images.")
 @click.option("--ten-crop", is_flag=True, help="Predict the mean over ten crops of each image.")
 @training_options.cache_option
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@options.output_option
+@output_options()
 def command(
     run: Path,
     data: str | None,
@@ -34,44 +35,34 @@ def command(
     ten_crop: bool,
     device: str | None,
     cache: Path | None,
-    format_: str,
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> None:
     """Evaluate the network of a run or of one of its checkpoints: top-1, top-5, and accuracy by class."""
     require("torch", extra="train")
     from inception_lens.cli.training.runs import dataset_of, open_trained
+    from inception_lens.training.evaluation_table import evaluation_table
 
     network, step = open_trained(run, best, device)
     recipe = network.recipe.replace(data=data, split="auto") if data else network.recipe
     dataset = dataset_of(recipe, cache)
     result = network.evaluate(dataset, everything=everything, crops=10 if ten_crop else None)
-    render = _json if format_ == "json" else _text
-    write(render(result, network.data.classes, dataset.source, step), output)
+    classes = network.data.classes
+
+    def table(format_: str) -> Table:
+        lowest = MAX_CLASSES if format_ == "table" else None
+        return evaluation_table(result, classes, dataset.source, step, lowest)
+
+    emit(outputs, lambda: as_json(_record(result, classes, dataset.source, step)), table)
 
 
-def _json(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
-    import msgspec
-
-    record = {
-        "accuracy": result.top1,
-        "top5": result.top5,
-        "loss": result.loss,
-        "images": result.images,
+def _record(evaluation: Evaluation, classes: Sequence[str], source: str, step: int) -> dict[str, object]:
+    return {
+        "accuracy": evaluation.top1,
+        "top5": evaluation.top5,
+        "loss": evaluation.loss,
+        "images": evaluation.images,
         "step": step,
         "data": source,
-        "per_class": dict(zip(classes, result.per_class, strict=False)),
-        "confusion": result.confusion,
+        "per_class": dict(zip(classes, evaluation.per_class, strict=False)),
+        "confusion": evaluation.confusion,
     }
-    return msgspec.json.encode(record).decode() + "\n"
-
-
-def _text(result: Evaluation, classes: Sequence[str], source: str, step: int) -> str:
-    by_class = zip(result.per_class, classes, strict=False)
-    lowest = sorted((value, name) for value, name in by_class if value is not None)[:5]
-    loss = "?" if result.loss is None else f"{result.loss:.4f}"
-    lines = (
-        f"accuracy {100 * result.top1:.2f} %, top-5 {100 * result.top5:.2f} %, loss {loss}: "
-        f"{result.images:,} images of {source}, step {step}",
-        "lowest classes: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in lowest),
-    )
-    return "".join(f"{printable(line)}\n" for line in lines)

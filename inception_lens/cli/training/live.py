@@ -99,4 +99,3 @@ class ProgressDisplay(Observer):
             self.bar.console.print(text, markup=False, highlight=False)
         else:
             click.echo(text)
-            sys.stdout.flush()
