@@ -9,12 +9,12 @@ from inception_lens.cli import run
     ("name", "start"),
     [("a.svg", b"<?xml"), ("a.PNG", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.dot", b"digraph"), ("a.gv", b"digraph")],
 )
-def test_the_suffix_names_the_format(tmp_path: Path, name: str, start: bytes) -> None:
+def test_the_suffix_selects_the_format(tmp_path: Path, name: str, start: bytes) -> None:
     assert run(["diagram", "lenet", "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
-def test_standard_output_is_dot_and_a_format_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_output_is_dot_unless_a_format_is_given(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["diagram", "lenet"]) == 0
     assert capsys.readouterr().out.startswith("digraph network {")
     assert run(["diagram", "lenet", "--format", "svg", "-o", "-"]) == 0
@@ -33,7 +33,7 @@ def test_every_option(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["googlenet", "-o", "a.gif"], "unknown suffix `.gif`"),
         (["googlnet", "-o", "a.svg"], "did you mean `googlenet`"),
@@ -44,14 +44,14 @@ def test_every_option(tmp_path: Path) -> None:
         (["googlenet", "--input", "1"], "does not fit"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+def test_errors_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
     assert run(["diagram", *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert told in err
+    assert message in err
 
 
-def test_compare_draws_both(tmp_path: Path) -> None:
+def test_compare_draws_both_networks(tmp_path: Path) -> None:
     target = tmp_path / "a.svg"
     assert run(["compare", "lenet", "lenet@caffe", "-o", str(target)]) == 0
     assert "lenet@caffe" in target.read_text()
@@ -61,7 +61,7 @@ def test_compare_draws_both(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_savings_draw_modules_and_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_savings_and_sweeps_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     branch = ["--in", "192", "--out", "96", "--kernel", "5", "--size", "28", "--reduce"]
     for name, arguments in {
         "a.png": ["savings", "googlenet"],
@@ -82,6 +82,6 @@ def test_heat_by_measured_time(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "ms on this CPU" in (tmp_path / "lenet.svg").read_text(encoding="utf-8")
     capsys.readouterr()
     profile.write_text("{}", encoding="utf-8")
-    for heat, told in ((str(profile), "no .json of `inception-lens profile`"), ("mac", "did you mean `macs`")):
+    for heat, message in ((str(profile), "no .json of `inception-lens profile`"), ("mac", "did you mean `macs`")):
         assert run(["diagram", "lenet", "--heat", heat]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err

@@ -6,13 +6,13 @@ from inception_lens.cli import run
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.PNG", b"\x89PNG"), ("a.pdf", b"%PDF")])
-def test_the_suffix_names_the_format(tmp_path: Path, name: str, start: bytes) -> None:
+def test_the_suffix_selects_the_format(tmp_path: Path, name: str, start: bytes) -> None:
     assert run(["plot", "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
 @pytest.mark.parametrize("arguments", [["plot"], ["plot", "-o", "a.gif"], ["plot", "-o", "a.svg", "--kind", "other"]])
-def test_what_cannot_be_drawn_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_errors_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert run(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -36,7 +36,7 @@ def test_a_run_is_drawn_from_its_folder_or_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--kind", "memory"], "a figure of a MODEL: name it"),
         (["googlenet", "--kind", "accuracy"], "the whole catalogue: leave out `googlenet`"),
@@ -45,14 +45,14 @@ def test_a_run_is_drawn_from_its_folder_or_its_file(tmp_path: Path) -> None:
         (["googlenet", "--batch", "0"], "--batch"),
     ],
 )
-def test_what_is_wrong_is_told(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+def test_errors_name_the_cause(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
     assert run(["plot", *arguments, "-o", "a.svg"]) == 2
     err = capsys.readouterr().err
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
 
 
-def test_a_run_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = tmp_path / "a.jsonl"
     for text in ("[1]\n", "{\n", "\xff\n"):
         broken.write_text(text, encoding="latin-1")

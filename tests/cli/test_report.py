@@ -7,7 +7,7 @@ import pytest
 from inception_lens.cli import run
 
 
-def test_it_writes_the_page_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_the_page_and_prints_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "new" / "report"
     assert run(["report", "lenet", "-o", str(folder)]) == 0
     assert capsys.readouterr().out.startswith(f"{folder / 'index.html'} (")
@@ -30,7 +30,7 @@ def test_a_second_network_is_compared(tmp_path: Path) -> None:
     assert 'id="comparison"' in (tmp_path / "index.html").read_text()
 
 
-def test_two_at_once_into_one_folder_leave_whole_files(tmp_path: Path) -> None:
+def test_two_processes_that_write_into_one_folder_leave_complete_files(tmp_path: Path) -> None:
     codes = []
     both = [threading.Thread(target=lambda: codes.append(run(["report", "lenet", "-o", str(tmp_path)]))) for _ in "ab"]
     for thread in both:
@@ -43,7 +43,7 @@ def test_two_at_once_into_one_folder_leave_whole_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["googlnet", "-o", "{}"], "did you mean `googlenet`"),
         (["lenet", "-o", "{}/file"], "it is a file, not a folder"),
@@ -53,12 +53,12 @@ def test_two_at_once_into_one_folder_leave_whole_files(tmp_path: Path) -> None:
         (["lenet"], "Missing option '-o'"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+def test_errors_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     (tmp_path / "file").write_text("mine")
     assert run(["report", *[each.format(tmp_path) for each in arguments]]) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert len(error.splitlines()) == 1
     assert (tmp_path / "file").read_text() == "mine"

@@ -1,6 +1,6 @@
-"""Golden files: what the summary printed when a person last looked at it.
+"""Golden files: reviewed output that tests compare with.
 
-To write them anew after a change that is meant, and then to read the difference in git:
+To update them after an intended change, run this and review the difference in git:
 
     INCEPTION_LENS_UPDATE_GOLDEN=1 pytest tests/renderers
 """
@@ -22,13 +22,13 @@ FOLDER = Path(__file__).parent / "golden"
 
 @pytest.fixture
 def golden() -> Callable[[str, str], None]:
-    """A function that compares a text with the golden file of a name."""
+    """A function that compares a text with the golden file of the given name."""
 
     def compare(name: str, text: str) -> None:
         path = FOLDER / name
         if os.environ.get("INCEPTION_LENS_UPDATE_GOLDEN"):
             path.write_text(text, encoding="utf-8", newline="")
-        assert text == path.read_text(encoding="utf-8"), f"differs from {path}; see {__file__} on how to write it anew"
+        assert text == path.read_text(encoding="utf-8"), f"differs from {path}; see {__file__} on how to update it"
 
     return compare
 
@@ -41,7 +41,7 @@ def golden_names() -> set[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    """The browser of this machine, started once."""
+    """The installed browser, started once."""
     with started() as chromium:
         yield chromium
 

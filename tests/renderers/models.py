@@ -1,4 +1,4 @@
-"""Graphs with the names that traced models have."""
+"""Graphs whose nodes have names as in traced models."""
 
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import (
@@ -27,7 +27,7 @@ def writer() -> Writer:
 
 
 def resnet(blocks: tuple[int, ...] = (2, 3), path: str = "backbone/body") -> Graph:
-    """Residual blocks four names deep, and a head without a module."""
+    """Residual blocks in the fourth component of the names, and a head outside every module."""
     net = writer()
     x = net.add(f"{path}/conv1", Conv2d(16, (7, 7), (2, 2), (3, 3)), "x")
     x = net.add(f"{path}/bn1", BatchNorm2d(), x)
@@ -50,7 +50,7 @@ def resnet(blocks: tuple[int, ...] = (2, 3), path: str = "backbone/body") -> Gra
 
 
 def vit(depth: int = 4) -> Graph:
-    """A transformer of equal blocks, with a norm behind the last."""
+    """A transformer of equal blocks with a norm after the last."""
     net = writer()
     x = net.add("conv_proj", Conv2d(32, (16, 16), (16, 16)), "x")
     x = net.add("permute", Permute((0, 2, 1)), net.add("flatten", Flatten(2), x))
@@ -68,7 +68,7 @@ def vit(depth: int = 4) -> Graph:
 
 
 def unet() -> Graph:
-    """Two levels down and up, its pools called from one module in between."""
+    """Two levels down and up; one module contains both pools."""
     net = writer()
     x, skips = "x", []
     for i, width in enumerate((8, 16)):
@@ -85,7 +85,7 @@ def unet() -> Graph:
 
 
 def flat(length: int, name: str = "Conv_{}") -> Graph:
-    """Convolutions in a row, without modules."""
+    """A sequence of convolutions without modules."""
     net, x = writer(), "x"
     for i in range(length):
         x = net.add(name.format(i), Conv2d(4, (3, 3), padding=(1, 1)), x)

@@ -30,7 +30,7 @@ def test_every_node_is_in_one_branch() -> None:
             assert sorted(i for nodes in found.values() for i in nodes) == sorted(part.nodes)
 
 
-def test_branches_are_called_by_their_kernels() -> None:
+def test_branches_are_named_after_their_kernels() -> None:
     graph = il.load("inception_v3")
     parts = modules(graph)
     names = {part.name: set(found) for part, found in zip(parts, branches(graph, parts), strict=True)}

@@ -17,7 +17,7 @@ def fills(drawn: Diagram, first: str) -> list[str | None]:
     return [box.fill for box in drawn.content.boxes if box.text[0] == first]
 
 
-def test_both_networks_are_whole(drawn: Diagram) -> None:
+def test_both_networks_are_complete(drawn: Diagram) -> None:
     names = [name for box in drawn.content.boxes for name in box.nodes]
     for model in ("googlenet", "googlenet@torchvision"):
         assert {node.name for node in il.load(model).nodes} <= set(names)
@@ -26,7 +26,7 @@ def test_both_networks_are_whole(drawn: Diagram) -> None:
     ElementTree.fromstring(drawn.draw("svg"))
 
 
-def test_what_differs_is_coloured_and_told_on_each_side(drawn: Diagram) -> None:
+def test_differences_are_coloured_and_listed_on_each_side(drawn: Diagram) -> None:
     texts = [box.text for box in drawn.content.boxes]
     assert texts.count(("inception_3a", "6 conv, 1 pool", "kernel 5x5")) == 1
     assert texts.count(("inception_3a", "6 conv, 1 pool", "kernel 3x3")) == 1
@@ -42,7 +42,7 @@ def test_what_differs_is_coloured_and_told_on_each_side(drawn: Diagram) -> None:
     ]  # fmt: skip
 
 
-def test_the_title_tells_the_cost(drawn: Diagram) -> None:
+def test_the_title_states_the_difference_in_cost(drawn: Diagram) -> None:
     assert drawn.content.title[1] == "googlenet@torchvision has 373.6 k fewer parameters and 84.30 M fewer MACs"
 
 

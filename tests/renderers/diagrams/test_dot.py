@@ -1,4 +1,4 @@
-"""DOT text: golden files, and names that would be more than text."""
+"""DOT text: golden files, and names that contain markup or syntax of Graphviz."""
 
 from collections.abc import Callable
 from xml.etree import ElementTree
@@ -31,7 +31,7 @@ HOSTILE = [
 
 
 def named(name: str) -> Graph:
-    """A graph in which everything that has a name has this one."""
+    """A graph whose inputs, nodes, operations and metadata contain the name."""
     writer = Writer([Input(f"{name} in", TensorType((1, 3, 8, 8)))])
     a = writer.add(f"{name}/{name}/conv", Conv2d(4, (3, 3)), f"{name} in")
     b = writer.add(f"{name}/{name}/other", Unknown(name, (TensorType((1, 4, 6, 6)),)), a)
@@ -40,17 +40,17 @@ def named(name: str) -> Graph:
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_dot_text_is_as_it_was(name: str, golden: Callable[[str, str], None]) -> None:
+def test_dot_text_equals_the_golden_file(name: str, golden: Callable[[str, str], None]) -> None:
     golden(name, GOLDEN[name]().dot)
 
 
-def test_every_golden_file_is_one_of_these(golden_names: set[str]) -> None:
+def test_every_golden_dot_file_has_a_test(golden_names: set[str]) -> None:
     assert {name for name in golden_names if name.endswith(".dot")} == set(GOLDEN)
 
 
 @pytest.mark.parametrize("level", ["network", "layer", "module"])
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_name_is_text_and_nothing_else(name: str, level: str) -> None:
+def test_names_are_text_and_not_markup(name: str, level: str) -> None:
     drawn = diagram(named(name), level=level)  # type: ignore[arg-type]
     plain = drawn.dot.replace("label=<<table border", "")
     assert "label=<" not in plain
@@ -67,23 +67,23 @@ def test_a_name_is_text_and_nothing_else(name: str, level: str) -> None:
         assert any(printable(name) in text for text in texts)
 
 
-def test_an_entity_in_a_name_is_shown_as_it_is_written() -> None:
+def test_an_entity_in_a_name_is_shown_literally() -> None:
     assert quoted("&lt;") == "&amp;lt;"
     assert quoted("a\\b", "c") == "a\\\\b\\nc"
 
 
-def test_no_line_is_empty_for_graphviz_would_crash() -> None:
+def test_no_line_of_a_label_is_empty() -> None:
     assert quoted("", "a") == " \\na"
     assert quoted("") == " "
     texts = [text for box in diagram(named("//")).content.boxes for text in box.text]
     assert "" not in texts
 
 
-def test_a_heat_maps_title_is_text_too() -> None:
+def test_the_title_of_a_heat_map_is_escaped() -> None:
     graph = named("a")
     svg = diagram(graph, heat={"a/a/conv": 1.0}, heat_title="<b>&</b>").draw("svg").decode()
     assert "&lt;b&gt;&amp;&lt;/b&gt;: 0" in svg
 
 
-def test_a_long_name_is_cut_in_its_middle() -> None:
+def test_the_middle_of_a_long_name_is_left_out() -> None:
     assert quoted("a" * 100 + "b" * 100).replace(" ... ", "") == "a" * 30 + "b" * 29

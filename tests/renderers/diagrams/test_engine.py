@@ -1,4 +1,4 @@
-"""Drawings are files of their kind, the same on every run, whoever draws them."""
+"""Drawings by pygraphviz and by the `dot` program: valid files, the same on every run."""
 
 import shutil
 import struct
@@ -23,7 +23,7 @@ def png_size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def test_an_svg_is_the_same_on_every_run_and_tells_nothing_of_its_maker() -> None:
+def test_an_svg_is_the_same_on_every_run_and_does_not_mention_graphviz() -> None:
     first, second = (il.diagram("googlenet").draw("svg") for _ in range(2))
     assert first == second
     assert b"Graphviz" not in first
@@ -33,7 +33,7 @@ def test_an_svg_is_the_same_on_every_run_and_tells_nothing_of_its_maker() -> Non
     ElementTree.fromstring(first)
 
 
-def test_a_png_has_the_size_of_the_svg_at_200_dots_an_inch() -> None:
+def test_a_png_has_the_size_of_the_svg_at_200_dots_per_inch() -> None:
     drawn = il.diagram("lenet")
     root = ElementTree.fromstring(drawn.draw("svg"))
     points = [float(root.get(side, "").removesuffix("pt")) for side in ("width", "height")]
@@ -41,23 +41,23 @@ def test_a_png_has_the_size_of_the_svg_at_200_dots_an_inch() -> None:
         assert pixels == pytest.approx(length / 72 * 200, abs=3)
 
 
-def test_a_picture_of_any_length_fits_a_png_and_a_pdf() -> None:
+def test_a_very_long_diagram_fits_into_a_png_and_a_pdf() -> None:
     drawn = diagram(flat(1_000))
     assert max(png_size(drawn.draw("png"))) <= CAIROS_LIMIT
     assert drawn.draw("pdf").startswith(b"%PDF")
 
 
-def test_dot_is_the_text() -> None:
+def test_format_dot_is_the_dot_text() -> None:
     assert drawing(DOT, "dot") == DOT.encode()
 
 
-def test_nothing_is_said_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     engine._load_fonts.cache_clear()
     diagram(flat(1_100)).draw("svg")
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FONTCONFIG_FILE", "mine")
     engine._load_fonts.cache_clear()
     drawing(DOT, "svg")
@@ -68,14 +68,14 @@ def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="the system has no dot")
 @pytest.mark.parametrize(("form", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_a_dot_of_the_system_serves_too(
+def test_the_dot_program_of_the_system_draws_without_pygraphviz(
     monkeypatch: pytest.MonkeyPatch, form: engine.DiagramFormat, start: bytes
 ) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     assert drawing(il.diagram("lenet").dot, form).startswith(start)
 
 
-def test_without_either_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_graphviz_the_error_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(MissingExtraError, match="pip install pygraphviz"):
@@ -83,7 +83,7 @@ def test_without_either_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="the system has no dot")
-def test_what_the_system_cannot_draw_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_dot_program_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     with pytest.raises(OutputError, match="could not draw it"):
         drawing("digraph {", "svg")

@@ -1,4 +1,4 @@
-"""What stands together in a picture."""
+"""Nodes that are drawn as one box."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def names(parts: tuple[NodeGroup, ...]) -> list[str]:
     return [part.name for part in parts]
 
 
-def test_googlenet_in_the_rows_of_its_table() -> None:
+def test_the_modules_of_googlenet_are_the_rows_of_its_table() -> None:
     stem = ["conv1", "pool1", "conv2", "pool2"]
     assert names(modules(il.load("googlenet"))) == [
         *stem, "inception_3a", "inception_3b", "pool3", *(f"inception_4{x}" for x in "abcde"), "pool4",
@@ -25,11 +25,11 @@ def test_googlenet_in_the_rows_of_its_table() -> None:
     ("model", "parts"),
     [("resnet152", 54), ("vgg16", 21), ("inception_v3", 20), ("inception_resnet_v2", 53), ("xception", 19)],
 )
-def test_a_network_of_the_catalogue_is_drawn_in_its_blocks(model: str, parts: int) -> None:
+def test_the_modules_of_a_catalogue_network_are_its_blocks(model: str, parts: int) -> None:
     assert len(modules(il.load(model))) == parts
 
 
-def test_what_branches_stays_one_module_and_rows_of_modules_are_opened() -> None:
+def test_branching_paths_are_modules_and_sequences_of_modules_are_opened() -> None:
     parts = modules(resnet())
     assert names(parts) == [
         "backbone/body/conv1", "backbone/body/maxpool",
@@ -38,18 +38,18 @@ def test_what_branches_stays_one_module_and_rows_of_modules_are_opened() -> None
     assert [part.parent for part in parts][1:4] == ["backbone/body", "backbone/body/layer1", "backbone/body/layer1"]
 
 
-def test_the_norm_behind_the_last_of_many_equal_modules_is_none_of_them() -> None:
+def test_the_norm_after_the_last_of_many_equal_modules_is_in_no_module() -> None:
     blocks = [f"encoder/layers/encoder_layer_{i}" for i in range(4)]
     assert names(modules(vit())) == ["conv_proj", *blocks, "encoder/ln", "heads"]
 
 
-def test_a_module_called_in_several_places_is_several_boxes() -> None:
+def test_a_module_that_is_called_several_times_is_several_groups() -> None:
     assert names(modules(unet())) == [
         "unet/down/0", "unet/pool/0", "unet/down/1", "unet/pool/1", "unet/mid", "unet/up/0", "unet/up/1", "unet/out",
     ]  # fmt: skip
 
 
-def test_boxes_never_read_each_other_in_a_circle() -> None:
+def test_groups_never_form_a_cycle() -> None:
     writer = Writer([Input("x", TensorType((1, 4, 8, 8)))])
     a = writer.add("shared/conv1", Conv2d(4, (1, 1)), "x")
     b = writer.add("other/conv", Conv2d(4, (1, 1)), a)
@@ -58,19 +58,19 @@ def test_boxes_never_read_each_other_in_a_circle() -> None:
     assert names(parts) == ["shared/conv1", "other", "shared/conv2", "add"]
 
 
-def test_every_node_stands_in_one_part() -> None:
+def test_every_node_is_in_one_group() -> None:
     for graph in (il.load("inception_v4", mode="training"), vit(), unet(), resnet(), flat(20)):
         for parts in (modules(graph), layers(graph)):
             assert sorted(i for part in parts for i in part.nodes) == list(range(len(graph.nodes)))
 
 
-def test_a_layer_is_an_operation_with_what_finishes_it() -> None:
+def test_a_layer_is_an_operation_with_its_norm_and_activation() -> None:
     graph = il.load("googlenet@torchvision")
     (part,) = [part for part in layers(graph) if part.name == "conv1/7x7_s2"]
     assert [graph.nodes[i].name for i in part.nodes] == ["conv1/7x7_s2", "conv1/7x7_s2/bn", "conv1/7x7_s2/relu"]
 
 
-def test_a_tensor_that_others_read_too_is_not_hidden_in_a_box() -> None:
+def test_a_tensor_with_several_readers_ends_a_layer() -> None:
     writer = Writer([Input("x", TensorType((1, 4, 8, 8)))])
     a = writer.add("conv", Conv2d(4, (1, 1)), "x")
     b = writer.add("relu", ReLU(), a)
@@ -78,13 +78,13 @@ def test_a_tensor_that_others_read_too_is_not_hidden_in_a_box() -> None:
     assert names(layers(graph)) == ["conv", "relu", "add"]
 
 
-def test_a_second_output_is_its_nodes() -> None:
+def test_the_reader_of_a_second_output_is_a_layer_of_its_own() -> None:
     writer = Writer([Input("x", TensorType((1, 5, 8)))])
     writer.add("rnn", LSTM(16), "x")
     graph = writer.graph([Output(writer.add("out", Linear(3), "rnn:1"))])
     assert names(layers(graph)) == ["rnn", "out"]
 
 
-def test_names_with_empty_parts() -> None:
+def test_names_with_empty_path_components() -> None:
     graph: Graph = flat(3, "/net//Conv_{}/Conv")
     assert len(modules(graph)) == 3

@@ -1,4 +1,4 @@
-"""What the pictures of each level show."""
+"""The boxes and arrows of each level."""
 
 import pytest
 
@@ -6,6 +6,8 @@ import inception_lens as il
 from inception_lens.analyses.analysis import analyze
 from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import ConfigError
+from inception_lens.graph import Input, Output, Writer
+from inception_lens.ops import Conv2d, TensorType
 from inception_lens.renderers.diagrams.content import Box
 from inception_lens.renderers.diagrams.diagram import Diagram, diagram
 from inception_lens.renderers.theme import DARK, LIGHT, heat_color
@@ -61,7 +63,7 @@ def test_figure_3_of_the_paper() -> None:
     )  # fmt: skip
 
 
-def test_every_layer_is_there_once() -> None:
+def test_every_layer_is_drawn_once() -> None:
     graph = il.load("inception_v4", mode="training")
     drawn = diagram(graph, level="layer")
     assert sorted(name for box in drawn.content.boxes for name in box.nodes) == sorted(n.name for n in graph.nodes)
@@ -81,7 +83,7 @@ def test_figure_2_of_the_paper() -> None:
     )  # fmt: skip
 
 
-def test_a_module_in_plain_words() -> None:
+def test_the_boxes_of_a_module_in_plain_style() -> None:
     drawn = il.diagram("googlenet", module="inception_3a")
     assert ("pool2/3x3_s2", "192x28x28") in lines(drawn)
     assert ("5x5_reduce", "conv 1x1, 16") in lines(drawn)
@@ -89,19 +91,28 @@ def test_a_module_in_plain_words() -> None:
     assert ("5x5_reduce", "5x5", ()) in arrows(drawn)
 
 
-def test_level_module_without_a_name_is_the_first_that_branches() -> None:
+def test_a_reduction_is_what_the_savings_count_as_one() -> None:
+    """A 1x1 convolution that increases the channels before a larger kernel is not a reduction."""
+    writer = Writer([Input("x", TensorType((1, 4, 8, 8)))])
+    wide = writer.add("block/wide", Conv2d(16, (1, 1)), "x")
+    narrow = writer.add("block/narrow", Conv2d(2, (1, 1)), writer.add("block/3x3", Conv2d(16, (3, 3)), wide))
+    drawn = diagram(writer.graph([Output(writer.add("block/5x5", Conv2d(4, (5, 5)), narrow))]), module="block")
+    assert [box(drawn, name).kind for name in ("wide", "3x3", "narrow", "5x5")] == ["conv", "conv", "reduction", "conv"]
+
+
+def test_level_module_without_a_name_draws_the_first_branching_module() -> None:
     assert il.diagram("googlenet", level="module").content.title == ("inception_3a of googlenet",)
     assert il.diagram("vgg16", level="module").content.boxes
 
 
-def test_a_module_that_is_not_there() -> None:
+def test_an_unknown_module_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"`inception_3c` is not a module of `googlenet` .*inception_3"):
         il.diagram("googlenet", module="inception_3c")
     with pytest.raises(ConfigError, match="leave out the module `inception_3a`, or the level"):
         il.diagram("googlenet", module="inception_3a", level="layer")
 
 
-def test_equal_blocks_fold() -> None:
+def test_consecutive_equal_blocks_are_folded() -> None:
     drawn = il.diagram("resnet152", fold=True)
     assert ("res3_2 to res3_36  x 35", "3 conv") in lines(drawn)
     assert ("res3_1", "res3_2 to res3_36  x 35", ("1024x14x14",)) in arrows(drawn)
@@ -109,7 +120,7 @@ def test_equal_blocks_fold() -> None:
     assert len(il.diagram("googlenet", fold=True).content.boxes) == len(il.diagram("googlenet").content.boxes)
 
 
-def test_folded_layers_are_drawn_once_and_joined_to_what_follows() -> None:
+def test_folded_layers_are_drawn_once_and_connected_to_the_next_layer() -> None:
     drawn = diagram(vit(), level="layer", fold=True)
     assert drawn.content.panels == ("encoder/layers/encoder_layer_0  x 4",)
     assert ("add_1", "encoder/ln", ()) in arrows(drawn)
@@ -119,7 +130,7 @@ def test_folded_layers_are_drawn_once_and_joined_to_what_follows() -> None:
     assert stages == ["1 to 2  x 2"]
 
 
-def test_what_is_too_large_says_so_and_offers_what_fits() -> None:
+def test_the_error_for_too_many_boxes_names_options_with_fewer() -> None:
     with pytest.raises(ConfigError, match=r"8,000 boxes.*--level network draws 1,000.*--fold.*--module inception_0"):
         diagram(chain(1_000), level="layer")
     with pytest.raises(ConfigError, match=r"level network .* 12,500 boxes.*--fold"):
@@ -132,7 +143,7 @@ def test_a_thousand_modules_are_drawn() -> None:
     assert len(diagram(chain(1_000), fold=True).content.boxes) == 3
 
 
-def test_heat_fills_by_the_sum_of_a_box() -> None:
+def test_heat_is_the_sum_over_the_nodes_of_a_box() -> None:
     analysis = il.analyze("googlenet")
     drawn = diagram(analysis, heat="macs")
     assert box(drawn, "conv2").text[-1] == "359.7 M"
@@ -145,12 +156,12 @@ def test_heat_fills_by_the_sum_of_a_box() -> None:
     assert box(folded, "res3_2 to res3_36  x 35").text[-1] == "39.10 M"
 
 
-def test_heat_of_the_receptive_field_is_the_largest() -> None:
+def test_heat_of_the_receptive_field_is_the_maximum() -> None:
     assert box(il.diagram("googlenet", heat="receptive_field"), "inception_3a").text[-1] == "59"
     assert box(il.diagram("googlenet", heat="activations"), "conv1").text[-1] == "3.21 MB"
 
 
-def test_heat_by_numbers_of_ones_own() -> None:
+def test_heat_by_given_numbers() -> None:
     seconds = {"conv1/7x7_s2": 0.5, "pool1/3x3_s2": None, "conv2/3x3": float("nan"), "inception_3a/1x1": 0.25}
     drawn = diagram(il.load("googlenet"), heat=seconds, heat_title="seconds")
     assert box(drawn, "conv1").text[-1] == "0.5"
@@ -159,7 +170,7 @@ def test_heat_by_numbers_of_ones_own() -> None:
     assert drawn.content.legend[-1].text == "unknown"
 
 
-def test_panels_hold_only_what_stands_in_a_row() -> None:
+def test_panels_contain_only_consecutive_modules() -> None:
     assert diagram(unet()).content.panels == ("unet/up",)
     assert diagram(resnet()).content.panels == ("backbone/body", "backbone/body/layer1", "backbone/body/layer2")
 
@@ -172,6 +183,6 @@ def test_an_unknown_operation_is_drawn() -> None:
     assert "unknown" in [text[-1] for text in lines(drawn)]
 
 
-def test_an_analysis_and_its_graph_are_drawn_alike() -> None:
+def test_a_graph_and_its_analysis_have_the_same_diagram() -> None:
     graph = il.load("lenet")
     assert diagram(graph).dot == diagram(analyze(graph)).dot

@@ -1,4 +1,4 @@
-"""The page in a real browser: Chromium, as the machine has it, that may ask for nothing but the file itself."""
+"""Opens pages in the installed Chromium; a page must not request anything but itself."""
 
 import os
 import shutil
@@ -17,17 +17,17 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run", "--disable-quic",
 )  # fmt: skip
-MISSING = "no Chromium found (Debian: apt-get install chromium): the page was NOT tested in a browser"
+MISSING = "no Chromium found (Debian: apt-get install chromium); the page was NOT tested in a browser"
 
 
 def program() -> str | None:
-    """The browser of this machine."""
+    """The path of the installed browser."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 @contextmanager
 def started() -> Iterator["Browser"]:
-    """Start the browser, or skip; where CI is set, a missing browser fails."""
+    """Start the browser; without one the test is skipped or, if CI is set, fails."""
     from playwright.sync_api import sync_playwright
 
     path = program()
@@ -44,23 +44,23 @@ def started() -> Iterator["Browser"]:
 def opened(
     browser: "Browser", page: Path, *, scheme: Literal["light", "dark"] = "light", size: tuple[int, int] = (1440, 900)
 ) -> Iterator["Page"]:
-    """Open a file; at the end nothing may have been asked of the network, and nothing told on the console."""
+    """Open a file; at the end, the page must not have requested anything else or written to the console."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     tab = context.new_page()
     tab.set_default_timeout(5_000)
-    told: list[str] = []
+    messages: list[str] = []
 
-    def refused(dialog: "Dialog") -> None:
-        told.append(dialog.message)
+    def dismissed(dialog: "Dialog") -> None:
+        messages.append(dialog.message)
         dialog.dismiss()
 
-    tab.on("console", lambda message: told.append(message.text))
-    tab.on("pageerror", lambda error: told.append(str(error)))
-    tab.on("dialog", refused)
-    asked: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("pageerror", lambda error: messages.append(str(error)))
+    tab.on("dialog", dismissed)
+    requests: list[str] = []
+    tab.on("request", lambda request: requests.append(request.url))
     tab.goto(page.as_uri())
     yield tab
-    assert told == []
-    assert asked == [page.as_uri()]
+    assert messages == []
+    assert requests == [page.as_uri()]
     context.close()

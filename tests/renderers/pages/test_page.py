@@ -1,4 +1,4 @@
-"""The page as a person uses it, in a real browser."""
+"""The report page in a browser."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ HOSTILE = [
     "__proto__", "constructor", "'); alert(6); ('", "<!--", "]]>", "&lt;b&gt;", "\u202eevil", "x" * 5000,
 ]  # fmt: skip
 SLOWEST_CLICK = 100
-"""Milliseconds from a click to what it shows."""
+"""Milliseconds from a click to its result."""
 
 
 def hostile() -> Graph:
@@ -68,16 +68,16 @@ def chosen(page: "Page") -> list[str]:
     return [row.get_attribute("title") or "" for row in page.locator('tr[aria-selected="true"] th').all()]
 
 
-def test_the_headline_is_the_analysis(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_the_headline_numbers_are_those_of_the_analysis(browser: "Browser", pages: dict[str, Path]) -> None:
     totals = il.analyze("googlenet").totals
     with opened(browser, pages["googlenet"]) as page:
-        told = page.locator(".headline").inner_text()
+        shown = page.locator(".headline").inner_text()
         for exact in (totals.params, totals.macs, totals.flops, totals.peak_activation_bytes):
-            assert count(exact) in told
+            assert count(exact) in shown
         assert "bias not counted" in page.locator("footer").inner_text()
 
 
-def test_a_module_opens_and_closes_by_mouse_and_by_key(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_a_module_opens_and_closes_by_mouse_and_keyboard(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         closed = page.locator(".box").count()
         assert box(page, "5x5_reduce").count() == 0
@@ -110,7 +110,7 @@ def test_boxes_never_overlap_however_many_are_open(browser: "Browser", pages: di
                 assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
 
 
-def test_a_click_on_a_box_finds_its_row_and_the_reverse(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_a_click_on_a_box_selects_its_row_and_vice_versa(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         box(page, "inception_3b").click()
         assert chosen(page) == ["inception_3b"]
@@ -128,12 +128,12 @@ def test_a_click_on_a_box_finds_its_row_and_the_reverse(browser: "Browser", page
         assert stage["y"] <= frame["y"] <= stage["y"] + stage["height"] - frame["height"]
         page.locator('#rows tr:has(th[title="inception_5b"]) .expander').click()
         page.locator('#rows tr:has(th[title="inception_5b/3x3"])').click()
-        assert page.locator(".box.selected > text").first.text_content() == "3x3"  # its module was opened for it
+        assert page.locator(".box.selected > text").first.text_content() == "3x3"  # its module is open now
         page.keyboard.press("Escape")
         assert page.locator(".selected").count() == 0
 
 
-def test_search_marks_boxes_and_leads_to_the_layer(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_search_marks_boxes_and_selects_the_layer(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         page.keyboard.press("/")
         page.keyboard.type("5x5_REDUCE conv")
@@ -147,7 +147,7 @@ def test_search_marks_boxes_and_leads_to_the_layer(browser: "Browser", pages: di
         assert page.locator("#found").inner_text() == "no layer matches"
 
 
-def test_the_table_sorts_filters_deepens_and_takes_columns(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_the_table_sorts_filters_opens_and_adds_columns(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         assert names(page)[4:6] == ["inception_3a", "inception_3b"]
         page.click('[data-sort="params"]')
@@ -171,7 +171,7 @@ def test_the_table_sorts_filters_deepens_and_takes_columns(browser: "Browser", p
         assert short(il.analyze("googlenet").totals.flops) in page.locator("#rows tfoot").inner_text()
 
 
-def test_the_arrow_keys_go_through_the_rows_and_the_boxes(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_arrow_keys_move_between_rows_and_between_boxes(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         page.focus("#rows")
         page.keyboard.press("ArrowDown")
@@ -185,7 +185,7 @@ def test_the_arrow_keys_go_through_the_rows_and_the_boxes(browser: "Browser", pa
 
 
 @pytest.mark.parametrize("key", ["macs", "params", "activation_bytes", "receptive_field"])
-def test_a_heat_map_tells_the_numbers_of_the_analysis(browser: "Browser", pages: dict[str, Path], key: str) -> None:
+def test_a_heat_map_shows_the_numbers_of_the_analysis(browser: "Browser", pages: dict[str, Path], key: str) -> None:
     groups = {group.name: group for group in il.analyze("googlenet").by_module(1)}
     with opened(browser, pages["googlenet"]) as page:
         page.select_option("#heat", key)
@@ -202,7 +202,7 @@ def test_a_heat_map_tells_the_numbers_of_the_analysis(browser: "Browser", pages:
         assert page.locator("#legend .ramp").is_visible()
 
 
-def test_the_icicle_looks_inside_and_comes_back(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_the_icicle_zooms_in_and_out(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         page.locator(".slice[title^='inception_3b:']").click()
         assert chosen(page) == ["inception_3b"]
@@ -215,7 +215,7 @@ def test_the_icicle_looks_inside_and_comes_back(browser: "Browser", pages: dict[
         assert (page.locator(".slice").first.get_attribute("title") or "").startswith("googlenet: 6,998,552, 100.0 %")
 
 
-def test_the_charts_tell_and_select(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_the_charts_show_and_select_layers(browser: "Browser", pages: dict[str, Path]) -> None:
     analysis = il.analyze("googlenet")
     with opened(browser, pages["googlenet"]) as page:
         label = page.locator("#memory svg").get_attribute("aria-label") or ""
@@ -228,7 +228,7 @@ def test_the_charts_tell_and_select(browser: "Browser", pages: dict[str, Path]) 
         assert chosen(page)[0] in (page.locator("#memory .chart-label").last.text_content() or "")
 
 
-def test_savings_and_comparison_are_told(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_savings_and_comparison_are_shown(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"]) as page:
         assert "25,301,784" in page.locator("#savings").inner_text()
         assert "97,526,008" in page.locator("#savings").inner_text()
@@ -239,7 +239,7 @@ def test_savings_and_comparison_are_told(browser: "Browser", pages: dict[str, Pa
         assert chosen(page) == ["inception_4e"]
 
 
-def test_it_is_dark_where_the_system_is(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_the_page_follows_the_colour_scheme_of_the_system(browser: "Browser", pages: dict[str, Path]) -> None:
     ground = "() => getComputedStyle(document.body).backgroundColor"
     with opened(browser, pages["googlenet"], scheme="dark") as page:
         assert page.evaluate(ground) == "rgb(13, 17, 23)"
@@ -253,7 +253,7 @@ def test_it_is_dark_where_the_system_is(browser: "Browser", pages: dict[str, Pat
         assert page.evaluate(ground) == "rgb(255, 255, 255)"
 
 
-def test_a_narrow_screen_scrolls_one_way_only(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_a_narrow_screen_does_not_scroll_sideways(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["googlenet"], size=(390, 844)) as page:
         assert page.evaluate("() => document.documentElement.scrollWidth") == 390
 
@@ -280,8 +280,8 @@ def test_zoom_pan_and_fit(browser: "Browser", pages: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet152", "large"])
-def test_a_click_answers_at_once(browser: "Browser", pages: dict[str, Path], name: str) -> None:
-    """The least of five: other work on the machine is not the page's."""
+def test_a_click_is_fast(browser: "Browser", pages: dict[str, Path], name: str) -> None:
+    """The shortest of five times counts: other processes slow down some of them."""
     with opened(browser, pages[name]) as page:
         clicked = """([path, twice]) => {
             const from = performance.now();
@@ -295,7 +295,7 @@ def test_a_click_answers_at_once(browser: "Browser", pages: dict[str, Path], nam
             assert page.locator('.box.selected[data-path="/5"]').count() == 1
 
 
-def test_of_a_large_network_what_is_drawn_is_bounded(browser: "Browser", pages: dict[str, Path]) -> None:
+def test_drawn_elements_of_a_large_network_are_bounded(browser: "Browser", pages: dict[str, Path]) -> None:
     with opened(browser, pages["large"]) as page:
         assert "5,000 layers in 250 runs" in page.locator("#drawn").inner_text()
         page.click("#open-all")
@@ -310,7 +310,7 @@ def test_of_a_large_network_what_is_drawn_is_bounded(browser: "Browser", pages: 
 
 
 def test_hostile_names_are_text(browser: "Browser", pages: dict[str, Path]) -> None:
-    """`opened` sees that nothing was said on the console, asked, or loaded."""
+    """`opened` checks that nothing was written to the console, shown in a dialog, or requested."""
     with opened(browser, pages["hostile"]) as page:
         assert page.title() == "</title><script>alert(8)</script> - Inception Lens"
         assert page.locator("script").count() == 2
@@ -328,8 +328,8 @@ def test_hostile_names_are_text(browser: "Browser", pages: dict[str, Path]) -> N
         assert ">= " in page.locator("#rows tfoot").inner_text()
 
 
-def test_numbers_are_written_as_the_package_writes_them(browser: "Browser", pages: dict[str, Path]) -> None:
-    """Every cell of the whole table, in every column."""
+def test_numbers_are_formatted_as_in_the_package(browser: "Browser", pages: dict[str, Path]) -> None:
+    """All cells of the table, in every column."""
     analysis = il.analyze("googlenet")
     shown = [key for key in QUANTITIES if key not in TRAINING]
     with opened(browser, pages["googlenet"]) as page:

@@ -1,9 +1,10 @@
-"""The report without a browser: what the page is made of, and the files beside it."""
+"""The report without a browser: the text and data of the page, and the files next to it."""
 
 import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,7 +26,7 @@ def report() -> Report:
 
 
 def boxes(picture: PageDiagram) -> list[int]:
-    """The calls that closed boxes stand for, with all boxes open that can be."""
+    """The nodes that closed boxes represent when every box is open that can be."""
     found: list[int] = []
     for box in picture.boxes:
         found += boxes(box.inside) if box.inside else box.nodes
@@ -36,7 +37,7 @@ def test_the_page_is_small_enough_to_mail(report: Report) -> None:
     assert len(report.html.encode()) < 400_000
 
 
-def test_it_lets_in_its_own_script_and_style_and_nothing_else(report: Report) -> None:
+def test_the_policy_allows_only_the_scripts_and_styles_of_the_page(report: Report) -> None:
     html = report.html
     found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     assert found
@@ -59,7 +60,7 @@ def test_the_script_never_parses_markup_or_text_as_code(name: str) -> None:
     assert "://" not in text.replace('"http://www.w3.org/2000/svg"', "")
 
 
-def test_the_script_has_short_lines_and_no_function_that_nobody_calls() -> None:
+def test_the_script_has_short_lines_and_no_unused_function() -> None:
     texts = [asset(name) for name in SCRIPTS]
     assert max(len(line) for text in texts for line in text.splitlines()) <= 120
     assert max(text.count("\n") for text in texts) <= 300
@@ -74,11 +75,11 @@ def test_data_cannot_end_its_element() -> None:
     assert json.loads(text) == {"name": "</script><!--&\u2028\u2029"}
 
 
-def test_the_same_network_makes_the_same_page() -> None:
+def test_the_page_is_the_same_on_every_run() -> None:
     assert il.report("lenet").html == il.report("lenet").html
 
 
-def test_every_number_is_the_exact_one_of_the_analysis() -> None:
+def test_the_data_are_the_exact_numbers_of_the_analysis() -> None:
     analysis = analyze(il.load("googlenet"))
     data = json.loads(embedded(report_data(analysis, page_diagram(analysis.graph))))
     keys = [column["key"] for column in data["columns"]]
@@ -96,7 +97,7 @@ def test_every_call_is_in_one_box(graph: Graph) -> None:
     assert sorted(boxes(page_diagram(graph))) == list(range(len(graph.nodes)))
 
 
-def test_boxes_lie_inside_of_their_picture() -> None:
+def test_boxes_are_inside_their_diagram() -> None:
     picture = page_diagram(il.load("googlenet", mode="training"))
     for each in (picture, *[box.inside for box in picture.boxes if box.inside]):
         for box in each.boxes:
@@ -105,7 +106,7 @@ def test_boxes_lie_inside_of_their_picture() -> None:
         assert len(each.arrows) >= len(each.boxes) - 1
 
 
-def test_many_layers_stand_in_runs_that_never_read_a_later_one() -> None:
+def test_a_network_with_many_modules_is_shown_in_runs_that_never_read_a_later_run() -> None:
     graph = flat(MAX_MODULES + 1)
     picture = page_diagram(graph)
     assert "1,202 layers in 241 runs" in picture.note
@@ -113,7 +114,7 @@ def test_many_layers_stand_in_runs_that_never_read_a_later_one() -> None:
     assert all(picture.boxes[arrow.tail].y < picture.boxes[arrow.head].y for arrow in picture.arrows)
 
 
-def test_what_is_too_large_inside_does_not_open() -> None:
+def test_a_module_with_too_many_layers_does_not_open() -> None:
     net, x = Writer([Input("x", TensorType((1, 4)))]), "x"
     for name, wide in (("first", 3), ("second", MAX_INSIDE), ("third", MAX_INSIDE)):
         x = net.add(f"{name}/cat", Concat(), *[net.add(f"{name}/fc{i}", Linear(2), x) for i in range(wide)])
@@ -131,11 +132,16 @@ def test_the_files_are_those_that_the_page_lists(report: Report) -> None:
         assert f'href="{name}"' in report.html
 
 
-def test_a_network_without_reductions_says_so() -> None:
+def test_save_writes_every_file(report: Report, tmp_path: Path) -> None:
+    report.save(tmp_path / "report")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == report.files
+
+
+def test_the_page_states_that_there_are_no_reductions() -> None:
     assert "reductions save nothing" in il.report("lenet").html
 
 
-def test_a_network_that_sees_no_image_has_a_page() -> None:
+def test_a_network_without_image_input_has_a_page() -> None:
     net = Writer([Input("x", TensorType((2, 4)))])
     report = il.report(net.graph([Output(net.add("fc", Linear(3), "x"))]))
     assert "receptive field of an input" not in report.html

@@ -19,7 +19,7 @@ def test_every_network_with_an_imagenet_accuracy_is_a_point(networks: list[Sized
         assert len(points.get_offsets()) == len(expected)  # type: ignore[arg-type]
 
 
-def test_each_family_is_named_once_and_no_name_covers_another(networks: list[Sized]) -> None:
+def test_each_family_is_named_once_and_names_do_not_overlap(networks: list[Sized]) -> None:
     figure = accuracy_figure(networks)
     for axes in figure.axes:
         labels = [text for text in axes.texts if isinstance(text, Annotation)]

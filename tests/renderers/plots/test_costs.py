@@ -1,4 +1,4 @@
-"""What the figures of one network draw: their numbers are the analysis'."""
+"""Figures of one network: they show the numbers of the analysis."""
 
 from itertools import accumulate
 
@@ -43,7 +43,7 @@ def test_bars_sum_to_the_totals(analysis: Analysis) -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["1x1", "3x3", "5x5", "pool", "no branch"]
 
 
-def test_the_shares_grow_to_the_whole(analysis: Analysis) -> None:
+def test_cumulative_shares_end_at_100_percent(analysis: Analysis) -> None:
     (axes,) = cumulative_figure(analysis).axes
     lines = {str(line.get_label()).partition(":")[0]: line for line in axes.lines}
     parts = modules(analysis.graph)
@@ -61,14 +61,14 @@ def test_the_receptive_field_of_every_layer(analysis: Analysis) -> None:
     assert "input 224" in texts(figure)
 
 
-def test_the_peak_of_the_memory_is_marked(analysis: Analysis) -> None:
+def test_the_peak_of_memory_is_marked(analysis: Analysis) -> None:
     figure = memory_figure(analysis)
     marker = figure.axes[0].lines[-1]
     assert numbers(marker, "y") == [analysis.totals.peak_activation_bytes]
     assert "peak 4.82 MB at conv2/norm2" in texts(figure)
 
 
-def test_points_lie_on_the_roof_or_where_they_were_measured(analysis: Analysis) -> None:
+def test_points_are_on_the_roof_or_at_the_measured_speed(analysis: Analysis) -> None:
     roof = roofline(analysis.graph, analysis.costs, machine("h200"))
     peak = roof.machine.flops_per_second
     speeds = [y for each in roofline_figure(analysis, roof).axes[0].collections for _, y in offsets(each)]
@@ -89,7 +89,7 @@ def test_any_network_is_drawn(kind: CostPlot) -> None:
 
 
 @pytest.mark.parametrize("name", ["$x^2$", "a_b$", *HOSTILE[:3]])
-def test_a_name_is_text(name: str) -> None:
+def test_names_are_not_parsed_as_tex(name: str) -> None:
     for draw in COST_FIGURES.values():
         figure_bytes(draw(il.analyze(named(name)), False), "svg")
 

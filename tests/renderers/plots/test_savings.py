@@ -8,7 +8,7 @@ from inception_lens.renderers.plots.savings import savings_figure, sweep_figure,
 from tests.renderers.figures import numbers
 
 
-def test_bars_are_what_each_module_costs_with_a_saving_and_without() -> None:
+def test_bars_are_the_cost_of_each_module_with_and_without_a_saving() -> None:
     savings = il.savings("googlenet", kinds=("reductions",))
     params, macs = savings_figure(savings).axes
     (saving,) = savings.savings
@@ -26,7 +26,7 @@ def test_a_network_without_the_saving() -> None:
         savings_figure(il.savings("lenet"))
 
 
-def test_a_sweep_marks_the_networks_own_choice_and_the_cost_without() -> None:
+def test_a_sweep_marks_the_current_width_and_the_cost_without_the_reduction() -> None:
     sweep = network_sweep(il.load("googlenet"), "inception_3a/5x5_reduce", range(8, 33, 8))
     for axes, key in zip(sweep_figure(sweep).axes, ("params", "macs"), strict=True):
         curve, direct, own = axes.lines
@@ -36,7 +36,7 @@ def test_a_sweep_marks_the_networks_own_choice_and_the_cost_without() -> None:
         assert numbers(own, "x") == [16]
 
 
-def test_other_widths_are_drawn_beside_the_networks_own() -> None:
+def test_other_widths_are_compared_with_the_current_widths() -> None:
     change = what_if(il.load("googlenet"), {"inception_4e/5x5_reduce": 16}, machine())
     params, _ = what_if_figure(change).axes
     assert params.get_title() == "6.999 M parameters now, 6.939 M then"

@@ -36,7 +36,7 @@ def test_a_run_of_one_measure() -> None:
     assert numbers(axes.lines[0], "x") == [1, 2]
 
 
-def test_what_is_no_number_is_not_drawn() -> None:
+def test_values_that_are_not_finite_numbers_are_not_drawn() -> None:
     epochs: list[dict[str, object]] = [
         {"epoch": "a", "loss": 2.0},
         {"epoch": 10**400, "loss": 1.0},
@@ -58,5 +58,5 @@ def test_the_ticks_of_a_logarithmic_loss_are_plain_numbers(losses: tuple[float, 
     figure.draw_without_rendering()
     axis = figure.axes[0].yaxis
     texts = [label.get_text() for label in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))]
-    told = [float(text.replace(",", "")) for text in texts if text]
-    assert any(min(losses) <= number <= max(losses) for number in told)
+    shown = [float(text.replace(",", "")) for text in texts if text]
+    assert any(min(losses) <= number <= max(losses) for number in shown)
