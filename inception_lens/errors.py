@@ -1,21 +1,21 @@
 """Every error that Inception Lens raises on purpose.
 
 InceptionLensError
-├── UnknownModelError     a model name that the catalogue does not hold
-├── ConfigError           a config or an override that says something impossible
-├── FormatError           a file that is not what its kind says, or of a kind that cannot hold the network
-├── GraphError            nodes that do not make a graph
+├── UnknownModelError     a model that is not in the catalogue, or a file that no reader handles
+├── ConfigError           a config or an override with an invalid value
+├── FormatError           a file that is not in its format, or a format that cannot express the network
+├── GraphError            nodes that do not form a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
-├── TraceError            a PyTorch model whose forward pass could not be followed to its end
-├── WeightsError          weights that a network cannot take
-├── DataError             images or labels that cannot be trained on
-├── TrainingError         a run that cannot go on, or a run folder that is not what it should be
-│   └── CheckpointError   a saved state that is damaged or of another network
+├── TraceError            a PyTorch model whose forward pass failed while it was traced
+├── WeightsError          weights that do not fit the network
+├── DataError             images or labels that cannot be used for training
+├── TrainingError         a run that cannot continue, or an invalid run folder
+│   └── CheckpointError   a checkpoint that is damaged or of another network
 ├── OutputError           a result that could not be written
 └── MissingExtraError     an optional dependency that is not installed
 
-A message is one line that names where, what was seen and what would be right. The command line prints it and exits
-with 2; anything else that escapes is a bug.
+A message is one line: what was given, what is wrong and what would be right. The command line prints it and exits with
+status 2; any other exception is a bug.
 """
 
 import importlib
@@ -28,30 +28,29 @@ class InceptionLensError(Exception):
 
 
 class UnknownModelError(InceptionLensError):
-    """A model name that the catalogue does not hold, or a file of a kind that no reader knows."""
+    """A model that is not in the catalogue, or a file that no reader handles."""
 
 
 class ConfigError(InceptionLensError):
-    """A config or an override that says something impossible; `key` is the path of the key that does, where known."""
+    """A config or an override with an invalid value."""
 
     def __init__(self, message: str, *, key: str = "") -> None:
         super().__init__(message)
         self.key = key
+        """Path of the invalid key, such as `stem.kernel`; empty if unknown."""
 
 
 class FormatError(InceptionLensError):
-    """A file that is not what its kind says, or a network that a kind of file cannot hold.
-
-    `line` is where in a text file, where known.
-    """
+    """A file that is not in its format, or a format that cannot express the network."""
 
     def __init__(self, message: str, *, line: int = 0) -> None:
         super().__init__(message)
         self.line = line
+        """Line of a text file, counted from 1; 0 if unknown."""
 
 
 class GraphError(InceptionLensError):
-    """Nodes that do not make a graph: a name used twice, an input that comes later, an output that is not there."""
+    """Nodes that do not form a graph, for example if a name is used twice or an output does not exist."""
 
 
 class ShapeError(GraphError):
@@ -59,39 +58,40 @@ class ShapeError(GraphError):
 
 
 class TraceError(InceptionLensError):
-    """A PyTorch model whose forward pass could not be followed to its end; `graph` is the part before, if any."""
+    """A PyTorch model whose forward pass failed while it was traced."""
 
     def __init__(self, message: str, *, graph: object = None) -> None:
         super().__init__(message)
         self.graph = graph
+        """The graph of the calls before the failure; None if there is none."""
 
 
 class WeightsError(InceptionLensError):
-    """Weights that a network cannot take: a file of something else, a tensor without a place, one that is missing."""
+    """Weights that do not fit the network, for example if a tensor is missing or has another shape."""
 
 
 class DataError(InceptionLensError):
-    """Images or labels that cannot be trained on: not there, broken, or of another number than they should be."""
+    """Images or labels that cannot be used for training: missing, damaged, or of different numbers."""
 
 
 class TrainingError(InceptionLensError):
-    """A run that cannot go on, or a run folder that is not what it should be."""
+    """A run that cannot continue, or an invalid run folder."""
 
 
 class CheckpointError(TrainingError):
-    """A saved state that is damaged, or of another network."""
+    """A checkpoint that is damaged or of another network."""
 
 
 class OutputError(InceptionLensError):
-    """A result that could not be written; whatever was at the target before is still there."""
+    """A result that could not be written; an existing target is unchanged."""
 
 
 class MissingExtraError(InceptionLensError):
-    """An optional dependency that is not installed; the message is the line that installs it."""
+    """An optional dependency that is not installed; the message contains the command that installs it."""
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import `module`, which the extra `extra` of this package installs.
+    """Import `module`, which is in the extra `extra` of this package.
 
     Raises:
         MissingExtraError: the module is not installed.
@@ -100,15 +100,15 @@ def require(module: str, *, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
-            raise  # it is there, and what it needs itself is not
+            raise  # the module is installed, but a module that it imports is not
         raise MissingExtraError(
             f"this needs `{module}`, which is not installed: pip install 'inception-lens[{extra}]'"
         ) from error
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean ...?)` with the nearest of `known`, or all of them when none is near and they are few."""
-    import difflib  # slow to import, and needed only once something is wrong
+    """The end of an error message: the names in `known` that resemble `word`, or all of them if they are few."""
+    import difflib  # slow to import, and needed only for an error
 
     known = list(known)
     by_lower = {name.lower(): name for name in known}

@@ -1,4 +1,4 @@
-"""The one model of a network: calls of operations in topological order, checked when it is made."""
+"""The model of a network: calls of operations in topological order, checked on construction."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from inception_lens.ops import (
 )
 
 Mode = Literal["inference", "training"]
-"""Whether a network is run to answer or to learn; training keeps the auxiliary heads."""
+"""Whether a network predicts or is trained; in training it has auxiliary heads, and outputs for their losses."""
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
     """One call: `op` applied to the outputs of the nodes or graph inputs that `inputs` names."""
 
     name: str
-    """Its path, `inception_3a/5x5_reduce`: what stands before the last `/` is the module that it belongs to."""
+    """Its path, such as `inception_3a/5x5_reduce`; the part before the last `/` is its module."""
     op: Op
+    """The operation."""
     inputs: tuple[str, ...]
-    """Names of nodes or graph inputs; a node's second output is called `name:1`, its third `name:2`."""
+    """Names of the tensors that it reads, which are nodes or graph inputs; a node's second output is `name:1`."""
     parameters: tuple[str, ...] = ()
-    """Names of the tensors it reads, in the order of `op.parameters` and then `op.buffers`; two calls that name the
-    same tensor share it. Empty: tensors of its own, `<name>.<role>`."""
+    """Names of its parameters and buffers, in the order of `op.parameters` and `op.buffers`; calls that name the same
+    tensor share it. Empty: tensors of its own, `<name>.<role>`."""
 
     @property
     def role(self) -> Role:
-        """What the call is to a layer: its operation's role, but what combines several tensors merges them."""
+        """The role of the operation, except that it is `merge` if the call rearranges or combines several tensors."""
         role, reads = self.op.role, len(set(self.inputs))
         if not reads:
             return "source"
@@ -56,7 +57,9 @@ class Input(msgspec.Struct, frozen=True):
     """A tensor that the caller supplies."""
 
     name: str
+    """Its name, as nodes read it."""
     type: TensorType
+    """Its shape, batch first, and dtype."""
 
 
 @runtime_checkable
@@ -74,11 +77,12 @@ mapping by name. A PyTorch module takes other arguments among them too."""
 
 
 class Output(msgspec.Struct, frozen=True):
-    """A tensor that the caller receives: the node that makes it, and the weight of its loss in training."""
+    """A tensor that the caller receives."""
 
     node: str
-    """The node's name, or `name:1` for its second output, as in `Node.inputs`."""
+    """The name of the tensor, as in `Node.inputs`."""
     loss_weight: float = 1.0
+    """Weight of its loss in training."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -126,34 +130,37 @@ class GraphIndex(msgspec.Struct, frozen=True):
 
 
 class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
-    """A network. Made by a `Writer` or by `Graph.of`, which check it; two are equal when they compute the same.
-
-    What people know it by does not count in the comparison.
-    """
+    """A network. `Writer` and `Graph.of` build it and check it; two are equal if all but their metadata are."""
 
     inputs: tuple[Input, ...]
+    """Tensors that the caller supplies."""
     nodes: tuple[Node, ...]
+    """Calls in topological order, which is the order of execution."""
     outputs: tuple[Output, ...]
+    """Tensors that the caller receives: the main output, then those of auxiliary heads."""
     types: Mapping[str, tuple[TensorType, ...]]
-    """Output types of every node and input, by name; those of `name:1` and so on stand under that name as well."""
+    """Types of all outputs of each node and of each input, by name; `name:1` has an entry of its own too."""
     mode: Mode = "inference"
+    """Whether the graph is that of a prediction or of training."""
     dtype: str = "float32"
-    """Of the parameters."""
+    """Dtype of the parameters."""
     unused: tuple[Parameter, ...] = ()
-    """Tensors that the model declares and no call reads; the role is the tensor's whole name."""
+    """Tensors that the model declares and no call reads; their role is their whole name."""
     frozen: frozenset[str] = frozenset()
-    """Names of the parameters that training leaves as they are."""
+    """Names of the parameters that training does not change."""
     metadata: Metadata = Metadata()
+    """Name and origin; not compared."""
 
     @classmethod
     def of(
         cls, inputs: Iterable[Input], nodes: Iterable[Node], outputs: Iterable[Output], mode: Mode = "inference"
     ) -> Graph:
-        """Check the nodes and make them a Graph.
+        """Build a graph from nodes in topological order.
 
         Raises:
-            GraphError: a name is used twice, or an input or output is not there.
-            ShapeError: an operation cannot take the shapes that reach it.
+            GraphError: a name is used twice, an input or output does not exist, or two calls read a shared tensor in
+                different shapes.
+            ShapeError: an operation cannot take the shapes of its inputs.
         """
         writer = Writer(inputs)
         for node in nodes:
@@ -162,14 +169,14 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
     @property
     def name(self) -> str:
-        """What people call the network."""
+        """Short name of the network."""
         return self.metadata.name
 
     def __getitem__(self, name: str) -> Node:
         """The node called `name`.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such node.
         """
         return self.index.nodes[name]
 
@@ -216,41 +223,47 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         return tuple(zip(tensor_names(node, tensors), tensors, strict=True))
 
     def with_inputs(self, types: Mapping[str, TensorType]) -> Graph:
-        """The same network on inputs of other types, given by the inputs' names.
+        """The same network on inputs of other types, by the inputs' names.
 
         Raises:
-            GraphError: there is no such input; or the network cannot take the type, would need other weights for it, or
-                has an operation whose output's shape nobody can tell.
+            GraphError: an input does not exist; the network would need other weights for these types; or the output
+                shape of an operation is unknown for them.
+            ShapeError: an operation cannot take the shapes of its inputs.
         """
-        if strange := set(types) - {given.name for given in self.inputs}:
-            raise GraphError(f"`{self.name}` has no input `{min(strange)}`: {', '.join(i.name for i in self.inputs)}")
+        names = [given.name for given in self.inputs]
+        if unknown := set(types).difference(names):
+            raise GraphError(f"`{self.name}` has no input `{min(unknown)}`{suggest(min(unknown), names)}")
         inputs = tuple(Input(given.name, types.get(given.name, given.type)) for given in self.inputs)
         if inputs == self.inputs:
             return self
         changed = Graph.of(inputs, self.nodes, self.outputs)
         for node in self.nodes:
             if isinstance(node.op, Unknown | Declared):
-                raise GraphError(f"nobody knows what `{node.name}` ({node.op.kind}) makes of another input")
+                raise GraphError(f"the output shape of `{node.name}` ({node.op.kind}) is unknown for another input")
             if node.op.has_weights:
                 old, new = (node.op.parameters(*graph.input_shapes(node)) for graph in (self, changed))
                 if old != new:
                     sizes = " and not ".join(format_shape(tensors[0].shape) for tensors in (new, old))
-                    raise GraphError(f"on that input `{node.name}` would need weights of {sizes}")
+                    raise GraphError(f"for that input `{node.name}` would need weights of {sizes}")
         return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types)
 
     def with_batch(self, batch: int) -> Graph:
-        """The same network on `batch` samples at once: the first axis of every input is set to it."""
+        """The same network with `batch` as the first axis of every input.
+
+        Raises:
+            GraphError: it is less than 1; or as `with_inputs`.
+        """
         if batch < 1:
-            raise GraphError(f"a batch of {batch}: it must hold at least 1 sample")
+            raise GraphError(f"a batch of {batch}: expected at least 1 sample")
         return self.with_inputs(
             {i.name: TensorType((batch, *i.type.shape[1:]), i.type.dtype) for i in self.inputs if i.type.shape}
         )
 
     def with_dtype(self, dtype: str) -> Graph:
-        """The same network with its parameters, and the inputs that are floating-point numbers, in `dtype`.
+        """The same network with parameters and floating-point inputs of `dtype`.
 
         Raises:
-            GraphError: nobody knows how many bytes its elements take.
+            GraphError: it is not a key of `BYTES_PER_ELEMENT`; or as `with_inputs`.
         """
         check_dtype(dtype)
         floating = {i.name: TensorType(i.type.shape, dtype) for i in self.inputs if "float" in i.type.dtype}
@@ -258,15 +271,27 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
 
 class Writer:
-    """Writes a graph call by call, checking each: what architectures and readers build with."""
+    """The builder of graphs: adds calls one by one, infers their output types and checks each.
+
+    `add` returns the name of the new node, which later calls take as an input:
+
+        writer = Writer([Input("x", TensorType((1, 3, 224, 224)))])
+        x = writer.add("conv", Conv2d(64, (7, 7), (2, 2), (3, 3)), "x")
+        graph = writer.graph([Output(writer.add("relu", ReLU(), x))])
+    """
 
     def __init__(self, inputs: Iterable[Input]) -> None:
+        """Start a graph.
+
+        Raises:
+            GraphError: two inputs have the same name, a size is less than 1, or a dtype is unknown.
+        """
         self._inputs = tuple(inputs)
         self._nodes: list[Node] = []
         self._types: dict[str, tuple[TensorType, ...]] = {}
         for given in self._inputs:
             if given.name in self._types:
-                raise GraphError(f"two inputs are called `{given.name}`")
+                raise GraphError(f"two inputs are called `{given.name}`; expected different names")
             if min(given.type.shape, default=1) < 1:
                 raise GraphError(
                     f"input `{given.name}` is {format_shape(given.type.shape)}: every size must be at least 1"
@@ -275,24 +300,31 @@ class Writer:
             self._types[given.name] = (given.type,)
 
     def tensor_type(self, name: str) -> TensorType:
-        """Type of the node, the output or the input called `name`."""
+        """Type of a tensor, named as in `Node.inputs`."""
         return self._types[name][0]
 
     def shape(self, name: str) -> Shape:
-        """Shape of the first output of the node or input called `name`."""
+        """Shape of a tensor, named as in `Node.inputs`."""
         return self._types[name][0].shape
 
     def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> str:
-        """Write one call and return its name, to be an input of later ones.
+        """Add one call and return its name.
+
+        Args:
+            name: the name of the node.
+            op: the operation.
+            inputs: names of the tensors that it reads, as in `Node.inputs`.
+            parameters: as `Node.parameters`.
 
         Raises:
-            GraphError: the name is taken, or an input is not there yet.
-            ShapeError: the operation cannot take these shapes.
+            GraphError: the name is empty or taken, an input does not exist yet, or the operation does not accept this
+                number of inputs.
+            ShapeError: the operation cannot take the shapes of its inputs.
         """
         return self.write(Node(name, op, inputs, parameters))
 
     def write(self, node: Node) -> str:
-        """Write a node made elsewhere; as `add`."""
+        """Add an existing node; as `add`."""
         name, types = node.name, self._types
         if name in types or not name:
             raise GraphError(f"two nodes are called `{name}`: give each its own name" if name else "a node has no name")
@@ -300,14 +332,14 @@ class Writer:
             given = node.inputs
             inputs = (types[given[0]][0],) if len(given) == 1 else tuple([types[each][0] for each in given])
         except KeyError as error:
-            raise GraphError(f"`{name}` reads `{error.args[0]}`, which no earlier node or input is called") from None
-        if not node.op.takes(len(given)):
-            raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs")
+            raise GraphError(f"`{name}` reads `{error.args[0]}`, which is not an earlier node or an input") from None
+        if not node.op.accepts(len(given)):
+            raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs, which it does not accept")
         try:
             outputs = node.op.output_types(inputs)
             for tensor in outputs:
                 if min(tensor.shape, default=0) < 0:
-                    raise ShapeError(f"it would make {format_shape(tensor.shape)}")
+                    raise ShapeError(f"the output would be {format_shape(tensor.shape)}")
         except ShapeError as error:
             seen = ", ".join(
                 f"`{each}` {format_shape(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True)
@@ -322,17 +354,18 @@ class Writer:
         return name
 
     def graph(self, outputs: Iterable[Output], mode: Mode = "inference", metadata: Metadata | None = None) -> Graph:
-        """The graph written so far.
+        """The graph of the calls so far.
 
         Raises:
-            GraphError: an output is not there, or two calls disagree about a tensor that they share.
+            GraphError: there is no call or no output, an output does not exist, or two calls read a shared tensor in
+                different shapes.
         """
         outputs = tuple(outputs)
         if not outputs or not self._nodes:
-            raise GraphError("a network makes at least one call and has at least one output")
+            raise GraphError("a network needs at least one call and one output")
         for output in outputs:
             if output.node not in self._types:
-                raise GraphError(f"the output `{output.node}` is no node")
+                raise GraphError(f"graph output `{output.node}` is not a node")
         self._check_shared_tensors()
         nodes = tuple(self._nodes)
         return Graph(
@@ -362,12 +395,12 @@ class Writer:
 
 
 def tensor_names(node: Node, tensors: Sequence[Parameter]) -> Sequence[str]:
-    """Names of the parameters and then the buffers that a call reads: those it shares, or its own."""
+    """Names of the parameters and buffers that a call reads: those of `Node.parameters`, or its own."""
     return node.parameters or [f"{node.name}.{tensor.role}" for tensor in tensors]
 
 
 def output_name(node: str, i: int) -> str:
-    """What inputs call output number `i` of a node, the first being 0."""
+    """The name of output `i` of a node, counted from 0, as in `Node.inputs`."""
     return f"{node}:{i}" if i else node
 
 
@@ -377,6 +410,10 @@ def output_names(node: str, count: int) -> tuple[str, ...]:
 
 
 def check_dtype(dtype: str) -> None:
-    """Raise a GraphError unless it is known how many bytes an element of `dtype` takes."""
+    """Check that a dtype is a key of `BYTES_PER_ELEMENT`.
+
+    Raises:
+        GraphError: it is not.
+    """
     if dtype not in BYTES_PER_ELEMENT:
-        raise GraphError(f"`{dtype}` is no dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
+        raise GraphError(f"`{dtype}` is not a dtype{suggest(dtype, BYTES_PER_ELEMENT)}")

@@ -1,19 +1,21 @@
-"""What the terminal behind standard output can show."""
+"""What standard output can show."""
 
 import os
 import sys
 from typing import TypedDict
 
-WIDTH_WITHOUT_TERMINAL = 100
-NARROWEST, WIDEST = 40, 10_000
+DEFAULT_WIDTH = 100
+"""Columns if standard output is not a terminal."""
+MIN_WIDTH, MAX_WIDTH = 40, 10_000
+"""Range of the width in columns."""
 
 
 class Terminal:
-    """Width, colour and characters of standard output, honouring `COLUMNS`, `NO_COLOR` and `TERM`."""
+    """Width, colours and characters of standard output, by `COLUMNS`, `NO_COLOR`, `TERM` and its encoding."""
 
     def __init__(self) -> None:
         stream = sys.stdout
-        self.width = min(max(_columns(), NARROWEST), WIDEST)
+        self.width = min(max(_columns(), MIN_WIDTH), MAX_WIDTH)
         self.color = bool(
             stream and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )
@@ -24,16 +26,19 @@ class Terminal:
             self.unicode = False
 
     def style(self, *, to_file: bool) -> "Style":
-        """How a table is drawn for it, or for a file, which has every character and no colour."""
+        """The style of tables for standard output, or for a file, which has all characters and no colours."""
         return {"width": self.width, "color": self.color and not to_file, "unicode": self.unicode or to_file}
 
 
 class Style(TypedDict):
-    """What a renderer of tables is told."""
+    """Options of the renderers of tables."""
 
     width: int
+    """Columns."""
     color: bool
+    """Whether colours are written."""
     unicode: bool
+    """Whether characters outside of ASCII are written."""
 
 
 def _columns() -> int:
@@ -43,4 +48,4 @@ def _columns() -> int:
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns
     except (OSError, ValueError, AttributeError):
-        return WIDTH_WITHOUT_TERMINAL
+        return DEFAULT_WIDTH

@@ -1,4 +1,4 @@
-"""Element-wise functions of one tensor or of several that broadcast, and sums over axes."""
+"""Element-wise functions of one tensor or of several that are broadcast, and reductions over axes."""
 
 from math import prod
 from typing import ClassVar
@@ -7,19 +7,19 @@ from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Role, Saved, Shape, TensorType, Window, broadcast
 
 ELEMENTWISE: dict[str, int] = {
-    # One operation of the machine, or an elementary function counted as one.
+    # One machine operation, or an elementary function counted as one.
     "add": 1, "sub": 1, "rsub": 1, "mul": 1, "div": 1, "floor_divide": 1, "remainder": 1, "fmod": 1, "pow": 1,
     "neg": 1, "abs": 1, "sign": 1, "reciprocal": 1, "sqrt": 1, "rsqrt": 1, "square": 1, "exp": 1, "exp2": 1, "expm1": 1,
     "log": 1, "log2": 1, "log10": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1,
     "atan2": 1, "sinh": 1, "cosh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "tanh": 1, "erf": 1, "erfc": 1, "erfinv": 1,
     "lgamma": 1, "digamma": 1, "floor": 1, "ceil": 1, "round": 1, "trunc": 1, "frac": 1, "relu": 1, "maximum": 1,
     "minimum": 1, "fmax": 1, "fmin": 1, "hypot": 1, "sinc": 1,
-    # Several.
+    # Several operations.
     "clamp": 2, "lerp": 3, "addcmul": 3, "addcdiv": 3, "softplus": 3, "sigmoid": 4, "log_sigmoid": 4, "softsign": 3,
     "silu": 5, "gelu": 5, "mish": 5, "elu": 4, "selu": 5, "celu": 5, "leaky_relu": 2, "threshold": 1, "hardtanh": 2,
     "hardsigmoid": 4, "hardswish": 5, "glu": 5, "prelu": 2, "logit": 3, "nan_to_num": 1, "hardshrink": 2,
     "softshrink": 2, "tanhshrink": 2, "logaddexp": 4, "xlogy": 2,
-    # Comparison and logic are no arithmetic on floating-point numbers.
+    # Comparison and logic are not floating-point arithmetic.
     "eq": 0, "ne": 0, "lt": 0, "le": 0, "gt": 0, "ge": 0, "where": 0, "masked_fill": 0, "logical_and": 0,
     "logical_or": 0, "logical_not": 0, "logical_xor": 0, "bitwise_and": 0, "bitwise_or": 0, "bitwise_not": 0,
     "bitwise_xor": 0, "bitwise_left_shift": 0, "bitwise_right_shift": 0, "isnan": 0, "isinf": 0, "isfinite": 0,
@@ -62,21 +62,24 @@ REDUCTIONS: dict[str, tuple[int, int]] = {
 }  # fmt: skip
 """FLOPs of each reduction, per input element and per output element.
 
-A sum of n is n - 1 additions, a mean a division more; a variance sums twice, with a subtraction and a square between;
-a Euclidean norm is a square, a sum and a root; logsumexp a comparison, a subtraction, an exp and an addition.
+A sum of n elements is n - 1 additions, and a mean one division more. A variance is two sums, with a subtraction and a
+square per element between them; a Euclidean norm is a square per element, a sum and a root; logsumexp is a comparison,
+a subtraction, an exp and an addition per element.
 """
 
 
 class Elementwise(Op, frozen=True):
-    """A function of each element, of one tensor or of several that broadcast to one shape.
+    """A function of each element of one tensor, or of several that are broadcast to one shape.
 
     FLOPs: those of `ELEMENTWISE` for the function, per output element.
     """
 
     function: str
+    """Its name in PyTorch; a key of `ELEMENTWISE`."""
     dtype: str = ""
-    """Of the output; empty: the first input's."""
+    """Dtype of the output; empty: that of the first input."""
     inplace: bool = False
+    """Whether the output replaces the first input."""
 
     category: ClassVar[Category] = "arithmetic"
     role: ClassVar[Role] = "finish"
@@ -89,12 +92,12 @@ class Elementwise(Op, frozen=True):
     def label(self) -> str:
         return self.function.replace("_", " ")
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs >= 1
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if self.function not in ELEMENTWISE:
-            raise ShapeError(f"`{self.function}` is no element-wise function whose cost is known")
+            raise ShapeError(f"`{self.function}` is not an element-wise function of known cost")
         return (TensorType(broadcast(*[tensor.shape for tensor in inputs]), self.dtype or inputs[0].dtype),)
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
@@ -118,17 +121,19 @@ class Elementwise(Op, frozen=True):
 
 
 class Reduce(Op, frozen=True):
-    """Some axes of a tensor folded into one number each: a sum, a mean, a maximum.
+    """A reduction of some axes of a tensor: a sum, a mean, a maximum.
 
     FLOPs: those of `REDUCTIONS` for the function, per input element and per output element.
     """
 
     function: str
+    """Its name in PyTorch; a key of `REDUCTIONS`."""
     dims: tuple[int, ...] = ()
-    """The axes that are folded, counted from the front; empty: all."""
+    """The axes that are reduced, counted from the front; empty: all."""
     keepdim: bool = False
+    """Whether the reduced axes stay, with size 1."""
     dtype: str = ""
-    """Of the output; empty: the input's."""
+    """Dtype of the output; empty: that of the input."""
 
     category: ClassVar[Category] = "arithmetic"
 
@@ -142,18 +147,18 @@ class Reduce(Op, frozen=True):
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if self.function not in REDUCTIONS:
-            raise ShapeError(f"`{self.function}` is no reduction whose cost is known")
+            raise ShapeError(f"`{self.function}` is not a reduction of known cost")
         return (TensorType(self.output_shape(inputs[0].shape), self.dtype or inputs[0].dtype),)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         if self.dims and not -len(shape) <= min(self.dims) <= max(self.dims) < len(shape):
             raise ShapeError(f"{self.function} over axes {self.dims} of an input with {len(shape)} axes")
-        folded = self._folded(shape)
-        kept = [1 if axis in folded else size for axis, size in enumerate(shape) if self.keepdim or axis not in folded]
-        return tuple(kept)
+        reduced = self._reduced_axes(shape)
+        axes = enumerate(shape)
+        return tuple([1 if axis in reduced else size for axis, size in axes if self.keepdim or axis not in reduced])
 
-    def _folded(self, shape: Shape) -> set[int]:
+    def _reduced_axes(self, shape: Shape) -> set[int]:
         return {axis % len(shape) for axis in self.dims} if self.dims else set(range(len(shape)))
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
@@ -161,19 +166,19 @@ class Reduce(Op, frozen=True):
         return max(per_input * prod(shapes[0]) + per_output * prod(output), 0)
 
     def keeps_positions(self, shape: Shape) -> bool:
-        folded = self._folded(shape)
-        return folded == set(range(2, len(shape))) or (self.keepdim and folded == {1})
+        reduced = self._reduced_axes(shape)
+        return reduced == set(range(2, len(shape))) or (self.keepdim and reduced == {1})
 
     @property
     def has_window(self) -> bool:
         return True
 
     def window(self, shape: Shape, output: Shape) -> Window | None:
-        axes, folded = range(2, len(shape)), self._folded(shape)
-        if not axes or not folded & set(axes):
+        axes, reduced = range(2, len(shape)), self._reduced_axes(shape)
+        if not axes or not reduced & set(axes):
             return None
         ones = (1,) * len(axes)
-        return Window(tuple([shape[axis] if axis in folded else 1 for axis in axes]), ones, (0,) * len(axes), ones)
+        return Window(tuple([shape[axis] if axis in reduced else 1 for axis in axes]), ones, (0,) * len(axes), ones)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         if self.function in ("sum", "mean", "argmax", "argmin", "any", "all", "count_nonzero"):

@@ -11,13 +11,13 @@ class ScaledDotProductAttention(Op, frozen=True):
     """softmax(q k^T x scale + mask) v (A. Vaswani et al., arXiv 1706.03762, section 3.2.1).
 
     q is `(..., L, E)`, k `(..., S, E)` and v `(..., S, E_v)`; the output is `(..., L, E_v)`. Keys and values may have
-    fewer heads than queries, each shared by a group of them (arXiv 2305.13245). MACs: ... x L x S x (E + E_v), what a
-    mask hides counted. FLOPs beside them, per row of S scores: S multiplications by the scale, S additions of a mask
-    where there is one, and a softmax's 5 S - 2.
+    fewer heads than queries, each shared by a group of them (arXiv 2305.13245). MACs: ... x L x S x (E + E_v), with
+    masked positions. Other FLOPs, per row of S scores: S multiplications by the scale, S additions of a mask if there
+    is one, and 5 S - 2 of the softmax.
     """
 
     causal: bool = False
-    """Whether each query sees the keys up to its own place alone; counted in full all the same."""
+    """Whether each query attends only to the keys up to its own position; the cost is that of all keys."""
 
     category: ClassVar[Category] = "attention"
 
@@ -25,7 +25,7 @@ class ScaledDotProductAttention(Op, frozen=True):
     def label(self) -> str:
         return "causal attention" if self.causal else "attention"
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs in (3, 4)
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -33,7 +33,7 @@ class ScaledDotProductAttention(Op, frozen=True):
         if not min(map(len, shapes[:3])) >= 2 or query[-1] != key[-1] or key[-2] != value[-2]:
             raise ShapeError(
                 f"attention of q {format_shape(query)}, k {format_shape(key)} "
-                f"and v {format_shape(value)}: the shapes do not agree"
+                f"and v {format_shape(value)}: the last axes of q and k, or the lengths of k and v, differ"
             )
         return (*query[:-1], value[-1])
 

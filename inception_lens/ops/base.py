@@ -1,4 +1,4 @@
-"""What every operation answers, and the small values that it answers with."""
+"""The base class of operations, the values that its methods return, and checks of shapes."""
 
 from collections.abc import Iterable
 from math import prod
@@ -9,13 +9,18 @@ import msgspec
 from inception_lens.errors import ShapeError
 
 Shape = tuple[int, ...]
-"""Sizes of a tensor's axes, the batch first: `(N, C, H, W)` for an image."""
+"""Sizes of a tensor's axes, batch first: `(N, C, H, W)` for an image."""
 
 Category = Literal[
     "conv", "pool", "linear", "attention", "recurrent", "embedding", "norm", "activation", "arithmetic", "merge",
     "shape", "dropout", "weights", "unknown",
 ]  # fmt: skip
-"""What kind of work an operation does; pictures and tables take its colour from this."""
+"""Kind of work that an operation does; diagrams and tables are coloured by it.
+
+conv, pool, linear, attention, recurrent, embedding, norm, activation, merge, dropout: layers of that kind; a matrix
+product is linear, a concatenation and a sum are merges. arithmetic: element-wise functions and reductions without a
+module in PyTorch. shape: rearranges, selects or copies elements. weights: a tensor of the model. unknown: no rule.
+"""
 
 Role = Literal["work", "finish", "layout", "merge", "source"]
 """What an operation is to a layer.
@@ -33,70 +38,81 @@ BYTES_PER_ELEMENT: dict[str, int] = {
     "uint16": 2, "uint8": 1, "bool": 1, "complex32": 4, "complex64": 8, "complex128": 16, "qint8": 1, "quint8": 1,
     "qint32": 4,
 }  # fmt: skip
-"""Bytes that one element takes, by the name that PyTorch gives the dtype."""
+"""Bytes per element, by PyTorch's name of the dtype."""
 
 
 class TensorType(msgspec.Struct, frozen=True, gc=False):
     """Shape and dtype of a tensor."""
 
     shape: Shape
+    """Sizes of all axes, batch first; `()` for a scalar."""
     dtype: str = "float32"
+    """PyTorch's name of the dtype; a key of `BYTES_PER_ELEMENT`."""
 
     @property
     def elements(self) -> int:
-        """How many numbers the tensor holds."""
+        """Number of elements."""
         return prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        """How many bytes those numbers take."""
+        """Size in bytes."""
         return prod(self.shape) * BYTES_PER_ELEMENT[self.dtype]
 
 
 class Parameter(msgspec.Struct, frozen=True, gc=False):
-    """A learned tensor, or a buffer, that a call reads: its role (`weight`, `bias`) and shape."""
+    """A learned tensor, or a buffer, that a call reads."""
 
     role: str
+    """Its name within the layer, such as `weight` or `running_mean`; for `Graph.unused` its whole name."""
     shape: Shape
+    """Its shape, as PyTorch's module has it."""
 
     @property
     def elements(self) -> int:
-        """How many numbers the tensor holds."""
+        """Number of elements."""
         return prod(self.shape)
 
 
 class Window(msgspec.Struct, frozen=True, gc=False):
-    """How an operation's output looks at its input's spatial axes: one entry per axis, all in steps of the input."""
+    """The window of the input that an output position depends on: one entry per spatial axis, in input elements."""
 
     kernel: tuple[int, ...]
+    """Number of elements that the window reads."""
     stride: tuple[int, ...]
+    """Distance between the windows of neighbouring output positions."""
     padding: tuple[int, ...]
-    """Padding before the first element; what stands behind the last moves nothing."""
+    """Padding before the first element; padding after the last element moves no window."""
     dilation: tuple[int, ...]
+    """Distance between neighbouring elements of the window."""
 
 
 class Saved(msgspec.Struct, frozen=True, gc=False):
-    """What PyTorch's autograd keeps of one call for the backward pass, where anything needs a gradient."""
+    """What PyTorch's autograd keeps of one call for the backward pass, if the output requires a gradient."""
 
     inputs: bool = False
+    """Whether the inputs are kept."""
     inputs_for_weights: bool = False
-    """Inputs that only the weights' gradient needs."""
+    """Whether the inputs are kept if the weights require a gradient."""
     output: bool = False
+    """Whether the output is kept."""
     extra_bytes: int = 0
-    """Tensors that exist for the backward pass alone: a dropout mask, the indices of a max pool."""
+    """Bytes of tensors that only the backward pass reads, such as a dropout mask or the indices of a max pool."""
 
 
 class Op(msgspec.Struct, frozen=True, gc=False):
-    """One operation: a frozen value that knows its shapes, parameters and arithmetic, and nothing of any framework.
+    """One operation: a frozen value with its shape rule, parameters and arithmetic, independent of any framework.
 
-    A subclass is named as PyTorch names the module, and overrides what differs from a free element-wise operation.
-    Input channels are never a field: they come with the input's shape.
+    A subclass has the name of PyTorch's module, and overrides what differs from an element-wise operation without cost.
+    Input channels are not a field: they follow from the input's shape.
     """
 
     category: ClassVar[Category] = "unknown"
+    """Kind of work."""
     role: ClassVar[Role] = "work"
+    """What the operation is to a layer."""
     has_weights: ClassVar[bool] = False
-    """Whether the operation can own parameters or buffers; a fold over many nodes asks only where it can."""
+    """Whether the operation can own parameters or buffers; where it cannot, they are not computed."""
 
     @property
     def kind(self) -> str:
@@ -105,11 +121,11 @@ class Op(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def label(self) -> str:
-        """A short description for tables and drawings, such as `5x5/2`."""
+        """A short description for tables and diagrams, such as `5x5/2`."""
         return self.kind
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
-        """Types of the output tensors, nearly always one; the dtype is the first input's.
+        """Infer the types of the output tensors; by default one, with the dtype of the first input.
 
         Raises:
             ShapeError: the operation cannot take these inputs.
@@ -119,52 +135,62 @@ class Op(msgspec.Struct, frozen=True, gc=False):
         return (TensorType(self.output_shape(*[tensor.shape for tensor in inputs]), inputs[0].dtype),)
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Shape of the one output; a subclass with several overrides `output_types` instead."""
+        """Infer the shape of the only output; a subclass with several overrides `output_types` instead.
+
+        Raises:
+            ShapeError: the operation cannot take inputs of these shapes.
+        """
         return shapes[0]
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
-        """Learned tensors of one call on inputs of these shapes."""
+        """Learned tensors of one call on inputs of these shapes, which `output_types` has accepted."""
         return ()
 
     def buffers(self, *shapes: Shape) -> tuple[Parameter, ...]:
-        """Tensors kept with the model but not learned, such as the statistics of a batch norm."""
+        """Tensors that are kept but not learned, such as the running statistics of a batch norm."""
         return ()
 
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
-        """Multiply-accumulates of the forward pass, bias not counted; None where nobody knows."""
+        """Multiply-accumulates of the forward pass, bias not counted; None if unknown."""
         return 0
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
-        """FLOPs of the forward pass beside the two per multiply-accumulate; None where nobody knows."""
+        """FLOPs of the forward pass in addition to two per multiply-accumulate; None if unknown."""
         return 0
 
     def backward_macs(self, macs: int, inputs_need: tuple[bool, ...], weights_need: bool) -> int:
-        """Multiply-accumulates of the backward pass: the forward's once for each operand that needs a gradient."""
+        """Multiply-accumulates of the backward pass: those of the forward pass for each gradient that is computed.
+
+        Args:
+            macs: multiply-accumulates of the forward pass.
+            inputs_need: whether each input requires a gradient.
+            weights_need: whether the weights require one.
+        """
         return macs * (any(inputs_need) + weights_need)
 
-    def takes(self, inputs: int) -> bool:
-        """Whether the operation can be called on so many inputs."""
+    def accepts(self, inputs: int) -> bool:
+        """Whether the operation can be called on this number of inputs."""
         return inputs == 1
 
     def keeps_positions(self, shape: Shape) -> bool:
-        """Whether places in an input of `shape` are still apart in the output, so that it has a receptive field."""
+        """Whether the output keeps the spatial positions of an input of `shape`, so that it has a receptive field."""
         return True
 
     @property
     def has_window(self) -> bool:
-        """Whether an output position sees more of the input than its own position, so that `window` has to be asked."""
+        """Whether `window` is needed: an output position may depend on more than the same position of the input."""
         return False
 
     def window(self, shape: Shape, output: Shape) -> Window | None:
-        """How one output position looks at the first input of `shape`; None where there is no such window."""
+        """The window of one output position on the first input, of `shape`; None if it depends on its own position."""
         return None
 
     def reuses_input(self, training: bool) -> bool:
-        """Whether the output lies in the first input's memory: a view, or an operation done in place."""
+        """Whether the output uses the memory of the first input: a view, or an operation in place."""
         return False
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        """What one call keeps for the backward pass, as PyTorch's autograd does."""
+        """What PyTorch's autograd keeps of one call for the backward pass."""
         return Saved()
 
 
@@ -192,24 +218,28 @@ def main_category(calls: Iterable[tuple[Role, Category]]) -> Category | None:
 
 
 def format_shape(sizes: tuple[int, ...]) -> str:
-    """Write sizes as people do: `64x112x112`."""
+    """Write sizes with `x` between them: `64x112x112`."""
     return "x".join(map(str, sizes))
 
 
 def wrong_rank(kind: str, shape: Shape, needed: str) -> ShapeError:
-    """The error for an input whose number of axes is not the one that is `needed`."""
-    return ShapeError(f"{kind} needs an input of {needed}, not {format_shape(shape) or 'a scalar'}")
+    """The ShapeError for an input with the wrong number of axes; `needed` describes the right one. It is not raised."""
+    return ShapeError(f"{kind} expects an input of {needed}, not {format_shape(shape) or 'a scalar'}")
 
 
 def check_rank(kind: str, shape: Shape, dimensions: int) -> None:
-    """Raise a ShapeError unless `shape` is that of maps with so many spatial dimensions, behind batch and channels."""
+    """Check that `shape` has a batch axis, a channel axis and this number of spatial axes, 1 to 3.
+
+    Raises:
+        ShapeError: it has another number of axes.
+    """
     if len(shape) != dimensions + 2:
         axes = ("L", "H, W", "D, H, W")[dimensions - 1]
         raise wrong_rank(kind, shape, f"{dimensions + 2} axes (N, C, {axes})")
 
 
 def broadcast(*shapes: Shape) -> Shape:
-    """The shape that tensors of these shapes have together: axes of 1 stretch, missing leading axes are of 1.
+    """The common shape of tensors, as NumPy broadcasts them: missing leading axes are 1, and axes of 1 are stretched.
 
     Raises:
         ShapeError: two sizes of an axis differ, and neither is 1.
@@ -222,6 +252,6 @@ def broadcast(*shapes: Shape) -> Shape:
     for column in columns:
         found = {size for size in column if size != 1}
         if len(found) > 1:
-            raise ShapeError(f"{' and '.join(map(format_shape, shapes))} do not broadcast to one shape")
+            raise ShapeError(f"{' and '.join(map(format_shape, shapes))} cannot be broadcast to one shape")
         sizes.append(found.pop() if found else 1)
     return tuple(sizes)

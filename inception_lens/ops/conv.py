@@ -1,4 +1,4 @@
-"""Convolution, forwards and transposed, in one to three spatial dimensions."""
+"""Convolution and transposed convolution in one to three spatial dimensions."""
 
 from math import prod
 from typing import ClassVar
@@ -8,16 +8,20 @@ from inception_lens.ops import window as sliding
 from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, Window, check_rank, format_shape
 
 
-class _Convolution(Op, frozen=True):
-    """What all convolutions share."""
+class _AnyConvolution(Op, frozen=True):
+    """Base of all convolutions; tuples have one entry per spatial axis."""
 
     out_channels: int
     kernel_size: tuple[int, ...]
+    """Number of elements, without dilation."""
     stride: tuple[int, ...] = ()
     padding: sliding.Padding = ()
     dilation: tuple[int, ...] = ()
+    """Distance between neighbouring elements of the kernel."""
     groups: int = 1
+    """Groups of channels that are convolved separately."""
     bias: bool = True
+    """Whether a bias per output channel is learned."""
 
     category: ClassVar[Category] = "conv"
     has_weights: ClassVar[bool] = True
@@ -49,8 +53,8 @@ class _Convolution(Op, frozen=True):
         return Saved(inputs_for_weights=True)
 
 
-class _Forward(_Convolution, frozen=True):
-    """A convolution that slides over its input."""
+class _Forward(_AnyConvolution, frozen=True):
+    """Base of convolutions: the kernel slides over the input."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
@@ -70,7 +74,7 @@ class _Forward(_Convolution, frozen=True):
 
 
 class Conv1d(_Forward, frozen=True):
-    """One-dimensional convolution of `(N, C, L)`; counted as `Conv2d` is."""
+    """One-dimensional convolution of `(N, C, L)`; counted as `Conv2d`."""
 
     stride: tuple[int, ...] = (1,)
     padding: sliding.Padding = (0,)
@@ -82,8 +86,8 @@ class Conv1d(_Forward, frozen=True):
 class Conv2d(_Forward, frozen=True):
     """Two-dimensional convolution of `(N, C, H, W)`.
 
-    MACs: N x C_out x H_out x W_out x (C_in / groups) x K_h x K_w, positions in the padding counted. FLOPs beside them:
-    one addition per output element where there is a bias.
+    MACs: N x C_out x H_out x W_out x (C_in / groups) x K_h x K_w, including positions in the padding. Other
+    FLOPs: one addition per output element if there is a bias.
     """
 
     stride: tuple[int, ...] = (1, 1)
@@ -92,7 +96,7 @@ class Conv2d(_Forward, frozen=True):
 
 
 class Conv3d(_Forward, frozen=True):
-    """Three-dimensional convolution of `(N, C, D, H, W)`; counted as `Conv2d` is."""
+    """Three-dimensional convolution of `(N, C, D, H, W)`; counted as `Conv2d`."""
 
     stride: tuple[int, ...] = (1, 1, 1)
     padding: sliding.Padding = (0, 0, 0)
@@ -101,8 +105,8 @@ class Conv3d(_Forward, frozen=True):
     dimensions: ClassVar[int] = 3
 
 
-class _Transposed(_Convolution, frozen=True):
-    """A convolution whose input slides over its output: the gradient of one by its input."""
+class _Transposed(_AnyConvolution, frozen=True):
+    """Base of transposed convolutions, the gradient of a convolution with respect to its input."""
 
     output_padding: tuple[int, ...] = ()
 
@@ -118,11 +122,11 @@ class _Transposed(_Convolution, frozen=True):
         spans = sliding.spans(self.kernel_size, self.dilation)
         extra = self.output_padding or (0,) * self.dimensions
         if len(extra) != self.dimensions:
-            raise ShapeError(f"an output padding of {format_shape(extra)} is not of the map's {self.dimensions} axes")
+            raise ShapeError(f"an output padding of {len(extra)} sizes for a map of {self.dimensions} axes")
         rows = zip(shape[2:], spans, self.stride, pads, extra, strict=True)
         size = tuple([(n - 1) * s + span - sum(pad) + more for n, span, s, pad, more in rows])
         if min(size) < 1:
-            raise ShapeError(f"{self.kind} would make a map of {format_shape(size)}: its padding takes all of it away")
+            raise ShapeError(f"{self.kind} would produce a map of {format_shape(size)}: the padding is too large")
         return (shape[0], self.out_channels, *size)
 
     def _weight(self, channels: int) -> Shape:
@@ -132,11 +136,11 @@ class _Transposed(_Convolution, frozen=True):
         return prod(shapes[0]) * (self.out_channels // self.groups) * prod(self.kernel_size)
 
     def keeps_positions(self, shape: Shape) -> bool:
-        return False  # one position of the input reaches several of the output: there is no whole jump to speak of
+        return False  # several output positions share an input position: the jump is a fraction
 
 
 class ConvTranspose1d(_Transposed, frozen=True):
-    """One-dimensional transposed convolution of `(N, C, L)`; counted as `ConvTranspose2d` is."""
+    """One-dimensional transposed convolution of `(N, C, L)`; counted as `ConvTranspose2d`."""
 
     stride: tuple[int, ...] = (1,)
     padding: sliding.Padding = (0,)
@@ -148,9 +152,9 @@ class ConvTranspose1d(_Transposed, frozen=True):
 class ConvTranspose2d(_Transposed, frozen=True):
     """Two-dimensional transposed convolution of `(N, C, H, W)` (arXiv 1603.07285, section 4).
 
-    MACs: each input element meets the kernel once for each output channel of its group: N x C_in x H_in x W_in x
-    (C_out / groups) x K_h x K_w, cropped positions counted. FLOPs beside them: one addition per output element where
-    there is a bias.
+    MACs: each input element is multiplied by the kernel of each output channel of its group: N x C_in x H_in x W_in x
+    (C_out / groups) x K_h x K_w, including cropped positions. Other FLOPs: one addition per output element if there is
+    a bias.
     """
 
     stride: tuple[int, ...] = (1, 1)
@@ -159,7 +163,7 @@ class ConvTranspose2d(_Transposed, frozen=True):
 
 
 class ConvTranspose3d(_Transposed, frozen=True):
-    """Three-dimensional transposed convolution of `(N, C, D, H, W)`; counted as `ConvTranspose2d` is."""
+    """Three-dimensional transposed convolution of `(N, C, D, H, W)`; counted as `ConvTranspose2d`."""
 
     stride: tuple[int, ...] = (1, 1, 1)
     padding: sliding.Padding = (0, 0, 0)

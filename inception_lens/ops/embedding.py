@@ -1,4 +1,4 @@
-"""Tables of vectors that are looked up."""
+"""Embedding tables."""
 
 from typing import ClassVar
 
@@ -7,12 +7,14 @@ from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, Tenso
 
 
 class Embedding(Op, frozen=True):
-    """A learned vector for each index, `(...)` to `(..., embedding_dim)`: a look-up, without any arithmetic."""
+    """A learned vector for each index, `(...)` to `(..., embedding_dim)`: a lookup without arithmetic."""
 
     num_embeddings: int
+    """Number of vectors."""
     embedding_dim: int
+    """Length of a vector."""
     dtype: str = "float32"
-    """Of the vectors; the indices' own is an integer."""
+    """Dtype of the vectors; that of the input, the indices, is an integer."""
 
     category: ClassVar[Category] = "embedding"
     has_weights: ClassVar[bool] = True
@@ -23,7 +25,7 @@ class Embedding(Op, frozen=True):
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if self.num_embeddings < 0:
-            raise ShapeError(f"a table of {self.num_embeddings} vectors")
+            raise ShapeError(f"an embedding of {self.num_embeddings} vectors: the number must not be negative")
         return (TensorType((*inputs[0].shape, self.embedding_dim), self.dtype),)
 
     def keeps_positions(self, shape: Shape) -> bool:

@@ -10,11 +10,12 @@ from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, Tenso
 class Linear(Op, frozen=True):
     """Affine map of the last axis, `(..., features)` to `(..., out_features)`.
 
-    MACs: output elements x input features. FLOPs beside them: one addition per output element where there is a bias.
+    MACs: output elements x input features. Other FLOPs: one addition per output element if there is a bias.
     """
 
     out_features: int
     bias: bool = True
+    """Whether a bias per output feature is learned."""
 
     category: ClassVar[Category] = "linear"
     has_weights: ClassVar[bool] = True
@@ -26,7 +27,7 @@ class Linear(Op, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         if not shape:
-            raise ShapeError("Linear needs an input with an axis of features, not a scalar")
+            raise ShapeError("Linear expects an input with at least 1 axis, not a scalar")
         return (*shape[:-1], self.out_features)
 
     def keeps_positions(self, shape: Shape) -> bool:
@@ -49,7 +50,7 @@ class Linear(Op, frozen=True):
 class MatMul(Op, frozen=True):
     """Matrix product of two tensors with the rules of `torch.matmul`: leading axes broadcast, vectors are allowed.
 
-    MACs: output elements x the length of the axis that is summed.
+    MACs: output elements x the length of the axis that is summed over.
     """
 
     category: ClassVar[Category] = "linear"
@@ -58,14 +59,14 @@ class MatMul(Op, frozen=True):
     def label(self) -> str:
         return "matmul"
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs == 2
 
     def output_shape(self, *shapes: Shape) -> Shape:
         left, right = shapes
         if not left or not right or left[-1] != right[max(len(right) - 2, 0)]:
             raise ShapeError(
-                f"a matrix product of {format_shape(left)} and {format_shape(right)}: the axes that are summed differ"
+                f"a matrix product of {format_shape(left)} and {format_shape(right)}: the axes to sum over differ"
             )
         rows, columns = left[-2:-1], right[-1:] if len(right) > 1 else ()
         return (*broadcast(left[:-2], right[:-2]), *rows, *columns)

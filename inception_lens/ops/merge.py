@@ -8,9 +8,10 @@ from inception_lens.ops.base import Category, Op, Role, Shape, format_shape
 
 
 class Concat(Op, frozen=True):
-    """Concatenation along `dim`, channels by default: the paper's DepthConcat. It copies, and does no arithmetic."""
+    """Concatenation along `dim`, by default channels: the paper's DepthConcat. It copies, without arithmetic."""
 
     dim: int = 1
+    """The axis, counted from the end where it is negative."""
 
     category: ClassVar[Category] = "merge"
     role: ClassVar[Role] = "merge"
@@ -19,7 +20,7 @@ class Concat(Op, frozen=True):
     def label(self) -> str:
         return "concat"
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs >= 1
 
     def keeps_positions(self, shape: Shape) -> bool:
@@ -35,21 +36,21 @@ class Concat(Op, frozen=True):
             if shape[:dim] + shape[dim + 1 :] != rest or len(shape) != len(first):
                 raise ShapeError(
                     f"Concat along axis {dim} of {' and '.join(map(format_shape, shapes))}: "
-                    f"every other axis must agree, "
-                    f"but {format_shape(shape)} is not {format_shape(first)}"
+                    f"every other axis must agree, but {format_shape(shape)} is not {format_shape(first)}"
                 )
         return (*first[:dim], sum(shape[dim] for shape in shapes), *first[dim + 1 :])
 
 
 class Add(Op, frozen=True):
-    """Sum of tensors of one shape, the last of them times `scale`: a residual connection.
+    """Sum of tensors of one shape, the last one multiplied by `scale`: a residual connection.
 
-    FLOPs: one addition per element and further input, and one multiplication per element where the scale is not 1.
+    FLOPs: one addition per element and input after the first, and one multiplication per element if the scale is not 1.
     """
 
     scale: float = 1.0
+    """Factor of the last input, as in Inception-ResNet."""
     inplace: bool = False
-    """Whether the sum is written over the first input, as `x += y` does."""
+    """Whether the output replaces the first input, as in `x += y`."""
 
     category: ClassVar[Category] = "merge"
     role: ClassVar[Role] = "merge"
@@ -61,7 +62,7 @@ class Add(Op, frozen=True):
     def reuses_input(self, training: bool) -> bool:
         return self.inplace
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs >= 1
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -74,9 +75,10 @@ class Add(Op, frozen=True):
 
 
 class Stack(Op, frozen=True):
-    """Tensors of one shape side by side along a new axis `dim`. It copies, and does no arithmetic."""
+    """Tensors of one shape joined along a new axis `dim`. It copies, without arithmetic."""
 
     dim: int = 0
+    """Position of the new axis in the output."""
 
     category: ClassVar[Category] = "merge"
     role: ClassVar[Role] = "merge"
@@ -85,7 +87,7 @@ class Stack(Op, frozen=True):
     def label(self) -> str:
         return "stack"
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs >= 1
 
     def keeps_positions(self, shape: Shape) -> bool:

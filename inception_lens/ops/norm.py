@@ -18,14 +18,15 @@ from inception_lens.ops.base import (
 )
 
 
-class _BatchNorm(Op, frozen=True):
-    """What batch norms of every rank share."""
+class _AnyBatchNorm(Op, frozen=True):
+    """Base of batch norms."""
 
     eps: float = 1e-5
+    """Added to the variance."""
     momentum: float | None = 0.1
-    """Of the running statistics; None is their plain mean over all batches."""
+    """Weight of a new batch in the running statistics; None: they are the mean over all batches."""
     scale: bool = True
-    """Whether gamma is learned; TF-slim's Inception nets learn beta alone."""
+    """Whether gamma is learned; TF-slim's Inception networks learn only beta."""
     shift: bool = True
     """Whether beta is learned."""
     track: bool = True
@@ -45,7 +46,11 @@ class _BatchNorm(Op, frozen=True):
         return shape
 
     def check(self, shape: Shape) -> None:
-        """Raise a ShapeError where the operation does not take an input of `shape`."""
+        """Check the number of axes of an input.
+
+        Raises:
+            ShapeError: it is not that of the class.
+        """
         raise NotImplementedError
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
@@ -63,41 +68,41 @@ class _BatchNorm(Op, frozen=True):
         return 2 * prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True, extra_bytes=2 * 4 * output.shape[1])  # the batch's mean and deviation, in float32
+        return Saved(inputs=True, extra_bytes=2 * 4 * output.shape[1])  # float32 mean and inverse deviation
 
 
-class BatchNorm1d(_BatchNorm, frozen=True):
-    """Batch normalisation of `(N, C)` or `(N, C, L)`; counted as `BatchNorm2d` is."""
+class BatchNorm1d(_AnyBatchNorm, frozen=True):
+    """Batch normalisation of `(N, C)` or `(N, C, L)`; counted as `BatchNorm2d`."""
 
     def check(self, shape: Shape) -> None:
         if len(shape) not in (2, 3):
             raise wrong_rank(self.kind, shape, "2 or 3 axes (N, C, L)")
 
 
-class BatchNorm2d(_BatchNorm, frozen=True):
+class BatchNorm2d(_AnyBatchNorm, frozen=True):
     """Batch normalisation of `(N, C, H, W)` over all axes but C (S. Ioffe and C. Szegedy, arXiv 1502.03167, section 3).
 
     The running mean and variance are buffers. FLOPs: one multiplication and one addition per element, as at inference,
-    where statistics, scale and shift have become two constants per channel.
+    where statistics, scale and shift are two constants per channel.
     """
 
     def check(self, shape: Shape) -> None:
         check_rank(self.kind, shape, 2)
 
 
-class BatchNorm3d(_BatchNorm, frozen=True):
-    """Batch normalisation of `(N, C, D, H, W)`; counted as `BatchNorm2d` is."""
+class BatchNorm3d(_AnyBatchNorm, frozen=True):
+    """Batch normalisation of `(N, C, D, H, W)`; counted as `BatchNorm2d`."""
 
     def check(self, shape: Shape) -> None:
         check_rank(self.kind, shape, 3)
 
 
 class _Standardizing(Op, frozen=True):
-    """What norms share that find the mean and variance of groups of elements in each forward pass.
+    """Base of norms that compute the mean and variance of groups of elements in each forward pass.
 
     FLOPs per element: an addition for the mean, a subtraction, a square and an addition for the variance, and a
-    multiplication by 1 / deviation: 5, and one each for scale and shift. Per group: two divisions, the addition of eps,
-    a root and a division: 5.
+    multiplication by the inverse deviation: 5, and one each for scale and shift. Per group: two divisions, the addition
+    of eps, a root and a division: 5.
     """
 
     category: ClassVar[Category] = "norm"
@@ -106,11 +111,11 @@ class _Standardizing(Op, frozen=True):
     flops_per_group: ClassVar[int] = 5
 
     def groups_of(self, shape: Shape) -> int:
-        """How many groups of elements of an input of `shape` are normalised by themselves."""
+        """Number of groups of elements of an input of `shape` that are normalised separately."""
         raise NotImplementedError
 
     def roles(self) -> tuple[str, ...]:
-        """The learned tensors, of scale and shift."""
+        """Roles of the learned tensors: of the scale and the shift, if any."""
         raise NotImplementedError
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
@@ -122,11 +127,14 @@ class _Standardizing(Op, frozen=True):
 
 
 class _OverLastAxes(_Standardizing, frozen=True):
-    """What norms over the last axes share."""
+    """Base of norms over the last axes."""
 
     normalized_shape: tuple[int, ...]
+    """Sizes of the axes that are normalised over."""
     eps: float | None = 1e-5
+    """Added to the variance or mean square; None: the smallest number of the dtype, as in PyTorch."""
     scale: bool = True
+    """Whether a scale per element is learned."""
 
     has_weights: ClassVar[bool] = True
 
@@ -135,7 +143,7 @@ class _OverLastAxes(_Standardizing, frozen=True):
         if not self.normalized_shape or shape[-len(self.normalized_shape) :] != self.normalized_shape:
             raise ShapeError(
                 f"{self.kind} over {format_shape(self.normalized_shape)} of "
-                f"an input of {format_shape(shape)}: the last axes differ"
+                f"an input of {format_shape(shape)}: the last axes must be equal"
             )
         return shape
 
@@ -156,6 +164,7 @@ class LayerNorm(_OverLastAxes, frozen=True):
     """
 
     shift: bool = True
+    """Whether a shift per element is learned."""
 
     @property
     def label(self) -> str:
@@ -184,7 +193,7 @@ class RMSNorm(_OverLastAxes, frozen=True):
 
 
 class _PerChannelScale(_Standardizing, frozen=True):
-    """What norms with a scale and a shift per channel share."""
+    """Base of norms with a scale and a shift per channel."""
 
     has_weights: ClassVar[bool] = True
 
@@ -205,8 +214,11 @@ class GroupNorm(_PerChannelScale, frozen=True):
     """
 
     groups: int
+    """Groups that the channels are divided into."""
     eps: float = 1e-5
+    """Added to the variance."""
     affine: bool = True
+    """Whether a scale and a shift per channel are learned."""
 
     @property
     def label(self) -> str:
@@ -232,8 +244,11 @@ class InstanceNorm(_PerChannelScale, frozen=True):
     """
 
     eps: float = 1e-5
+    """Added to the variance."""
     affine: bool = False
+    """Whether a scale and a shift per channel are learned."""
     track: bool = False
+    """Whether running statistics are kept."""
 
     @property
     def label(self) -> str:
@@ -254,12 +269,13 @@ class InstanceNorm(_PerChannelScale, frozen=True):
 class LocalResponseNorm(Op, frozen=True):
     """Local response normalisation across channels (A. Krizhevsky et al., NIPS 2012, section 3.3).
 
-    y = x / (k + alpha / size x sum of squares over `size` neighbouring channels) ^ beta: alpha is divided by the
-    window, as in Caffe and PyTorch. FLOPs per element: a square, size - 1 additions, a multiplication by alpha / size,
+    y = x / (k + alpha / size x sum of squares over `size` neighbouring channels) ^ beta; alpha is divided by the size,
+    as in Caffe and PyTorch. FLOPs per element: a square, size - 1 additions, a multiplication by alpha / size,
     the addition of k, a power and a division: size + 4.
     """
 
     size: int = 5
+    """Channels of the window."""
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 1.0
@@ -281,6 +297,6 @@ class LocalResponseNorm(Op, frozen=True):
         return (self.size + 4) * prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        # PyTorch composes it of simpler operations, which keep the squares, padded, their sum and its power.
+        # PyTorch composes it of other operations, which keep the padded squares, their sum and its power.
         padded = output.bytes // output.shape[1] * (output.shape[1] + self.size - 1)
         return Saved(inputs=True, extra_bytes=padded + 2 * output.bytes)

@@ -1,6 +1,6 @@
-"""Operations on each element by itself, softmax and dropout.
+"""Element-wise activations, softmax and dropout.
 
-FLOPs per element, an elementary function (exp, erf, tanh) counted as one, stand beside each class.
+The docstring of each activation lists its operations per element; an elementary function, such as exp, counts as one.
 """
 
 from math import prod
@@ -10,8 +10,8 @@ from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Parameter, Role, Saved, Shape, TensorType
 
 
-class _Elementwise(Op, frozen=True):
-    """An operation whose output is of its one input's type."""
+class _TypePreserving(Op, frozen=True):
+    """Base of operations whose output has the type of their only input."""
 
     role: ClassVar[Role] = "finish"
 
@@ -19,10 +19,11 @@ class _Elementwise(Op, frozen=True):
         return inputs
 
 
-class _Activation(_Elementwise, frozen=True):
-    """What the element-wise non-linear functions share."""
+class _Activation(_TypePreserving, frozen=True):
+    """Base of element-wise non-linear functions."""
 
     inplace: bool = False
+    """Whether the output replaces the input."""
 
     category: ClassVar[Category] = "activation"
     flops_per_element: ClassVar[int] = 1
@@ -39,21 +40,21 @@ class _Activation(_Elementwise, frozen=True):
 
 
 class _KeepsOutput(_Activation, frozen=True):
-    """Activations whose gradient follows from their output, so that training too may reuse the input's memory."""
+    """Base of activations whose gradient follows from their output."""
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(output=True)
 
 
 class _KeepsInput(_Activation, frozen=True):
-    """Activations whose gradient needs their input; done in place, PyTorch copies it first."""
+    """Base of activations whose gradient needs their input; in place, PyTorch copies it first."""
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(extra_bytes=output.bytes) if self.inplace else Saved(inputs=True)
 
 
 class _KeepsEither(_Activation, frozen=True):
-    """Activations whose gradient needs their input or, done in place, their output."""
+    """Base of activations whose gradient needs their input or, in place, their output."""
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(inputs=not self.inplace, output=self.inplace)
@@ -67,6 +68,7 @@ class LeakyReLU(_KeepsEither, frozen=True):
     """x, or slope x below zero: a comparison and a multiplication."""
 
     negative_slope: float = 0.01
+    """Factor of negative elements."""
     flops_per_element: ClassVar[int] = 2
 
 
@@ -74,6 +76,7 @@ class ELU(_KeepsEither, frozen=True):
     """x, or alpha (exp x - 1) below zero: a comparison, an exp, a subtraction and a multiplication."""
 
     alpha: float = 1.0
+    """Minus the limit at minus infinity."""
     flops_per_element: ClassVar[int] = 4
 
 
@@ -118,10 +121,12 @@ class Hardsigmoid(_KeepsInput, frozen=True):
 
 
 class Hardtanh(_KeepsInput, frozen=True):
-    """x between `min_val` and `max_val`, 0 and 6 in a ReLU6: two comparisons."""
+    """x clamped to `min_val` and `max_val`, which are 0 and 6 in ReLU6: two comparisons."""
 
     min_val: float = -1.0
+    """Lower bound."""
     max_val: float = 1.0
+    """Upper bound."""
     flops_per_element: ClassVar[int] = 2
 
 
@@ -135,13 +140,13 @@ class PReLU(_KeepsInput, frozen=True):
     """x, or a learned slope times x below zero (K. He et al., arXiv 1502.01852): a comparison and a multiplication."""
 
     slopes: int = 1
-    """Of every channel one, or one for all."""
+    """Number of learned slopes: one per channel, or one for all."""
     flops_per_element: ClassVar[int] = 2
     has_weights: ClassVar[bool] = True
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if self.slopes < 1:
-            raise ShapeError(f"{self.slopes} slopes: there is at least 1")
+            raise ShapeError(f"a PReLU with {self.slopes} slopes: it needs at least 1")
         return inputs
 
     def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
@@ -155,6 +160,7 @@ class Softmax(Op, frozen=True):
     """
 
     dim: int = -1
+    """The axis that the sum is over, counted from the end where it is negative."""
 
     category: ClassVar[Category] = "activation"
 
@@ -194,12 +200,13 @@ class LogSoftmax(Softmax, frozen=True):
         return 5 * elements - elements // output[self.dim] if elements else 0
 
 
-class Dropout(_Elementwise, frozen=True):
-    """Sets elements to zero with probability `p` in training; at inference the input itself, free of cost."""
+class Dropout(_TypePreserving, frozen=True):
+    """Elements set to zero with probability `p` in training; at inference it returns its input, without cost."""
 
     p: float = 0.5
+    """Probability."""
     inplace: bool = False
-    """Whether the output is written over the input."""
+    """Whether the output replaces the input."""
 
     category: ClassVar[Category] = "dropout"
 
@@ -211,4 +218,4 @@ class Dropout(_Elementwise, frozen=True):
         return self.inplace or not training or self.p == 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(extra_bytes=output.elements if self.p else 0)  # the mask, a byte each; on a CPU a number each
+        return Saved(extra_bytes=output.elements if self.p else 0)  # a byte of mask per element

@@ -1,4 +1,4 @@
-"""Pooling: windows that slide, and windows that divide the map evenly, in one to three spatial dimensions."""
+"""Pooling by sliding windows, and adaptive pooling, in one to three spatial dimensions."""
 
 from math import gcd, prod
 from typing import ClassVar
@@ -9,19 +9,21 @@ from inception_lens.ops.base import Category, Op, Saved, Shape, TensorType, Wind
 
 
 class _Pool(Op, frozen=True):
-    """What max and average pooling share."""
+    """Base of pools with sliding windows; tuples have one entry per spatial axis."""
 
     kernel_size: tuple[int, ...]
+    """Number of elements that a window reads."""
     stride: tuple[int, ...]
     padding: sliding.Padding = ()
     rounding: sliding.Rounding = "floor"
+    """Rule for a last window that is not full."""
 
     category: ClassVar[Category] = "pool"
     dimensions: ClassVar[int] = 2
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """Dilation of the window: how far apart the elements are that it reads."""
+        """Distance between the elements of a window."""
         return (1,) * self.dimensions
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -39,12 +41,12 @@ class _Pool(Op, frozen=True):
 
 
 class _MaxPool(_Pool, frozen=True):
-    """What max pools share."""
+    """Base of max pools."""
 
     dilation: tuple[int, ...] = ()
-    """How far apart the elements are that a window reads; empty: neighbours."""
+    """Distance between the elements of a window; empty: 1."""
     indices: bool = False
-    """Whether the places of the maxima are a second output."""
+    """Whether the indices of the maxima are a second output, of dtype int64."""
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -66,7 +68,7 @@ class _MaxPool(_Pool, frozen=True):
 
 
 class MaxPool1d(_MaxPool, frozen=True):
-    """Maximum over a sliding window of `(N, C, L)`; counted as `MaxPool2d` is."""
+    """Maximum over a sliding window of `(N, C, L)`; counted as `MaxPool2d`."""
 
     padding: sliding.Padding = (0,)
 
@@ -76,14 +78,14 @@ class MaxPool1d(_MaxPool, frozen=True):
 class MaxPool2d(_MaxPool, frozen=True):
     """Maximum over a sliding window of `(N, C, H, W)`.
 
-    FLOPs: K_h x K_w - 1 comparisons per output element, windows cut by the border counted as full ones.
+    FLOPs: K_h x K_w - 1 comparisons per output element, windows at the border counted as full.
     """
 
     padding: sliding.Padding = (0, 0)
 
 
 class MaxPool3d(_MaxPool, frozen=True):
-    """Maximum over a sliding window of `(N, C, D, H, W)`; counted as `MaxPool2d` is."""
+    """Maximum over a sliding window of `(N, C, D, H, W)`; counted as `MaxPool2d`."""
 
     padding: sliding.Padding = (0, 0, 0)
 
@@ -91,10 +93,10 @@ class MaxPool3d(_MaxPool, frozen=True):
 
 
 class _AvgPool(_Pool, frozen=True):
-    """What average pools share."""
+    """Base of average pools."""
 
     count_include_pad: bool = True
-    """Whether zeros of the padding count in the mean: PyTorch's default; TensorFlow leaves them out."""
+    """Whether zeros of the padding count in the mean, as by default in PyTorch but not in TensorFlow."""
 
     @property
     def label(self) -> str:
@@ -108,7 +110,7 @@ class _AvgPool(_Pool, frozen=True):
 
 
 class AvgPool1d(_AvgPool, frozen=True):
-    """Mean over a sliding window of `(N, C, L)`; counted as `AvgPool2d` is."""
+    """Mean over a sliding window of `(N, C, L)`; counted as `AvgPool2d`."""
 
     padding: sliding.Padding = (0,)
 
@@ -118,14 +120,14 @@ class AvgPool1d(_AvgPool, frozen=True):
 class AvgPool2d(_AvgPool, frozen=True):
     """Mean over a sliding window of `(N, C, H, W)`.
 
-    FLOPs: K_h x K_w - 1 additions and one division per output element, windows cut by the border counted as full ones.
+    FLOPs: K_h x K_w - 1 additions and one division per output element, windows at the border counted as full.
     """
 
     padding: sliding.Padding = (0, 0)
 
 
 class AvgPool3d(_AvgPool, frozen=True):
-    """Mean over a sliding window of `(N, C, D, H, W)`; counted as `AvgPool2d` is."""
+    """Mean over a sliding window of `(N, C, D, H, W)`; counted as `AvgPool2d`."""
 
     padding: sliding.Padding = (0, 0, 0)
 
@@ -133,13 +135,14 @@ class AvgPool3d(_AvgPool, frozen=True):
 
 
 class _AdaptivePool(Op, frozen=True):
-    """What pools share whose windows divide the map.
+    """Base of adaptive pools, whose windows divide the map.
 
-    Window i of an axis runs from floor(i n / m) to ceil((i + 1) n / m), so windows overlap where m does not divide n.
-    Where n is no multiple of m, the windows are not evenly apart; the receptive field's jump is then the smallest step.
+    Window i of an axis runs from floor(i n / m) to ceil((i + 1) n / m), so they overlap where m does not divide n, and
+    their distances differ; the receptive field's jump is then the smallest distance.
     """
 
     output_size: tuple[int, ...] = ()
+    """Size of the output map per spatial axis."""
 
     category: ClassVar[Category] = "pool"
     dimensions: ClassVar[int] = 2
@@ -157,13 +160,14 @@ class _AdaptivePool(Op, frozen=True):
         (shape,) = shapes
         check_rank(self.kind, shape, self.dimensions)
         if len(self.output_size) != self.dimensions or min(self.output_size) < 1:
-            raise ShapeError(f"a pool to {format_shape(self.output_size)}: every size must be at least 1")
+            size = format_shape(self.output_size)
+            raise ShapeError(f"an adaptive pool to {size}: expected {self.dimensions} sizes of at least 1")
         return (*shape[:2], *self.output_size)
 
-    def read(self, shape: Shape) -> int:
-        """Elements that all windows read together, of one channel after the other.
+    def elements_read(self, shape: Shape) -> int:
+        """Sum of the sizes of all windows on an input of `shape`.
 
-        An element is read twice where a window ends within it: of the m ends, gcd(n, m) lie between two elements.
+        An element is in two windows if a boundary is within it: of the m boundaries, gcd(n, m) are between elements.
         """
         axes = zip(shape[2:], self.output_size, strict=True)
         return prod(shape[:2]) * prod([n + m - gcd(n, m) for n, m in axes])
@@ -180,23 +184,23 @@ class _AdaptivePool(Op, frozen=True):
 
 
 def _largest_window(n: int, m: int) -> int:
-    """The most elements that one of m windows over n reads: its share, and what it has in common with two others."""
-    whole, rest = divmod(n // gcd(n, m), m // gcd(n, m))
-    return whole + min(rest, 2)
+    """The size of the largest of m windows over n elements, which may share its first and its last with others."""
+    share, rest = divmod(n // gcd(n, m), m // gcd(n, m))
+    return share + min(rest, 2)
 
 
 class _AdaptiveAvgPool(_AdaptivePool, frozen=True):
-    """What adaptive average pools share."""
+    """Base of adaptive average pools."""
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return self.read(shapes[0])
+        return self.elements_read(shapes[0])
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=set(self.output_size) != {1})  # a mean over the whole map is done without
+        return Saved(inputs=set(self.output_size) != {1})  # the gradient of a global mean needs no input
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool, frozen=True):
-    """Mean over windows that divide `(N, C, L)` into `output_size` parts; counted as `AdaptiveAvgPool2d` is."""
+    """Mean over windows that divide `(N, C, L)` into `output_size` parts; counted as `AdaptiveAvgPool2d`."""
 
     output_size: tuple[int, ...] = (1,)
 
@@ -206,14 +210,14 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool, frozen=True):
 class AdaptiveAvgPool2d(_AdaptiveAvgPool, frozen=True):
     """Mean over windows that divide `(N, C, H, W)` into `output_size` parts; 1x1 is global average pooling.
 
-    FLOPs: one addition per element of a window less one, and a division: as many as the window has elements.
+    FLOPs per window: one addition per element after the first, and a division.
     """
 
     output_size: tuple[int, ...] = (1, 1)
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool, frozen=True):
-    """Mean over windows that divide `(N, C, D, H, W)` into `output_size` parts; counted as `AdaptiveAvgPool2d` is."""
+    """Mean over windows that divide `(N, C, D, H, W)` into `output_size` parts; counted as `AdaptiveAvgPool2d`."""
 
     output_size: tuple[int, ...] = (1, 1, 1)
 
@@ -221,19 +225,19 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool, frozen=True):
 
 
 class _AdaptiveMaxPool(_AdaptivePool, frozen=True):
-    """What adaptive max pools share."""
+    """Base of adaptive max pools."""
 
     verb: ClassVar[str] = "max"
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return self.read(shapes[0]) - prod(output)
+        return self.elements_read(shapes[0]) - prod(output)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
         return Saved(inputs=True, extra_bytes=8 * output.elements)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool, frozen=True):
-    """Maximum over windows that divide `(N, C, L)` into parts; counted as `AdaptiveMaxPool2d` is."""
+    """Maximum over windows that divide `(N, C, L)` into parts; counted as `AdaptiveMaxPool2d`."""
 
     output_size: tuple[int, ...] = (1,)
 
@@ -243,14 +247,14 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool, frozen=True):
 class AdaptiveMaxPool2d(_AdaptiveMaxPool, frozen=True):
     """Maximum over windows that divide `(N, C, H, W)` into `output_size` parts.
 
-    FLOPs: one comparison per element of a window less one.
+    FLOPs per window: one comparison per element after the first.
     """
 
     output_size: tuple[int, ...] = (1, 1)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, frozen=True):
-    """Maximum over windows that divide `(N, C, D, H, W)` into parts; counted as `AdaptiveMaxPool2d` is."""
+    """Maximum over windows that divide `(N, C, D, H, W)` into parts; counted as `AdaptiveMaxPool2d`."""
 
     output_size: tuple[int, ...] = (1, 1, 1)
 

@@ -7,22 +7,28 @@ from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
 
 MAX_LAYERS = 10_000
-"""Behind each other in one call; each has tensors of its own."""
+"""Consecutive layers in one call; each has tensors of its own."""
 
 
 class _Recurrent(Op, frozen=True):
-    """What recurrent layers share: `(L, N, features)`, or `(N, L, features)` with `batch_first`; N may be missing.
+    """Base of recurrent layers: `(L, N, features)`, or `(N, L, features)` with `batch_first`; N may be missing.
 
-    Each step of each layer and direction multiplies its input and its last state by `gates` matrices each.
+    Each step of each layer and direction multiplies its input and its previous state by `gates` matrices each. The
+    outputs are the sequence and the last states.
     """
 
     hidden_size: int
+    """Units per direction."""
     layers: int = 1
+    """Consecutive layers, 1 to `MAX_LAYERS`."""
     bias: bool = True
+    """Whether biases are learned: two per gate and unit, as in PyTorch."""
     batch_first: bool = False
+    """Whether the first axis is the batch, and not the steps."""
     bidirectional: bool = False
+    """Whether the sequence is read in both directions."""
     proj_size: int = 0
-    """Width that an LSTM's state is projected to; 0: not at all."""
+    """Width that an LSTM's state is projected to; 0: it is not."""
 
     category: ClassVar[Category] = "recurrent"
     has_weights: ClassVar[bool] = True
@@ -32,15 +38,15 @@ class _Recurrent(Op, frozen=True):
 
     @property
     def directions(self) -> int:
-        """How many ways the sequence is read."""
+        """Number of directions that the sequence is read in."""
         return 2 if self.bidirectional else 1
 
     @property
     def width(self) -> int:
-        """Features of one direction's output."""
+        """Features of the output per direction."""
         return self.proj_size or self.hidden_size
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs in (1, 1 + len(self.states))
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
@@ -78,7 +84,7 @@ class _Recurrent(Op, frozen=True):
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         biases = sum(t.elements for t in self.parameters(*shapes) if len(t.shape) == 1)
         units = self.layers * self.directions * self.hidden_size
-        # The products of input and state are added, gate by gate.
+        # For each gate, the products of the input and of the state are added.
         return prod(shapes[0][:-1]) * (biases + units * (self.gates + self.flops_per_unit))
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
@@ -90,16 +96,16 @@ class _Recurrent(Op, frozen=True):
 class RNN(_Recurrent, frozen=True):
     """Elman's recurrent layer, h = tanh(W x + b + U h + c).
 
-    MACs: steps x all entries of its matrices. FLOPs beside them, per step: one addition per bias and, per unit, the sum
+    MACs: steps x all entries of its matrices. Other FLOPs, per step: one addition per bias and, per unit, the sum
     of the two products and the tanh.
     """
 
 
 class LSTM(_Recurrent, frozen=True):
-    """Long short-term memory (S. Hochreiter and J. Schmidhuber, 1997), its outputs the sequence, the hidden and the
-    cell state.
+    """Long short-term memory (S. Hochreiter and J. Schmidhuber, 1997); its outputs are the sequence, the hidden and
+    the cell state.
 
-    MACs: steps x all entries of its matrices. FLOPs beside them, per step: one addition per bias and, per unit, the
+    MACs: steps x all entries of its matrices. Other FLOPs, per step: one addition per bias and, per unit, the
     sums of the two products of four gates, three sigmoids of 4, two tanhs, three multiplications and an addition.
     """
 
@@ -111,7 +117,7 @@ class LSTM(_Recurrent, frozen=True):
 class GRU(_Recurrent, frozen=True):
     """Gated recurrent unit (K. Cho et al., arXiv 1406.1078, section 2.3).
 
-    MACs: steps x all entries of its matrices. FLOPs beside them, per step: one addition per bias and, per unit, the
+    MACs: steps x all entries of its matrices. Other FLOPs, per step: one addition per bias and, per unit, the
     sums of the two products of three gates, two sigmoids of 4, a tanh, three multiplications and two additions.
     """
 

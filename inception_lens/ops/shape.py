@@ -1,4 +1,4 @@
-"""Operations that lay out their input in another shape or place, or take a part of it."""
+"""Operations that rearrange their input, resize it or select a part of it."""
 
 from math import prod
 from typing import ClassVar
@@ -8,7 +8,7 @@ from inception_lens.ops.base import Category, Op, Role, Saved, Shape, TensorType
 
 
 class _View(Op, frozen=True):
-    """What operations share that only look at their input in another way."""
+    """Base of views: the output uses the memory of the input."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"
@@ -21,11 +21,12 @@ class _View(Op, frozen=True):
 
 
 class Flatten(_View, frozen=True):
-    """The axes from `start_dim` to `end_dim` as one; a view."""
+    """The axes from `start_dim` to `end_dim` merged into one: a view."""
 
     start_dim: int = 1
+    """The first axis that is merged, counted from the front."""
     end_dim: int = -1
-    """The last axis that is flattened, counted from the end where it is negative."""
+    """The last axis that is merged, counted from the end where it is negative."""
 
     @property
     def label(self) -> str:
@@ -51,15 +52,16 @@ class Flatten(_View, frozen=True):
         return True
 
     def window(self, shape: Shape, output: Shape) -> Window | None:
-        # Whoever reads the vector reads every position of the map.
+        # An element of the vector has one position; a layer that reads the vector reads all of them.
         axes = len(shape) - 2
         return Window(shape[2:], (1,) * axes, (0,) * axes, (1,) * axes) if axes > 0 else None
 
 
 class Reshape(_View, frozen=True):
-    """The same elements, in the same order, as a tensor of `shape`, where one size may be -1: a view."""
+    """The same elements, in the same order, in another shape: a view."""
 
     shape: tuple[int, ...]
+    """Sizes of the output's axes; one may be -1, which is inferred."""
 
     @property
     def label(self) -> str:
@@ -69,19 +71,20 @@ class Reshape(_View, frozen=True):
         (shape,) = shapes
         elements, known = prod(shape), prod(size for size in self.shape if size != -1)
         if self.shape.count(-1) > 1 or (-1 in self.shape and (not known or elements % known)):
-            raise ShapeError(f"{format_shape(shape)} does not become {format_shape(self.shape)}")
-        made = tuple(elements // known if size == -1 else size for size in self.shape)
-        if prod(made) != elements:
+            raise ShapeError(f"{format_shape(shape)} cannot be reshaped to {format_shape(self.shape)}")
+        output = tuple(elements // known if size == -1 else size for size in self.shape)
+        if prod(output) != elements:
             raise ShapeError(
-                f"{format_shape(shape)} has {elements} elements, {format_shape(self.shape)} has {prod(made)}"
+                f"{format_shape(shape)} has {elements} elements, {format_shape(self.shape)} has {prod(output)}"
             )
-        return made
+        return output
 
 
 class Permute(_View, frozen=True):
-    """The axes in another order, `dims[i]` becoming axis i: a view."""
+    """The axes in another order: a view."""
 
     dims: tuple[int, ...]
+    """For each axis of the output, the axis of the input."""
 
     @property
     def label(self) -> str:
@@ -95,9 +98,10 @@ class Permute(_View, frozen=True):
 
 
 class Expand(_View, frozen=True):
-    """Axes of 1 stretched to `shape`, and new ones in front: a view that takes no memory."""
+    """Axes of size 1 repeated, and new leading axes: a view that allocates nothing."""
 
     shape: tuple[int, ...]
+    """Sizes of the output's axes."""
 
     @property
     def label(self) -> str:
@@ -105,19 +109,23 @@ class Expand(_View, frozen=True):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        behind = self.shape[len(self.shape) - len(shape) :]
-        if len(shape) > len(self.shape) or any(n not in (1, m) for n, m in zip(shape, behind, strict=True)):
-            raise ShapeError(f"{format_shape(shape)} does not expand to {format_shape(self.shape)}")
+        last = self.shape[len(self.shape) - len(shape) :]
+        if len(shape) > len(self.shape) or any(n not in (1, m) for n, m in zip(shape, last, strict=True)):
+            raise ShapeError(f"{format_shape(shape)} cannot be expanded to {format_shape(self.shape)}")
         return self.shape
 
 
 class Slice(_View, frozen=True):
-    """The elements `start`, `start + step`, ... before `stop` of one axis: a view, as each part of a split is."""
+    """The elements `start`, `start + step`, ... before `stop` of one axis: a view; a split is one per part."""
 
     dim: int
+    """The axis, counted from the front."""
     start: int
+    """First element; not negative."""
     stop: int
+    """Bound of the last element, at most the size of the axis."""
     step: int = 1
+    """Distance between elements; positive."""
 
     @property
     def label(self) -> str:
@@ -135,10 +143,12 @@ class Slice(_View, frozen=True):
 
 
 class Select(_View, frozen=True):
-    """The one place `index` of an axis, which is gone from the output: a view."""
+    """One element of an axis, which is removed from the output: a view."""
 
     dim: int
+    """The axis, counted from the front."""
     index: int
+    """The element, counted from the end where it is negative."""
 
     @property
     def label(self) -> str:
@@ -152,12 +162,14 @@ class Select(_View, frozen=True):
 
 
 class Pad(Op, frozen=True):
-    """Elements before and behind each axis, one pair per axis; a negative number cuts. It copies."""
+    """New elements before and after those of each axis; a negative number removes elements. It copies."""
 
     padding: tuple[tuple[int, int], ...]
+    """One pair (before, after) per axis, the batch included."""
     mode: str = "constant"
+    """PyTorch's name: `constant`, `reflect`, `replicate` or `circular`."""
     value: float = 0.0
-    """Of the new elements, where the mode is `constant`."""
+    """Value of the new elements in the mode `constant`."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"
@@ -169,10 +181,10 @@ class Pad(Op, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         if len(self.padding) != len(shape):
-            raise ShapeError(f"Pad of {len(self.padding)} axes of an input with {len(shape)} axes")
+            raise ShapeError(f"Pad of {len(self.padding)} axes for an input with {len(shape)} axes")
         sizes = tuple(before + n + after for n, (before, after) in zip(shape, self.padding, strict=True))
         if min(sizes, default=0) < 0:
-            raise ShapeError(f"Pad by {self.padding} leaves nothing of {format_shape(shape)}")
+            raise ShapeError(f"Pad by {self.padding} removes more elements than {format_shape(shape)} has")
         return sizes
 
     @property
@@ -190,15 +202,17 @@ class Pad(Op, frozen=True):
 
 
 class Upsample(Op, frozen=True):
-    """A map of `(N, C, ...)` brought to `size`: nearest neighbours copied, or neighbours weighted.
+    """A map of `(N, C, ...)` resized to `size`: the nearest element copied, or neighbours interpolated.
 
-    FLOPs per output element: none for `nearest`; a linear blend of two neighbours is 3, and there is one on the first
-    axis, two on the second and four on the third; `bicubic` weighs 16 neighbours, 5 x (4 multiplications and 3
+    FLOPs per output element: none for `nearest`; a linear interpolation between two elements is 3, with one on the
+    first axis, two on the second and four on the third; `bicubic` weights 16 elements, 5 x (4 multiplications and 3
     additions).
     """
 
     size: tuple[int, ...]
+    """Size of the output map per spatial axis."""
     mode: str = "nearest"
+    """PyTorch's name: `nearest`, `nearest-exact`, `linear`, `bilinear`, `trilinear` or `bicubic`."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"
@@ -211,7 +225,7 @@ class Upsample(Op, frozen=True):
         (shape,) = shapes
         if len(shape) != len(self.size) + 2:
             raise ShapeError(
-                f"Upsample of {format_shape(shape)} to {format_shape(self.size)}: the spatial axes differ in number"
+                f"Upsample of {format_shape(shape)} to {format_shape(self.size)}: the numbers of spatial axes differ"
             )
         return (*shape[:2], *self.size)
 
@@ -228,13 +242,13 @@ class Upsample(Op, frozen=True):
 
 
 class PixelShuffle(Op, frozen=True):
-    """Channels laid out as blocks, `(N, C r^2, H, W)` to `(N, C, H r, W r)` (W. Shi et al., arXiv 1609.05158).
+    """Channels rearranged to blocks: `(N, C r^2, H, W)` to `(N, C, H r, W r)` (W. Shi et al., arXiv 1609.05158).
 
-    Element (i, j) of a block of channel c is channel c r^2 + i r + j of the input. It copies, and does no arithmetic.
+    Element (i, j) of a block of channel c is channel c r^2 + i r + j of the input. It copies, without arithmetic.
     """
 
     upscale_factor: int
-    """Side r of a block."""
+    """Side r of a block, in elements."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"
@@ -256,13 +270,13 @@ class PixelShuffle(Op, frozen=True):
 
 
 class PixelUnshuffle(Op, frozen=True):
-    """Blocks laid out as channels, the inverse of `PixelShuffle`: `(N, C, H r, W r)` to `(N, C r^2, H, W)`.
+    """Blocks rearranged to channels, the inverse of `PixelShuffle`: `(N, C, H r, W r)` to `(N, C r^2, H, W)`.
 
-    It copies, and does no arithmetic.
+    It copies, without arithmetic.
     """
 
     downscale_factor: int
-    """Side r of a block."""
+    """Side r of a block, in elements."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"

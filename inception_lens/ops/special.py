@@ -1,4 +1,4 @@
-"""Tensors that the model brings along, and operations whose outputs are what their source declares."""
+"""Tensors of the model that are inputs of nodes, and operations whose outputs are declared by their source."""
 
 from typing import ClassVar, Literal
 
@@ -6,18 +6,18 @@ from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Parameter, Role, Saved, Shape, TensorType
 
 TensorKind = Literal["parameter", "buffer", "constant"]
-"""parameter: learned. buffer: kept with the model, not learned. constant: computed anew or written in the source."""
+"""parameter: learned. buffer: kept with the model, but not learned. constant: computed or written by its source."""
 
 
 class Stored(Op, frozen=True):
-    """A tensor that is there before the network is called, read as an input by others: it costs nothing.
-
-    A parameter is learned, a buffer kept with the model, a constant made anew or written in the source.
-    """
+    """A tensor of the model that nodes read as an input; it costs nothing."""
 
     shape: Shape
+    """Shape of the output."""
     dtype: str = "float32"
+    """Dtype of the output."""
     tensor_kind: TensorKind = "parameter"
+    """Whether it is learned, and whether it is kept with the model."""
 
     category: ClassVar[Category] = "weights"
     role: ClassVar[Role] = "source"
@@ -31,7 +31,7 @@ class Stored(Op, frozen=True):
     def label(self) -> str:
         return self.tensor_kind
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return inputs == 0
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
@@ -44,22 +44,22 @@ class Stored(Op, frozen=True):
         return (Parameter("buffer", self.shape),) if self.tensor_kind == "buffer" else ()
 
     def reuses_input(self, training: bool) -> bool:
-        return True  # it lies where the model lies
+        return True  # it is in the memory of the model
 
 
 class _Declaring(Op, frozen=True):
-    """What operations share whose outputs cannot be told from their inputs' shapes, only from their source."""
+    """Base of operations whose output types are declared by the source and do not follow from the inputs."""
 
     source_kind: str
-    """What the source calls the operation."""
+    """Name of the operation in the source."""
     declared: tuple[TensorType, ...]
-    """Types of the outputs, as far as the source tells them."""
+    """Types of the outputs; at least one."""
 
     @property
     def kind(self) -> str:
         return self.source_kind
 
-    def takes(self, inputs: int) -> bool:
+    def accepts(self, inputs: int) -> bool:
         return True
 
     def keeps_positions(self, shape: Shape) -> bool:
@@ -67,44 +67,47 @@ class _Declaring(Op, frozen=True):
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if not self.declared:
-            raise ShapeError(f"{self.kind} declares no output")
+            raise ShapeError(f"{self.kind} declares no output; expected at least 1")
         return self.declared
 
 
 class Declared(_Declaring, frozen=True):
-    """An operation whose cost is known and whose outputs are what its source declares: indexing, sorting, sampling.
+    """An operation of known cost whose outputs are declared by its source: indexing, sorting, sampling.
 
-    MACs and FLOPs are those that the reader found by the operation's own rule; nearly always none.
+    The reader computes MACs and FLOPs by the operation's own rule; most have none.
     """
 
-    multiply_accumulates: int = 0
-    flops_beside: int = 0
-    """FLOPs beside the two per multiply-accumulate."""
+    declared_macs: int = 0
+    """Multiply-accumulates of one call."""
+    declared_flops: int = 0
+    """FLOPs of one call in addition to two per multiply-accumulate."""
     view: bool = False
+    """Whether the output uses the memory of the first input."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
-        if min(self.multiply_accumulates, self.flops_beside) < 0:
-            raise ShapeError(f"{self.kind} declares {self.multiply_accumulates} MACs and {self.flops_beside} FLOPs")
+        if min(self.declared_macs, self.declared_flops) < 0:
+            cost = f"{self.declared_macs} MACs and {self.declared_flops} FLOPs"
+            raise ShapeError(f"{self.kind} declares {cost}: expected numbers of at least 0")
         return super().output_types(inputs)
 
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return self.multiply_accumulates
+        return self.declared_macs
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
-        return self.flops_beside
+        return self.declared_flops
 
     def reuses_input(self, training: bool) -> bool:
         return self.view
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=bool(self.multiply_accumulates))
+        return Saved(inputs=bool(self.declared_macs))
 
 
 class Unknown(_Declaring, frozen=True):
-    """An operation without a rule: its outputs are what its source declared, and its cost is None, never zero."""
+    """An operation without a rule: its outputs are declared by its source, and its cost is None, never zero."""
 
     category: ClassVar[Category] = "unknown"
 

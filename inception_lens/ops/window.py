@@ -1,4 +1,4 @@
-"""Arithmetic of windows that slide over a map: what convolution and pooling share, one axis at a time.
+"""Arithmetic of the sliding windows of convolutions and pools, one axis at a time.
 
 Output sizes follow V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning" (arXiv 1603.07285),
 section 2, with the rounding rules of the frameworks.
@@ -11,26 +11,27 @@ from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Window, format_shape
 
 Sizes = tuple[int, ...]
+"""One number per spatial axis."""
 
 Padding = Literal["same"] | tuple[int | tuple[int, int], ...]
-"""Per axis a size for both sides or a pair (before, after); or `same`: TensorFlow's SAME, ceil(n / stride) outputs."""
+"""For each axis a size for both sides or a pair (before, after); or TensorFlow's SAME, for ceil(n / stride) outputs."""
 
 Rounding = Literal["floor", "trunc", "ceil", "ceil_unclipped"]
-"""What happens to a last window that is not full.
+"""Rule for a last window that is not full.
 
-floor: it is dropped. trunc: likewise, but division rounds towards zero, so that one window larger than the map is
-kept (PaddlePaddle). ceil: it is kept, unless it would start in the padding behind the map (Caffe, PyTorch).
+floor: it is dropped. trunc: it is dropped, but division rounds towards zero, so that a single window larger than the
+map is kept (PaddlePaddle). ceil: it is kept unless it would start in the padding after the map (Caffe, PyTorch).
 ceil_unclipped: it is kept even then (PaddlePaddle v2).
 """
 
 
 def spans(kernel: Sizes, dilation: Sizes) -> Sizes:
-    """Distance that each axis of a dilated kernel covers, in input elements."""
+    """Extent of a dilated kernel per axis, in input elements."""
     return tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
 
 
 def same_padding(size: int, span: int, stride: int) -> tuple[int, int]:
-    """The explicit padding (before, after) that `same` means on an axis; the odd element goes behind."""
+    """The padding (before, after) of an axis for `same`; an odd element is after."""
     total = max((-(-size // stride) - 1) * stride + span - size, 0)
     return total // 2, total - total // 2
 
@@ -38,7 +39,7 @@ def same_padding(size: int, span: int, stride: int) -> tuple[int, int]:
 def explicit_padding(
     map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes
 ) -> tuple[tuple[int, int], ...]:
-    """Padding (before, after) per axis, with `same` worked out for this map."""
+    """Padding (before, after) per axis, with `same` computed for this map."""
     if isinstance(padding, str):
         return tuple(map(same_padding, map_size, spans(kernel, dilation), stride))
     return padding_pairs(padding)
@@ -49,14 +50,14 @@ def padding_pairs(padding: tuple[int | tuple[int, int], ...]) -> tuple[tuple[int
     return tuple([pad if isinstance(pad, tuple) else (pad, pad) for pad in padding])
 
 
-@lru_cache(4096)  # a network asks for the same few windows again and again
+@lru_cache(4096)  # a network has few different windows
 def output_size(
     map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
 ) -> Sizes:
-    """How many windows fit on each axis.
+    """Number of windows per axis.
 
     Raises:
-        ShapeError: none fits; or as `check`.
+        ShapeError: no window fits; or as `check`.
     """
     check(map_size, kernel, stride, padding, dilation)
     if padding == "same":
@@ -64,13 +65,13 @@ def output_size(
     sizes = []
     for n, k, s, pad, d in zip(map_size, kernel, stride, padding, dilation, strict=True):
         before, after = pad if isinstance(pad, tuple) else (pad, pad)
-        room = n + before + after - (k - 1) * d - 1
+        last_start = n + before + after - (k - 1) * d - 1  # of a full window, in the padded map
         if rounding == "floor":
-            windows = room // s + 1
+            windows = last_start // s + 1
         elif rounding == "trunc":
-            windows = (room // s if room >= 0 else -(-room // s)) + 1
+            windows = (last_start // s if last_start >= 0 else -(-last_start // s)) + 1
         else:
-            windows = -(-room // s) + 1
+            windows = -(-last_start // s) + 1
             if rounding == "ceil" and (windows - 1) * s >= n + before:
                 windows -= 1
         if windows < 1:
@@ -83,38 +84,43 @@ def _does_not_fit(
     map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes, rounding: Rounding
 ) -> str:
     span, pads = spans(kernel, dilation), explicit_padding(map_size, kernel, stride, padding, dilation)
-    spared = (0,) * len(stride) if rounding == "floor" else tuple(s - 1 for s in stride)  # of a window that is not full
-    needed = tuple(max(k - sum(pad) - less, 1) for k, pad, less in zip(span, pads, spared, strict=True))
+    missing = (0,) * len(stride) if rounding == "floor" else tuple(s - 1 for s in stride)  # in a window that is kept
+    needed = tuple(max(k - sum(pad) - less, 1) for k, pad, less in zip(span, pads, missing, strict=True))
     padded = tuple(n + sum(pad) for n, pad in zip(map_size, pads, strict=True))
-    with_padding = "" if padded == map_size else f", {format_shape(padded)} with its padding,"
+    with_padding = "" if padded == map_size else f", {format_shape(padded)} with its padding"
     return (
-        f"a {format_shape(span)} kernel does not fit the {format_shape(map_size)} map{with_padding} that it meets: "
+        f"a {format_shape(span)} kernel does not fit the {format_shape(map_size)} map{with_padding}: "
         f"it needs at least {format_shape(needed)}"
     )
 
 
 def check(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> None:
-    """Raise a ShapeError where a window is none: an axis missing, a kernel or stride of 0, a padding below 0."""
+    """Check that a window has an entry per axis of the map, and that its sizes are in range.
+
+    Raises:
+        ShapeError: an axis is missing; a kernel, stride or dilation is less than 1; or a padding is negative.
+    """
     axes = len(map_size)
     pads: Sizes = () if padding == "same" else tuple(min(pad) if isinstance(pad, tuple) else pad for pad in padding)
     if not len(kernel) == len(stride) == len(dilation) == axes or (padding != "same" and len(pads) != axes):
-        raise ShapeError(f"kernel {kernel}, stride {stride}, padding {padding} are not of the {axes} axes of the map")
+        sizes = f"kernel {kernel}, stride {stride}, dilation {dilation}, padding {padding}"
+        raise ShapeError(f"{sizes}: expected one entry for each of the {axes} axes of the map")
     if min(*kernel, *stride, *dilation) < 1 or min(pads, default=0) < 0:
         raise ShapeError(
             f"kernel {format_shape(kernel)}, stride {format_shape(stride)}, dilation "
-            f"{format_shape(dilation)} must be at least 1, padding {padding} 0"
+            f"{format_shape(dilation)} must be at least 1, and padding {padding} at least 0"
         )
 
 
 @lru_cache(4096)
 def window(map_size: Sizes, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> Window:
-    """The Window of a kernel on this map."""
+    """The `Window` of a kernel on this map."""
     if padding == "same":
         padding = explicit_padding(map_size, kernel, stride, padding, dilation)
     return Window(kernel, stride, tuple([pad[0] if isinstance(pad, tuple) else pad for pad in padding]), dilation)
 
 
 def label(kernel: Sizes, stride: Sizes) -> str:
-    """Write a kernel and its stride as the paper's Table 1 does: `3x3/2`; a stride of 1 goes without saying."""
+    """Write a kernel and its stride as in the paper's Table 1: `3x3/2`, or `3x3` for a stride of 1."""
     step = str(stride[0]) if len(set(stride)) == 1 else format_shape(stride)
     return format_shape(kernel) if set(stride) == {1} else f"{format_shape(kernel)}/{step}"

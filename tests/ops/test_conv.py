@@ -131,7 +131,7 @@ def test_groups_must_divide_both_channels(channels: int, out_channels: int, grou
 @pytest.mark.parametrize("shape", [(), (3,), (3, 8, 8), (1, 3, 8, 8, 8)])
 def test_it_takes_images_alone(shape: Shape) -> None:
     seen = "x".join(map(str, shape)) or "a scalar"
-    with pytest.raises(ShapeError, match=rf"^Conv2d needs an input of 4 axes \(N, C, H, W\), not {seen}$"):
+    with pytest.raises(ShapeError, match=rf"^Conv2d expects an input of 4 axes \(N, C, H, W\), not {seen}$"):
         Conv2d(4, (1, 1)).output_shape(shape)
 
 

@@ -50,5 +50,5 @@ def test_the_gradient_of_the_weights_needs_the_input() -> None:
 
 
 def test_a_scalar_has_no_features() -> None:
-    with pytest.raises(ShapeError, match=r"^Linear needs an input with an axis of features, not a scalar$"):
+    with pytest.raises(ShapeError, match=r"^Linear expects an input with at least 1 axis, not a scalar$"):
         Linear(10).output_shape(())

@@ -93,6 +93,6 @@ def test_a_merge_makes_a_new_tensor_and_keeps_none(op: Op) -> None:
 
 @pytest.mark.parametrize("op", [Add(), Concat()])
 def test_a_merge_takes_any_number_of_inputs_but_none(op: Op) -> None:
-    assert not op.takes(0)
-    assert op.takes(1)
-    assert op.takes(7)
+    assert not op.accepts(0)
+    assert op.accepts(1)
+    assert op.accepts(7)

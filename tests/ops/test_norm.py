@@ -35,7 +35,7 @@ def test_the_statistics_are_float32_whatever_the_input_is() -> None:
 
 
 def test_batch_norm_takes_images_alone() -> None:
-    with pytest.raises(ShapeError, match=r"^BatchNorm2d needs an input of 4 axes \(N, C, H, W\), not 2x5$"):
+    with pytest.raises(ShapeError, match=r"^BatchNorm2d expects an input of 4 axes \(N, C, H, W\), not 2x5$"):
         BatchNorm2d().output_shape((2, 5))
 
 

@@ -113,12 +113,12 @@ def test_global_pooling_sees_the_whole_map() -> None:
 @pytest.mark.parametrize("op", [MaxPool2d((1, 1), (1, 1)), AvgPool2d((1, 1), (1, 1)), AdaptiveAvgPool2d()])
 @pytest.mark.parametrize("shape", [(), (3, 8, 8), (1, 3, 8, 8, 8)])
 def test_pools_take_images_alone(op: MaxPool2d | AvgPool2d | AdaptiveAvgPool2d, shape: Shape) -> None:
-    with pytest.raises(ShapeError, match=rf"^{op.kind} needs an input of 4 axes \(N, C, H, W\), not "):
+    with pytest.raises(ShapeError, match=rf"^{op.kind} expects an input of 4 axes \(N, C, H, W\), not "):
         op.output_shape(shape)
 
 
 def test_a_pool_to_nothing_is_refused() -> None:
-    with pytest.raises(ShapeError, match=r"^a pool to 0x4: every size must be at least 1$"):
+    with pytest.raises(ShapeError, match=r"^an adaptive pool to 0x4: expected 2 sizes of at least 1$"):
         AdaptiveAvgPool2d((0, 4)).output_shape((1, 3, 8, 8))
 
 

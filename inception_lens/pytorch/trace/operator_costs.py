@@ -141,12 +141,12 @@ def operation_without_rule(
     if name in FREE:
         return Declared(name, outputs)
     if name in FLOPS:
-        return Declared(name, outputs, flops_beside=FLOPS[name](inputs, outputs))
+        return Declared(name, outputs, declared_flops=FLOPS[name](inputs, outputs))
     if name in MACS:
         macs, flops = MACS[name](inputs, outputs)
         return Declared(name, outputs, macs, flops)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
-        return Declared(name, outputs, flops_beside=outputs[0].elements)
+        return Declared(name, outputs, declared_flops=outputs[0].elements)
     return Unknown(func._schema.name, outputs)
 
 
@@ -157,7 +157,7 @@ def _elementwise(name: str, inputs: tuple[TensorType, ...], output: TensorType, 
     op = Elementwise(name, output.dtype if inputs[0].dtype != output.dtype else "")
     if op.output_types(inputs) == (output,):
         return op
-    return Declared(name, (output,), flops_beside=ELEMENTWISE[name] * output.elements)
+    return Declared(name, (output,), declared_flops=ELEMENTWISE[name] * output.elements)
 
 
 def _reduction(
@@ -172,4 +172,4 @@ def _reduction(
     if len(outputs) == 1 and rank and op.output_types((x,)) == outputs:
         return op
     per_input, per_output = REDUCTIONS[name]
-    return Declared(name, outputs, flops_beside=max(per_input * x.elements + per_output * outputs[0].elements, 0))
+    return Declared(name, outputs, declared_flops=max(per_input * x.elements + per_output * outputs[0].elements, 0))

@@ -75,7 +75,7 @@ def argmax(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     if "axis" in found:
         output = list(shape)
         output[builder.axis(x, found.integer("axis", 1, -8))] = top
-    op = Declared("ArgMax", (TensorType(tuple(output)),), flops_beside=top * prod(shape))
+    op = Declared("ArgMax", (TensorType(tuple(output)),), declared_flops=top * prod(shape))
     return (builder.add(layer, op, x),)
 
 

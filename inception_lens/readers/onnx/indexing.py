@@ -41,7 +41,7 @@ def rearrange(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return builder.unknown(call)
     flops = prod(x.shape) if call.op == "CumSum" else 0
     inputs = [value for value in call.present_inputs() if value.array is None]
-    op = Declared(call.op, (TensorType(shape, _dtype(call, x.dtype)),), flops_beside=flops)
+    op = Declared(call.op, (TensorType(shape, _dtype(call, x.dtype)),), declared_flops=flops)
     return [builder.add(call.name, op, *builder.nodes(inputs))]
 
 

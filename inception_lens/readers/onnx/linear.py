@@ -106,7 +106,7 @@ def quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
             return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype), array=None)]
     else:
         dtype = call.input(2).dtype if call.has_input(2) else onnx_dtype(call.integer("output_dtype", 0) or 2)
-    op = Declared(call.op, (TensorType(x.shape, dtype),), flops_beside=2 * prod(x.shape))
+    op = Declared(call.op, (TensorType(x.shape, dtype),), declared_flops=2 * prod(x.shape))
     return [builder.add(call.name, op, builder.node(x))]
 
 

@@ -33,7 +33,7 @@ def pool(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if is_dilated:  # PyTorch has none
         size = sliding.output_size(x.shape[2:], kernel, stride, padding, dilation, rounding)
         output = TensorType((*x.shape[:2], *size), x.dtype)
-        op = Declared("AvgPool", (output,), flops_beside=output.elements * prod(kernel))
+        op = Declared("AvgPool", (output,), declared_flops=output.elements * prod(kernel))
     else:
         counts_padding = bool(call.integer("count_include_pad", 0)) or padding == (0,) * axes
         op = AVERAGE_POOLS[axes - 1](kernel, stride, padding, rounding, counts_padding)

@@ -119,7 +119,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
         (["--repeats", "0"], "0 is not in the range"),
         (["--depth", "x"], "--depth x: it is a whole number"),
         (["-o", "net.docx"], "unknown suffix `.docx`"),
-        (["--dtype", "float33"], "`float33` is no dtype"),
+        (["--dtype", "float33"], "`float33` is not a dtype"),
         (["--dtype", "float8_e4m3fn"], "`lenet` does not run here: "),
     ],
 )
