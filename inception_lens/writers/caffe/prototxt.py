@@ -1,74 +1,50 @@
-"""A graph as Caffe's prototxt, in the spelling of BVLC Caffe 1.0 and later, which reads back equal."""
+"""A graph as Caffe's prototxt, in the spelling of BVLC Caffe 1.0 and later, that reads back equal.
 
-from collections.abc import Iterable
+Not expressed: padding that differs between the sides of an axis, means that leave the padding out, dilated pools,
+recurrent layers, attention, and most arithmetic of each element. `same` padding and adaptive pools are written as the
+explicit windows that they have on this graph's input.
+"""
 
-from inception_lens.errors import FormatError, ShapeError
-from inception_lens.graph import Graph, Node, tensor_names
-from inception_lens.ops import Op, Shape
-from inception_lens.writers.caffe.layers import WRITERS, Fields, Word
+from inception_lens.errors import FormatError
+from inception_lens.graph import Graph, Node
+from inception_lens.ops import BatchNorm1d, BatchNorm2d, BatchNorm3d, Op, Shape
+from inception_lens.writers.caffe.layers import WRITERS
+from inception_lens.writers.caffe.text_format import Fields, FieldValue, message_text, shape_field
+from inception_lens.writers.caffe.windows import CallShapes, LayerText
+from inception_lens.writers.inexpressible import inexpressible
 
 
 def to_prototxt(graph: Graph) -> str:
-    """Write a graph; a training graph ends in losses, with their weights and a label.
-
-    Padding and adaptive pools are written as what they are on this graph's input.
+    """Write a graph; a training graph ends in a `SoftmaxWithLoss` for each output, with its weight, and a label.
 
     Raises:
         FormatError: Caffe has no layer for a node; the message names it.
     """
-    return "".join(_lines([("name", graph.name), *_Writing(graph).layers()], ""))
+    return message_text([("name", graph.name), *_NetWriter(graph).layers()])
 
 
-def _lines(fields: Fields, indent: str) -> Iterable[str]:
-    for name, value in fields:
-        if isinstance(value, list):
-            yield f"{indent}{name} {{\n"
-            yield from _lines(value, f"{indent}  ")
-            yield f"{indent}}}\n"
-        else:
-            yield f"{indent}{name}: {_scalar(value)}\n"
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and not isinstance(value, Word):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if c.isprintable() else "".join(f"\\{b:03o}" for b in c.encode()) for c in escaped) + '"'
-    return str(value)
-
-
-class _Writing:
+class _NetWriter:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.kept = {given.name for given in graph.inputs} | {output.node for output in graph.outputs}
         self.names = set(graph.index.producer)
         self.blobs = {given.name: given.name for given in graph.inputs}
+        """Caffe's blob of each tensor: an in-place layer writes to the blob that it reads."""
 
-    def layers(self) -> Fields:
-        found: Fields = [("layer", _input(given.name, given.type.shape)) for given in self.graph.inputs]
-        for node in self.graph.nodes:
-            found += [("layer", fields) for fields in self.node(node)]
-        return found + [("layer", fields) for fields in self.losses()]
+    def layers(self) -> list[tuple[str, FieldValue]]:
+        inputs = [_input(given.name, given.type.shape) for given in self.graph.inputs]
+        nodes = [layer for node in self.graph.nodes for layer in self.node(node)]
+        return [("layer", fields) for fields in (*inputs, *nodes, *self.losses())]
 
     def losses(self) -> list[Fields]:
         if self.graph.mode == "inference":
             return []
         label = self.unique("label")
-        batch = self.graph.inputs[0].type.shape[:1]
-        layers = [_input(label, batch)]
+        layers: list[Fields] = [_input(label, self.graph.inputs[0].type.shape[:1])]
         for i, output in enumerate(self.graph.outputs, 1):
             name = self.unique(f"loss{i}" if len(self.graph.outputs) > 1 else "loss")
-            bottoms: Fields = [("bottom", self.blobs[output.node]), ("bottom", label)]
-            layers.append(
-                [
-                    ("name", name),
-                    ("type", "SoftmaxWithLoss"),
-                    *bottoms,
-                    ("top", name),
-                    ("loss_weight", output.loss_weight),
-                ]
-            )
+            bottoms = [self.blobs[output.node], label]
+            layers.append([*_head(name, "SoftmaxWithLoss", bottoms, name), ("loss_weight", output.loss_weight)])
         return layers
 
     def unique(self, name: str) -> str:
@@ -78,58 +54,59 @@ class _Writing:
         return name
 
     def node(self, node: Node) -> list[Fields]:
-        """The layers of one node: one, and for a batch norm a second with its scale and shift."""
+        """The layers of one node: one, or for a batch norm with a scale or shift two."""
         (x, *_), name = node.inputs or ("",), node.name
         inplace = getattr(node.op, "inplace", False) and len(self.graph.index.readers[x]) == 1 and x not in self.kept
         top = self.blobs[name] = self.blobs[x] if inplace else name
-        kind, fields = self.described(node)
-        wires: Fields = [("bottom", self.blobs[each]) for each in node.inputs]
-        layers = [[("name", name), ("type", kind), *wires, ("top", top), *self.tensors(node), *fields]]
-        after = _affine(node.op)
-        if after:
-            layers[0] = [field for field in layers[0] if field[0] != "param"]
-            second = self.unique(f"{name}/{after[0].lower()}")
-            here: Fields = [("bottom", top), ("top", top)]
-            layers.append([("name", second), ("type", after[0]), *here, *self.tensors(node), *after[1]])
-        return layers
+        layer, second = self.layer(node), _scale_or_bias(node.op)
+        bottoms = [self.blobs[each] for each in node.inputs]
+        if second is None:
+            return [[*_head(name, layer.type, bottoms, top), *self.tensors(node), *layer.fields]]
+        second_name = self.unique(f"{name}/{second.type.lower()}")
+        return [
+            [*_head(name, layer.type, bottoms, top), *layer.fields],
+            [*_head(second_name, second.type, [top], top), *self.tensors(node), *second.fields],
+        ]
 
-    def described(self, node: Node) -> tuple[str, Fields]:
-        """Caffe's type of the layer, and its own fields.
+    def layer(self, node: Node) -> LayerText:
+        """The Caffe layer of a node.
 
         Raises:
             FormatError: there is none.
         """
-        writer = WRITERS.get(type(node.op).__name__)
-        if writer is None or len(self.graph.types[node.name]) > 1:
-            raise self.refusal(node, f"has no layer for {node.op.kind}")
+        write = WRITERS.get(type(node.op))
+        if write is None:
+            raise inexpressible("Caffe", self.graph, node, f"there is no layer for {node.op.kind}")
+        if len(self.graph.types[node.name]) > 1:
+            raise inexpressible("Caffe", self.graph, node, f"the layer of {node.op.kind} has one output")
         try:
-            return writer(node.op, self.graph, node)
-        except ShapeError as error:
-            raise self.refusal(node, str(error)) from None
-
-    def refusal(self, node: Node, why: str) -> FormatError:
-        return FormatError(f"Caffe cannot express `{self.graph.name}`: at `{node.name}` ({node.op.label}) it {why}")
+            return write(node.op, CallShapes(self.graph.input_shapes(node), self.graph.types[node.name][0].shape))
+        except FormatError as error:
+            raise inexpressible("Caffe", self.graph, node, str(error)) from None
 
     def tensors(self, node: Node) -> Fields:
-        """Names of shared tensors, and rates of 0 for those that do not learn."""
-        tensors = node.op.parameters(*self.graph.input_shapes(node)) if node.op.has_weights else ()
-        names = list(tensor_names(node, tensors))[: len(tensors)]
-        fields: list[Fields] = []
-        for name, tensor in zip(names, tensors, strict=True):
+        """`param` messages: the names of shared tensors, and rates of 0 for frozen ones."""
+        parameters = node.op.parameters(*self.graph.input_shapes(node)) if node.op.has_weights else ()
+        params: list[Fields] = []
+        for name, tensor in self.graph.tensors(node)[: len(parameters)]:
             shared: Fields = [] if name == f"{node.name}.{tensor.role}" else [("name", name)]
-            fields.append([*shared, *([("lr_mult", 0)] if name in self.graph.frozen else [])])
-        return [("param", each) for each in fields] if any(fields) else []
+            frozen: Fields = [("lr_mult", 0)] if name in self.graph.frozen else []
+            params.append([*shared, *frozen])
+        return [("param", each) for each in params] if any(params) else []
+
+
+def _head(name: str, type_: str, bottoms: list[str], top: str) -> Fields:
+    return [("name", name), ("type", type_), *(("bottom", blob) for blob in bottoms), ("top", top)]
 
 
 def _input(name: str, shape: Shape) -> Fields:
-    dims: Fields = [("dim", size) for size in shape]
-    return [("name", name), ("type", "Input"), ("top", name), ("input_param", [("shape", dims)])]
+    return [("name", name), ("type", "Input"), ("top", name), ("input_param", [shape_field(shape)])]
 
 
-def _affine(op: Op) -> tuple[str, Fields] | None:
-    if not type(op).__name__.startswith("BatchNorm"):
+def _scale_or_bias(op: Op) -> LayerText | None:
+    """The layer after a batch norm that has its scale and shift: Caffe's BatchNorm has neither."""
+    if not isinstance(op, BatchNorm1d | BatchNorm2d | BatchNorm3d):
         return None
-    scale, shift = getattr(op, "scale", False), getattr(op, "shift", False)
-    if scale:
-        return "Scale", [("scale_param", [("bias_term", shift)])] if shift else []
-    return ("Bias", []) if shift else None
+    if op.scale:
+        return LayerText("Scale", [("scale_param", [("bias_term", True)])] if op.shift else ())
+    return LayerText("Bias") if op.shift else None

@@ -1,4 +1,4 @@
-"""Prototxts out: they read back equal, and what Caffe cannot express is named."""
+"""Written prototxts read back equal, and an error names the node that Caffe cannot express."""
 
 import re
 
@@ -9,7 +9,26 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.architectures.catalogue import entries
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
-from inception_lens.ops import ELU, GELU, AvgPool2d, BatchNorm2d, Conv2d, LeakyReLU, Linear, Op, ReLU, TensorType
+from inception_lens.ops import (
+    ELU,
+    GELU,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Elementwise,
+    LeakyReLU,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    Op,
+    Reduce,
+    ReLU,
+    Stored,
+    TensorType,
+)
 from inception_lens.readers.caffe.layers import NetState
 from inception_lens.readers.caffe.prototxt import read_net
 from inception_lens.readers.caffe.text_format import parse
@@ -94,22 +113,39 @@ def test_an_operation_reads_back_equal(op: Op) -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "said"),
+    ("op", "reason"),
     [
-        (GELU(), "it has no layer for GELU"),
-        (Conv2d(4, (4, 4), padding="same"), "differ: 1 and 2"),
-        (Conv2d(4, (3, 3), padding=((0, 1), 1)), "differ: 0 and 1"),
-        (AvgPool2d((3, 3), (1, 1), (1, 1), count_include_pad=False), "counts the zeros of its padding"),
-        (BatchNorm2d(track=False), "keeps running statistics"),
+        (GELU(), "there is no layer for GELU"),
+        (MaxPool2d((2, 2), (2, 2), indices=True), "the layer of MaxPool2d has one output"),
+        (Conv2d(4, (4, 4), padding="same"), "here the sides differ: 1 and 2"),
+        (Conv2d(4, (3, 3), padding=((0, 1), 1)), "here the sides differ: 0 and 1"),
+        (ConvTranspose2d(4, (3, 3), (2, 2), output_padding=(1, 1)), "Caffe has no output padding"),
+        (AvgPool2d((3, 3), (1, 1), (1, 1), count_include_pad=False), "Caffe counts the zeros of the padding in a mean"),
+        (MaxPool2d((3, 3), (1, 1), dilation=(2, 2)), "Caffe has no dilation in pools"),
+        (AvgPool2d((2, 2), (4, 4), (1, 1), "ceil_unclipped"), "Caffe's output would be 3x3, not 4x4"),
+        (AvgPool2d((10, 2), (2, 2), (0, 0), "trunc"), "Caffe's output would be 1x5 or nothing, not 1x4"),
+        (AdaptiveAvgPool2d((2, 2)), "equal windows do not divide 9x9 into 2x2"),
+        (BatchNorm2d(track=False), "BatchNorm needs running statistics with a momentum"),
+        (LocalResponseNorm(4), "LRN needs an odd number of channels, not 4"),
+        (Elementwise("exp"), "there is no layer for `exp` of 1x8x9x9"),
+        (Reduce("mean", (1, 2)), "there is no layer for `mean` over axes 1, 2"),
     ],
-    ids=lambda value: str(value)[:24],
+    ids=lambda value: repr(value)[:40],
 )
-def test_an_operation_that_caffe_has_not_is_named(op: Op, said: str) -> None:
-    with pytest.raises(FormatError, match=re.escape(said)):
+def test_an_error_names_the_node_that_caffe_cannot_express(op: Op, reason: str) -> None:
+    with pytest.raises(FormatError, match=r"^Caffe cannot express `y` \(.*\) of `network`: ") as caught:
         to_prototxt(one(op))
+    assert reason in str(caught.value)
 
 
-def test_shared_and_frozen_tensors_are_said() -> None:
+def test_a_buffer_is_not_a_layer_of_caffe() -> None:
+    nodes = [Node("table", Stored((1, 4), tensor_kind="buffer"), ()), Node("y", Add(), ("x", "table"))]
+    graph = Graph.of([Input("x", TensorType((1, 4)))], nodes, [Output("y")])
+    with pytest.raises(FormatError, match=r"`table` \(buffer\) of `network`: there is no layer for a buffer"):
+        to_prototxt(graph)
+
+
+def test_shared_and_frozen_tensors_read_back() -> None:
     names = ("w", "b")
     nodes = [Node("x1", Linear(4), ("a",), names), Node("x2", Linear(4), ("x1",), names)]
     graph = Graph.of([Input("a", TensorType((1, 4)))], nodes, [Output("x2")])
@@ -117,7 +153,7 @@ def test_shared_and_frozen_tensors_are_said() -> None:
     assert read_back(graph) == graph
 
 
-def test_names_are_texts_whatever_they_hold() -> None:
+def test_special_characters_in_names_are_escaped() -> None:
     name = 'a"} layer { \\ \n\t é \x7f'
     graph = Graph.of([Input("x", TensorType((1, 4)))], [Node(name, ReLU(), ("x",))], [Output(name)])
     text = to_prototxt(graph)
