@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -67,6 +68,7 @@ class Shaped(Protocol):
     """An object with a shape, such as a tensor or an array."""
 
     @property
+    @abstractmethod
     def shape(self) -> Sequence[int]:
         """The sizes of its axes."""
 

@@ -43,7 +43,8 @@ def compare(
     from inception_lens.analyses.compare.comparison import compare as compare_graphs
 
     if mode is None:
-        mode = next((model.mode for model in (a, b) if isinstance(model, Graph)), "inference")
+        given = [model for model in (a, b) if isinstance(model, Graph)]
+        mode = given[0].mode if given else "inference"
     (at_a, training_a), (at_b, training_b) = (
         Source.of(model, overrides).both_modes(inputs, batch=batch, dtype=dtype)
         for model, overrides in ((a, overrides_a), (b, overrides_b))
@@ -84,8 +85,7 @@ def savings(
 
     chosen = savings_kinds.kinds_called(kinds)
     source = Source.of(model, {**(overrides or {}), **keys})
-    graphs = {
-        kind_mode: source.graph(mode if kind_mode == "inference" else kind_mode, inputs, batch=batch, dtype=dtype)
-        for kind_mode in dict.fromkeys(("inference", *(kind.mode for kind in chosen)))
-    }
+    graphs: dict[Mode, Graph] = {"inference": source.graph(mode, inputs, batch=batch, dtype=dtype)}
+    if any(kind.mode == "training" for kind in chosen):
+        graphs["training"] = source.graph("training", inputs, batch=batch, dtype=dtype)
     return count(graphs, chosen, machines.machine(machine))
