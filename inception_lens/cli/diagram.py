@@ -1,4 +1,4 @@
-"""`inception-lens diagram`: a network as a figure."""
+"""`inception-lens diagram`: a drawing of a network."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -18,7 +18,7 @@ from inception_lens.renderers.diagrams.heat import MEASURES, Heat
 from inception_lens.renderers.diagrams.levels import DiagramLevel
 
 MAX_BYTES = 100_000_000
-"""Of a profile."""
+"""The largest profile that is read."""
 
 
 @click.command("diagram")
@@ -27,9 +27,10 @@ MAX_BYTES = 100_000_000
 @click.option(
     "--level",
     type=click.Choice(["network", "module", "layer"]),
-    help="network: a box per module; module: one module; layer: every layer.  [default: network, or as --module needs]",
+    help="network: a box for each module; module: the layers of one module; layer: every layer.  [default: network; "
+    "with --module: module]",
 )
-@click.option("--module", default="", metavar="NAME", help="Draw this module alone: inception_3a.")
+@click.option("--module", default="", metavar="NAME", help="Draw only this module, such as inception_3a.")
 @click.option(
     "--style",
     type=click.Choice(["plain", "paper"]),
@@ -39,8 +40,9 @@ MAX_BYTES = 100_000_000
 )
 @click.option(
     "--heat",
-    metavar="NUMBER",
-    help=f"Fill each box by a number, with a legend: {', '.join(MEASURES)}; or a .json of `profile`, by measured time.",
+    metavar="MEASURE",
+    help=f"Fill each box by a measure, with a legend: {', '.join(MEASURES)}; or the measured time in a .json of "
+    "`profile`.",
 )
 @click.option(
     "--direction",
@@ -51,7 +53,7 @@ MAX_BYTES = 100_000_000
 )
 @click.option("--fold", is_flag=True, help="Draw consecutive equal modules once, as x 3.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("--title/--no-title", default=True, show_default=True, help="A line that says what is shown.")
+@click.option("--title/--no-title", default=True, show_default=True, help="Whether the drawing has a title.")
 @click.option("--format", "format_", type=click.Choice(["svg", "png", "pdf", "dot"]), help="Default: by FILE's suffix.")
 @options.output_option
 def command(
@@ -68,10 +70,9 @@ def command(
     format_: DiagramFormat | None,
     output: str | None,
 ) -> None:
-    """Draw MODEL as a figure: svg, png, pdf, or Graphviz's dot.
+    """Draw MODEL as svg, png, pdf or Graphviz's dot.
 
-    MODEL is as in `summary`: a name of the catalogue, a TOML config, a file of Caffe, ONNX or torch.export, or a
-    callable of PyTorch, whose code is run.
+    `inception-lens --help` lists what a MODEL can be.
     """
     chosen = format_ or options.format_of(output, SUFFIXES, without=".dot")
     values, heat_title = _heat(heat)
@@ -90,18 +91,18 @@ def command(
     write(drawn.decode() if chosen in ("svg", "dot") else drawn, output)
 
 
-def _heat(asked: str | None) -> tuple[Heat | Mapping[str, float | None] | None, str]:
-    """What boxes are filled by, and what it is called: a measure of the analysis, or the times of a profile."""
-    if asked is None or asked in MEASURES:
-        return asked, ""
-    if not asked.endswith(".json"):
-        raise ConfigError(f"--heat {asked}: it is no number{suggest(asked, MEASURES)}, and no .json of `profile`")
+def _heat(measure: str | None) -> tuple[Heat | Mapping[str, float | None] | None, str]:
+    """The numbers that fill the boxes and their title: a measure of the analysis, or the times of a profile."""
+    if measure is None or measure in MEASURES:
+        return measure, ""
+    if not measure.endswith(".json"):
+        raise ConfigError(f"--heat {measure}: not a measure{suggest(measure, MEASURES)} and not a .json of `profile`")
     try:
-        with open(asked, "rb") as file:
+        with open(measure, "rb") as file:
             profile = msgspec.json.decode(file.read(MAX_BYTES), type=_Profile)
     except (OSError, *JSON_ERRORS) as error:
-        told = getattr(error, "strerror", None) or error
-        raise ConfigError(f"--heat {asked}: it is no .json of `inception-lens profile`: {told}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--heat {measure}: not a .json of `inception-lens profile`: {reason}") from None
     return {layer.name: 1000 * layer.forward.median for layer in profile.layers}, f"ms on {profile.device}"
 
 
@@ -119,7 +120,7 @@ class _Timed(msgspec.Struct):
 
 
 class _Profile(msgspec.Struct):
-    """What `profile -o FILE.json` writes, as far as a heat map needs it."""
+    """The part of `profile --format json` that a heat map needs."""
 
     schema: Literal["inception-lens/profile/1"]
     device: str

@@ -14,10 +14,10 @@ from inception_lens.lens import Source, build, load
 from inception_lens.lens.inputs import image_shape
 
 TO = {
-    "toml": "a config with every key, to be edited; of a file, where it holds a GoogLeNet",
+    "toml": "a config with every key, for editing; of a file only if it holds a GoogLeNet",
     "torch": "one Python file that needs only PyTorch",
     "prototxt": "Caffe",
-    "onnx": "ONNX, with weights where there are any",
+    "onnx": "ONNX",
 }
 
 
@@ -30,7 +30,8 @@ TO = {
 @click.option(
     "--weights",
     metavar="FILE",
-    help="For onnx: a file, as `weights` reads; built: those that PyTorch draws; none.  [default: built, or none]",
+    help="The weights of an ONNX model: a FILE that `weights` reads; built, drawn by PyTorch; or none.  [default: "
+    "built; none without PyTorch]",
 )
 @options.output_option
 def command(
@@ -40,7 +41,10 @@ def command(
     weights: str | None,
     output: str | None,
 ) -> None:
-    """Write MODEL, a name of the catalogue or a file, in another format."""
+    """Write MODEL in another format.
+
+    `inception-lens --help` lists what a MODEL can be.
+    """
     if to == "toml":
         from inception_lens.writers.toml import to_toml
 
@@ -81,12 +85,14 @@ def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> 
     from inception_lens.writers.onnx.model import to_onnx
 
     if output is None or (output != "-" and not output.lower().endswith(".onnx")):
-        raise ConfigError(f"an ONNX model is no text: give -o net.onnx, not {output or 'nothing'}")
+        raise ConfigError(
+            f"an ONNX model is binary: write it to a file with -o net.onnx, not {output or 'the terminal'}"
+        )
     return to_onnx(graph, _weights(graph, weights))
 
 
 def _weights(graph: Graph, weights: str | None) -> dict[str, Any] | None:
-    """The tensors of a network: of a file, those that PyTorch draws, or none."""
+    """The tensors of a network: from a file, drawn by PyTorch, or None."""
     if weights == "none" or (weights is None and find_spec("torch") is None):
         return None
     if weights in (None, "built"):

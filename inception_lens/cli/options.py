@@ -22,6 +22,9 @@ Command = TypeVar("Command", bound=Callable[..., object])
 Format = TypeVar("Format", bound=str)
 
 
+MAX_BATCH = 1_000_000
+
+
 class ModelType(click.ParamType[str]):
     """A name of the catalogue, a file or a PyTorch callable; a shell completes names and files."""
 
@@ -84,12 +87,14 @@ NETWORK_OPTIONS = {
         "each has its NAME. Repeatable.",
     ),
     "batch": click.option(
-        "--batch", type=click.IntRange(1, 2**31), metavar="N", help="Samples at once, the first axis of every input."
+        "--batch",
+        type=click.IntRange(1, MAX_BATCH),
+        metavar="N",
+        help="Samples at once, the first axis of every input.",
     ),
     "dtype": click.option(
         "--dtype", metavar="TYPE", help="Type of parameters and floating-point inputs: float16, bfloat16, ..."
     ),
-    "set": set_option,
 }
 
 
@@ -105,6 +110,7 @@ def network_options(mode: str, *, without: Collection[str] = ()) -> Callable[[Co
         "mode": click.option(
             "--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True, help=mode
         ),
+        "set": set_option,
     }
     chosen = [option for name, option in added.items() if name not in without]
 

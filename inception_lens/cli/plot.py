@@ -1,4 +1,4 @@
-"""`inception-lens plot`: figures."""
+"""`inception-lens plot`: figures of a network, the catalogue or a training run."""
 
 import os
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -34,12 +34,14 @@ FORMATS = (".svg", ".png", ".pdf")
 @click.option(
     "--kind",
     type=click.Choice([*COST_FIGURES, "roofline", "savings", "accuracy", "training"]),
-    help="modules: parameters and MACs by module and branch; cumulative: along the depth; receptive-field; memory: as "
-    "the network runs; roofline: on a machine; savings: of its reductions; accuracy: of the whole catalogue, against "
-    "cost; training: of a run's folder or metrics.jsonl.  [default: modules, or accuracy without MODEL]",
+    help="modules: parameters and MACs by module and branch; cumulative: the same over depth; receptive-field; memory: "
+    "activations over time; roofline: layers on a machine; savings: of reductions; accuracy: the catalogue's accuracy "
+    "over cost; training: the curves of a run folder or a metrics.jsonl.  [default: modules; without MODEL accuracy]",
 )
 @options.network_options("Training keeps the auxiliary heads.")
-@click.option("--machine", default=DEFAULT, show_default=True, metavar="NAME[:DTYPE]", help="Whose roofline.")
+@click.option(
+    "--machine", default=DEFAULT, show_default=True, metavar="NAME[:DTYPE]", help="The machine of the roofline."
+)
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("-o", "--output", metavar="FILE", required=True, help="Write to FILE: .svg, .png or .pdf.")
 def command(
@@ -50,19 +52,19 @@ def command(
     theme: Literal["light", "dark"],
     output: str,
 ) -> None:
-    """Draw a figure of MODEL, of a training run, or of the whole catalogue."""
+    """Plot the cost of MODEL, the curves of a training run, or the accuracy of the catalogue."""
     suffix = os.path.splitext(output)[1].lower()
     if suffix not in FORMATS:
-        raise ConfigError(f"{output}: a figure is one of {', '.join(FORMATS)}")
+        raise ConfigError(f"{output}: the suffix of a figure is one of {', '.join(FORMATS)}")
     kind = kind or ("modules" if model else "accuracy")
     dark = theme == "dark"
     figure: Figure
     if kind == "accuracy":
         if model:
-            raise ConfigError(f"--kind accuracy is a figure of the whole catalogue: leave out `{model}`")
+            raise ConfigError(f"--kind accuracy plots the whole catalogue: leave out `{model}`")
         figure = accuracy_figure(sized(entries()), dark=dark)
     elif model is None:
-        raise ConfigError(f"--kind {kind} is a figure of {'a run' if kind == 'training' else 'a MODEL'}: name it")
+        raise ConfigError(f"--kind {kind} needs {'a run folder' if kind == 'training' else 'a MODEL'}")
     elif kind == "training":
         figure = training_figure(_epochs(model), model, dark=dark)
     elif kind == "savings":
@@ -79,7 +81,7 @@ def command(
 
 
 def _epochs(run: str) -> list[dict[str, Any]]:
-    """The records of a run, from its folder or its `metrics.jsonl`."""
+    """The records of a run, of a run folder or a `metrics.jsonl`."""
     path = os.path.join(run, "metrics.jsonl") if os.path.isdir(run) else run
     try:
         with open(path, "rb") as file:
@@ -87,4 +89,4 @@ def _epochs(run: str) -> list[dict[str, Any]]:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except JSON_ERRORS as error:
-        raise ConfigError(f"{path}: a line is no JSON object: {error}") from None
+        raise ConfigError(f"{path}: a line is not a JSON object: {error}") from None

@@ -13,9 +13,15 @@ from inception_lens.tables.units import size
 
 @click.command("report")
 @options.model_argument(default="googlenet")
-@click.option("-o", "--output", metavar="DIR", required=True, help="Write into the folder DIR, made if need be.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    required=True,
+    help="Write into the folder DIR, which is created if it does not exist.",
+)
 @options.network_options("Training keeps the auxiliary heads.")
-@click.option("--against", type=options.ModelType(), help="Compare with this network too, on the same input.")
+@click.option("--against", type=options.ModelType(), help="Compare with this network, on the same input.")
 @click.option("--set-against", metavar="KEY=VALUE", multiple=True, help="--set for the network --against alone.")
 def command(
     model: str,
@@ -24,15 +30,15 @@ def command(
     against: str | None,
     set_against: tuple[str, ...],
 ) -> None:
-    """Write everything about MODEL into DIR: index.html, and files for papers and programs beside it.
+    """Write everything about MODEL into the folder DIR: index.html, and files for papers and programs.
 
-    The page holds the diagram with zoom, search, modules that open and heat maps; the table of layers; where
-    parameters and MACs go; what reductions save; memory over time and receptive fields. It is one file that works
-    offline, loads nothing and can be mailed alone. MODEL is as in `summary`.
+    The page has the diagram with zoom, search, modules that open and heat maps, the table of layers, the distribution
+    of parameters and MACs, the savings of reductions, memory over time and receptive fields. It is one file that works
+    offline and loads nothing.
     """
     if set_against and not against:
         raise ConfigError("--set-against changes the second network: name it with --against")
-    if os.path.exists(output) and not os.path.isdir(output):  # told before the work is done
+    if os.path.exists(output) and not os.path.isdir(output):  # before the work is done
         raise ConfigError(f"-o {output}: it is a file, not a folder")
     overrides = options.parse_settings(set_against)
     page = report(model, **network, against=against, overrides_against=overrides)

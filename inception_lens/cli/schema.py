@@ -12,5 +12,5 @@ from inception_lens.readers.schema import config_schema
 @click.command("schema")
 @options.output_option
 def command(output: str | None) -> None:
-    """Print the JSON Schema of TOML configs, so that an editor completes and checks them."""
+    """Print the JSON Schema of TOML configs, with which an editor completes and checks them."""
     write(json.dumps(config_schema(), indent=2) + "\n", output)

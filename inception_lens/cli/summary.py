@@ -1,4 +1,4 @@
-"""`inception-lens summary`: what each module or layer of a network costs."""
+"""`inception-lens summary`: the cost of each module or layer of a network."""
 
 import re
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from inception_lens.tables.table import Table
 @click.command("summary")
 @options.model_argument(default="googlenet")
 @options.network_options("Training keeps the auxiliary heads, and adds the cost of the backward pass.")
-@click.option("--depth", metavar="D", help="Levels of modules to open, or all.  [default: 1; csv: all]")
-@click.option("--sort", metavar="COLUMN", help="Largest first: macs, params, activation_bytes, ...")
+@click.option("--depth", metavar="D", help="Levels of modules to open, or all.  [default: 1; for csv all]")
+@click.option("--sort", metavar="COLUMN", help="Sort by a column, largest first: macs, params, activation_bytes, ...")
 @click.option("--columns", metavar="A,B,...", help="Columns to show: output_shape, params, macs, flops, ...")
 @output_options()
 def command(
@@ -30,11 +30,9 @@ def command(
     columns: str | None,
     outputs: Sequence[Output],
 ) -> None:
-    """What each module of MODEL costs: shapes, parameters, MACs, memory, receptive field.
+    """Show the cost of each module of MODEL: shapes, parameters, MACs, FLOPs, memory and receptive field.
 
-    MODEL is a name of the catalogue, such as googlenet or googlenet@torchvision, a TOML config,
-    a file of Caffe (.prototxt), ONNX or torch.export (.pt2), or a callable of PyTorch, whose code
-    is run: package.module:callable, file.py:callable.
+    `inception-lens --help` lists what a MODEL can be.
     """
     levels = _levels(depth)
     keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None

@@ -39,7 +39,7 @@ def test_every_option(tmp_path: Path) -> None:
         (["googlnet", "-o", "a.svg"], "did you mean `googlenet`"),
         (["googlenet", "--module", "inception_9z"], "is not a module of `googlenet`"),
         (["googlenet", "--module", "inception_3a", "--level", "network"], "leave out the module `inception_3a`"),
-        (["googlenet", "--heat", "beauty"], "--heat beauty: it is no number"),
+        (["googlenet", "--heat", "beauty"], "--heat beauty: not a measure"),
         (["googlenet", "-o", "/no/such/folder/a.svg"], "No such file or directory"),
         (["googlenet", "--input", "1"], "does not fit"),
     ],
@@ -82,6 +82,6 @@ def test_heat_by_measured_time(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "ms on this CPU" in (tmp_path / "lenet.svg").read_text(encoding="utf-8")
     capsys.readouterr()
     profile.write_text("{}", encoding="utf-8")
-    for heat, message in ((str(profile), "no .json of `inception-lens profile`"), ("mac", "did you mean `macs`")):
+    for heat, message in ((str(profile), "not a .json of `inception-lens profile`"), ("mac", "did you mean `macs`")):
         assert run(["diagram", "lenet", "--heat", heat]) == 2
         assert message in capsys.readouterr().err

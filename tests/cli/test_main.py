@@ -71,8 +71,8 @@ def test_the_exit_code_of_the_process_is_that_of_run() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["lsit"], "`lsit` is no command (did you mean `list`?)"),
-        (["frobnicate"], "`frobnicate` is no command"),
+        (["lsit"], "`lsit` is not a command (did you mean `list`?)"),
+        (["frobnicate"], "`frobnicate` is not a command"),
         (["--colour"], "--colour"),
         (["summary", "--colums", "params"], "--columns"),
         (["summary", "googlenet", "googlenet"], "unexpected extra argument"),

@@ -38,7 +38,7 @@ def test_a_run_is_drawn_from_its_folder_or_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--kind", "memory"], "a figure of a MODEL: name it"),
+        (["--kind", "memory"], "--kind memory needs a MODEL"),
         (["googlenet", "--kind", "accuracy"], "the whole catalogue: leave out `googlenet`"),
         (["nowhere", "--kind", "training"], "nowhere: No such file or directory"),
         (["googlenet", "--kind", "roofline", "--machine", "abacus"], "`abacus` is not a known machine"),
@@ -57,4 +57,4 @@ def test_a_file_that_is_not_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[
     for text in ("[1]\n", "{\n", "\xff\n"):
         broken.write_text(text, encoding="latin-1")
         assert run(["plot", str(broken), "--kind", "training", "-o", "a.svg"]) == 2
-        assert "a line is no JSON object" in capsys.readouterr().err
+        assert "a line is not a JSON object" in capsys.readouterr().err
