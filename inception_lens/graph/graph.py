@@ -2,133 +2,33 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from inception_lens.errors import GraphError, ShapeError, suggest
+from inception_lens.graph.index import GraphIndex
+from inception_lens.graph.nodes import (
+    Input,
+    Metadata,
+    Mode,
+    Node,
+    Output,
+    check_dtype,
+    output_name,
+    tensor_names,
+)
 from inception_lens.ops import (
-    BYTES_PER_ELEMENT,
     Declared,
     Op,
     Parameter,
-    Role,
     Shape,
     TensorType,
     Unknown,
     format_shape,
-    is_minor,
 )
-
-Mode = Literal["inference", "training"]
-"""Whether a network predicts or is trained; in training it has auxiliary heads, and outputs for their losses."""
-
-
-class Node(msgspec.Struct, frozen=True, gc=False):
-    """One call: `op` applied to the outputs of the nodes or graph inputs that `inputs` names."""
-
-    name: str
-    """Its path, such as `inception_3a/5x5_reduce`; the part before the last `/` is its module."""
-    op: Op
-    """The operation."""
-    inputs: tuple[str, ...]
-    """Names of the tensors that it reads, which are nodes or graph inputs; a node's second output is `name:1`."""
-    parameters: tuple[str, ...] = ()
-    """Names of its parameters and buffers, in the order of `op.parameters` and `op.buffers`; calls that name the same
-    tensor share it. Empty: tensors of its own, `<name>.<role>`."""
-
-    @property
-    def role(self) -> Role:
-        """The role of the operation, except that it is `merge` if the call rearranges or combines several tensors."""
-        role, reads = self.op.role, len(set(self.inputs))
-        if not reads:
-            return "source"
-        return "merge" if reads > 1 and role in ("finish", "layout") else role
-
-    @property
-    def is_minor(self) -> bool:
-        """Whether the call is described with the layer that it follows: a norm, an activation, a view."""
-        return is_minor(self.role, self.op.kind)
-
-
-class Input(msgspec.Struct, frozen=True):
-    """A tensor that the caller supplies."""
-
-    name: str
-    """Its name, as nodes read it."""
-    type: TensorType
-    """Its shape, batch first, and dtype."""
-
-
-@runtime_checkable
-class Shaped(Protocol):
-    """An object with a shape, such as a tensor or an array."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> Sequence[int]:
-        """The sizes of its axes."""
-
-
-Inputs = Sequence[object] | Mapping[str, object] | Shaped
-"""The inputs of a network as a caller gives them: a shape or an object with a `.shape`, a sequence of those, or a
-mapping by name. A PyTorch module takes other arguments among them too."""
-
-
-class Output(msgspec.Struct, frozen=True):
-    """A tensor that the caller receives."""
-
-    node: str
-    """The name of the tensor, as in `Node.inputs`."""
-    loss_weight: float = 1.0
-    """Weight of its loss in training."""
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """Name and origin of a network."""
-
-    name: str = "network"
-    """Short name, such as `googlenet`."""
-    description: str = ""
-    """One line on the network's origin: a paper, or the path of its file."""
-    source: str = "python"
-    """Kind of source that the graph was read from, such as `catalogue`, `config`, `pytorch`, `onnx` or `prototxt`."""
-
-
-class GraphIndex(msgspec.Struct, frozen=True):
-    """Lookups by name in a graph; a tensor is named as in `Node.inputs`."""
-
-    nodes: dict[str, Node]
-    """The node of each name, in the order of execution."""
-    producer: dict[str, str]
-    """For each tensor, the node or graph input that produces it: `lstm` for `lstm:1`, an input for itself."""
-    position: dict[str, int]
-    """For each tensor, the position of its producer in `Graph.nodes`; -1 for a graph input."""
-    readers: dict[str, tuple[int, ...]]
-    """For each node and graph input, the positions of the nodes that read any of its outputs, ascending. A node that
-    reads it twice is listed twice; an output of the graph is not a reader."""
-
-    @classmethod
-    def of(cls, graph: Graph) -> GraphIndex:
-        """Index a graph: one pass over its nodes."""
-        producer = {given.name: given.name for given in graph.inputs}
-        position = dict.fromkeys(producer, -1)
-        readers: dict[str, list[int]] = {name: [] for name in producer}
-        for i, node in enumerate(graph.nodes):
-            for name in node.inputs:
-                readers[producer[name]].append(i)
-            readers[node.name] = []
-            for output in output_names(node.name, len(graph.types[node.name])):
-                producer[output], position[output] = node.name, i
-        nodes = {node.name: node for node in graph.nodes}
-        return cls(nodes, producer, position, {name: tuple(found) for name, found in readers.items()})
-
-    def reads(self, node: Node) -> tuple[int, ...]:
-        """The positions of the nodes that produce the inputs of `node`, in their order; -1 for a graph input."""
-        return tuple([self.position[name] for name in node.inputs])
 
 
 class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
@@ -185,7 +85,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     @cached_property
     def index(self) -> GraphIndex:
         """Lookups by name, built when they are first needed."""
-        return GraphIndex.of(self)
+        return GraphIndex.of(self.inputs, self.nodes, self.types)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{given.name} {format_shape(given.type.shape)}" for given in self.inputs)
@@ -394,28 +294,3 @@ class Writer:
                         f"`{node.name}` reads `{name}` as {format_shape(tensor.shape)}, "
                         f"an earlier node as {format_shape(shapes[name])}"
                     )
-
-
-def tensor_names(node: Node, tensors: Sequence[Parameter]) -> Sequence[str]:
-    """Names of the parameters and buffers that a call reads: those of `Node.parameters`, or its own."""
-    return node.parameters or [f"{node.name}.{tensor.role}" for tensor in tensors]
-
-
-def output_name(node: str, i: int) -> str:
-    """The name of output `i` of a node, counted from 0, as in `Node.inputs`."""
-    return f"{node}:{i}" if i else node
-
-
-def output_names(node: str, count: int) -> tuple[str, ...]:
-    """The names of a node's `count` outputs: `lstm`, `lstm:1`, `lstm:2`."""
-    return (node, *[f"{node}:{i}" for i in range(1, count)])
-
-
-def check_dtype(dtype: str) -> None:
-    """Check that a dtype is a key of `BYTES_PER_ELEMENT`.
-
-    Raises:
-        GraphError: it is not.
-    """
-    if dtype not in BYTES_PER_ELEMENT:
-        raise GraphError(f"`{dtype}` is not a dtype{suggest(dtype, BYTES_PER_ELEMENT)}")
