@@ -1,4 +1,4 @@
-"""Every example runs, and says what it says."""
+"""Every example runs and prints what it should."""
 
 import json
 import subprocess
@@ -11,29 +11,29 @@ import inception_lens as il
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-SAYS = {
-    "01_read_the_costs.py": "conv2 does 22.7 % of 1,582,671,872 MACs\ninception_5b holds 20.6 % of the parameters\n",
-    "05_a_network_of_yours.py": (
-        "reduced to 8: 16,050 parameters, 3,818,432 MACs\n"
-        "reduced to 16: 26,170 parameters, 6,407,104 MACs\n"
-        "reduced to 32: 46,410 parameters, 11,584,448 MACs\n"
+PRINTS = {
+    "01_read_costs.py": "conv2 does 22.7 % of 1,582,671,872 MACs\ninception_5b holds 20.6 % of the parameters\n",
+    "05_your_own_network.py": (
+        "reduction to 8 channels: 16,050 parameters, 3,818,432 MACs\n"
+        "reduction to 16 channels: 26,170 parameters, 6,407,104 MACs\n"
+        "reduction to 32 channels: 46,410 parameters, 11,584,448 MACs\n"
     ),
-    "04_what_the_5x5_branch_costs.py": "380,928 parameters and 84,295,680 MACs less\n",
+    "04_kernel_of_the_5x5_branch.py": "380,928 parameters and 84,295,680 MACs fewer\n",
 }
 
 
 def test_every_cell_of_the_notebook_runs() -> None:
-    notebook = json.loads((EXAMPLES / "06_a_tour.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((EXAMPLES / "06_tour.ipynb").read_text(encoding="utf-8"))
     names: dict[str, object] = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
-            exec(cell["source"], names)  # noqa: S102 - it is the project's own
+            exec(cell["source"], names)  # noqa: S102 - the project's own code
 
 
 @pytest.mark.parametrize("script", [path.name for path in sorted(EXAMPLES.glob("*.py"))])
-def test_a_script_says_what_it_finds(script: str) -> None:
+def test_a_script_prints_its_result(script: str) -> None:
     done = subprocess.run([sys.executable, str(EXAMPLES / script)], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == (SAYS[script], "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == (PRINTS[script], "", 0)
 
 
 def test_a_wider_reduction_moves_the_numbers() -> None:

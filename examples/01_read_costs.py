@@ -1,4 +1,4 @@
-"""Where a GoogLeNet spends its multiply-adds, and which module holds most of its parameters."""
+"""The modules of GoogLeNet with the most multiply-accumulates and the most parameters."""
 
 import inception_lens as il
 

@@ -1,4 +1,4 @@
-"""A network of one's own: an Inception block between a stem and a head, and what each part of it costs."""
+"""The cost of your own PyTorch network: an Inception block between a stem and a head."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ import inception_lens as il
 
 
 class Block(nn.Module):
-    """Two branches over one map: a 1x1, and a 5x5 behind a reduction."""
+    """Two branches that read the same input: a 1x1 convolution, and a 5x5 convolution after a reduction."""
 
     def __init__(self, channels: int, reduce: int) -> None:
         super().__init__()
@@ -37,4 +37,4 @@ if __name__ == "__main__":
     for reduce in (8, 16, 32):
         with torch.device("meta"):
             totals = il.analyze(Net(reduce), (1, 3, 32, 32)).totals
-        print(f"reduced to {reduce}: {totals.params:,} parameters, {totals.macs:,} MACs")
+        print(f"reduction to {reduce} channels: {totals.params:,} parameters, {totals.macs:,} MACs")
