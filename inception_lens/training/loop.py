@@ -1,6 +1,7 @@
 """The training loop: step, check, evaluate, log, save. A run that resumes gives the same bits as one without a stop."""
 
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -107,9 +108,8 @@ class Loop:
 
     def _parts(self, epoch: int, first_step: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
         """The current process's share of each batch from step `first_step` of an epoch, augmented, in parts."""
-        batch, world, rank = self.recipe.batch, self.processes.world, self.processes.rank
+        batch, share = self.recipe.batch, self.processes.share(self.recipe.batch)
         numbers = epoch_order(self.dataset.train, self.recipe.seed, epoch)
-        share = slice(rank * batch // world, (rank + 1) * batch // world)
         shares = [numbers[step * batch : (step + 1) * batch][share] for step in range(first_step, self.steps_per_epoch)]
         for step, (images, labels) in enumerate(self.batches.stream(shares), first_step):
             drawn = augmentation.draws(self.recipe.seed, epoch, step, batch)[share]
@@ -250,7 +250,7 @@ class Loop:
 
     def _summary(self, evaluation: Evaluation) -> Summary:
         records = self.folder.metrics()
-        rates = sorted(record.images_per_second for record in records)
+        rates = [record.images_per_second for record in records]
         best = self.best or (evaluation.top1, self.recipe.epochs)
         return Summary(
             accuracy=evaluation.top1,
@@ -262,7 +262,7 @@ class Loop:
             parameters_sha256=parameters_sha256(dict(self.learner.network.named_parameters())),
             params=self.networks.params,
             macs=self.networks.macs,
-            images_per_second=rates[len(rates) // 2] if rates else None,
+            images_per_second=statistics.median(rates) if rates else None,
             seconds=sum(record.seconds for record in records),
             cpu_seconds=sum(record.cpu_seconds for record in records),
             epochs=self.recipe.epochs,

@@ -58,6 +58,9 @@ def test_the_files_of_a_run(trained: Path) -> None:
     assert found["images_per_second"] > 0
     assert [line["epoch"] for line in metrics(trained)] == list(range(1, 13))
     assert metrics(trained)[-1]["test_accuracy"] == found["accuracy"]
+    accuracies = [line["test_accuracy"] for line in metrics(trained)]
+    assert (found["best_accuracy"], found["best_epoch"]) == (max(accuracies), accuracies.index(max(accuracies)) + 1)
+    assert found["seconds"] == pytest.approx(sum(line["seconds"] for line in metrics(trained)))
     names = {path.name for path in trained.iterdir()}
     shared = {"config.toml", "metrics.jsonl", "summary.json", "data.json", "evaluation.json", "checkpoints"}
     assert names == {*shared, "curves.svg", "confusion.svg", "index.html", "tensorboard"}
@@ -92,6 +95,14 @@ def test_evaluate_repeats_the_accuracy(trained: Path, capsys: Capture) -> None:
     assert run(["evaluate", str(trained), "--format", "csv", *cache]) == 0
     rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert {row["class"]: float(row["accuracy"]) for row in rows} == summary(trained)["per_class"]
+
+
+def test_the_moving_average_is_evaluated(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
+    command = ["train", "--recipe", str(recipe), "--epochs", "2", "--option", "engine.ema=0.5"]
+    assert run([*command, "--out", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", str(tmp_path / "run"), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(summary(tmp_path / "run")["loss"], rel=1e-6)
 
 
 def test_evaluate_on_other_data_matches_classes_by_name(trained: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import CheckpointError
-from inception_lens.training.evaluation import Evaluator
-from inception_lens.training.learner import CONSECUTIVE, Learner
+from inception_lens.training.learner import CONSECUTIVE, SKIPPED, Learner
 from inception_lens.training.networks import Networks, log_probabilities, loss_weights, output_kind
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import read_recipe, with_changes
@@ -179,36 +178,22 @@ def test_log_probabilities_of_every_kind_of_output(tiny: Callable[..., tuple[Rec
     torch.testing.assert_close(log_probabilities(expected, "log_probabilities"), expected)
 
 
-class PixelScores(nn.Module):
-    """Returns the first pixels of an image as scores."""
+def test_label_smoothing(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    made = learner(tiny({"aux": "none", "dropout": 0.0}, loss={"label_smoothing": 0.1}))
+    x, labels = batch()
+    loss, correct = made.forward_backward(x, labels)
+    outputs = made.network(x)
+    scores = outputs[0] if isinstance(outputs, tuple) else outputs
+    expected = nn.functional.cross_entropy(scores, labels, label_smoothing=0.1)
+    torch.testing.assert_close(loss, expected.detach())
+    assert int(correct) == int((scores.argmax(1) == labels).sum())
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x[:, 0, 0, :6].float().softmax(1)
 
-
-def test_accuracy_loss_and_confusion(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    from inception_lens.training.data.augmentation import Preparation
-    from inception_lens.training.data.batches import Batches
-    from inception_lens.training.data.dataset import Dataset
-
-    recipe, networks = tiny({"classes": 6})
-    scores = torch.tensor([[9, 1, 2, 3, 4, 5], [9, 8, 2, 3, 4, 5], [0, 1, 9, 3, 4, 5], [9, 8, 7, 6, 5, 0]])
-    images = torch.zeros(4, 16, 16, 3, dtype=torch.uint8)
-    images[:, 0, :6, 0] = scores.to(torch.uint8)
-    labels = torch.tensor([0, 1, 2, 5])
-    nothing = labels[:0]
-    dataset = Dataset("", "", tuple("abcdef"), images, labels, nothing, torch.arange(4), (0.0,) * 3, (1 / 255,) * 3)
-    preparation = Preparation.of(recipe.augmentation, networks.shape, dataset, CPU)
-    evaluate = Evaluator(networks, Batches(dataset, CPU), dataset.test, preparation, Processes(), False)
-    found = evaluate(PixelScores())
-    assert (found.images, found.top1, found.top5) == (4, 0.5, 0.75)
-    assert found.confusion[0] == [1, 0, 0, 0, 0, 0]
-    assert found.confusion[1][0] == found.confusion[5][0] == 1
-    assert found.per_class == [1.0, 0.0, 1.0, None, None, 0.0]
-    chosen = scores.float().log_softmax(1)[torch.arange(4), labels]
-    assert found.loss == pytest.approx(-float(chosen.mean()), rel=1e-4)
-    shares = [
-        Evaluator(networks, Batches(dataset, CPU), dataset.test, preparation, Processes(rank, 2), False)
-        for rank in (0, 1)
-    ]
-    assert [torch.cat(share.parts).tolist() for share in shares] == [[0, 2], [1, 3]]
+def test_skipped_steps_are_counted_until_one_is_not_skipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
+    made = learner(tiny())
+    x, labels = batch()
+    counts = []
+    for value in (float("inf"), float("nan"), 1.0, float("inf")):
+        made.step(0, 4, [(value * x, labels)])
+        counts.append(made.totals[[SKIPPED, CONSECUTIVE]].tolist())
+    assert counts == [[1, 1], [2, 2], [2, 0], [3, 1]]

@@ -1,7 +1,6 @@
 """Recipes from files and the command line, and the errors in them."""
 
 import tomllib
-from math import cos, pi
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,7 @@ import pytest
 from inception_lens.cli.training.networks import networks_of, self_contained
 from inception_lens.errors import ConfigError
 from inception_lens.training.optimizers import learning_rate
-from inception_lens.training.recipe import DIGITS, Optimizer, Recipe, Schedule
+from inception_lens.training.recipe import DIGITS, Optimizer, Recipe
 from inception_lens.training.recipe_file import nested_settings, read_recipe, to_toml, with_changes
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -40,23 +39,6 @@ def test_the_paddle_recipe_has_the_rates_of_paddle() -> None:
     steps = samples // batch
     assert {learning_rate(recipe, step, steps) for step in range(0, 200 * steps, 97)} == {0.01}
     assert learning_rate(recipe, 128_000 * 35 // batch, steps) == pytest.approx(0.001)
-
-
-def schedule(name: str, **options: object) -> Recipe:
-    return Recipe(epochs=10, schedule=Schedule(name=name, **options), optimizer=Optimizer(learning_rate=1.0))  # type: ignore[arg-type]
-
-
-def test_rates() -> None:
-    assert learning_rate(schedule("constant"), 99, 10) == 1
-    falling = schedule("step", gamma=0.96, every_epochs=8)
-    assert [learning_rate(falling, step, 10) for step in (0, 79, 80)] == [1, 1, 0.96]
-    assert [learning_rate(schedule("poly", power=0.5), step, 10) for step in (0, 75)] == [1, 0.5]
-    cycle = [learning_rate(schedule("one-cycle", warmup=0.2), step, 10) for step in range(100)]
-    assert cycle[0] == 1 / 25
-    assert cycle[20] == max(cycle) == 1
-    assert cycle[60] == pytest.approx((1 + cos(pi / 2)) / 2, abs=1e-4)
-    assert cycle[-1] < 1e-3
-    assert learning_rate(schedule("cosine", warmup=0), 0, 10) == 1
 
 
 def test_the_command_line_changes_keys() -> None:
@@ -120,3 +102,8 @@ def test_a_removed_module_stays_removed(tmp_path: Path) -> None:
     before, after = networks_of(recipe, 7), networks_of(self_contained(recipe), 7)
     assert before.training == after.training
     assert not [node for node in after.inference.nodes if "inception_5b" in node.name]
+
+
+def test_a_setting_that_is_a_value_and_a_table_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"`seed` is '3', but `seed\.x` needs a table"):
+        nested_settings({"seed": "3", "seed.x": "4"})

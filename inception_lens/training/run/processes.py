@@ -30,6 +30,11 @@ class Processes(NamedTuple):
         """Whether this process writes files and reports progress."""
         return self.rank == 0
 
+    def share(self, batch: int) -> slice:
+        """The images of a global batch that this process trains on; all shares are of equal size."""
+        size = batch // self.world
+        return slice(self.rank * size, (self.rank + 1) * size)
+
     def sum(self, value: Tensor) -> Tensor:
         """Sum over all processes, in place."""
         if self.world > 1:

@@ -117,3 +117,50 @@ def test_stored_images_are_larger_if_crops_are_random() -> None:
     assert source_side(Augmentation(), 224) == 256
     assert source_side(Augmentation(crop="none"), 32) == 32
     assert source_side(Augmentation(crop="random", source_side=300), 224) == 300
+
+
+def colours(name: str, factor: float, image: Tensor) -> Tensor:
+    """An image, `(H, W, 3)` from 0 to 255, with one property scaled by a factor."""
+    columns = {"brightness": 5, "contrast": 6, "saturation": 7}
+    drawn = torch.full((1, DRAWS_PER_IMAGE), 0.5)  # a factor of 1
+    drawn[0, columns[name]] = (factor - 0.5) / 1.0  # from 0.5 to 1.5
+    x = preparation(2, crop="none", flip=False, color=0.5).training(image[None].to(torch.uint8), drawn)
+    return 255 * x[0].permute(1, 2, 0)
+
+
+GREY = torch.tensor([[40.0, 80], [120, 160]])[..., None].expand(-1, -1, 3)
+RED = torch.tensor([200.0, 0, 0]).expand(2, 2, -1)
+
+
+def test_brightness_scales_all_values() -> None:
+    torch.testing.assert_close(colours("brightness", 1.5, GREY), 1.5 * GREY, rtol=0, atol=1e-3)
+    assert colours("brightness", 1.5, 200 + 0 * GREY).max() == 255  # values stay in their range
+
+
+def test_contrast_scales_the_distance_from_the_mean() -> None:
+    torch.testing.assert_close(colours("contrast", 0.5, GREY), 100 + 0.5 * (GREY - 100), rtol=0, atol=1e-3)
+    torch.testing.assert_close(colours("contrast", 0.5, RED), RED - 0.5 * (RED - 0.299 * 200), rtol=0, atol=1e-3)
+
+
+def test_saturation_scales_the_distance_from_grey() -> None:
+    torch.testing.assert_close(colours("saturation", 0.5, GREY), GREY.contiguous(), rtol=0, atol=1e-3)
+    torch.testing.assert_close(colours("saturation", 0.5, RED), RED - 0.5 * (RED - 0.299 * 200), rtol=0, atol=1e-3)
+
+
+def test_images_are_normalised_by_channel() -> None:
+    wanted = Augmentation(crop="none", flip=False)
+    prepared = Preparation(wanted, (3, 2, 2), (0.1, 0.2, 0.3), (0.5, 0.25, 0.2), CPU)
+    images = torch.full((1, 2, 2, 3), 51, dtype=torch.uint8)  # 0.2
+    for x in (prepared.evaluation(images), prepared.training(images, draws(0, 0, 0, 1))):
+        assert x[0, :, 0, 0].tolist() == pytest.approx([0.2, 0.0, -0.5], abs=1e-6)
+
+
+def test_colours_are_averaged_for_a_grey_network() -> None:
+    images = torch.tensor([30, 60, 90], dtype=torch.uint8).expand(1, 2, 2, 3)
+    assert preparation(2, channels=1).evaluation(images).flatten().tolist() == pytest.approx([60 / 255] * 4)
+
+
+def test_stored_images_are_not_smaller_than_the_input() -> None:
+    assert source_side(Augmentation(source_side=100), 224) == 224
+    with pytest.raises(ValueError, match="images of 12x12 are smaller than 16x16"):
+        preparation(16).evaluation(ramp(side=12))

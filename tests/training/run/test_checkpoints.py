@@ -1,5 +1,6 @@
 """Checkpoints are written, pruned, verified and read."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from inception_lens.training.run.checkpoints import (
     Position,
     parameters_sha256,
     read_checkpoint,
+    restore,
 )
 
 
@@ -90,3 +92,63 @@ def test_the_hash_of_parameters_depends_on_names_shapes_and_bits() -> None:
     changed[0, 0] = -0.0
     others = [{"a": tensor, "c": tensor}, {"a": tensor.view(3, 2), "b": tensor}, {"a": changed, "b": tensor}]
     assert len({one, *map(parameters_sha256, others)}) == 4
+
+
+def test_the_best_checkpoint_is_used_if_no_other_is_intact(tmp_path: Path) -> None:
+    kept = CheckpointFolder(tmp_path)
+    kept.save(checkpoint(1), best=True)
+    kept.save(checkpoint(2))
+    for path in tmp_path.glob("step-*"):
+        path.unlink()
+    newest = kept.newest()
+    assert newest is not None
+    assert newest.position.step == 1
+    assert kept.damaged == []
+
+
+def test_checkpoints_are_ordered_by_number_not_by_name(tmp_path: Path) -> None:
+    kept = CheckpointFolder(tmp_path, keep=2)
+    for step in (99_999_998, 99_999_999, 100_000_000):
+        kept.save(Checkpoint({"x": torch.zeros(1)}, Position(step)))
+    assert sorted(int(path.name.split("-")[1]) for path in tmp_path.iterdir()) == [99_999_999, 100_000_000]
+    newest = kept.newest()
+    assert newest is not None
+    assert newest.position.step == 100_000_000
+
+
+def test_of_two_checkpoints_of_a_step_the_later_one_is_newer(tmp_path: Path) -> None:
+    kept = CheckpointFolder(tmp_path, keep=3)
+    for rollbacks in (0, 1, 2):
+        path = kept.save(Checkpoint({"x": torch.zeros(1)}, Position(5, rollbacks)))
+        os.utime(path, ns=(rollbacks, rollbacks))
+    newest = kept.newest()
+    assert newest is not None
+    assert newest.position.rollbacks == 2
+
+
+def test_the_position_is_saved_completely(tmp_path: Path) -> None:
+    position = Position(12, 1, (0.75, 3))
+    assert read_checkpoint(CheckpointFolder(tmp_path).save(Checkpoint({"x": torch.zeros(1)}, position))) == (
+        {"x": torch.zeros(1)}, position,
+    )  # fmt: skip
+
+
+def test_only_temporary_files_are_removed(tmp_path: Path) -> None:
+    kept = CheckpointFolder(tmp_path)
+    kept.save(checkpoint(1))
+    (tmp_path / ".inception-lens-0.tmp").write_bytes(b"")
+    (tmp_path / "notes.tmp").write_bytes(b"")
+    kept.remove_temporary_files()
+    assert names(tmp_path) == ["notes.tmp", "step-00000001"]
+
+
+def test_tensors_are_restored_by_name(tmp_path: Path) -> None:
+    tensors = {"a": torch.zeros(2), "b": torch.zeros(3)}
+    restore(tensors, {"b": torch.ones(3), "a": torch.full((2,), 2.0)})
+    assert [tensors[name].tolist() for name in "ab"] == [[2, 2], [1, 1, 1]]
+    with pytest.raises(CheckpointError, match="`b` is not in the checkpoint"):
+        restore(tensors, {"a": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match="`c` is only in the checkpoint"):
+        restore(tensors, {**tensors, "c": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match=r"`a` is \[3\], not \[2\]"):
+        restore(tensors, {"a": torch.zeros(3), "b": torch.zeros(3)})

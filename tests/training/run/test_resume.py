@@ -285,6 +285,21 @@ def test_checkpoints_are_written_at_intervals_of_time(
     assert saved == [0, 1, 2, 3, 4]
 
 
+def test_damaged_metrics_are_reported_when_a_run_resumes(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 9)
+        train("run", code=128 + signal.SIGTERM)
+    path = tmp_path / "run" / "metrics.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first[:-10]}\n{second}\n")
+    capsys.readouterr()
+    train("run", "--resume")
+    assert f"{path}: 1 damaged lines dropped" in capsys.readouterr().out
+    assert [epoch["epoch"] for epoch in metrics(tmp_path / "run")] == [2, 3]
+
+
 def test_a_damaged_summary_is_written_again(uninterrupted: Path, train: Train, tmp_path: Path) -> None:
     shutil.copytree(uninterrupted, tmp_path / "run")
     (tmp_path / "run" / "summary.json").write_text('{"accuracy": "much"}')
