@@ -192,9 +192,9 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         )
 
 
-def analyze(graph: Graph) -> Analysis:
-    """Analyse a graph: costs, memory and receptive fields of every call."""
-    return Analysis(graph)
+def analyze(network: Graph | Analysis) -> Analysis:
+    """Analyse a graph: costs, memory and receptive fields of every call. An Analysis is returned as it is."""
+    return network if isinstance(network, Analysis) else Analysis(network)
 
 
 def head(graph: Graph, schema: str) -> dict[str, Any]:

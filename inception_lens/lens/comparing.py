@@ -12,6 +12,7 @@ from inception_lens.lens.keys import Keys
 from inception_lens.lens.source import Source
 
 if TYPE_CHECKING:
+    from inception_lens.analyses.analysis import Analysis
     from inception_lens.analyses.savings.network import Savings
     from inception_lens.lens.source import Model
 
@@ -40,18 +41,27 @@ def compare(
     Raises:
         InceptionLensError: as `load` does.
     """
-    from inception_lens.analyses.compare.comparison import compare as compare_graphs
-
-    if mode is None:
-        given = [model for model in (a, b) if isinstance(model, Graph)]
-        mode = given[0].mode if given else "inference"
-    (at_a, training_a), (at_b, training_b) = (
+    pair_a, pair_b = (
         Source.of(model, overrides).both_modes(inputs, batch=batch, dtype=dtype)
         for model, overrides in ((a, overrides_a), (b, overrides_b))
     )
+    return compare_modes(pair_a, pair_b, mode or mode_of(a, b))
+
+
+def mode_of(*models: Model) -> Mode:
+    """The mode of the first Graph among some models; inference if none is a Graph."""
+    return next((model.mode for model in models if isinstance(model, Graph)), "inference")
+
+
+def compare_modes(
+    a: tuple[Graph | Analysis, Graph | Analysis], b: tuple[Graph | Analysis, Graph | Analysis], mode: Mode
+) -> Comparison:
+    """Compare two networks in a mode; each is given in inference and in training mode."""
+    from inception_lens.analyses.compare.comparison import compare as compare_graphs
+
     if mode == "training":
-        return compare_graphs(training_a, training_b)
-    return compare_graphs(at_a, at_b, (training_a, training_b))
+        return compare_graphs(a[1], b[1])
+    return compare_graphs(a[0], b[0], (a[1], b[1]))
 
 
 def savings(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 from inception_lens.analyses.analysis import analyze as analyze_graph
 from inception_lens.errors import GraphError
 from inception_lens.graph import Inputs, Mode
-from inception_lens.lens.comparing import compare
+from inception_lens.lens.comparing import compare_modes, mode_of
 from inception_lens.lens.keys import Keys
 from inception_lens.lens.source import Source
 from inception_lens.renderers.diagrams.look import Look
@@ -91,17 +91,21 @@ def report(
     from inception_lens.analyses.savings.network import savings as count
     from inception_lens.renderers.pages.report import Report
 
-    settings = {**(overrides or {}), **keys}
-    graph = Source.of(model, settings).graph(mode, inputs, batch=batch, dtype=dtype)
+    source = Source.of(model, {**(overrides or {}), **keys})
+    # A network that is compared is loaded in both modes; the page shows one of these graphs, analysed once.
+    pair = source.both_modes(inputs, batch=batch, dtype=dtype) if against is not None else ()
+    graphs = [graph for graph in pair if graph.mode == (mode or "inference")]
+    graph = graphs[0] if graphs else source.graph(mode, inputs, batch=batch, dtype=dtype)
+    analysis = analyze_graph(graph)
     found, reason = None, ""
     try:
         kinds = savings_kinds.kinds_called(DEFAULT_KINDS)
-        found = count({"inference": graph}, kinds, machines.machine(machines.DEFAULT))
+        found = count({"inference": analysis}, kinds, machines.machine(machines.DEFAULT))
     except GraphError as error:  # a rewrite may not fit a network that has a site for it
         reason = f"not counted: {error}"
     compared = None
     if against is not None:
-        compared = compare(
-            model, against, inputs, batch=batch, dtype=dtype, overrides_a=settings, overrides_b=overrides_against
-        )
-    return Report(analysis=analyze_graph(graph), savings=found, no_savings=reason, comparison=compared)
+        inference, training = (analysis if each is graph else each for each in pair)
+        other = Source.of(against, overrides_against).both_modes(inputs, batch=batch, dtype=dtype)
+        compared = compare_modes((inference, training), other, mode_of(model, against))
+    return Report(analysis=analysis, savings=found, no_savings=reason, comparison=compared)

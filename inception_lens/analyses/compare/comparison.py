@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 import msgspec
 
+from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.compare.attributes import Difference
 from inception_lens.analyses.compare.parts import Comparer, CountedGraph
 from inception_lens.analyses.compare.records import (
@@ -19,14 +20,15 @@ from inception_lens.analyses.compare.records import (
     PartComparison,
     Shift,
 )
-from inception_lens.analyses.receptive_field import receptive_fields
 from inception_lens.graph import Graph, Output
 
 SOURCES_WITHOUT_LOSS = ("pytorch", "onnx")
 """Sources whose models do not contain the loss, so that loss weights are unknown."""
 
 
-def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Comparison:
+def compare(
+    a: Graph | Analysis, b: Graph | Analysis, heads: tuple[Graph | Analysis, Graph | Analysis] | None = None
+) -> Comparison:
     """Compare two networks by their structure; names of calls and tensors make no difference.
 
     In training mode each output after the first has an auxiliary head: the calls that the first output does not need.
@@ -38,20 +40,22 @@ def compare(a: Graph, b: Graph, heads: tuple[Graph, Graph] | None = None) -> Com
     trunk_a, heads_a = _parts(network_a)
     trunk_b, heads_b = _parts(network_b)
     comparer = Comparer(network_a, trunk_a, network_b, trunk_b)
-    trunk = comparer.part(_outside(a, b))
+    trunk = comparer.part(_outside(network_a.graph, network_b.graph))
     if heads:
-        training_a, training_b = (CountedGraph.of(graph) for graph in heads)
+        training_a = network_a if heads[0] is a else CountedGraph.of(heads[0])
+        training_b = network_b if heads[1] is b else CountedGraph.of(heads[1])
         heads_a, heads_b = _parts(training_a)[1], _parts(training_b)[1]
     else:
         training_a, training_b = network_a, network_b
     outputs = _outputs(comparer, heads_a if not heads else {}, heads_b if not heads else {})
+    inputs = _inputs(network_a.graph, network_b.graph)
     return Comparison(
         a=_side(network_a, trunk_a, len(heads_a)),
         b=_side(network_b, trunk_b, len(heads_b)),
         trunk=_with(trunk, outputs),
-        heads=tuple(_heads(training_a, heads_a, training_b, heads_b, dict((*_inputs(a, b), *trunk.pairs)))),
+        heads=tuple(_heads(training_a, heads_a, training_b, heads_b, dict((*inputs, *trunk.pairs)))),
         shifts=tuple(_shifts(comparer)),
-        training=heads or (a, b),
+        training=(training_a.graph, training_b.graph),
     )
 
 
@@ -176,7 +180,7 @@ def _with(part: PartComparison, more: Iterable[Change]) -> PartComparison:
 def _shifts(comparer: Comparer) -> Iterator[Shift]:
     """Distance between the receptive fields of each pair, for pairs with equal jumps."""
     a, b = comparer.a, comparer.b
-    fields_a, fields_b = receptive_fields(a.graph), receptive_fields(b.graph)
+    fields_a, fields_b = a.analysis.fields, b.analysis.fields
     known: dict[object, tuple[float, ...]] = {}
     for i in sorted(comparer.pairs):
         j = comparer.pairs[i]

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.compare.alignment import Alignment, align
 from inception_lens.analyses.compare.attributes import (
     CONSEQUENCES,
@@ -18,7 +19,7 @@ from inception_lens.analyses.compare.attributes import (
 )
 from inception_lens.analyses.compare.records import Change, PartComparison
 from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, leaves
-from inception_lens.analyses.costs import Costs, costs
+from inception_lens.analyses.costs import Costs
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Concat, Op
 
@@ -28,17 +29,26 @@ COMMUTATIVE = ("Add", "Mul", "Maximum", "Minimum")
 class CountedGraph(msgspec.Struct, frozen=True):
     """A graph with its costs and lookups, shared by all parts of a comparison."""
 
-    graph: Graph
-    """The network."""
-    costs: Costs
-    """Costs of its calls."""
+    analysis: Analysis
+    """The network and its costs."""
     nested: frozenset[str]
     """Concatenations whose only reader is a concatenation along the same axis; they are merged into it."""
 
     @classmethod
-    def of(cls, graph: Graph) -> CountedGraph:
+    def of(cls, network: Graph | Analysis) -> CountedGraph:
         """Count and index a graph."""
-        return cls(graph, costs(graph), _nested(graph))
+        analysis = analyze(network)
+        return cls(analysis, _nested(analysis.graph))
+
+    @property
+    def graph(self) -> Graph:
+        """The network."""
+        return self.analysis.graph
+
+    @property
+    def costs(self) -> Costs:
+        """Costs of its calls."""
+        return self.analysis.costs
 
     def find(self, name: str) -> int | None:
         """The index of the call that produces a tensor; None for an input of the network."""

@@ -72,9 +72,9 @@ class CostChange(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "wi
 class Counted:
     """A graph with its analysis and roofline, and sums over any of its calls."""
 
-    def __init__(self, graph: Graph, machine: Machine) -> None:
-        self.analysis: Analysis = analyze(graph)
-        self.roofline: Roofline = roofline(graph, self.analysis.costs, machine)
+    def __init__(self, network: Graph | Analysis, machine: Machine) -> None:
+        self.analysis: Analysis = analyze(network)
+        self.roofline: Roofline = roofline(self.analysis.graph, self.analysis.costs, machine)
 
     def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""

@@ -172,21 +172,19 @@ def head(graph: Graph, machine: Machine) -> dict[str, Any]:
     }
 
 
-def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[SavingKind], machine: Machine) -> Savings:
+def savings(graphs: Mapping[Mode, Graph | Analysis], kinds: Sequence[SavingKind], machine: Machine) -> Savings:
     """Rewrite a network for each kind, in every direction in which it has sites, and count both networks.
 
     Args:
-        graphs: the network in inference mode and, where a kind needs it, in training mode; both are counted as
-            inference networks.
+        graphs: the network, or its Analysis, in inference mode and, where a kind needs it, in training mode; both
+            are counted as inference networks.
         kinds: the kinds of saving to find.
         machine: the machine of the roofline times.
 
     Raises:
         GraphError: none of the rewrites that have sites is possible.
     """
-    networks = {
-        mode: Counted(msgspec.structs.replace(graph, mode="inference"), machine) for mode, graph in graphs.items()
-    }
+    networks = {mode: Counted(_at_inference(network), machine) for mode, network in graphs.items()}
     found: list[Saving] = []
     refused: list[Refused] = []
     for kind in kinds:
@@ -207,6 +205,11 @@ def savings(graphs: Mapping[Mode, Graph], kinds: Sequence[SavingKind], machine: 
         savings=tuple(found),
         refused=tuple(refused),
     )
+
+
+def _at_inference(network: Graph | Analysis) -> Graph | Analysis:
+    graph = network.graph if isinstance(network, Analysis) else network
+    return network if graph.mode == "inference" else msgspec.structs.replace(graph, mode="inference")
 
 
 def _saving(kind: SavingKind, direction: SavingDirection, network: Counted, plan: Plan, machine: Machine) -> Saving:
@@ -254,4 +257,4 @@ def _change(direction: SavingDirection, network: CostFigures, new: CostFigures) 
 def _nothing(given: Savings, kind: str) -> Saving:
     """The saving of a kind without sites: both networks are equal."""
     found = next(each for each in given.requested if each.name == kind)
-    return _saving(found, "saved", Counted(given.graph, given.machine), Plan(()), given.machine)
+    return _saving(found, "saved", Counted(given.network, given.machine), Plan(()), given.machine)

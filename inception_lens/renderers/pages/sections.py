@@ -28,7 +28,7 @@ class Card(NamedTuple):
     description: str
 
 
-class SavingRow(NamedTuple):
+class ModuleSavingRow(NamedTuple):
     """A module, or the whole network, with a saving and without it."""
 
     name: str
@@ -47,9 +47,9 @@ class SavingSection(NamedTuple):
     sites: int
     summary: str
     """The saved MACs in one sentence."""
-    rows: tuple[SavingRow, ...]
+    rows: tuple[ModuleSavingRow, ...]
     """The modules that it changes."""
-    total: SavingRow
+    total: ModuleSavingRow
 
 
 class DifferenceRow(NamedTuple):
@@ -123,10 +123,10 @@ def saving_section(saving: Saving) -> SavingSection:
     )
 
 
-def _saving_row(name: str, change: CostChange, largest: int) -> SavingRow:
+def _saving_row(name: str, change: CostChange, largest: int) -> ModuleSavingRow:
     using, without = change.using, change.without
     ratios = [f"{ratio:.2f}x" if (ratio := change.ratio(key)) else "-" for key in ("params", "macs")]
-    return SavingRow(
+    return ModuleSavingRow(
         name=printable(name),
         cells=(
             *(count(without.params), count(using.params), ratios[0]),

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 import inception_lens as il
+from inception_lens.analyses import analysis as analysis_module
 from inception_lens.analyses.analysis import analyze
+from inception_lens.analyses.costs import Costs, costs
 from inception_lens.graph import Graph, Input, Output, Writer
 from inception_lens.ops import Concat, Linear, TensorType
 from inception_lens.renderers.pages.data import embedded, report_data
@@ -146,3 +148,17 @@ def test_a_network_without_image_input_has_a_page() -> None:
     report = il.report(net.graph([Output(net.add("fc", Linear(3), "x"))]))
     assert "receptive field of an input" not in report.html
     assert msgspec.json.decode(report.files["analysis.json"])["totals"]["params"] == 15
+
+
+def test_no_graph_is_analysed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[Graph] = []
+
+    def count_once(graph: Graph) -> Costs:
+        assert graph not in counted
+        counted.append(graph)
+        return costs(graph)
+
+    monkeypatch.setattr(analysis_module, "costs", count_once)
+    assert il.report("googlenet", against="googlenet@torchvision").files
+    # Both networks in both modes, and googlenet without reductions and with naive modules.
+    assert len(counted) == 6
