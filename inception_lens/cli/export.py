@@ -100,9 +100,9 @@ def _weights(graph: Graph, weights: str | None) -> dict[str, Any] | None:
         torch.manual_seed(0)
         return {name: tensor.numpy() for name, tensor in build(graph).state_dict().items()}
     from inception_lens.readers.weights.files import read_weights
-    from inception_lens.writers.weights.conversion import arrays_for
+    from inception_lens.writers.weights.conversion import converted_arrays
 
-    arrays, report = arrays_for(read_weights(weights), graph)
+    arrays, report = converted_arrays(read_weights(weights), graph)
     if report.unset:
         missing = f"{len(report.unset)} tensors of `{graph.name}`, {report.unset[0]} among them"
         raise ConfigError(f"{weights} lacks {missing}: `weights {weights} --into MODEL` lists them")

@@ -35,9 +35,9 @@ def command(file: str, into: str | None, network: options.NetworkOptions, format
     if output is None or os.path.splitext(output)[1] != ".safetensors":
         raise ConfigError(f"--into writes a .safetensors: give -o weights.safetensors, not {output or 'nothing'}")
     from inception_lens.renderers.weights import placed_text
-    from inception_lens.writers.weights.conversion import place
+    from inception_lens.writers.weights.conversion import convert_weights
 
-    data, report = place(weights, load(into, **network))
+    data, report = convert_weights(weights, load(into, **network))
     write(data, output)
     write(placed_text(report) if format_ != "json" else _json(report), None)
     return 1 if report.unset else 0

@@ -6,7 +6,7 @@ from inception_lens.ops import format_shape
 from inception_lens.readers.tensors import WeightFile, WeightTensor
 from inception_lens.renderers.escape import csv_cell, printable
 from inception_lens.tables.units import count, size
-from inception_lens.writers.weights.conversion import Placed
+from inception_lens.writers.weights.conversion import ConversionReport
 
 UNKNOWN = "?"
 
@@ -35,7 +35,7 @@ def weights_csv(weights: WeightFile) -> str:
     return "\n".join(["name,shape,dtype,bytes", *rows]) + "\n"
 
 
-def placed_text(report: Placed) -> str:
+def placed_text(report: ConversionReport) -> str:
     """How many tensors found their places, and the name of every one that did not, on either side."""
     whole = len(report.placed) + len(report.missed)
     lines = [f"{printable(report.file)}: {len(report.placed)} of {whole} tensors placed in {printable(report.model)}"]

@@ -18,7 +18,7 @@ from inception_lens.ops import AvgPool2d, BatchNorm2d, Concat, Conv2d, Flatten, 
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from inception_lens.writers.onnx.model import to_onnx
 from inception_lens.writers.toml import to_toml
-from inception_lens.writers.weights.conversion import state_names
+from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 
@@ -48,7 +48,7 @@ def small() -> Graph:
 def arrays() -> dict[str, Any]:
     """Weights of `small` by parameter name."""
     generator = np.random.default_rng(SEED)
-    return {target.key: generator.random(target.shape, "f4") for target in state_names(small()).values()}
+    return {target.key: generator.random(target.shape, "f4") for target in state_tensors(small()).values()}
 
 
 @cache

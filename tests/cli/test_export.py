@@ -84,4 +84,4 @@ def test_a_googlenet_in_a_file_has_a_config(capsys: Capture, tmp_path: Path) -> 
     assert il.load(config) == il.load("googlenet", overrides=key)
     assert run(["export", "vgg16", "--to", "prototxt", "-o", str(deploy)]) == 0
     assert run(["export", str(deploy), "--to", "toml"]) == 2
-    assert "is no GoogLeNet" in capsys.readouterr().err
+    assert "is not a GoogLeNet" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import pytest
 from inception_lens.architectures.googlenet import ENTRIES, PAPER, GoogLeNet, Stem
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
-from inception_lens.ops import Conv2d, Linear, Op, ReLU, TensorType, Unknown
+from inception_lens.ops import BatchNorm2d, Conv2d, MaxPool2d, Op, ReLU, TensorType, Unknown
 from inception_lens.readers.config import override
 from inception_lens.writers.googlenet_config import googlenet_config
 
@@ -14,20 +14,25 @@ DIALECTS = {entry.dialect: (entry.config, entry.source) for entry in ENTRIES}
 IMAGE = Input("input", TensorType((1, 3, 8, 8)))
 
 
-def with_node(graph: Graph, name: str, op: Op) -> Graph:
-    """The graph with another operation at one node."""
-    nodes = [Node(node.name, op if node.name == name else node.op, node.inputs) for node in graph.nodes]
+def with_node(graph: Graph, node: str, op: Op, name: str = "") -> Graph:
+    """The graph with another operation at one node, which can be renamed."""
+    renamed = {node: name or node}
+    nodes = [
+        Node(renamed.get(each.name, each.name), op if each.name == node else each.op,
+             tuple(renamed.get(x, x) for x in each.inputs))
+        for each in graph.nodes
+    ]  # fmt: skip
     return Graph.of(graph.inputs, nodes, graph.outputs)
 
 
 @pytest.mark.parametrize("mode", ["inference", "training"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_dialect_is_written_again(dialect: str, mode: Mode) -> None:
+def test_the_config_of_every_port_gives_the_same_graph(dialect: str, mode: Mode) -> None:
     graph = DIALECTS[dialect][0].graph(mode)
     assert googlenet_config(graph).graph(mode) == graph
 
 
-def test_what_a_training_graph_shows_is_the_paper_s_config() -> None:
+def test_a_training_graph_shows_the_whole_config() -> None:
     read = googlenet_config(PAPER.graph("training"))
     assert read.modules == PAPER.modules
     assert read.replace(modules=PAPER.modules) == PAPER
@@ -44,38 +49,50 @@ def test_what_a_training_graph_shows_is_the_paper_s_config() -> None:
     ],
     ids=["input", "stem", "modules", "bare", "batch"],
 )
-def test_a_changed_network_is_written_again(config: GoogLeNet) -> None:
+def test_the_config_of_a_changed_network_gives_the_same_graph(config: GoogLeNet) -> None:
     assert googlenet_config(config.graph()).graph() == config.graph()
 
 
-def test_widths_come_out_as_built() -> None:
+def test_widths_are_those_of_the_graph() -> None:
     read = googlenet_config(PAPER.replace(width=0.5).graph())
     assert read.width == 1.0
     assert read.modules["inception_3a"].conv_3x3 == 64
 
 
-def test_a_missing_reduction_comes_out_as_none() -> None:
+def test_a_missing_reduction_is_none() -> None:
     read = googlenet_config(PAPER.replace(reduce=("3x3",)).graph())
     assert read.modules["inception_3a"].reduce_3x3 == 96
     assert read.modules["inception_3a"].reduce_5x5 == "none"
     assert read.modules["inception_3a"].pool_proj == "none"
 
 
-def test_a_batch_is_no_part_of_the_config() -> None:
+def test_the_batch_size_is_not_part_of_the_config() -> None:
     assert googlenet_config(PAPER.graph(batch=4)) == googlenet_config(PAPER.graph())
 
 
+BATCH_NORM = PAPER.replace(norm="batch")
+
+
 @pytest.mark.parametrize(
-    "graph",
+    ("graph", "reason"),
     [
-        Graph.of([IMAGE], [Node("conv", Conv2d(3, (1, 1)), ("input",))], [Output("conv")]),
-        Graph.of([Input("x", TensorType((1, 8)))], [Node("fc", Linear(3), ("x",))], [Output("fc")]),
-        with_node(PAPER.graph(), "inception_3a/5x5", Conv2d(32, (5, 5), padding=(2, 2), bias=False)),
-        with_node(PAPER.graph(), "prob", ReLU()),
-        with_node(PAPER.graph(), "inception_3a/1x1", Unknown("Odd", (TensorType((1, 64, 28, 28)),))),
+        (Graph.of([IMAGE], [Node("conv", Conv2d(3, (1, 1)), ("input",))], [Output("conv")]), "no Inception modules"),
+        (
+            Graph.of([IMAGE], [Node("inception_3a/1x1", Conv2d(3, (1, 1)), ("input",))], [Output("inception_3a/1x1")]),
+            "it has no max pool of stride 2",
+        ),
+        (with_node(PAPER.graph(), "conv1/7x7_s2", MaxPool2d((7, 7), (2, 2), (3, 3))), "`conv1/7x7_s2` is not a Conv2d"),
+        (with_node(PAPER.graph(), "loss3/classifier", ReLU(), name="classifier"), "there is no `loss3/classifier`"),
+        (with_node(PAPER.graph(), "conv1/7x7_s2", Conv2d(64, (7, 7), (2, 2), (1, 1))), "layers differ"),
+        (with_node(PAPER.graph(), "conv1/7x7_s2", Conv2d(64, (6, 6), (2, 2), (3, 3))), "only an odd kernel"),
+        (with_node(BATCH_NORM.graph(), "conv1/7x7_s2/bn", BatchNorm2d(eps=2.0)), "Expected `float` < 1.0"),
+        (with_node(PAPER.graph(), "inception_3a/5x5", Conv2d(32, (5, 5), padding=(2, 2), bias=False)), "layers differ"),
+        (with_node(PAPER.graph(), "prob", ReLU()), "layers differ"),
+        (with_node(PAPER.graph(), "inception_3a/1x1", Unknown("Odd", (TensorType((1, 64, 28, 28)),))), "layers differ"),
     ],
-    ids=["one conv", "one linear", "one bias less", "end", "unknown"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_googlenet_is_refused(graph: Graph) -> None:
-    with pytest.raises(GraphError, match="is no GoogLeNet"):
+def test_other_graphs_have_no_config(graph: Graph, reason: str) -> None:
+    with pytest.raises(GraphError, match=r"^`network` is not a GoogLeNet: ") as caught:
         googlenet_config(graph)
+    assert reason in str(caught.value)

@@ -22,7 +22,7 @@ from inception_lens.writers.onnx.node_writer import OnnxNodeWriter
 from inception_lens.writers.onnx.normalization import NORMALIZATION_WRITERS
 from inception_lens.writers.onnx.pooling import POOLING_WRITERS
 from inception_lens.writers.onnx.reshaping import RESHAPING_WRITERS
-from inception_lens.writers.weights.conversion import state_names
+from inception_lens.writers.weights.conversion import state_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ def to_onnx(graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None = No
     Raises:
         FormatError: ONNX cannot express a node, which the message names; a weight is missing or has another shape; or
             the weights are too large for one file.
-        GraphError: as `state_names`, if `weights` are given.
+        GraphError: as `state_tensors`, if `weights` are given.
         MissingExtraError: the package `onnx` is not installed.
     """
     onnx = require("onnx", extra="onnx")
@@ -81,7 +81,7 @@ def to_onnx(graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None = No
 class _OnnxModelWriter:
     def __init__(self, graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None) -> None:
         self.graph, self.weights = graph, weights
-        self.targets = state_names(graph) if weights is not None else {}
+        self.targets = state_tensors(graph) if weights is not None else {}
         self.initializers: dict[str, TensorProto] = {}
         self.weight_inputs: dict[str, ValueInfoProto] = {}
 

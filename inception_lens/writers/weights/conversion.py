@@ -1,9 +1,9 @@
-"""Weights of others' files in the names of a network that is built from a Graph: their safetensors."""
+"""Weights of a file, under the names of a network that is built from a Graph, as safetensors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -12,114 +12,123 @@ from inception_lens.graph import Graph
 from inception_lens.ops import Shape, format_shape
 from inception_lens.readers.tensors import WeightFile, WeightTensor
 from inception_lens.writers.pytorch.module_paths import module_paths
-from inception_lens.writers.weights.names import Move, moves
+from inception_lens.writers.weights.matching import TensorMatch, match_tensors
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 
-class Missed(msgspec.Struct, frozen=True):
-    """A tensor of the file that found no place, and why."""
+class MissedTensor(msgspec.Struct, frozen=True):
+    """A tensor of the file that the network has no use for."""
 
     name: str
     why: str
+    """The reason, as a sentence without a full stop."""
 
 
-class Placed(msgspec.Struct, frozen=True):
-    """How the tensors of a file and those of a network met."""
+class ConversionReport(msgspec.Struct, frozen=True):
+    """Which tensors of a file were converted."""
 
     file: str
+    """Path of the file."""
     model: str
+    """Name of the network."""
     placed: tuple[tuple[str, str], ...]
-    """Names in the file and in the network."""
-    missed: tuple[Missed, ...]
+    """Names in the file and in the network of the tensors that were converted."""
+    missed: tuple[MissedTensor, ...]
+    """The other tensors of the file."""
     unset: tuple[str, ...]
-    """Tensors of the network that the file has nothing for."""
+    """Names of the network's tensors that the file does not have."""
 
 
-class _Target(NamedTuple):
+class StateTensor(NamedTuple):
+    """A tensor in the `state_dict` of a built network."""
+
     key: str
     shape: Shape
 
 
-def state_names(graph: Graph) -> dict[tuple[str, str], _Target]:
-    """What `build(graph).state_dict()` calls each tensor, and its shape, by node and role.
+def state_tensors(graph: Graph) -> dict[tuple[str, str], StateTensor]:
+    """The tensors of `build(graph).state_dict()`, by node and role.
 
     Raises:
         GraphError: as `module_paths`.
     """
     paths = module_paths([node.name for node in graph.nodes])
-    targets = {}
-    for node in graph.nodes:
-        if node.op.has_weights:
-            shapes = graph.input_shapes(node)
-            for tensor in (*node.op.parameters(*shapes), *node.op.buffers(*shapes)):
-                targets[node.name, tensor.role] = _Target(".".join((*paths[node.name], tensor.role)), tensor.shape)
-    return targets
+    return {
+        (node.name, tensor.role): StateTensor(".".join((*paths[node.name], tensor.role)), tensor.shape)
+        for node in graph.nodes
+        for _, tensor in graph.tensors(node)
+    }
 
 
-def place(weights: WeightFile, graph: Graph) -> tuple[bytes, Placed]:
-    """Bring the tensors of a file into a network's names: the bytes of a safetensors file, and what became of each.
+def convert_weights(weights: WeightFile, graph: Graph) -> tuple[bytes, ConversionReport]:
+    """A safetensors file with the network's tensors, and a report.
 
     Raises:
-        FormatError: not one of them has a place in the network.
+        FormatError: no tensor of the file matches the network.
+        GraphError: as `state_tensors`.
         MissingExtraError: the package that writes safetensors is not installed.
     """
     writer = require("safetensors.numpy", extra="weights")
-    arrays, report = arrays_for(weights, graph)
-    data: bytes = writer.save(arrays, metadata={"format": "pt"})  # several entries would be in any order
+    arrays, report = converted_arrays(weights, graph)
+    data: bytes = writer.save(arrays, metadata={"format": "pt"})  # more entries would be in random order
     return data, report
 
 
-def arrays_for(weights: WeightFile, graph: Graph) -> tuple[dict[str, np.ndarray[Any, Any]], Placed]:
-    """The tensors of a file by a network's names, and what became of each; as `place`."""
+def converted_arrays(weights: WeightFile, graph: Graph) -> tuple[dict[str, NDArray[np.generic]], ConversionReport]:
+    """The tensors of a file by their `state_dict` keys, and a report; errors as in `convert_weights`."""
     require("numpy", extra="weights")
-    targets, tensors = state_names(graph), {tensor.name: tensor for tensor in weights.tensors}
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    placed, missed = [], {name: _homeless(name) for name in tensors}
-    for move in moves(weights, graph, {target.key: place for place, target in targets.items()}):
-        target = targets.get((move.node, move.role))
+    targets, tensors = state_tensors(graph), {tensor.name: tensor for tensor in weights.tensors}
+    arrays: dict[str, NDArray[np.generic]] = {}
+    placed, missed = [], {name: _no_match(name) for name in tensors}
+    for match in match_tensors(weights, graph, {target.key: place for place, target in targets.items()}):
+        target = targets.get((match.node, match.role))
         if target is None:
-            missed[move.name] = f"`{move.node}` has no {move.role}"
+            missed[match.name] = f"`{match.node}` has no {match.role}"
             continue
-        source = tensors[move.name]
-        if why := _misfit(move, source, target):
-            missed[move.name] = why
+        if reason := _mismatch(match, tensors[match.name], target):
+            missed[match.name] = reason
             continue
-        arrays[target.key] = _converted(weights, move, tensors, target, graph.dtype)
-        placed.append((move.name, target.key))
-        for name in (move.name, move.divisor):
+        arrays[target.key] = _converted(weights, match, tensors, target, graph.dtype)
+        placed.append((match.name, target.key))
+        for name in (match.name, match.divisor):
             missed.pop(name, None)
     if not arrays:
-        why = next(iter(missed.values()), "it is empty")
-        raise FormatError(f"{weights.path}: none of its {len(tensors)} tensors has a place in `{graph.name}`: {why}")
-    report = Placed(
+        reason = next(iter(missed.values()), "it is empty")
+        raise FormatError(f"{weights.path}: none of its {len(tensors)} tensors matches `{graph.name}`: {reason}")
+    report = ConversionReport(
         weights.path,
         graph.name,
         tuple(placed),
-        tuple(Missed(name, why) for name, why in missed.items()),
+        tuple(MissedTensor(name, reason) for name, reason in missed.items()),
         tuple(target.key for target in targets.values() if target.key not in arrays),
     )
     return arrays, report
 
 
-def _homeless(name: str) -> str:
-    counter = name.endswith("num_batches_tracked")
-    return "PyTorch's count of batches, which nothing needs" if counter else "the network has no such tensor"
+def _no_match(name: str) -> str:
+    if name.endswith("num_batches_tracked"):
+        return "PyTorch's count of batches, which inference does not use"
+    return "the network has no such tensor"
 
 
-def _order(move: Move, axes: int) -> tuple[int, ...]:
-    """How TensorFlow's axes become PyTorch's: of a kernel, of a depthwise one, of a matrix."""
-    if move.axes and axes == 2:
+def _axis_order(match: TensorMatch, axes: int) -> tuple[int, ...]:
+    """The permutation from TensorFlow's order of axes to PyTorch's: of a kernel, a depthwise kernel or a matrix."""
+    if match.axes and axes == 2:
         return (1, 0)
-    return {"hwio": (3, 2, 0, 1), "hwim": (2, 3, 0, 1)}.get(move.axes, ()) if axes == 4 else ()
+    return {"hwio": (3, 2, 0, 1), "hwim": (2, 3, 0, 1)}.get(match.axes, ()) if axes == 4 else ()
 
 
-def _misfit(move: Move, source: WeightTensor, target: _Target) -> str:
-    """Why the numbers cannot stand there; axes of 1 do not matter, and a depthwise kernel's channels are one axis."""
-    order = _order(move, len(source.shape))
+def _mismatch(match: TensorMatch, source: WeightTensor, target: StateTensor) -> str:
+    """Why the shapes do not match, or an empty string.
+
+    Axes of size 1 do not matter, and the two channel axes of a depthwise kernel are one axis in PyTorch.
+    """
+    order = _axis_order(match, len(source.shape))
     shape = tuple(source.shape[axis] for axis in order) if order else source.shape
-    if move.axes == "hwim" and len(shape) == 4:
+    if match.axes == "hwim" and len(shape) == 4:
         shape = (shape[0] * shape[1], *shape[2:])
     if [size for size in shape if size != 1] == [size for size in target.shape if size != 1]:
         return ""
@@ -128,15 +137,15 @@ def _misfit(move: Move, source: WeightTensor, target: _Target) -> str:
 
 
 def _converted(
-    weights: WeightFile, move: Move, tensors: Mapping[str, WeightTensor], target: _Target, dtype: str
-) -> np.ndarray[Any, Any]:
+    weights: WeightFile, match: TensorMatch, tensors: Mapping[str, WeightTensor], target: StateTensor, dtype: str
+) -> NDArray[np.generic]:
     import numpy as np
 
-    numbers = weights.read(tensors[move.name])
-    if move.divisor:
-        factor = float(weights.read(tensors[move.divisor]).reshape(-1)[0])
-        numbers = numbers / factor if factor else np.zeros_like(numbers)
-    if order := _order(move, numbers.ndim):
-        numbers = numbers.transpose(order)
-    kind = dtype if numbers.dtype.kind == "f" and dtype in ("float16", "float32", "float64") else numbers.dtype
-    return np.ascontiguousarray(numbers.reshape(target.shape), dtype=kind)
+    values = weights.read(tensors[match.name])
+    if match.divisor:
+        factor = float(weights.read(tensors[match.divisor]).reshape(-1)[0])
+        values = values / factor if factor else np.zeros_like(values)
+    if order := _axis_order(match, values.ndim):
+        values = values.transpose(order)
+    kind = dtype if values.dtype.kind == "f" and dtype in ("float16", "float32", "float64") else values.dtype
+    return np.ascontiguousarray(values.reshape(target.shape), dtype=kind)

@@ -21,7 +21,7 @@ from inception_lens.readers.caffe.layers import NetState
 from inception_lens.readers.caffe.prototxt import read_net
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.readers.weights.files import read_weights
-from inception_lens.writers.weights.conversion import Placed, place, state_names
+from inception_lens.writers.weights.conversion import ConversionReport, convert_weights, state_tensors
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 
 Arrays = dict[str, Any]
@@ -37,15 +37,15 @@ def random(shape: tuple[int, ...]) -> Any:
     return GENERATOR.random(shape, dtype="f4")
 
 
-def placed(folder: Path, name: str, data: bytes, graph: Graph) -> tuple[Arrays, Placed]:
+def placed(folder: Path, name: str, data: bytes, graph: Graph) -> tuple[Arrays, ConversionReport]:
     path = folder / name
     path.write_bytes(data)
-    written, report = place(read_weights(str(path)), graph)
+    written, report = convert_weights(read_weights(str(path)), graph)
     return load(written), report
 
 
 def expected_arrays(graph: Graph) -> dict[tuple[str, str], Any]:
-    return {place: random(target.shape) for place, target in state_names(graph).items()}
+    return {place: random(target.shape) for place, target in state_tensors(graph).items()}
 
 
 @pytest.mark.parametrize("spelling", ["current", "V1", "V0"])
@@ -61,14 +61,14 @@ def test_bvlc_googlenet_s_caffemodel_finds_its_places(tmp_path: Path, spelling: 
     arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers, spelling), graph)
     assert (report.missed, report.unset) == ((), ())
     assert ("inception_3a/5x5_reduce.0", "inception_3a.5x5_reduce.weight") in report.placed
-    targets = state_names(graph)
+    targets = state_tensors(graph)
     assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
 
 
 def test_at_inference_the_heads_of_a_caffemodel_find_no_place_and_are_named(tmp_path: Path) -> None:
     graph = small("googlenet")
     numbers = [random((16, 36, 1, 1)), random((16,))]
-    first = state_names(graph)["conv1/7x7_s2", "weight"].shape
+    first = state_tensors(graph)["conv1/7x7_s2", "weight"].shape
     layers = [
         CaffeLayer("loss1/conv", "Convolution", numbers),
         CaffeLayer("conv1/7x7_s2", "Convolution", [random(first), random((first[0] + 1,))]),
@@ -81,7 +81,7 @@ def test_at_inference_the_heads_of_a_caffemodel_find_no_place_and_are_named(tmp_
         "conv1/7x7_s2.1": f"it is {first[0] + 1}, and `conv1.7x7_s2.bias` is {first[0]}",
     }
     assert "conv1.7x7_s2.bias" in report.unset
-    assert len(report.unset) == len(state_names(graph)) - 1
+    assert len(report.unset) == len(state_tensors(graph)) - 1
 
 
 BATCH_NORM = """
@@ -203,9 +203,9 @@ def test_tf_slim_s_variables_find_their_places(tmp_path: Path, network: str) -> 
     order = list(variables)
     GENERATOR.shuffle(order)
     np.savez(tmp_path / "w.npz", **{name: variables[name] for name in order}, global_step=np.int64(1))
-    written, report = place(read_weights(str(tmp_path / "w.npz")), graph)
+    written, report = convert_weights(read_weights(str(tmp_path / "w.npz")), graph)
     assert ([each.name for each in report.missed], report.unset) == (["global_step"], ())
-    arrays, targets = load(written), state_names(graph)
+    arrays, targets = load(written), state_tensors(graph)
     assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
 
 
@@ -214,7 +214,7 @@ def test_a_checkpoint_of_other_classes_says_how_it_would_fit(tmp_path: Path) -> 
     name = "InceptionV1/Logits/Conv2d_0c_1x1/weights"
     other: dict[str, Any] = {name: random((1, 1, 72, 9)), name.replace("weights", "biases"): random((7,))}
     np.savez(tmp_path / "w.npz", **other)
-    _, report = place(read_weights(str(tmp_path / "w.npz")), graph)
+    _, report = convert_weights(read_weights(str(tmp_path / "w.npz")), graph)
     assert [each.why.partition("; ")[2] for each in report.missed] == ["--set classes=N makes it fit"]
 
 
@@ -222,7 +222,7 @@ def test_what_a_built_network_saves_comes_back(tmp_path: Path) -> None:
     graph = small("googlenet@torchvision")
     module = il.build(graph)
     torch.save({"state_dict": {f"module.{k}": v for k, v in module.state_dict().items()}}, tmp_path / "w.pth")
-    written, report = place(read_weights(str(tmp_path / "w.pth")), graph)
+    written, report = convert_weights(read_weights(str(tmp_path / "w.pth")), graph)
     assert report.unset == ()
     assert {each.name.rpartition(".")[2] for each in report.missed} == {"num_batches_tracked"}
     (tmp_path / "w.safetensors").write_bytes(written)
@@ -239,11 +239,11 @@ def test_shared_tensors_are_written_under_each_name(tmp_path: Path) -> None:
         for x, name in ("ab", "bc")
     )
     graph = read_net(parse(text), None, "inference", NetState())
-    assert [target.key for target in state_names(graph).values()] == ["b.weight", "b.bias", "c.weight", "c.bias"]
+    assert [target.key for target in state_tensors(graph).values()] == ["b.weight", "b.bias", "c.weight", "c.bias"]
 
 
 def test_a_file_for_another_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="none of its 2 tensors has a place in `network`"):
+    with pytest.raises(FormatError, match="none of its 2 tensors matches `network`"):
         placed(
             tmp_path, "x.caffemodel", caffemodel([CaffeLayer("x", "Convolution", [random((1,))] * 2)]), small("vgg16")
         )
