@@ -42,7 +42,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of one run, and where and when it was made."""
+    """The results of one run, with its date and machine."""
 
     schema: Literal["inception-lens/bench/1"] = "inception-lens/bench/1"
     date: str

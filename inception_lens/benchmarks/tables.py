@@ -17,7 +17,7 @@ SECONDS, PROCESS_SECONDS, PEAK_BYTES = map(attrgetter, ("seconds", "process_seco
 NETWORK = Column(key="network", title="network")
 
 
-class Target(NamedTuple):
+class BenchTarget(NamedTuple):
     """A target: how many times better than the best other tool a counter should be, on every network."""
 
     title: str
@@ -35,11 +35,11 @@ class Target(NamedTuple):
 
 
 TARGETS = (
-    Target("analysis of a catalogue network, in process", "analysis", ANALYSIS, SECONDS, 50),
-    Target("the same, as a process", "analysis, process", ANALYSIS, PROCESS_SECONDS, 15),
-    Target("the same, peak memory", "analysis, memory", ANALYSIS, PEAK_BYTES, 1),
-    Target("a PyTorch model, in process, of exact counters", "traced", LENS, SECONDS, 10, exact=True),
-    Target("the same, peak memory", "traced, memory", LENS, PEAK_BYTES, 1, exact=True),
+    BenchTarget("analysis of a catalogue network, in process", "analysis", ANALYSIS, SECONDS, 50),
+    BenchTarget("the same, as a process", "analysis, process", ANALYSIS, PROCESS_SECONDS, 15),
+    BenchTarget("the same, peak memory", "analysis, memory", ANALYSIS, PEAK_BYTES, 1),
+    BenchTarget("a PyTorch model, in process, of exact counters", "traced", LENS, SECONDS, 10, exact=True),
+    BenchTarget("the same, peak memory", "traced, memory", LENS, PEAK_BYTES, 1, exact=True),
 )
 LINEAR = 13
 """The highest ratio of times for ten times the modules that counts as linear: ten, and some for slower memory."""

@@ -28,7 +28,7 @@ PRODUCTS = {
 }
 """Keys of `MACHINES` by the driver's name of the device, in lower case and without its maker.
 
-The whole name has to match: an H100 PCIe or half of a GPU (MIG) is slower than the H100 SXM of the table.
+The full name has to match: an H100 PCIe or a part of a GPU (MIG) is slower than the H100 SXM of the table.
 """
 
 

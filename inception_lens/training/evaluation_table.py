@@ -23,7 +23,7 @@ def evaluation_table(
         classes: names of the classes.
         source: the dataset.
         step: training steps of the network.
-        lowest: show only so many classes, those with the lowest accuracies; None: all.
+        lowest: number of classes to show, those with the lowest accuracies; None: all.
     """
     names = [*classes, *(str(i) for i in range(len(classes), len(evaluation.confusion)))]
     known = [i for i, accuracy in enumerate(evaluation.per_class) if accuracy is not None]

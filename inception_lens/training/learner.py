@@ -47,7 +47,7 @@ class Learner:
         self.autocast = autocast_on(engine.precision, device)
         self.parallel: DistributedDataParallel | None = None
         self.wrapped = self._wrapped()
-        """The network as forward passes call it: distributed and compiled as the recipe says."""
+        """The network as forward passes call it: distributed and compiled as the recipe requests."""
         self.graphed: GraphedPart | None = None
         self.totals = torch.zeros(5, dtype=torch.float64, device=device)
         self.rate_scale = 1.0

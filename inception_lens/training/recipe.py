@@ -62,7 +62,7 @@ class Augmentation(RecipeTable, frozen=True, kw_only=True):
 
     crop: Annotated[
         Literal["none", "random", "resized"],
-        Meta(description="resized: a random area, resized; random: a random window; none: the whole image"),
+        Meta(description="resized: a random area, resized; random: a random window; none: the entire image"),
     ] = "resized"
     area: Annotated[
         tuple[Fraction, Fraction], Meta(description="of resized crops: smallest and largest share of the image")

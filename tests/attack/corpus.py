@@ -1,4 +1,4 @@
-"""Valid files of every format, written by this package where it has a writer, and random mutations of them."""
+"""Valid files of every format, written by this package if it has a writer, and random mutations of them."""
 
 from __future__ import annotations
 

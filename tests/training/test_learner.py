@@ -23,11 +23,11 @@ Changes = dict[str, Any]
 
 @pytest.fixture
 def tiny(recipe: Path) -> Callable[..., tuple[Recipe, Networks]]:
-    def made(network: Changes | None = None, **changes: Any) -> tuple[Recipe, Networks]:
+    def load(network: Changes | None = None, **changes: Any) -> tuple[Recipe, Networks]:
         found = with_changes(read_recipe(str(recipe)), {**changes, "network": network or {}})
         return found, networks_of(found, CLASSES)
 
-    return made
+    return load
 
 
 def batch(count: int = 16) -> tuple[Tensor, Tensor]:
@@ -36,17 +36,17 @@ def batch(count: int = 16) -> tuple[Tensor, Tensor]:
     return x, torch.arange(count) % CLASSES
 
 
-def learner(tiny: tuple[Recipe, Networks]) -> Learner:
-    made = Learner(tiny[1], tiny[0], Processes(), CPU)
-    made.network.train()
-    return made
+def new_learner(tiny: tuple[Recipe, Networks]) -> Learner:
+    learner = Learner(tiny[1], tiny[0], Processes(), CPU)
+    learner.network.train()
+    return learner
 
 
 def test_steps_are_those_of_a_plain_loop(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     still = {"dropout": 0.0, "aux_head": {"pool": "adaptive", "pool_size": 1, "fc": 64, "dropout": 0.0}}
     optimizer = {"learning_rate": 0.1, "weight_decay": 1e-3, "decay": "all", "momentum": 0.9}
     recipe, networks = tiny(still, optimizer=optimizer, schedule={"name": "constant"})
-    mine, plain = learner((recipe, networks)), networks.build(recipe.seed).train()
+    mine, plain = new_learner((recipe, networks)), networks.build(recipe.seed).train()
     sgd = torch.optim.SGD(plain.parameters(), 0.1, 0.9, weight_decay=1e-3, nesterov=True)
     x, labels = batch()
     for step in range(4):
@@ -62,7 +62,7 @@ def test_steps_are_those_of_a_plain_loop(tiny: Callable[..., tuple[Recipe, Netwo
 
 def test_parts_add_up_to_the_full_batch(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     still = {"norm": "none", "bias": True, "dropout": 0.0, "aux": "none"}
-    full, split = (learner(tiny(still)) for _ in range(2))
+    full, split = (new_learner(tiny(still)) for _ in range(2))
     x, labels = batch()
     for step in range(3):
         full.step(step, 4, [(x, labels)])
@@ -73,23 +73,23 @@ def test_parts_add_up_to_the_full_batch(tiny: Callable[..., tuple[Recipe, Networ
 
 
 def test_dropout_is_a_function_of_the_step(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    one, other = learner(tiny()), learner(tiny())
+    one, other = new_learner(tiny()), new_learner(tiny())
     one.step(0, 4, [batch()])
     torch.rand(100)  # other draws do not matter
     other.step(0, 4, [batch()])
     assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True))
-    again = learner(tiny(seed=1))
-    assert not torch.equal(next(again.network.parameters()), next(learner(tiny()).network.parameters()))
+    again = new_learner(tiny(seed=1))
+    assert not torch.equal(next(again.network.parameters()), next(new_learner(tiny()).network.parameters()))
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop"])
 def test_a_saved_state_is_complete(tiny: Callable[..., tuple[Recipe, Networks]], name: str) -> None:
     options = {"optimizer": {"name": name, "learning_rate": 0.01}, "engine": {"ema": 0.9}}
-    through, before = learner(tiny(**options)), learner(tiny(**options))
+    through, before = new_learner(tiny(**options)), new_learner(tiny(**options))
     for step in range(3):
         through.step(step, 4, [batch()])
     before.step(0, 4, [batch()])
-    after = learner(tiny(**options))
+    after = new_learner(tiny(**options))
     after.load(before.state())
     for step in (1, 2):
         after.step(step, 4, [batch()])
@@ -99,34 +99,34 @@ def test_a_saved_state_is_complete(tiny: Callable[..., tuple[Recipe, Networks]],
 
 
 def test_the_state_of_another_network_is_refused(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    state = learner(tiny()).state()
+    state = new_learner(tiny()).state()
     with pytest.raises(CheckpointError, match="another network"):
-        learner(tiny({"width": 0.08})).load(state)
+        new_learner(tiny({"width": 0.08})).load(state)
     with pytest.raises(CheckpointError, match="another network or recipe"):
-        learner(tiny(engine={"ema": 0.9})).load(state)
+        new_learner(tiny(engine={"ema": 0.9})).load(state)
 
 
 def test_the_average_follows_the_weights(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    made = learner(tiny(engine={"ema": 0.5}, schedule={"name": "constant"}))
-    name, weight = next(iter(made.network.named_parameters()))
-    made.step(0, 4, [batch()])
+    learner = new_learner(tiny(engine={"ema": 0.5}, schedule={"name": "constant"}))
+    name, weight = next(iter(learner.network.named_parameters()))
+    learner.step(0, 4, [batch()])
     expected = weight.detach().clone()  # the average starts as a copy
     for step in (1, 2):
-        made.step(step, 4, [batch()])
+        learner.step(step, 4, [batch()])
         expected = 0.5 * expected + 0.5 * weight.detach()
-    torch.testing.assert_close(dict(made.evaluated_network.named_parameters())[name].detach(), expected)
-    assert made.evaluated_network is not made.network
+    torch.testing.assert_close(dict(learner.evaluated_network.named_parameters())[name].detach(), expected)
+    assert learner.evaluated_network is not learner.network
 
 
 def test_a_gradient_is_clipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    made = learner(tiny(optimizer={"clip": 1e-3}))
-    made.step(0, 4, [batch()])
-    norm = nn.utils.get_total_norm([p.grad for p in made.network.parameters() if p.grad is not None])
+    learner = new_learner(tiny(optimizer={"clip": 1e-3}))
+    learner.step(0, 4, [batch()])
+    norm = nn.utils.get_total_norm([p.grad for p in learner.network.parameters() if p.grad is not None])
     assert norm == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_decay_of_weights_excludes_biases_and_norms(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    groups = learner(tiny(optimizer={"decay": "weights", "weight_decay": 0.1})).optimizer.param_groups
+    groups = new_learner(tiny(optimizer={"decay": "weights", "weight_decay": 0.1})).optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
     assert all(p.dim() > 1 for p in groups[0]["params"])
     assert all(p.dim() == 1 for p in groups[1]["params"])
@@ -139,13 +139,13 @@ def test_loss_weights_of_the_heads(tiny: Callable[..., tuple[Recipe, Networks]])
 
 
 def test_divergence_is_detected(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    made = learner(tiny())
-    assert made.diverged() == 0
-    made.totals[CONSECUTIVE] = made.recipe.engine.skip_limit
-    assert made.diverged() == 1
-    made.totals.zero_()
-    next(made.network.buffers())[0] = float("nan")
-    assert made.diverged() == 1
+    learner = new_learner(tiny())
+    assert learner.diverged() == 0
+    learner.totals[CONSECUTIVE] = learner.recipe.engine.skip_limit
+    assert learner.diverged() == 1
+    learner.totals.zero_()
+    next(learner.network.buffers())[0] = float("nan")
+    assert learner.diverged() == 1
 
 
 def test_precision_and_compilation_follow_the_recipe(
@@ -158,14 +158,14 @@ def test_precision_and_compilation_follow_the_recipe(
         return network
 
     monkeypatch.setattr(torch, "compile", compile_)
-    made = learner(tiny(engine={"precision": "bfloat16", "compile": True}))
-    assert compiled == [made.network]
+    learner = new_learner(tiny(engine={"precision": "bfloat16", "compile": True}))
+    assert compiled == [learner.network]
     seen: list[torch.dtype] = []
-    first = next(module for module in made.network.modules() if isinstance(module, nn.Conv2d))
+    first = next(module for module in learner.network.modules() if isinstance(module, nn.Conv2d))
     first.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
-    made.step(0, 4, [batch()])
+    learner.step(0, 4, [batch()])
     assert seen == [torch.bfloat16]
-    assert {p.dtype for p in made.network.parameters()} == {torch.float32}
+    assert {p.dtype for p in learner.network.parameters()} == {torch.float32}
 
 
 def test_log_probabilities_of_every_kind_of_output(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
@@ -179,10 +179,10 @@ def test_log_probabilities_of_every_kind_of_output(tiny: Callable[..., tuple[Rec
 
 
 def test_label_smoothing(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    made = learner(tiny({"aux": "none", "dropout": 0.0}, loss={"label_smoothing": 0.1}))
+    learner = new_learner(tiny({"aux": "none", "dropout": 0.0}, loss={"label_smoothing": 0.1}))
     x, labels = batch()
-    loss, correct = made.forward_backward(x, labels)
-    outputs = made.network(x)
+    loss, correct = learner.forward_backward(x, labels)
+    outputs = learner.network(x)
     scores = outputs[0] if isinstance(outputs, tuple) else outputs
     expected = nn.functional.cross_entropy(scores, labels, label_smoothing=0.1)
     torch.testing.assert_close(loss, expected.detach())
@@ -190,10 +190,10 @@ def test_label_smoothing(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
 
 
 def test_skipped_steps_are_counted_until_one_is_not_skipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
-    made = learner(tiny())
+    learner = new_learner(tiny())
     x, labels = batch()
     counts = []
     for value in (float("inf"), float("nan"), 1.0, float("inf")):
-        made.step(0, 4, [(value * x, labels)])
-        counts.append(made.totals[[SKIPPED, CONSECUTIVE]].tolist())
+        learner.step(0, 4, [(value * x, labels)])
+        counts.append(learner.totals[[SKIPPED, CONSECUTIVE]].tolist())
     assert counts == [[1, 1], [2, 2], [2, 0], [3, 1]]

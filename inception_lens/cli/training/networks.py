@@ -64,7 +64,7 @@ def self_contained(recipe: Recipe) -> Recipe:
 
 
 def _refuse_code(model: str) -> None:
-    """Raise a ConfigError if the model is code: neither a recipe nor a run folder may execute anything."""
+    """Raise a ConfigError if the model is code: neither a recipe nor a run folder may execute code."""
     if runs_code(model):
         raise ConfigError(f"`{model}` is code: a model to train must be a catalogue name, a config or a model file")
 

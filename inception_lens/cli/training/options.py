@@ -32,7 +32,7 @@ cache_option = click.option(
 
 
 class TrainableType(options.ModelType):
-    """A catalogue name or a file, but not code: a run folder stores it, and must not be able to execute anything."""
+    """A catalogue name or a file, but not code: a run folder stores it, and must not be able to execute code."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return value

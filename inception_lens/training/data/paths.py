@@ -7,6 +7,6 @@ STORED = ("folder", "flowers102", "cifar10", "cifar100", "npz")
 
 
 def absolute(data: str) -> str:
-    """The source with its path made absolute: `folder:photos` as `folder:/home/me/photos`."""
+    """The source with an absolute path: `folder:photos` as `folder:/home/me/photos`."""
     kind, _, path = data.partition(":")
     return f"{kind}:{os.path.abspath(os.path.expanduser(path))}" if kind in STORED and path else data
