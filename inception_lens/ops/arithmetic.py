@@ -30,6 +30,9 @@ ELEMENTWISE: dict[str, int] = {
 KEEPS_OUTPUT = frozenset({"exp", "exp2", "expm1", "sqrt", "rsqrt", "sigmoid", "tan", "tanh", "relu", "reciprocal"})
 """Functions whose gradient follows from their output."""
 
+KEEPS_OUTPUT_IN_PLACE = frozenset({"elu", "selu", "celu", "leaky_relu"})
+"""Functions whose gradient follows from their output as well as from their input, which is kept if it is there."""
+
 MASKS = {"where": 0, "masked_fill": 1}
 """Functions whose gradient needs a mask alone, and which of their inputs it is."""
 
@@ -40,7 +43,7 @@ KEEPS_NOTHING = frozenset({name for name, flops in ELEMENTWISE.items() if flops 
 
 _UNARY = """
     abs acos acosh asin asinh atan atanh bitwise_not ceil clone cos cosh digamma erf erfc erfinv exp exp2 expm1 floor
-    frac isfinite isinf isnan lgamma log log10 log1p log2 logical_not neg reciprocal relu round rsqrt sigmoid sign
+    frac isfinite isinf isnan lgamma log log10 log1p log2 logical_not neg reciprocal relu round rsqrt selu sigmoid sign
     signbit sin sinc sinh sqrt square tan tanh trunc
 """
 _BINARY = """
@@ -107,7 +110,7 @@ class Elementwise(Op, frozen=True):
         return self.inplace
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        if self.function in KEEPS_OUTPUT:
+        if self.function in KEEPS_OUTPUT or (self.inplace and self.function in KEEPS_OUTPUT_IN_PLACE):
             return Saved(output=True)
         if self.function in MASKS:
             return Saved(extra_bytes=sum([mask.bytes for mask in inputs[MASKS[self.function] :][:1]]))

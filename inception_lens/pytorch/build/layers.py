@@ -105,8 +105,8 @@ class Pad(nn.Module):
     ) -> None:
         super().__init__()
         pairs = list(padding)
-        # Modes other than `constant` take the last axes alone.
-        while len(pairs) > 1 and pairs[0] == (0, 0):
+        # Modes other than `constant` take the spatial axes, and only these.
+        while len(pairs) > max(len(padding) - 2, 1) and pairs[0] == (0, 0):
             del pairs[0]
         self.padding = [side for pair in reversed(pairs) for side in pair]
         self.mode, self.value = mode, value
@@ -150,7 +150,8 @@ class Reduce(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         dims = self.dims or tuple(range(x.dim()))
         which = dims if len(dims) != 1 else dims[0]
-        result: Tensor = getattr(torch, self.function)(x, which, keepdim=self.keepdim)
+        keep = {"keepdim": True} if self.keepdim else {}
+        result: Tensor = getattr(torch, self.function)(x, which, **keep)
         return result
 
 

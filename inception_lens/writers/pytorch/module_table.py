@@ -118,6 +118,8 @@ def _is_reduction(op: ops.Reduce, inputs: InputTypes) -> bool:
     axes = len(op.dims) or len(inputs[0].shape)
     if op.function == "norm" or (op.function in SINGLE_AXIS and axes > 1):
         raise GraphError(f"the graph does not define `{op.function}` over {axes} axes")
+    if op.function == "count_nonzero" and op.keepdim:
+        raise GraphError("PyTorch has no `count_nonzero` that keeps its axes")
     if op.dtype not in ("", inputs[0].dtype, "bool", "int64"):
         raise GraphError(f"PyTorch has no `{op.function}` from {inputs[0].dtype} to {op.dtype}")
     return True

@@ -315,7 +315,10 @@ RULES: dict[str, tuple[Builder, Kinds]] = {
     "add": (lambda r: Example(lambda x: aten.add(x, x, alpha=0.5), (r.tensor(),)), ops.Add),
     **{
         name: (_unary(name), ops.Elementwise)
-        for name in ("neg", "abs", "exp", "log", "sqrt", "rsqrt", "square", "sin", "cos", "erf", "reciprocal")
+        for name in (
+            "neg", "abs", "exp", "log", "sqrt", "rsqrt", "square", "sin", "cos", "erf", "reciprocal", "selu",
+            "log_sigmoid",
+        )
     },
     **{name: (_reduced(name), ops.Reduce) for name in ("mean", "sum", "amax", "amin")},
     **{f"conv{n}d": (_convolution(f"conv{n}d", n, False), getattr(ops, f"Conv{n}d")) for n in (1, 2, 3)},

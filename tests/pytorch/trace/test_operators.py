@@ -10,8 +10,10 @@ from torch.nn import functional
 
 from inception_lens import ops
 from inception_lens.analyses.analysis import analyze
+from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Declared, Elementwise, Op, Reduce
+from inception_lens.pytorch.build.lowering import lower
 from inception_lens.pytorch.trace.forward_pass import trace
 from inception_lens.pytorch.trace.operator_costs import FLOPS, FREE, MACS
 from inception_lens.pytorch.trace.rules.table import RULES
@@ -23,17 +25,17 @@ from tests.pytorch.trace.operator_examples import ACTIVATIONS, Builder, Example,
 SEEDS = range(4)
 
 OTHER_KINDS = {
-    "log_sigmoid": "log_sigmoid_forward", "selu": "ELU", "isfinite": "mul", "add": "Add", "prelu": "PReLU",
+    "isfinite": "mul", "add": "Add", "prelu": "PReLU",
     "softsign": "div", "tanhshrink": "sub", **{name: kind.__name__ for name, kind in ACTIVATIONS.items()},
 }  # fmt: skip
 """Functions that are an operation of another name, or a composition that ends in it."""
 
-DECLARED = {"log_sigmoid", "glu", "prelu", "max", "min"}
+DECLARED = {"glu", "prelu", "max", "min"}
 """Functions whose output the operation does not describe in every case: half a tensor, a computed weight, indices."""
 
 DEVICE_KEEPS = {
     "scaled_dot_product_attention", "rms_norm", "instance_norm", "lstm", "gru", "rnn_tanh", "dropout",
-    "feature_dropout", "alpha_dropout",
+    "feature_dropout", "alpha_dropout", "log_sigmoid",
 }  # fmt: skip
 """Operators of which autograd keeps other tensors on a CPU than on a GPU, whose kernels the operations describe."""
 
@@ -145,11 +147,59 @@ def test_an_in_place_form_is_in_the_memory_of_its_input(name: str, training: boo
         assert graph.nodes[0].op.inplace  # type: ignore[attr-defined]
 
 
+# --- What the operation computes
+
+RANDOM = {"dropout", "feature_dropout", "alpha_dropout"}
+NOT_HELD = {"_upsample", "upsample"}
+"""Beginnings of operators whose scale factors also move the places that are read; a graph holds the size alone."""
+
+
+def values_of(operation: Op, graph: Graph, example: Example) -> tuple[Tensor, ...] | None:
+    """What the module that is built for an operation computes; None if the graph does not hold all that it needs."""
+    try:
+        module = lower(operation, graph.input_types(graph.nodes[0])).train()
+    except GraphError:
+        return None
+    inputs = [example.inputs[[each.name for each in graph.inputs].index(name)] for name in graph.nodes[0].inputs]
+    shapes = graph.input_shapes(graph.nodes[0])
+    roles = [each.role for each in (*operation.parameters(*shapes), *operation.buffers(*shapes))]
+    with torch.no_grad():
+        for role, tensor in zip(roles, example.stored, strict=True):
+            getattr(module, role).copy_(tensor)
+        return tuple(tensors_in((module(*[each.clone() for each in inputs]),)))
+
+
+COMPUTED: dict[str, Builder] = {
+    **{
+        name: build
+        for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items()
+        if name not in RANDOM and not name.startswith(tuple(NOT_HELD))
+    },
+    **{f"function {name}": build for name, build in examples.ELEMENTWISE.items()},
+    **{f"reduction {name}": build for name, build in examples.REDUCTIONS.items()},
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", COMPUTED)
+def test_the_operation_built_again_computes_what_was_called(name: str, seed: int) -> None:
+    example = COMPUTED[name](Random(f"{name} {seed}"))
+    graph = trace(Calls(example).train(), example.inputs)
+    found = values_of(graph.nodes[0].op, graph, example) if len(graph.nodes) == 1 else None
+    if found is not None:
+        with torch.no_grad():
+            called = tensors_in((Calls(example).train()(*[each.clone() for each in example.inputs]),))
+        torch.testing.assert_close(found[: len(called)], tuple(called), equal_nan=True)
+
+
 # --- What autograd keeps
 
 
-def bytes_kept(example: Example) -> int | None:
-    """Bytes that autograd keeps of a call, without the model's tensors; None if the output needs no gradient."""
+def kept_by_autograd(example: Example) -> tuple[bool, int] | None:
+    """Whether autograd keeps the output of a call, and the bytes that it keeps besides, without the model's tensors.
+
+    None if the output needs no gradient.
+    """
     module, kept = Calls(example).train(), dict[int, int]()
     inputs = [each.clone().requires_grad_(each.is_floating_point()) for each in example.inputs]
     alive = []
@@ -161,23 +211,29 @@ def bytes_kept(example: Example) -> int | None:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         outputs = tensors_in((module(*inputs),))
-    stored = {storage(each) for each in (*module.parameters(), *module.buffers())}
-    return sum([size for place, size in kept.items() if place not in stored]) if outputs[0].requires_grad else None
+    if not outputs[0].requires_grad:
+        return None
+    for each in (*module.parameters(), *module.buffers()):
+        kept.pop(storage(each), None)
+    keeps_output = kept.pop(storage(outputs[0]), None) is not None
+    return keeps_output, sum(kept.values())
 
 
-def bytes_saved(node: Node, graph: Graph) -> int:
-    """The same by the node's operation."""
+def kept_by_operation(node: Node, graph: Graph) -> tuple[bool, int]:
+    """The same by the rule of the node's operation."""
     inputs, output = graph.input_types(node), graph.types[node.name][0]
     saved = node.op.saved(inputs, output)
     read = {name: given.bytes for name, given in zip(node.inputs, inputs, strict=True)}
     if not saved.inputs and not (saved.inputs_for_weights and node.op.has_weights):
         read = {}
-    return sum(read.values()) + saved.output * output.bytes + saved.extra_bytes
+    return saved.output, sum(read.values()) + saved.extra_bytes
 
 
 KEPT: dict[str, Builder] = {
     **{name: build for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items() if name not in DEVICE_KEEPS},
-    **{f"function {name}": build for name, build in examples.ELEMENTWISE.items() if name not in DECLARED},
+    **{
+        f"function {name}": build for name, build in examples.ELEMENTWISE.items() if name not in DECLARED | DEVICE_KEEPS
+    },
     **{f"reduction {name}": build for name, build in examples.REDUCTIONS.items() if name not in DECLARED},
 }
 
@@ -187,17 +243,19 @@ KEPT: dict[str, Builder] = {
 def test_an_operation_keeps_what_autograd_keeps(name: str, seed: int) -> None:
     example = KEPT[name](Random(f"{name} {seed}"))
     graph = trace(Calls(example).train(), example.inputs)
-    kept = bytes_kept(example)
+    kept = kept_by_autograd(example)
     if len(graph.nodes) == 1 and kept is not None:
-        assert bytes_saved(graph.nodes[0], graph) == kept
+        assert kept_by_operation(graph.nodes[0], graph) == kept
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "hardsigmoid", "hardtanh"])
+@pytest.mark.parametrize(
+    "name", ["relu", "leaky_relu", "elu", "selu", "silu", "mish", "hardswish", "hardsigmoid", "hardtanh"]
+)
 def test_an_activation_in_place_keeps_its_output_or_a_copy_of_its_input(name: str) -> None:
     function = getattr(aten, f"{name}_")
     example = Example(lambda x: function(x * 1.0), (torch.rand(3, 4),))  # PyTorch refuses to write over a leaf
     graph = trace(Calls(example).train(), example.inputs)
-    assert bytes_saved(graph.nodes[-1], graph) == bytes_kept(example) == 48
+    assert kept_by_operation(graph.nodes[-1], graph) == kept_by_autograd(example)
 
 
 # --- Functions as models call them

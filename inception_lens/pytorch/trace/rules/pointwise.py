@@ -43,8 +43,14 @@ RULES |= {
     "hardswish": _activation(ops.Hardswish),
     "hardsigmoid": _activation(ops.Hardsigmoid),
     "softplus": _activation(ops.Softplus),
-    "elu": _activation(ops.ELU, alpha=1.0),
 }
+
+
+@rule_for(RULES, "elu")
+def _elu(a: OperatorArguments) -> OperatorCall | None:
+    if (a.get(2, "scale", 1), a.get(3, "input_scale", 1)) != (1, 1):
+        return None
+    return OperatorCall(ops.ELU(alpha=a.get(1, "alpha", 1.0)), (a.positional[0],))
 
 
 @rule_for(RULES, "prelu")
@@ -95,9 +101,10 @@ def _elementwise(name: str) -> OperatorRule:
 
 ELEMENTWISE_RULES = (
     "add", "sub", "mul", "div", "maximum", "minimum", "pow", "neg", "abs", "exp", "log", "sqrt", "rsqrt", "square",
-    "sin", "cos", "erf", "reciprocal",
+    "sin", "cos", "erf", "reciprocal", "selu", "log_sigmoid",
 )  # fmt: skip
-"""The most frequent functions: a rule is faster than a call on the meta device."""
+"""The most frequent functions, for which a rule is faster than a call on the meta device; and functions that PyTorch
+implements by another operator."""
 RULES |= {name: _elementwise(name) for name in ELEMENTWISE_RULES}
 
 
