@@ -51,9 +51,10 @@ def test_loading_and_analysing_need_one_package() -> None:
     "arguments",
     [
         ["summary", "googlenet"],
-        ["summary", "googlenet", "--format", "json"],
+        *[["summary", "googlenet", "--format", name] for name in ("json", "csv", "markdown", "latex", "html")],
         ["summary", "googlenet@torchvision", "--mode", "training", "--depth", "all"],
         ["compare", "googlenet", "googlenet@torchvision"],
+        ["savings", "googlenet"],
         ["verify", "googlenet", "--paper"],
         ["list"],
         ["list", "--format", "json"],
@@ -70,7 +71,7 @@ def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     assert "click" in names
     assert names & HEAVY == set()
-    assert third_party(names) <= {"click", "rich", "msgspec", "typing_extensions", "colorama"}
+    assert third_party(names) <= {"click", "msgspec", "typing_extensions", "colorama"}
 
 
 @pytest.mark.parametrize(("form", "drawers"), [("dot", {"graphviz"}), ("svg", {"graphviz", "pygraphviz"})])
@@ -80,10 +81,6 @@ def test_a_diagram_imports_graphviz_alone(form: str, drawers: set[str]) -> None:
         f"run(['diagram', 'googlenet', '--format', {form!r}]); sys.stderr = sys.__stderr__"
     )
     assert names & HEAVY == drawers
-
-
-def test_json_needs_no_terminal_library() -> None:
-    assert "rich" not in loaded("from inception_lens.cli import run; run(['summary', '--format', 'json'])")
 
 
 def test_every_public_name_resolves() -> None:

@@ -79,7 +79,8 @@ def emit(
             written.append((json() + "\n", output.file))
         elif output.format in FORMATS.values():
             written.append((rendered(table(output.format), output), output.file))
-        elif picture:
+        else:
+            assert picture
             written.append((picture(output.format), output.file))
     for result, file in written:
         write(result, file)

@@ -1,17 +1,23 @@
 """`inception-lens profile`: what a network takes on this machine, measured layer by layer."""
 
 import re
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from inception_lens.analyses.analysis import analyze
+from inception_lens.analyses.roofline import roofline
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import Output, emit, output_options
 from inception_lens.errors import ConfigError, require
 from inception_lens.lens import load
-from inception_lens.terminal import Terminal
+from inception_lens.tables.profile import profile_table
 
-SUFFIXES = {".txt": "table", ".json": "json", ".svg": "svg", ".png": "png", ".pdf": "pdf"}
+if TYPE_CHECKING:
+    from inception_lens.renderers.plots.figure import FigureFormat
+
+PICTURES = ("svg", "png", "pdf")
 
 
 @click.command("profile")
@@ -21,8 +27,7 @@ SUFFIXES = {".txt": "table", ".json": "json", ".svg": "svg", ".png": "png", ".pd
 @click.option("--repeats", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Passes that count.")
 @click.option("--warmup", type=click.IntRange(0, 10_000), default=3, show_default=True, help="Passes before those.")
 @click.option("--depth", default="1", show_default=True, metavar="D", help="Levels of modules, or all.")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), help="Default: by FILE's suffix, or table.")
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE: .txt, .json, or a roofline as .svg, .png or .pdf.")
+@output_options(*PICTURES)
 def command(
     model: str,
     device: str,
@@ -30,34 +35,27 @@ def command(
     repeats: int,
     warmup: int,
     depth: str,
-    format_: str | None,
-    output: str | None,
+    outputs: Sequence[Output],
 ) -> None:
-    """Run MODEL and show, for each module, its time and memory beside what this machine could at best.
+    """Run MODEL and show, for each module, its time and memory and the limits of this machine.
 
     The machine's ceilings are measured first: a matrix product for its arithmetic, a copy for its memory.
     """
-    chosen = format_ or options.format_of(output, SUFFIXES)
     if depth != "all" and not re.fullmatch("[1-9][0-9]{0,3}", depth):
-        raise ConfigError(f"--depth {depth}: it is a whole number from 1, or all")
+        raise ConfigError(f"--depth {depth}: expected a whole number from 1, or all")
     graph = load(model, **network)
     require("torch", extra="torch")
     from inception_lens.pytorch.measure.profile import profile
 
     found = profile(graph, device, warmup=warmup, repeats=repeats)
-    if chosen == "json":
-        write(found.to_json() + "\n", output)
-    elif chosen == "table":
-        from inception_lens.renderers.profile import profile_table
 
-        style = Terminal().style(to_file=output is not None)
-        write(profile_table(found, depth=None if depth == "all" else int(depth), **style), output)
-    else:
-        from inception_lens.analyses.analysis import analyze
-        from inception_lens.analyses.roofline import roofline
-        from inception_lens.renderers.plots.figure import FigureFormat, figure_bytes
+    def picture(form: str) -> bytes:
+        from inception_lens.renderers.plots.figure import figure_bytes
         from inception_lens.renderers.plots.roofline import roofline_figure
 
         analysis = analyze(graph)
         figure = roofline_figure(analysis, roofline(graph, analysis.costs, found.machine), found.measured)
-        write(figure_bytes(figure, cast(FigureFormat, chosen)), output)
+        return figure_bytes(figure, cast("FigureFormat", form))
+
+    levels = None if depth == "all" else int(depth)
+    emit(outputs, found.to_json, lambda _: profile_table(found, depth=levels), picture)

@@ -1,16 +1,19 @@
-"""`inception-lens weights`: what a file of weights holds, and its conversion into a network's names."""
+"""`inception-lens weights`: the tensors of a weight file, and their conversion into a network's names."""
 
-import os
+from collections.abc import Sequence
 
 import click
-import msgspec
 
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import Output, as_json, emit, output_options, write
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
 from inception_lens.readers.tensors import WeightFile
 from inception_lens.readers.weights.files import read_weights
+from inception_lens.tables.weights import conversion_table, weights_table
+
+CONVERTED = "safetensors"
+"""The format of converted weights, and the suffix of their file."""
 
 
 @click.command("weights")
@@ -19,37 +22,43 @@ from inception_lens.readers.weights.files import read_weights
     "--into", metavar="MODEL", type=options.ModelType(), help="Convert into the names of this network's PyTorch module."
 )
 @options.network_options("With --into: training includes the auxiliary heads.", without=("batch", "dtype"))
-@click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-@options.output_option
-def command(file: str, into: str | None, network: options.NetworkOptions, format_: str, output: str | None) -> int:
-    """List what FILE holds, without executing anything in it or reading its numbers; or convert it.
+@output_options(CONVERTED)
+def command(file: str, into: str | None, network: options.NetworkOptions, outputs: Sequence[Output]) -> int:
+    """List the tensors of FILE, without executing anything in it or reading their data; or convert them.
 
     FILE is a .caffemodel, .safetensors, .npz, .pth, .pt, .bin or .onnx. With --into MODEL -o weights.safetensors, its
-    tensors are written in the names of MODEL's PyTorch module, and every one is named that found no place or that is
-    missing; the exit code is 1 where any of MODEL's is missing.
+    tensors are written under the names of MODEL's PyTorch module, and the tensors that were not placed or that are
+    missing are listed; the exit code is 1 if a tensor of MODEL is missing.
     """
     weights = read_weights(file)
-    if into is None:
-        write(_listed(weights, format_), output)
-        return 0
-    if output is None or os.path.splitext(output)[1] != ".safetensors":
-        raise ConfigError(f"--into writes a .safetensors: give -o weights.safetensors, not {output or 'nothing'}")
-    from inception_lens.renderers.weights import placed_text
+    converted = [output for output in outputs if (output.file or "").endswith(f".{CONVERTED}")]
+    if into is not None:
+        if not converted:
+            given = outputs[0].file or "nothing"
+            raise ConfigError(f"--into writes a .{CONVERTED}: give -o weights.{CONVERTED}, not {given}")
+        return _convert(weights, into, network, outputs, converted)
+    if converted or CONVERTED in [output.format for output in outputs]:
+        raise ConfigError(f"a .{CONVERTED} is written with --into MODEL, whose names the tensors get")
+    record = {"file": weights.path, "format": weights.format, "tensors": weights.tensors}
+    emit(outputs, lambda: as_json(record), lambda _: weights_table(weights))
+    return 0
+
+
+def _convert(
+    weights: WeightFile,
+    into: str,
+    network: options.NetworkOptions,
+    outputs: Sequence[Output],
+    converted: Sequence[Output],
+) -> int:
+    """Write the converted tensors, and the report to the other outputs, or else to standard output."""
     from inception_lens.writers.weights.conversion import convert_weights
 
     data, report = convert_weights(weights, load(into, **network))
-    write(data, output)
-    write(placed_text(report) if format_ != "json" else _json(report), None)
+    for output in converted:
+        write(data, output.file)
+    chosen = converted[0].format
+    reports = [output for output in outputs if output not in converted]
+    reports = reports or [Output("table" if chosen == CONVERTED else chosen, None)]
+    emit(reports, lambda: as_json(report), lambda _: conversion_table(report))
     return 1 if report.unset else 0
-
-
-def _listed(weights: WeightFile, format_: str) -> str:
-    from inception_lens.renderers.weights import weights_csv, weights_table
-
-    if format_ == "json":
-        return _json({"file": weights.path, "format": weights.format, "tensors": weights.tensors})
-    return weights_csv(weights) if format_ == "csv" else weights_table(weights)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

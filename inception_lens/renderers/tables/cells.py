@@ -31,7 +31,7 @@ def shown(column: Column, cell: Cell) -> str:
     if isinstance(cell, AtLeast):
         return f">= {_number(column, cell.value)}" if cell.value else UNKNOWN
     if isinstance(cell, tuple):
-        return format_shape(cell[1:] if column.kind == "sample_shape" and len(cell) > 1 else cell) or NOTHING
+        return format_shape(cell[1:] if column.kind == "sample_shape" and len(cell) > 1 else cell) or "scalar"
     if isinstance(cell, str):
         return cell or ("" if column.kind in ("text", "verdict") else NOTHING)
     return _number(column, cell)

@@ -197,13 +197,13 @@ def _width(columns: Sequence[_Drawn]) -> int:
 
 
 def _folded(columns: Sequence[_Drawn], width: int) -> list[int]:
-    """The columns' widths, the widest made smaller first, until the table fits, or as far as they can be folded."""
+    """The columns' widths, the widest made smaller until the table fits, or as far as they can be folded."""
     widths = [column.width for column in columns]
     least = {i: column.min_width for i, column in enumerate(columns) if column.min_width} or {0: MIN_LABEL_WIDTH}
-    excess = max(_width(columns) - width, 0)
-    for i in sorted(least, key=lambda i: -widths[i]):
-        spared = min(excess, max(widths[i] - least[i], 0))
-        widths[i], excess = widths[i] - spared, excess - spared
+    for _ in range(_width(columns) - width):
+        foldable = [i for i in least if widths[i] > least[i]]
+        if foldable:
+            widths[max(foldable, key=lambda i: widths[i])] -= 1
     space = width - sum(widths) - len(GAP) * (len(widths) - 1)
     for i, column in enumerate(columns):  # a title that is a little wider than its column stays on one line
         wider = cell_width(column.title) - widths[i]

@@ -258,21 +258,27 @@ def test_the_command_lists_converts_and_says_what_is_missing(
     source.write_bytes(caffemodel(layers))
     assert run(["weights", str(source)]) == 0
     listed = capsys.readouterr().out
-    assert "conv1.0  20x1x5x5  float32  2,000" in listed
-    assert "3 tensors, 524 numbers, 2.10 kB" in listed
+    assert "conv1.0   20x1x5x5   float32   2,000" in listed
+    assert "3 tensors, 524 elements, 2.10 kB" in listed
     assert run(["weights", str(source), "--format", "json"]) == 0
     found = msgspec.json.decode(capsys.readouterr().out)
     assert found["tensors"][0] == {
         "name": "conv1.0", "shape": [20, 1, 5, 5], "dtype": "float32", "bytes": 2000, "note": "",
     }  # fmt: skip
     assert run(["weights", str(source), "--format", "csv"]) == 0
-    assert capsys.readouterr().out.splitlines()[:2] == ["name,shape,dtype,bytes", "conv1.0,20x1x5x5,float32,2000"]
+    assert capsys.readouterr().out.splitlines()[:2] == ["name,shape,dtype,bytes,note", "conv1.0,20x1x5x5,float32,2000,"]
     assert run(["weights", str(source), "--into", "lenet@caffe", "-o", str(target)]) == 1
     said = capsys.readouterr().out
     assert "2 of 3 tensors placed in lenet@caffe" in said
-    assert "odd.0: the network has no such tensor" in said
-    assert "left unset, 6:\n  conv2.weight\n" in said
+    assert any(line.split(maxsplit=3)[:3] == ["odd.0", "not", "placed"] for line in said.splitlines())
+    assert said.count("not set") == 6
+    assert "conv2.weight   not set" in said
     assert set(load(target.read_bytes())) == {"conv1.weight", "conv1.bias"}
-    for wrong in ([], ["-o", str(tmp_path / "w.bin")]):
+    report = tmp_path / "report.csv"
+    assert run(["weights", str(source), "--into", "lenet@caffe", "-o", str(target), "-o", str(report)]) == 1
+    assert report.read_text().splitlines()[1] == "odd.0,not placed,the network has no such tensor"
+    for wrong in ([], ["-o", str(tmp_path / "w.txt")]):
         assert run(["weights", str(source), "--into", "lenet@caffe", *wrong]) == 2
         assert "give -o weights.safetensors" in capsys.readouterr().err
+    assert run(["weights", str(source), "-o", str(target)]) == 2
+    assert "is written with --into MODEL" in capsys.readouterr().err
