@@ -7,6 +7,7 @@ folded. NumPy is passed to the functions, because it is imported only when a mod
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from math import prod
@@ -135,6 +136,15 @@ def _power(call: OnnxCall, np: ModuleType, a: Array, b: Array) -> object:
     return np.power(a.astype("float64"), b).astype(a.dtype)
 
 
+def _modulo(call: OnnxCall, np: ModuleType, a: Array, b: Array) -> object:
+    """The sign is that of the divisor or, with `fmod`, of the dividend."""
+    return np.fmod(a, b) if call.integer("fmod", 0) else np.mod(a, b)
+
+
+def _extremum(name: str) -> Fold:
+    return lambda call, np, *arrays: functools.reduce(getattr(np, name), arrays)
+
+
 def _operator(function: Callable[..., object]) -> Fold:
     return lambda call, np, *arrays: function(*arrays)
 
@@ -146,6 +156,8 @@ def _numpy(name: str) -> Fold:
 def _reduce(name: str) -> Fold:
     def fold_reduction(call: OnnxCall, np: ModuleType, data: Array, *_more: Array) -> object:
         axes = call.known_integers("axes", 1)
+        if not axes and call.integer("noop_with_empty_axes", 0):
+            return data
         keep = bool(call.integer("keepdims", 1))
         reduced: object = getattr(np, name)(data, axis=tuple(axes) if axes else None, keepdims=keep)
         return reduced
@@ -155,8 +167,8 @@ def _reduce(name: str) -> Fold:
 
 FOLDS: dict[str, Fold] = {
     "Add": _operator(operator.add), "Sub": _operator(operator.sub), "Mul": _operator(operator.mul), "Div": _divide,
-    "Pow": _power, "Neg": _operator(operator.neg), "Mod": _numpy("mod"), "Min": _numpy("minimum"),
-    "Max": _numpy("maximum"), "Abs": _numpy("abs"), "Floor": _numpy("floor"), "Ceil": _numpy("ceil"),
+    "Pow": _power, "Neg": _operator(operator.neg), "Mod": _modulo, "Min": _extremum("minimum"),
+    "Max": _extremum("maximum"), "Abs": _numpy("abs"), "Floor": _numpy("floor"), "Ceil": _numpy("ceil"),
     "Sqrt": _numpy("sqrt"), "Round": _numpy("round"), "Exp": _numpy("exp"), "Log": _numpy("log"),
     "Reciprocal": _numpy("reciprocal"), "Equal": _numpy("equal"), "Less": _numpy("less"),
     "Greater": _numpy("greater"), "LessOrEqual": _numpy("less_equal"), "GreaterOrEqual": _numpy("greater_equal"),

@@ -75,8 +75,8 @@ def convolution(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         )
     else:
         op = CONVOLUTIONS[axes - 1](*sizes, window.padding, window.dilation, groups, bias)
-    needed = op.parameters(x.shape)[0].shape if x.shape[1] % max(groups, 1) == 0 else ()
-    if needed != kernel.shape:
+    divides = groups > 0 and x.shape[1] % groups == 0
+    if not divides or op.parameters(x.shape)[0].shape != kernel.shape:
         raise FormatError(f"weights of {format_shape(kernel.shape)} do not fit an input of {format_shape(x.shape)}")
     weights: list[tuple[OnnxValue, Shape]] = [(kernel, kernel.shape)]
     if bias:

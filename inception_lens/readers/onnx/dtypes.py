@@ -16,8 +16,7 @@ SUBSTITUTES = {
 }  # fmt: skip
 """Data types that `ops.BYTES_PER_ELEMENT` does not have, and what a Graph has in their place."""
 
-
-NUMBERS = {name: number for number, name in ONNX_DTYPES.items()}
+_NUMBERS = {name: number for number, name in ONNX_DTYPES.items()}
 
 
 def onnx_dtype(number: int) -> str:
@@ -37,6 +36,6 @@ def onnx_dtype_number(dtype: str) -> int:
     Raises:
         FormatError: ONNX has no such data type.
     """
-    if dtype not in NUMBERS:
+    if dtype not in _NUMBERS:
         raise FormatError(f"ONNX has no data type `{dtype}`")
-    return NUMBERS[dtype]
+    return _NUMBERS[dtype]

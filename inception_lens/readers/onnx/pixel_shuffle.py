@@ -13,18 +13,16 @@ from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall
 def depth_to_space(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """DepthToSpace and SpaceToDepth: channels become blocks of the map, and blocks of the map become channels.
 
-    In DepthToSpace's mode CRD the channels of one block are consecutive, as in PyTorch. In mode DCR, and in
-    SpaceToDepth, the channels of one position in the blocks are. For a single channel both are the same.
+    In mode CRD the channels of one block are consecutive, as in PyTorch. In mode DCR, the default, those of one
+    position in the blocks are. For a single channel both are the same.
     """
     x, block = call.input(0), call.integer("blocksize", 1)
     n, channels, height, width = x.shape if len(x.shape) == 4 else (0, 0, 0, 0)
     to_space = call.op == "DepthToSpace"
     if block < 1 or (channels % block**2 if to_space else height % block + width % block) or not n:
         raise FormatError(f"{format_shape(x.shape)} cannot be divided into blocks of {block}")
-    if to_space and (call.text("mode", "DCR") == "CRD" or channels == block**2):
-        return [builder.add(call.name, PixelShuffle(block), builder.node(x))]
-    if not to_space and channels == 1:
-        return [builder.add(call.name, PixelUnshuffle(block), builder.node(x))]
+    if call.text("mode", "DCR") == "CRD" or channels == (block**2 if to_space else 1):
+        return [builder.add(call.name, (PixelShuffle if to_space else PixelUnshuffle)(block), builder.node(x))]
     if to_space:
         blocks, order = (-1, block, block, channels // block**2, height, width), (0, 3, 4, 1, 5, 2)
         output = (-1, channels // block**2, height * block, width * block)

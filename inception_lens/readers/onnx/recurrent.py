@@ -27,10 +27,9 @@ def recurrent(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     states = [builder.node(msgspec.structs.replace(each, constant=True)) for each in initial]
     inputs = [builder.node(x), *(states if len(states) == len(op.states) else ())]
     weights = [call.input(i) for i in (1, 2, 3) if call.has_input(i)]
-    own = all(value.is_weight and value.weight not in builder.owned_shapes for value in weights)
-    for value in weights:
-        builder.owned_shapes.setdefault(value.weight, value.shape)
-    if own:
+    if all(value.is_weight and value.weight not in builder.owned_shapes for value in weights):
+        # The layer has them in other shapes, under PyTorch's names: a later reading in any shape must not count them.
+        builder.owned_shapes.update((value.weight, ()) for value in weights)
         first = builder.add(call.name, op, *inputs)
     else:
         first = builder.add_with_inputs(call.name, op, x, [*inputs, *builder.nodes(weights)])

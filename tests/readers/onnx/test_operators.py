@@ -38,8 +38,9 @@ KINDS = {
     "BatchNormalization": "BatchNorm2d|BatchNorm2d BatchNormalization BatchNormalization",
     "BitShift": "bitwise_left_shift", "BitwiseAnd": "bitwise_and", "BitwiseNot": "bitwise_not",
     "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor", "Cast": "cast", "CastLike": "cast",
-    "Clip": "clamp|Hardtanh",    "Conv": "Conv2d", "ConvTranspose": "ConvTranspose1d|ConvTranspose2d|ConvTranspose3d",
-    "DepthToSpace": "Reshape Permute Reshape", "Dropout": "Dropout|Dropout mask", "Einsum": "einsum|Einsum",
+    "Clip": "clamp|Hardtanh", "Conv": "Conv2d", "ConvTranspose": "ConvTranspose1d|ConvTranspose2d|ConvTranspose3d",
+    "DepthToSpace": "PixelShuffle|Reshape Permute Reshape",
+    "Dropout": "Dropout|Dropout mask", "Einsum": "einsum|Einsum",
     "Elu": "ELU", "Equal": "eq", "Flatten": "Flatten|Reshape", "GRU": "GRU Reshape Permute|GRU", "Gather": "gather",
     "Gelu": "GELU", "Gemm": "Linear|(Permute )*MatMul( mul)? add", "GlobalAveragePool": "AdaptiveAvgPool2d",
     "GlobalMaxPool": "AdaptiveMaxPool2d", "Greater": "gt", "GreaterOrEqual": "ge", "GroupNormalization": "GroupNorm",
@@ -52,7 +53,8 @@ KINDS = {
     "ReduceLogSum": "sum log", "ReduceLogSumExp": "logsumexp", "ReduceMax": "amax", "ReduceMean": "mean",
     "ReduceMin": "amin", "ReduceProd": "prod", "ReduceSum": "sum", "ReduceSumSquare": "square sum", "Relu": "ReLU",
     "Reshape": "Flatten|Reshape", "Resize": "Upsample|Resize", "Shape": "", "Shrink": "hardshrink", "Size": "",
-    "Slice": "Slice|flip flip flip", "SpaceToDepth": "Reshape Permute Reshape", "Split": "Slice( Slice)+",
+    "Slice": "Slice|flip flip flip", "SpaceToDepth": "PixelUnshuffle|Reshape Permute Reshape",
+    "Split": "Slice( Slice)+",
     "Squeeze": "Reshape", "Sum": "Add", "Swish": "SiLU", "ThresholdedRelu": "threshold", "Transpose": "Permute",
     "Unsqueeze": "Reshape", "Upsample": "Upsample", "Xor": "logical_xor",
 }  # fmt: skip
@@ -75,8 +77,8 @@ NOT_COMPUTED = {
 
 OTHER_VALUES = re.compile(
     # Ties, factors, windows and masks, which cost the same.
-    r"example_select_last_index|attention_.*(scaled|softcap|nonpad|window(?!_default))|gelu_tanh_2|gemm_beta|training_dropout|isinf_(positive|negative)"
-    r"|(depthtospace|spacetodepth)_crd|maxpool_with_argmax_2d_precomputed_strides"
+    r"example_select_last_index|attention_.*(scaled|softcap|nonpad|window(?!_default))|gelu_tanh_2|gemm_beta"
+    r"|training_dropout|isinf_(positive|negative)|maxpool_with_argmax_2d_precomputed_strides"
     # PyTorch divides integers into floating-point numbers, and its remainder has the sign of the divisor.
     r"|div_u?int|mod_mixed_sign_float"
     # Of Resize, the coordinates are not kept.
