@@ -9,7 +9,7 @@ from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.record import LENS, Bench, Measurement
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.renderers.plots.figure import set_log_scale, styled_figure
-from inception_lens.renderers.theme import COLORS
+from inception_lens.renderers.theme import BLUE, NEUTRAL, ORANGE, SKY
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "osD^v<>Pp*Xh"
-COLOR = {ANALYSIS: COLORS["conv"], LENS: COLORS["activation"]}
+COLOR = {ANALYSIS: BLUE, LENS: ORANGE}
 
 
 def bench_figure(bench: Bench) -> Figure:
@@ -49,7 +49,7 @@ def bench_figure(bench: Bench) -> Figure:
 
 def _style(bench: Bench, counter: str) -> dict[str, object]:
     place = bench.counters.index(counter)
-    color = COLOR.get(counter, COLORS["shape"])
+    color = COLOR.get(counter, NEUTRAL)
     label = f"{LENS}, traced" if counter == LENS else counter
     size = 7 if counter in COLOR else 5
     return {"label": label, "marker": MARKERS[place % len(MARKERS)], "color": color, "markersize": size}
@@ -82,7 +82,7 @@ def _lines(axes: Axes, bench: Bench, chains: dict[str, int]) -> None:
         if counter in bench.counters:
             axes.plot(x, y, linewidth=1, **_style(bench, counter))  # type: ignore[arg-type]
         else:
-            axes.plot(x, y, color=COLORS["merge"], linewidth=1.2, linestyle=next(dashes), label=counter)
+            axes.plot(x, y, color=SKY, linewidth=1.2, linestyle=next(dashes), label=counter)
     set_log_scale(axes, "x")
     set_log_scale(axes, "y")
     axes.set_xlabel("Inception modules in a chain")

@@ -14,18 +14,23 @@ BoxKind = Category | Literal["reduction", "module", "end"]
 """The kind of a box in a diagram: a category of operation; a 1x1 convolution that reduces channels; a module of several
 operations; or an input or output of the diagram."""
 
+BLUE, SKY, GREEN = "#0072b2", "#56b4e9", "#009e73"
+VERMILLION, ORANGE, PINK = "#d55e00", "#e69f00", "#cc79a7"
+"""Hues of Okabe and Ito. Their yellow is `REDUCTION`, darker so that it is visible on white."""
+GREY = "#7f7f7f"
+
 COLORS: dict[Category, str] = {
-    "conv": "#0072b2",
-    "pool": "#d55e00",
-    "linear": "#009e73",
+    "conv": BLUE,
+    "pool": VERMILLION,
+    "linear": GREEN,
     "attention": "#7b3294",
     "recurrent": "#6b8e23",
     "embedding": "#008b8b",
-    "norm": "#cc79a7",
-    "activation": "#e69f00",
+    "norm": PINK,
+    "activation": ORANGE,
     "arithmetic": "#b8860b",
-    "merge": "#56b4e9",
-    "shape": "#7f7f7f",
+    "merge": SKY,
+    "shape": GREY,
     "dropout": "#a6761d",
     "weights": "#4d4d4d",
     "unknown": "#c00000",
@@ -55,9 +60,9 @@ KIND_NAMES: dict[BoxKind, str] = {
 }
 """The names of box kinds in legends, in the order of a legend; inputs and outputs have no entry."""
 
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b3294", "#6b8e23", "#a6761d")
-"""Colours of lines and bars that are no category of operation, in the order of use."""
-NEUTRAL = "#7f7f7f"
+SERIES = (BLUE, VERMILLION, GREEN, PINK, ORANGE, SKY, "#7b3294", "#6b8e23", "#a6761d")
+"""Colours of lines and bars that do not represent a category of operation, in the order of use."""
+NEUTRAL = GREY
 """The colour of everything in a plot that needs no colour of its own."""
 
 TERMINAL: dict[Category, str] = {

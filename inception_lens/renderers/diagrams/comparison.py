@@ -13,19 +13,19 @@ from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
 from inception_lens.renderers.diagrams.content import Arrow, Box, DiagramContent, Swatch
 from inception_lens.renderers.diagrams.levels import layer_content, network_content
-from inception_lens.renderers.theme import Palette, mix, palette_of
+from inception_lens.renderers.theme import BLUE, ORANGE, PINK, VERMILLION, Palette, mix, palette_of
 from inception_lens.tables.units import short
 
 Status = Literal["changed", "detail", "only_a", "only_b"]
 """How a box differs from the other network: in the operation, in details, or by being in one network only."""
 
 STATUS_FILLS: dict[Status, tuple[str, float]] = {
-    "changed": ("#e69f00", 0.6),
-    "detail": ("#cc79a7", 0.25),
-    "only_a": ("#d55e00", 0.6),
-    "only_b": ("#0072b2", 0.6),
+    "changed": (ORANGE, 0.6),
+    "detail": (PINK, 0.25),
+    "only_a": (VERMILLION, 0.6),
+    "only_b": (BLUE, 0.6),
 }
-"""A hue of Okabe and Ito, and its share in the fill."""
+"""The hue of a box, and its share in the fill."""
 STATUS_NAMES: dict[Status, str] = {
     "changed": "different",
     "detail": "different norm, bias or dropout",

@@ -11,7 +11,7 @@ from inception_lens.renderers.diagrams.branches import NO_BRANCH, branches
 from inception_lens.renderers.diagrams.grouping import NodeGroup, modules
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import set_heading, set_name_ticks, styled_figure
-from inception_lens.renderers.theme import COLORS, KIND_NAMES, NEUTRAL, SERIES, palette_of
+from inception_lens.renderers.theme import BLUE, COLORS, KIND_NAMES, NEUTRAL, SERIES, VERMILLION, palette_of
 from inception_lens.tables.units import count, short, size
 
 if TYPE_CHECKING:
@@ -164,13 +164,12 @@ def memory_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
     live = analysis.memory.live_bytes
     peak = max(live)
     at = live.index(peak)
-    line, mark = SERIES[:2]
     with styled_figure(10, 4.2, dark=dark) as figure:
         axes = figure.subplots()
         steps = range(len(live) + 1)
-        axes.fill_between(steps, [*live, live[-1]], step="post", color=line, alpha=0.3, linewidth=0)
-        axes.step(steps, [*live, live[-1]], where="post", color=line, linewidth=1.2)
-        axes.plot([at + 0.5], [peak], marker="v", color=mark, markersize=7, zorder=4)
+        axes.fill_between(steps, [*live, live[-1]], step="post", color=BLUE, alpha=0.3, linewidth=0)
+        axes.step(steps, [*live, live[-1]], where="post", color=BLUE, linewidth=1.2)
+        axes.plot([at + 0.5], [peak], marker="v", color=VERMILLION, markersize=7, zorder=4)
         # The label is on the side with more space.
         left = at > len(live) / 2
         axes.annotate(
@@ -179,7 +178,7 @@ def memory_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
             xytext=(-9 if left else 9, 2),
             textcoords="offset points",
             horizontalalignment="right" if left else "left",
-            color=mark,
+            color=VERMILLION,
         )
         axes.set_ylim(0, 1.12 * peak or 1)
         axes.yaxis.set_major_formatter(EngFormatter("B"))

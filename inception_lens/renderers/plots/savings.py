@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from inception_lens.errors import ConfigError
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import set_heading, set_name_ticks, styled_figure
-from inception_lens.renderers.theme import SERIES, mix, palette_of
+from inception_lens.renderers.theme import BLUE, GREEN, VERMILLION, mix, palette_of
 from inception_lens.tables.units import short
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Measure = Literal["params", "macs"]
 MEASURES: dict[Measure, str] = {"params": "parameters", "macs": "MACs"}
-WITH, WITHOUT, OWN = SERIES[:3]
+WITH, WITHOUT, OWN = BLUE, VERMILLION, GREEN
 """Colours: with a saving, without it, and of the network's own width."""
 MAX_KINDS = 4
 """Kinds of saving in one figure, each in a row."""

@@ -6,7 +6,7 @@ from html import escape
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.templates import asset
 from inception_lens.renderers.tables.cells import header, shown, shown_total
-from inception_lens.renderers.theme import COLORS
+from inception_lens.renderers.theme import BLUE, COLORS
 from inception_lens.tables.table import Cell, Column, Row, Table
 
 MAX_BAR = 6.0
@@ -78,7 +78,7 @@ def _cell(column: Column, cell: Cell, largest: float | None) -> str:
     bar = ""
     if largest is not None:
         width = MAX_BAR * cell / largest if largest and isinstance(cell, int | float) else 0
-        style = f"background: {COLORS['conv']}; height: 0.7em; width: {width:.2f}em"
+        style = f"background: {BLUE}; height: 0.7em; width: {width:.2f}em"
         bar = f'<td aria-hidden="true"><div style="{style}"></div></td>'
     return f'{bar}<td style="text-align: {_SIDE[column.numeric]}">{_text(shown(column, cell))}</td>'
 
