@@ -125,7 +125,7 @@ def parse_chain(text: str) -> Chain:
         ConfigError: as `parse_block`; or the line is more than one chain.
     """
     block = parse_block(text)
-    if len(block.branches) > 1 or block.tail or block.residual is not None or block.repeats > 1:
+    if len(block.branches) != 1 or block.tail or block.residual is not None or block.repeats > 1:
         raise ConfigError(f"`{text}` is more than one chain of steps: no `|`, `=>`, `+` or `x2` here")
     _check_no_groups(block.branches[0])
     return block.branches[0]

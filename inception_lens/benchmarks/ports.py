@@ -126,7 +126,8 @@ def compare(case: PortCase) -> PortDifference:
 
 def _outputs(module: "nn.Module", images: "Tensor", training: bool) -> list["Tensor"]:
     """The logits and, in training mode, those of the heads, in their order in the network; without dropout."""
-    torch = require("torch", extra="torch")
+    import torch
+
     module.train(training)
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):

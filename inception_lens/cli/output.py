@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -115,7 +116,7 @@ def write(result: str | bytes, target: str | None) -> None:
         if isinstance(result, bytes):
             sys.stdout.buffer.write(result)
             return
-        if hasattr(sys.stdout, "reconfigure"):
+        if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         sys.stdout.write(result)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
@@ -56,9 +55,9 @@ class Shaped(Protocol):
     """An object with a shape, such as a tensor or an array."""
 
     @property
-    @abstractmethod
     def shape(self) -> Sequence[int]:
         """The sizes of its axes."""
+        ...
 
 
 Inputs = Sequence[object] | Mapping[str, object] | Shaped

@@ -103,7 +103,7 @@ def _nested(config: Network, path: list[str], value: object) -> dict[str, object
             path = [field.encode_name, *path]
         elif len(path) == 1 and path[0] in _columns(rows):
             return {field.encode_name: {name: {path[0]: value} for name in rows}}
-    nested = {path[-1]: value}
+    nested: dict[str, object] = {path[-1]: value}
     for part in reversed(path[:-1]):
         nested = {part: nested}
     return nested

@@ -144,7 +144,7 @@ def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Swee
     Raises:
         ConfigError: a size of the branch is out of range.
     """
-    swept = sorted({*values, *([own] if own else [])})
+    swept = _swept(values, own)
     counted = [branch_savings(msgspec.structs.replace(branch, reduce=value)) for value in swept]
     points = [_cost(each.reduced.totals, value) for value, each in zip(swept, counted, strict=True)]
     direct = counted[0].direct.totals
@@ -165,7 +165,7 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
         GraphError: the layer does not exist, or a later layer cannot take one of the widths.
     """
     own = width_of(graph[node]) if node in graph.index.nodes else None
-    points = [_point(with_widths(graph, {node: value}), value) for value in sorted({*values, *([own] if own else [])})]
+    points = [_point(with_widths(graph, {node: value}), value) for value in _swept(values, own)]
     reduction = [site for site in reductions(graph).sites if site.name == node]
     return Sweep(
         name=graph.name,
@@ -174,6 +174,11 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
         own=own,
         direct=_point(rewritten(graph, Plan(tuple(reduction))), 0) if reduction else None,
     )
+
+
+def _swept(values: Sequence[int], own: int | None) -> list[int]:
+    widths = set(values) if own is None else {*values, own}
+    return sorted(widths)
 
 
 def _point(graph: Graph, value: int) -> SweepPoint:

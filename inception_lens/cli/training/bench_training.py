@@ -81,8 +81,8 @@ def _report_network(networks: Networks, limits: Bounds | None) -> None:
 
 
 def _engines(text: str | None, cuda: bool) -> list[str]:
-    known = ("eager", "compiled", "graphs") if cuda else ("eager", "compiled")
-    chosen = text.split(",") if text else list(known if cuda else known[:1])
+    known = ["eager", "compiled", "graphs"] if cuda else ["eager", "compiled"]
+    chosen = text.split(",") if text else known if cuda else known[:1]
     if unknown := set(chosen) - set(known):
         raise ConfigError(f"--ways {min(unknown)}: choose from {', '.join(known)} on this device")
     return chosen

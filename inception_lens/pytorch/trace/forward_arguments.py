@@ -59,7 +59,8 @@ class ForwardArguments:
         if isinstance(value, Mapping):
             return {key: self._argument(f"{name}.{key}", each) for key, each in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)([self._argument(f"{name}.{i}", each) for i, each in enumerate(value)])
+            items = [self._argument(f"{name}.{i}", each) for i, each in enumerate(value)]
+            return items if isinstance(value, list) else tuple(items)
         return value
 
     def _tensor(self, name: str, type_: TensorType, tensor: Tensor | None) -> TracedTensor:

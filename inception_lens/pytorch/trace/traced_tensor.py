@@ -97,8 +97,8 @@ def map_tensors(value: Value, change: Callable[[Tensor], object]) -> Value:
 def _mapped(value: object, change: Callable[[Tensor], object]) -> object:
     if isinstance(value, Tensor):
         return change(value)
-    if isinstance(value, tuple) and hasattr(value, "_make"):  # a NamedTuple
-        return value._make([_mapped(each, change) for each in value])
+    if isinstance(value, tuple) and (make := getattr(value, "_make", None)):  # a NamedTuple
+        return make([_mapped(each, change) for each in value])
     if isinstance(value, list | tuple):
         return type(value)([_mapped(each, change) for each in value])
     if isinstance(value, dict):

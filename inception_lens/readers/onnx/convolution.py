@@ -45,7 +45,8 @@ def _padding(call: OnnxCall, map_size: Shape, kernel: Shape, stride: Shape, dila
         return "same"
     if auto == "SAME_LOWER":  # an odd element of padding goes before the map
         spans = sliding.spans(kernel, dilation)
-        return tuple([sliding.same_padding(*each)[::-1] for each in zip(map_size, spans, stride, strict=True)])
+        evens = [sliding.same_padding(*each) for each in zip(map_size, spans, stride, strict=True)]
+        return tuple([(after, before) for before, after in evens])
     axes = len(kernel)
     pads = [0] * 2 * axes if auto == "VALID" else call.integers("pads") or [0] * 2 * axes
     if len(pads) != 2 * axes or not all(0 <= n <= MAX_WINDOW_SIZE for n in pads):
@@ -105,7 +106,7 @@ def _transposed_padding(call: OnnxCall, map_size: Shape, window: WindowAttribute
     if min(totals) < 0:
         return (0,) * axes, tuple(-total for total in totals)
     halves = [(total // 2, total - total // 2) for total in totals]
-    return _pairs(halves if auto == "SAME_UPPER" else [pair[::-1] for pair in halves]), extra
+    return _pairs(halves if auto == "SAME_UPPER" else [(more, less) for less, more in halves]), extra
 
 
 CONVOLUTION: dict[str, OnnxHandler] = {"Conv": convolution, "ConvTranspose": convolution}

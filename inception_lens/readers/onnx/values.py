@@ -152,7 +152,9 @@ class OnnxCall(NamedTuple):
         values = self.attributes.get(name)
         if values is None:
             return None
-        numbers = [each for each in values if isinstance(each, int | float)] if isinstance(values, list) else []
+        numbers: list[float] = []
+        if isinstance(values, list):
+            numbers += [each for each in values if isinstance(each, int | float)]
         if not isinstance(values, list) or len(numbers) < len(values):
             raise FormatError(f"attribute `{name}` is not a list of numbers")
         return numbers

@@ -92,7 +92,7 @@ def _network(
             continue
         found = [changes[name] for name in box.nodes if name in changes]
         statuses = {_status(changes[name], is_detail[name], alone) for name in box.nodes if name in changes}
-        status = next((each for each in ranked if each in statuses), None)
+        status: Status | None = next((each for each in ranked if each in statuses), None)
         fill = _fill(status, palette) if status else palette.panel
         values = _values(found, side) if status == "changed" else ()
         boxes.append(msgspec.structs.replace(box, fill=fill, text=(*box.text, *values)))

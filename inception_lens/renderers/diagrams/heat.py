@@ -11,7 +11,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.renderers.diagrams.content import Box, DiagramContent, Swatch
 from inception_lens.renderers.diagrams.dot import MAX_FRAMED, DiagramStyle
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.theme import KIND_NAMES, heat_color, kind_fill, mix, palette_of
+from inception_lens.renderers.theme import KIND_NAMES, BoxKind, heat_color, kind_fill, mix, palette_of
 from inception_lens.tables.units import short, size
 
 Heat = Literal["macs", "params", "activations", "receptive_field"]
@@ -98,7 +98,7 @@ def _filled(
 def with_legend(content: DiagramContent, style: DiagramStyle, dark: bool) -> DiagramContent:
     """Add a legend of the kinds of boxes, if there are several."""
     found = {box.kind for box in content.boxes}
-    kinds = [kind for kind in KIND_NAMES if kind in found]
+    kinds: list[BoxKind] = [kind for kind in KIND_NAMES if kind in found]
     if len(kinds) < 2 or style == "paper" or len(content.boxes) > MAX_FRAMED:
         return content
     palette = palette_of(dark)

@@ -1,7 +1,6 @@
 """The text in a box: in plain words, or as in the figures of the GoogLeNet paper."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Category, Shape, Window, format_shape
@@ -65,8 +64,8 @@ def module(graph: Graph, group: NodeGroup) -> str:
     if len(main) <= MAX_NAMED:
         return " | ".join([operation(graph, node) for node in main])
     counts = Counter(node.op.category for node in main)
-    categories: Iterable[Category] = [category for category in COUNTED if counts[category]] or list(counts)
-    return ", ".join([f"{counts[category]} {category}" for category in categories])
+    categories: list[Category] = [category for category in COUNTED if counts[category]]
+    return ", ".join([f"{counts[category]} {category}" for category in categories or counts])
 
 
 def paper_layer(graph: Graph, node: Node) -> str:

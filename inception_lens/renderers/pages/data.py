@@ -72,7 +72,7 @@ def _row(row: Row, quantities: Sequence[Quantity], position: dict[str, int]) -> 
     record: dict[str, object] = {
         "level": row.level,
         "label": printable(row.label),
-        "name": printable(group.name if len(group.layers) > 1 else group.layers[0].name),
+        "name": printable(group.layers[0].name if len(group.layers) == 1 else group.name),
         "description": printable(row.description),
         "category": group.category or "module",
         "nodes": [position[layer.name] for layer in group.layers],

@@ -20,26 +20,32 @@ class AblationArm(Protocol):
     @property
     def arm(self) -> str:
         """Name of the arm."""
+        ...
 
     @property
     def accuracies(self) -> Sequence[float]:
         """Accuracy of each seed, 0 to 1."""
+        ...
 
     @property
     def mean(self) -> float:
         """Mean of the accuracies."""
+        ...
 
     @property
     def deviation(self) -> float | None:
         """Standard deviation of the accuracies; None for one seed."""
+        ...
 
     @property
     def params(self) -> int:
         """Parameters of the network."""
+        ...
 
     @property
     def macs(self) -> int:
         """MACs of the network for one image."""
+        ...
 
 
 def ablation_figure(arms: Sequence[AblationArm], title: str) -> Figure:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from inception_lens.analyses.catalogue import Sized
 
 FAMILIES = ("GoogLeNet", "Inception V2", "Inception V3", "Inception V4", "Inception-ResNet-v2", "Xception")
-FAMILY_COLORS = dict(zip(FAMILIES, SERIES, strict=False))
+FAMILY_COLORS: dict[str, str] = dict(zip(FAMILIES, SERIES, strict=False))
 """Colours of the Inception family; other networks are neutral."""
 
 TICKS = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]

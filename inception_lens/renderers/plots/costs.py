@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from inception_lens.analyses.analysis import Analysis
+    from inception_lens.ops import Category
 
 CostPlot = Literal["modules", "cumulative", "receptive-field", "memory"]
 
@@ -133,7 +134,8 @@ def receptive_field_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
     image = max([max(given.type.shape[2:], default=0) for given in analysis.graph.inputs], default=0)
     with styled_figure(10, 4.2, dark=dark) as figure:
         axes = figure.subplots()
-        for category in dict.fromkeys([layer.category for _, layer, _ in fields]):
+        categories: list[Category] = [layer.category for _, layer, _ in fields]
+        for category in dict.fromkeys(categories):
             points = [(k, field) for k, layer, field in fields if layer.category == category]
             x, y = zip(*points, strict=True)
             axes.scatter(x, y, s=14, color=COLORS[category], label=KIND_NAMES[category], zorder=3)

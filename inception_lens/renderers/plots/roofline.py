@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from inception_lens.analyses.analysis import Analysis
     from inception_lens.analyses.records import Layer
     from inception_lens.analyses.roofline import Roofline
+    from inception_lens.ops import Category
 
 MAX_NAMED = 3
 """Layers that are named: those that take the most time."""
@@ -60,7 +61,8 @@ def roofline_figure(
         intensities = [ridge, *[point.intensity for point in points]]
         roof = [min(intensities) / 3, ridge, max(intensities) * 3]
         axes.plot(roof, [min(peak, bandwidth * x) for x in roof], color=palette_of(dark).ink, linewidth=1.2)
-        for category in dict.fromkeys([point.layer.category for point in points]):
+        categories: list[Category] = [point.layer.category for point in points]
+        for category in dict.fromkeys(categories):
             own = [point for point in points if point.layer.category == category]
             axes.scatter(
                 [point.intensity for point in own],

@@ -72,10 +72,10 @@ def _of_pairs(part: PartComparison, a: Mapping[str, Node], b: Mapping[str, Node]
             kind = noun(node_a.op) if node_a else "tensor" if change.unused else "input"
             if each.attribute == "op" and node_a and node_b:
                 each = msgspec.structs.replace(each, a=described(node_a.op), b=described(node_b.op))
-            values = (str(each.a is None), "") if change.unused else (str(each.a), str(each.b))
+            a_text, b_text = (str(each.a is None), "") if change.unused else (str(each.a), str(each.b))
             by_values = groups.setdefault((kind, each.attribute), {})
             item = ChangedAttribute(change, each, node_a, node_b)
-            by_values.setdefault((*values, change.equivalent), []).append(item)
+            by_values.setdefault((a_text, b_text, change.equivalent), []).append(item)
     for (kind, attribute), by_values in groups.items():
         if len(by_values) <= MAX_GROUPS:
             yield from [_statement(sentence(kind, items, part), items) for items in by_values.values()]
@@ -87,7 +87,9 @@ def _of_pairs(part: PartComparison, a: Mapping[str, Node], b: Mapping[str, Node]
 def _independent(change: Change) -> list[Difference]:
     """The differences that do not follow from another one of the same call, or that have a cost themselves."""
     what = {each.attribute: each for each in change.what}
-    following = set(CONSEQUENCES) if what.keys() - set(CONSEQUENCES) else {"output_shape"} if len(what) > 1 else set()
+    following: set[str] = (
+        set(CONSEQUENCES) if what.keys() - set(CONSEQUENCES) else {"output_shape"} if len(what) > 1 else set()
+    )
     if {"kernel", "padding"} <= what.keys() and _keep_size(what["kernel"], what["padding"]):
         following.add("padding")
     if "rounding" in what and "same" in (what["rounding"].a, what["rounding"].b):

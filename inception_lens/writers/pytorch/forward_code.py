@@ -43,7 +43,7 @@ class ForwardCode:
         nested = {}
         for i, each in enumerate(self.calls):
             readers = self.readers.get(each.outputs[0], [])
-            if len(each.outputs) > 1 or len(readers) != 1 or each.outputs[0] in self.outputs or _is_in_place(each):
+            if len(each.outputs) != 1 or len(readers) != 1 or each.outputs[0] in self.outputs or _is_in_place(each):
                 continue
             between = self.calls[i + 1 : readers[0]]
             if not between or (self.calls[readers[0]].block.is_expression and not any(map(_is_in_place, between))):
