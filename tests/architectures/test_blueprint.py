@@ -1,4 +1,4 @@
-"""What each form of the notation writes into a graph, and how a table that cannot be built says so."""
+"""The nodes that each form of the notation becomes, and the errors of tables that cannot be built."""
 
 import tomllib
 from pathlib import Path
@@ -39,7 +39,7 @@ def blueprint(*lines: str, head: str = "out: fc classes lin", **fields: Any) -> 
     return Blueprint(**{"input": (3, 16, 12), "classes": 5, "norm": "none", **fields, "blocks": table, "head": head})
 
 
-def drawn(*lines: str, **fields: Any) -> Graph:
+def graph_of(*lines: str, **fields: Any) -> Graph:
     return blueprint(*lines, **fields).graph()
 
 
@@ -87,42 +87,42 @@ def macs(analysis: Analysis) -> dict[str, int]:
         ("drop", Dropout(0.5), (3, 16, 12)),
     ],
 )
-def test_a_step_alone_bears_the_name_of_its_block(step: str, written: Op, size: tuple[int, ...]) -> None:
-    graph = drawn(step)
+def test_a_single_step_has_the_name_of_its_block(step: str, written: Op, size: tuple[int, ...]) -> None:
+    graph = graph_of(step)
     assert op(graph) == written
     assert shape(graph) == size
     assert graph["a"].inputs == ("input",)
 
 
-def test_a_pool_to_the_size_that_the_map_has_is_not_written() -> None:
-    assert names(drawn("to? 16x12")) == ["out/flatten", "out"]
-    assert "a" in names(drawn("to 16x12"))
+def test_an_optional_pool_to_the_current_size_is_left_out() -> None:
+    assert names(graph_of("to? 16x12")) == ["out/flatten", "out"]
+    assert "a" in names(graph_of("to 16x12"))
 
 
 def test_a_separable_convolution_is_a_depthwise_and_a_pointwise_one() -> None:
-    graph = drawn("1x1 4", "sep 3x3/2*8 6")
+    graph = graph_of("1x1 4", "sep 3x3/2*8 6")
     assert names(graph)[2:5] == ["b/depthwise", "b/pointwise", "b/pointwise/relu"]
     assert op(graph, "b/depthwise") == Conv2d(32, (3, 3), (2, 2), (1, 1), groups=4, bias=False)
     assert op(graph, "b/pointwise") == Conv2d(6, (1, 1), bias=False)
     assert shape(graph, "b/pointwise") == (6, 8, 6)
 
 
-def test_norm_and_bias_stand_between_nothing_of_a_bare_separable_stem() -> None:
-    graph = drawn("sep 3x3 6 bare", norm="batch")
+def test_a_bare_separable_convolution_has_a_bias_and_no_norm() -> None:
+    graph = graph_of("sep 3x3 6 bare", norm="batch")
     assert names(graph)[:3] == ["a/depthwise", "a/pointwise", "a/pointwise/relu"]
     biases = [node.op.bias for node in graph.nodes if isinstance(node.op, Conv2d)]
     assert biases == [False, True]
 
 
 def test_a_linear_layer_flattens_what_it_reads_once() -> None:
-    graph = drawn("1x1 2", head="one: fc 7 > two: fc 4 lin > out: fc classes")
+    graph = graph_of("1x1 2", head="one: fc 7 > two: fc 4 lin > out: fc classes")
     assert names(graph)[2:] == ["one/flatten", "one", "one/relu", "two", "out", "out/relu"]
     assert op(graph, "one/flatten") == Flatten()
     assert [op(graph, name) for name in ("one", "two", "out")] == [Linear(7), Linear(4), Linear(5)]
 
 
 @pytest.mark.parametrize(
-    ("step", "behind"),
+    ("step", "nodes"),
     [
         ("1x1 8", ["a", "a/bn", "a/relu"]),
         ("1x1 8 lin", ["a", "a/bn"]),
@@ -134,26 +134,26 @@ def test_a_linear_layer_flattens_what_it_reads_once() -> None:
         ("act", ["a/preactivation"]),
     ],
 )
-def test_what_follows_a_step_where_the_network_has_batch_norm(step: str, behind: list[str]) -> None:
-    assert [name for name in names(drawn(step, norm="batch")) if name.startswith("a")] == behind
+def test_nodes_of_a_step_with_batch_norm(step: str, nodes: list[str]) -> None:
+    assert [name for name in names(graph_of(step, norm="batch")) if name.startswith("a")] == nodes
 
 
-def test_norm_and_activation_are_those_of_the_config() -> None:
-    graph = drawn(
+def test_norm_and_activation_come_from_the_config() -> None:
+    graph = graph_of(
         "1x1 8", norm="batch", activation="tanh", batch_norm=BatchNormConfig(eps=0.5, momentum=0.25, scale=False)
     )
     assert op(graph, "a/bn") == BatchNorm2d(0.5, 0.25, False)
     assert op(graph, "a/tanh") == Tanh()
-    assert names(drawn("1x1 8", activation="none"))[0:2] == ["a", "out/flatten"]
+    assert names(graph_of("1x1 8", activation="none"))[0:2] == ["a", "out/flatten"]
 
 
-def test_bias_is_of_every_convolution() -> None:
-    graph = drawn("1x1 8", "sep 3x3 8", "+ 1x1 9", bias=True)
+def test_bias_applies_to_every_convolution() -> None:
+    graph = graph_of("1x1 8", "sep 3x3 8", "+ 1x1 9", bias=True)
     assert [node.op.bias for node in graph.nodes if isinstance(node.op, Conv2d)] == [True] * 5
 
 
-def test_dropout_is_the_config_s() -> None:
-    assert op(drawn("drop", dropout=0.25)) == Dropout(0.25)
+def test_the_dropout_rate_comes_from_the_config() -> None:
+    assert op(graph_of("drop", dropout=0.25)) == Dropout(0.25)
 
 
 # --- padding
@@ -161,7 +161,7 @@ def test_dropout_is_the_config_s() -> None:
 
 @pytest.mark.parametrize("step", ["3x3/2 8", "max 3x3/2", "avg 3x3/2", "7x1 8", "max 3x3", "sep 3x3/2 4"])
 def test_same_padding_divides_the_map_by_the_stride(step: str) -> None:
-    graph = drawn(step, padding="same", input=(3, 15, 11))
+    graph = graph_of(step, padding="same", input=(3, 15, 11))
     first = graph.nodes[0]
     assert isinstance(first.op, Conv2d | MaxPool2d | AvgPool2d)
     assert first.op.padding == "same"
@@ -170,22 +170,22 @@ def test_same_padding_divides_the_map_by_the_stride(step: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["3x3/2V 8", "max 3x3/2V", "avg 3x3/2V", "3x3/2p0 8"])
-def test_same_padding_yields_to_what_the_step_says(step: str) -> None:
-    assert shape(drawn(step, padding="same", input=(3, 15, 11)))[1:] == (7, 5)
+def test_padding_of_a_step_overrides_same_padding(step: str) -> None:
+    assert shape(graph_of(step, padding="same", input=(3, 15, 11)))[1:] == (7, 5)
 
 
 @pytest.mark.parametrize(
     ("rounding", "size"), [("floor", (7, 5)), ("trunc", (7, 5)), ("ceil", (8, 6)), ("ceil_unclipped", (8, 6))]
 )
-def test_rounding_is_of_pools_alone(rounding: str, size: tuple[int, int]) -> None:
+def test_rounding_applies_only_to_pools(rounding: str, size: tuple[int, int]) -> None:
     for pool in ("max 3x3/2", "avg 3x3/2"):
-        assert shape(drawn(pool, rounding=rounding))[1:] == size
-    assert shape(drawn("3x3/2V 8", rounding=rounding))[1:] == (7, 5)
+        assert shape(graph_of(pool, rounding=rounding))[1:] == size
+    assert shape(graph_of("3x3/2V 8", rounding=rounding))[1:] == (7, 5)
 
 
-def test_whether_zeros_of_the_padding_count_is_of_average_pools() -> None:
+def test_count_padding_applies_to_average_pools() -> None:
     for counted in (True, False):
-        assert op(drawn("avg 3x3", count_padding=counted)) == AvgPool2d(
+        assert op(graph_of("avg 3x3", count_padding=counted)) == AvgPool2d(
             (3, 3), (1, 1), (1, 1), count_include_pad=counted
         )
 
@@ -193,8 +193,10 @@ def test_whether_zeros_of_the_padding_count_is_of_average_pools() -> None:
 # --- chains and branches
 
 
-def test_steps_of_a_chain_are_named_by_place_as_in_slim() -> None:
-    graph = drawn("1x1 2 > 3x3/2 2 > act > max 3x3 > own/name: 1x1 2 > sep 3x3 2 > avg 3x3 > lrn > drop > to 4x4 > avg")
+def test_steps_of_a_chain_are_named_by_place_as_in_tf_slim() -> None:
+    graph = graph_of(
+        "1x1 2 > 3x3/2 2 > act > max 3x3 > own/name: 1x1 2 > sep 3x3 2 > avg 3x3 > lrn > drop > to 4x4 > avg"
+    )
     written = [name.removeprefix("a/") for name in names(graph) if not name.endswith("1x1/relu")]
     assert written[:-2] == [
         "Conv2d_0a_1x1", "Conv2d_1a_3x3", "Conv2d_1a_3x3/relu", "relu", "MaxPool_0b_3x3", "own/name", "own/name/relu",
@@ -203,8 +205,8 @@ def test_steps_of_a_chain_are_named_by_place_as_in_slim() -> None:
     ]  # fmt: skip
 
 
-def test_branches_read_one_map_and_are_joined_in_the_order_of_writing() -> None:
-    graph = drawn("1x1 4", "max 3x3 > 1x1 2 | 1x1 6 | 3x3 8")
+def test_branches_read_one_map_and_are_joined_in_order() -> None:
+    graph = graph_of("1x1 4", "max 3x3 > 1x1 2 | 1x1 6 | 3x3 8")
     assert op(graph, "b/concat") == Concat()
     assert graph["b/concat"].inputs == ("b/Branch_0/Conv2d_0b_1x1/relu", "b/Branch_1/relu", "b/Branch_2/relu")
     assert shape(graph, "b/concat") == (2 + 6 + 8, 16, 12)
@@ -212,30 +214,30 @@ def test_branches_read_one_map_and_are_joined_in_the_order_of_writing() -> None:
     assert {graph[first].inputs for first in firsts} == {("a/relu",)}
 
 
-def test_steps_side_by_side_read_the_same_map_and_join_the_concat_one_by_one() -> None:
-    graph = drawn("1x1 9 > 1x3 2 & 3x1 4 | 1x1 1")
+def test_parallel_steps_read_the_same_map_and_are_concatenated() -> None:
+    graph = graph_of("1x1 9 > 1x3 2 & 3x1 4 | 1x1 1")
     both = ["a/Branch_0/Conv2d_0b_1x3", "a/Branch_0/Conv2d_0c_3x1"]
     assert {graph[name].inputs for name in both} == {("a/Branch_0/Conv2d_0a_1x1/relu",)}
     assert graph["a/concat"].inputs == (*(f"{name}/relu" for name in both), "a/Branch_1/relu")
     assert shape(graph, "a/concat") == (7, 16, 12)
 
 
-def test_one_branch_of_several_ends_is_joined_too() -> None:
-    graph = drawn("1x1 2 & max 3x3")
+def test_one_branch_with_several_ends_is_joined_too() -> None:
+    graph = graph_of("1x1 2 & max 3x3")
     assert graph["a/concat"].inputs == ("a/Conv2d_0a_1x1/relu", "a/MaxPool_0b_3x3")
     assert shape(graph, "a/concat") == (2 + 3, 16, 12)
 
 
-def test_branches_whose_maps_differ_are_refused_with_their_names() -> None:
+def test_branches_with_maps_of_different_sizes_are_named() -> None:
     with pytest.raises(ShapeError, match=r"`a/concat` \(concat of `a/Branch_0/relu` 1x4x16x12, `a/Branch_1` 1x3x7x5\)"):
-        drawn("1x1 4 | max 3x3/2")
+        graph_of("1x1 4 | max 3x3/2")
 
 
 # --- residuals
 
 
-def test_a_branch_that_keeps_the_map_is_added_to_the_input_itself() -> None:
-    graph = drawn("1x1 4", "+ 3x3 8 > 1x1 4 lin => act")
+def test_a_branch_that_keeps_the_shape_is_added_to_the_input() -> None:
+    graph = graph_of("1x1 4", "+ 3x3 8 > 1x1 4 lin => act")
     assert names(graph)[2:7] == [
         "b/Conv2d_0a_3x3", "b/Conv2d_0a_3x3/relu", "b/Conv2d_0b_1x1", "b/add", "b/relu",
     ]  # fmt: skip
@@ -255,7 +257,7 @@ def test_a_branch_that_keeps_the_map_is_added_to_the_input_itself() -> None:
     ],
 )
 def test_the_input_is_projected_to_the_branch_s_width_and_stride(block: str, channels: int, stride: int) -> None:
-    graph = drawn(block, norm="batch")
+    graph = graph_of(block, norm="batch")
     assert op(graph, "a/shortcut") == Conv2d(channels, (1, 1), (stride, stride), bias=False)
     assert graph["a/shortcut/bn"].inputs == ("a/shortcut",)
     assert graph["a/add"].inputs[0] == "a/shortcut/bn"
@@ -264,16 +266,16 @@ def test_the_input_is_projected_to_the_branch_s_width_and_stride(block: str, cha
 
 
 @pytest.mark.parametrize(("place", "first"), [("first", "a/shortcut"), ("last", "a")])
-def test_a_projection_is_written_before_the_branch_or_behind_it(place: str, first: str) -> None:
-    graph = drawn("+ 3x3 8 lin", shortcut=place)
+def test_a_projection_comes_before_or_after_the_branch(place: str, first: str) -> None:
+    graph = graph_of("+ 3x3 8 lin", shortcut=place)
     assert names(graph)[0] == first
     assert set(names(graph)[:2]) == {"a", "a/shortcut"}
     assert graph["a/add"].inputs == ("a/shortcut", "a")
 
 
-def test_several_branches_are_brought_to_the_input_s_width_and_scaled() -> None:
-    graph = drawn("1x1 4", "+0.17 1x1 2 | 3x3 7 => act", norm="batch")
-    assert op(graph, "b/up_1x1") == Conv2d(4, (1, 1))  # with a bias and no norm, as slim has it
+def test_several_branches_are_projected_to_the_input_s_width_and_scaled() -> None:
+    graph = graph_of("1x1 4", "+0.17 1x1 2 | 3x3 7 => act", norm="batch")
+    assert op(graph, "b/up_1x1") == Conv2d(4, (1, 1))  # with a bias and no norm, as in TF-slim
     assert graph["b/up_1x1"].inputs == ("b/concat",)
     assert graph["b/add"].inputs == ("a/relu", "b/up_1x1")
     assert op(graph, "b/add") == Add(0.17)
@@ -281,17 +283,17 @@ def test_several_branches_are_brought_to_the_input_s_width_and_scaled() -> None:
 
 
 def test_a_single_branch_is_scaled_too() -> None:
-    assert op(drawn("+0.5 1x1 3"), "a/add") == Add(0.5)
+    assert op(graph_of("+0.5 1x1 3"), "a/add") == Add(0.5)
 
 
 @pytest.mark.parametrize("block", ["+ 3x3V 8", "+ avg", "+ 1x1/2 4 | 3x3/2 4", "+ 1x1 8 > to 4x4", "+ fc 8"])
-def test_a_residual_whose_shapes_do_not_agree_names_its_sum(block: str) -> None:
+def test_a_residual_with_different_shapes_names_its_sum(block: str) -> None:
     with pytest.raises(ShapeError, match=r"^`a/add` \(add of "):
-        drawn(block)
+        graph_of(block)
 
 
-def test_what_follows_the_sum_may_be_several_steps() -> None:
-    graph = drawn("+ 1x1 3 lin => act > max 3x3/2")
+def test_several_steps_can_follow_the_sum() -> None:
+    graph = graph_of("+ 1x1 3 lin => act > max 3x3/2")
     assert names(graph)[1:4] == ["a/add", "a/relu", "a/MaxPool_1a_3x3"]
     assert graph["out/flatten"].inputs == ("a/MaxPool_1a_3x3",)
 
@@ -299,15 +301,15 @@ def test_what_follows_the_sum_may_be_several_steps() -> None:
 # --- repeats and names
 
 
-def test_repeats_are_numbered_and_read_one_another() -> None:
-    graph = drawn("x3 + 1x1 3 lin", "x1 1x1 2 lin")
+def test_repeats_are_numbered_and_consecutive() -> None:
+    graph = graph_of("x3 + 1x1 3 lin", "x1 1x1 2 lin")
     assert names(graph) == ["a_1", "a_1/add", "a_2", "a_2/add", "a_3", "a_3/add", "b", "out/flatten", "out"]
     assert graph["a_3"].inputs == ("a_2/add",)
 
 
-def test_repeats_are_the_block_written_as_often() -> None:
-    short = analyze(drawn("1x1 4", "x20 +0.1 1x1 2 | 3x3 7 => act"))
-    long = analyze(drawn("1x1 4", *["+0.1 1x1 2 | 3x3 7 => act"] * 20))
+def test_repeats_equal_as_many_copies_of_the_block() -> None:
+    short = analyze(graph_of("1x1 4", "x20 +0.1 1x1 2 | 3x3 7 => act"))
+    long = analyze(graph_of("1x1 4", *["+0.1 1x1 2 | 3x3 7 => act"] * 20))
     assert short.totals == long.totals
 
 
@@ -321,7 +323,7 @@ def test_repeats_are_the_block_written_as_often() -> None:
         Blueprint(blocks={"a": "1x1 4 > act > act"}, head="out: fc classes"),
     ],
 )
-def test_two_calls_of_one_name_are_refused(config: Blueprint) -> None:
+def test_two_nodes_with_one_name_are_refused(config: Blueprint) -> None:
     with pytest.raises(GraphError, match=r"^two nodes are called `"):
         config.graph()
 
@@ -330,12 +332,12 @@ def test_two_calls_of_one_name_are_refused(config: Blueprint) -> None:
 
 
 def test_the_head_names_its_own_steps_and_ends_in_a_vector() -> None:
-    graph = drawn("1x1 4", head="avg > drop > Logits/fully: 1x1 classes bare lin")
+    graph = graph_of("1x1 4", head="avg > drop > Logits/fully: 1x1 classes bare lin")
     assert names(graph)[2:] == ["AvgPool_0a", "Dropout_0b", "Logits/fully", "flatten"]
     assert shape(graph, graph.outputs[0].node) == (5,)
 
 
-def test_softmax_is_at_inference_alone() -> None:
+def test_the_softmax_is_only_in_inference() -> None:
     config = blueprint("1x1 4", softmax=True)
     assert config.graph().nodes[-1].op == Softmax()
     assert config.graph().outputs[0].node == "prob"
@@ -343,7 +345,7 @@ def test_softmax_is_at_inference_alone() -> None:
     assert config.replace(softmax=False).graph().outputs[0].node == "out"
 
 
-def test_the_auxiliary_head_is_in_training_alone_with_the_weight_of_its_loss() -> None:
+def test_the_auxiliary_head_is_only_in_training_with_its_loss_weight() -> None:
     config = blueprint("x2 1x1 4", "3x3 6", aux="avg 5x5/3V > all 7 > fc classes lin", aux_at="a", aux_loss_weight=0.25)
     graph = config.graph("training")
     head = [name for name in names(graph) if name.startswith("AuxLogits/")]
@@ -356,14 +358,14 @@ def test_the_auxiliary_head_is_in_training_alone_with_the_weight_of_its_loss() -
     assert config.replace(aux="none", aux_at="").graph("training").outputs == graph.outputs[:1]
 
 
-def test_an_auxiliary_head_of_one_step_is_called_by_its_place() -> None:
+def test_an_auxiliary_head_of_one_step_is_named_by_its_place() -> None:
     graph = blueprint("1x1 4", aux="avg", aux_at="a").graph("training")
     assert names(graph)[-2:] == ["AuxLogits", "AuxLogits/flatten"]
 
 
-def test_a_kernel_of_the_whole_map_is_worked_out_for_each_input() -> None:
+def test_a_kernel_of_the_whole_map_depends_on_the_input() -> None:
     for height, width in ((16, 12), (5, 7)):
-        assert op(drawn("all 8", input=(3, height, width))) == Conv2d(8, (height, width), bias=False)
+        assert op(graph_of("all 8", input=(3, height, width))) == Conv2d(8, (height, width), bias=False)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +377,7 @@ def test_a_kernel_of_the_whole_map_is_worked_out_for_each_input() -> None:
     ],
 )
 def test_the_final_pool_may_be_a_window(final_pool: str, written: Op) -> None:
-    graph = drawn("1x1 4", head="pool: avg > out: fc classes lin", final_pool=final_pool)
+    graph = graph_of("1x1 4", head="pool: avg > out: fc classes lin", final_pool=final_pool)
     assert op(graph, "pool") == written
     assert shape(graph, "out") == (5,)
 
@@ -385,14 +387,14 @@ def test_the_final_pool_may_be_a_window(final_pool: str, written: Op) -> None:
 
 def test_classes_are_never_scaled() -> None:
     for width in (0.5, 1.0, 3.0):
-        graph = drawn("1x1 8", "1x1 classes", head="avg > out: fc classes lin", width=width)
+        graph = graph_of("1x1 8", "1x1 classes", head="avg > out: fc classes lin", width=width)
         assert (shape(graph, "a")[0], shape(graph, "b")[0], shape(graph, "out")) == (8 * width, 5, (5,))
 
 
 def test_a_width_is_rounded_half_up_and_at_least_one() -> None:
-    graph = drawn("1x1 1", "1x1 5", "1x1 7", width=0.1)
+    graph = graph_of("1x1 1", "1x1 5", "1x1 7", width=0.1)
     assert [shape(graph, name)[0] for name in "abc"] == [1, 1, 1]
-    assert shape(drawn("1x1 5", width=0.5))[0] == 3
+    assert shape(graph_of("1x1 5", width=0.5))[0] == 3
 
 
 LINES = (
@@ -404,7 +406,7 @@ LINES = (
 
 
 def test_twice_the_width_is_four_times_the_work_of_inner_convolutions() -> None:
-    one, two = (macs(analyze(drawn(*LINES, width=width, norm="batch"))) for width in (1.0, 2.0))
+    one, two = (macs(analyze(graph_of(*LINES, width=width, norm="batch"))) for width in (1.0, 2.0))
     assert {name: two[name] / one[name] for name in one} == {name: 2 if name in ("a", "out") else 4 for name in one}
 
 
@@ -413,11 +415,11 @@ def test_a_batch_costs_its_size_times_one_image() -> None:
     assert analyze(config.graph(batch=3)).totals.macs == 3 * analyze(config.graph()).totals.macs
 
 
-# --- what cannot be built
+# --- errors
 
 
 @pytest.mark.parametrize(
-    ("config", "key", "said"),
+    ("config", "key", "message"),
     [
         (blueprint("1x1 4", "1x1 64 |"), "blocks.b", "`blocks.b`: `` is not a step"),
         (blueprint("1x1 4", "3x3 0"), "blocks.b", "`blocks.b`: `3x3 0`"),
@@ -426,15 +428,15 @@ def test_a_batch_costs_its_size_times_one_image() -> None:
         (blueprint("1x1 4", aux="fc", aux_at="a"), "aux", "`aux`: `fc` is not a step"),
     ],
 )
-def test_a_bad_block_names_its_key(config: Blueprint, key: str, said: str) -> None:
+def test_a_bad_block_names_its_key(config: Blueprint, key: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         config.graph()
     assert caught.value.key == key
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("aux_at", ["", "A", "a_1", "input"])
-def test_the_auxiliary_head_stands_on_a_block(aux_at: str) -> None:
+def test_the_auxiliary_head_needs_a_block(aux_at: str) -> None:
     with pytest.raises(ConfigError, match=f"`aux_at` is `{aux_at}`, which is not a block"):
         blueprint("x2 1x1 4", aux="fc classes", aux_at=aux_at).graph()
 
@@ -464,13 +466,13 @@ def test_values_out_of_bounds_are_refused(config: Blueprint) -> None:
         config.graph()
 
 
-def test_a_small_config_cannot_ask_for_a_million_modules() -> None:
+def test_a_small_config_cannot_build_a_million_modules() -> None:
     config = Blueprint(blocks={f"b{i}": "x1000 1x1 4" for i in range(1_000)}, head="out: fc classes")
     with pytest.raises(ConfigError, match=r"^`blocks.b20`: more than 20,000 steps in the network, counting repeats$"):
         config.graph()
 
 
-def test_every_step_counts_against_the_bound() -> None:
+def test_every_step_counts_towards_the_limit() -> None:
     full = {f"b{i}": "x1000 + 1x1 1 > 1x1 1 & 1x1 1 | max 3x3 => act" for i in range(3)}  # 5 steps, 3,000 times
     rest = {**full, "c": "x1000 1x1 1 > 1x1 1 > 1x1 1 > 1x1 1", "d": "x1000 drop"}  # 15,000 + 4,000 + 1,000
     Blueprint(blocks=rest, head="out: fc classes").check()
@@ -489,12 +491,12 @@ def test_a_head_is_one_chain(head: str) -> None:
         Blueprint(blocks={"a": "1x1 4"}, head=head).check()
 
 
-def test_a_width_that_doubles_without_end_is_refused() -> None:
+def test_a_width_that_doubles_in_each_block_is_limited() -> None:
     with pytest.raises(ConfigError, match="channels"):
         Blueprint(blocks={"a": "x1000 drop | drop"}, head="fc classes").graph()
 
 
-def test_the_activation_is_the_networks_wherever_it_stands() -> None:
+def test_every_activation_is_the_network_s() -> None:
     config = Blueprint(blocks={"a": "+ act > 1x1 3 => act"}, head="fc classes lin", norm="none", activation="tanh")
     assert not [node for node in config.graph().nodes if node.op.kind == "ReLU"]
     without = config.replace(activation="none")
@@ -515,12 +517,12 @@ def test_a_table_that_lists_every_block_gives_their_order() -> None:
 
 
 @pytest.mark.parametrize("step", ["1x1 4", "sep 3x3 4", "max 2x2/2", "avg", "lrn", "to 2x2"])
-def test_a_map_is_asked_for_where_only_a_vector_is_left(step: str) -> None:
+def test_a_step_that_needs_a_map_is_refused_after_a_vector(step: str) -> None:
     with pytest.raises(ShapeError, match=r"^`b"):
-        drawn("fc 4", step)
+        graph_of("fc 4", step)
 
 
-# --- the table as text, and a user's own file
+# --- tables as text, and files
 
 
 def test_a_table_of_blocks_is_a_name_and_a_block_on_each_line() -> None:
@@ -564,7 +566,7 @@ def test_a_file_adds_a_block_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ('\n[blocks]\nMixed_5b = "1x1 64 |"\n', 4, "`blocks.Mixed_5b`: `` is not a step"),
         ('blocks.Mixed_5b = "1x1"\n', 2, "`blocks.Mixed_5b`: `1x1` is not a step"),
@@ -575,12 +577,12 @@ def test_a_file_adds_a_block_at_the_end(tmp_path: Path) -> None:
         ('[blokcs]\nMixed_5b = "1x1 64"\n', 2, "`blokcs` is not a key (did you mean `blocks`"),
     ],
 )
-def test_a_file_with_a_bad_block_is_told_by_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_an_error_in_a_block_has_its_line(tmp_path: Path, text: str, line: int, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         own(tmp_path, f'base = "inception_v3"\n{text}')
-    assert str(caught.value).startswith(f"{tmp_path / 'net.toml'}:{line}: {said}")
+    assert str(caught.value).startswith(f"{tmp_path / 'net.toml'}:{line}: {message}")
 
 
-def test_a_file_that_removes_the_block_of_the_auxiliary_head_is_told_so(tmp_path: Path) -> None:
+def test_removing_the_block_of_the_auxiliary_head_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`aux_at` is `Mixed_6e`, which is not a block"):
         own(tmp_path, 'base = "inception_v3"\n[blocks]\nMixed_6e = "none"\n')

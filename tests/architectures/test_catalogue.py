@@ -9,7 +9,7 @@ ENTRIES = {entry.name: entry for entry in entries()}
 
 @pytest.mark.parametrize("name", ENTRIES)
 @pytest.mark.parametrize("mode", ["inference", "training"])
-def test_every_entry_builds_as_its_name_says(name: str, mode: Mode) -> None:
+def test_every_entry_builds_under_its_name(name: str, mode: Mode) -> None:
     entry = find(name)
     graph = entry.config.graph(mode)
     assert entry.name == name
@@ -23,6 +23,6 @@ def test_names_are_found_in_any_case() -> None:
     assert find("GoogLeNet@Torchvision") is ENTRIES["googlenet@torchvision"]
 
 
-def test_an_unknown_name_answers_with_the_nearest() -> None:
+def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownModelError, match="did you mean `googlenet@torchvision`"):
         find("googlenet@torchvison")

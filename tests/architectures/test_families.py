@@ -1,4 +1,4 @@
-"""Every network of the catalogue against published figures, and what each of them must take or refuse."""
+"""Every network of the catalogue against published figures, with other classes, widths, inputs and batches."""
 
 import json
 import re
@@ -34,7 +34,7 @@ WITH_HEADS = {
 }
 
 CLOSES_AT_SOME_SIZES = ("inception_v4@paddle", "xception@paddle", "inception_resnet_v2@paddle")
-"""Their branches round a halved map differently (ceil for a pool, floor for a convolution), so few sizes fit."""
+"""Networks that accept few sizes: pools round a halved map up, and convolutions in parallel branches down."""
 
 
 def config(name: str, **changes: object) -> Network:
@@ -77,7 +77,7 @@ def test_torchvision_s_metadata(name: str, num_params: int, ops: float) -> None:
     assert round(found.macs / 1e9, 3) == ops
 
 
-def test_torchvision_counts_inception_v3_s_head_in_the_parameters_and_not_in_the_work() -> None:
+def test_torchvision_counts_inception_v3_s_head_only_in_the_parameters() -> None:
     # torchvision 0.28, Inception_V3_Weights.IMAGENET1K_V1.meta
     assert totals("inception_v3@torchvision", "training").params == 27_161_264
     assert round(totals("inception_v3@torchvision").macs / 1e9, 3) == 5.713
@@ -164,7 +164,7 @@ def test_inception_resnet_v2_at_paddle_s_own_input() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_heads_are_there_in_training_and_only_then(name: str) -> None:
+def test_heads_are_only_in_training(name: str) -> None:
     network = find(name).config
     inference, training = network.graph(), network.graph("training")
     heads = WITH_HEADS.get(name, 0)
@@ -192,7 +192,7 @@ def test_totals_with_heads(name: str, params: int, macs: int) -> None:
     assert (found.params, found.macs) == (params, macs)
 
 
-# --- what every network takes
+# --- other classes, widths, inputs and batches
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -214,22 +214,22 @@ def first_convolutions(graph: Graph) -> set[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_other_input_channels_change_the_first_layer_alone(name: str) -> None:
+def test_other_input_channels_change_only_the_first_layer(name: str) -> None:
     channels, *sides = find(name).config.input
     graph = config(name, input=(channels + 1, *sides)).graph()
     before, after = analysis(name), analyze(graph)
     changed = {a.name for a, b in zip(after.layers, before.layers, strict=True) if a.params != b.params}
-    if name == "inception_v2":  # whose depthwise convolution makes 8 channels of each, for the pointwise one
+    if name == "inception_v2":  # its depthwise convolution has 8 outputs per channel, which the pointwise one reads
         assert changed == {"Conv2d_1a_7x7/depthwise", "Conv2d_1a_7x7/pointwise"}
     else:
         assert changed == first_convolutions(graph)
 
 
 LARGER = {"inception_v4@paddle": 320, "xception@paddle": 320, "inception_resnet_v2@paddle": 395}
-"""Where half as much again does not close."""
+"""Networks that need another larger input than one and a half times theirs."""
 
 CHANGED = {
-    "googlenet@paddle": ["loss3/classifier"],  # its 7x7/7 pool leaves 2x2 of a map of 11x11
+    "googlenet@paddle": ["loss3/classifier"],  # its 7x7/7 pool gives 2x2 for a map of 11x11
     "alexnet@paddle": ["fc1"],
     "vgg13@paddle": ["fc1"],
     "vgg16@paddle": ["fc1"],
@@ -237,7 +237,7 @@ CHANGED = {
     "lenet": ["C5"],
     "lenet@caffe": ["ip1"],
 }
-"""Layers that read the whole map at once."""
+"""Layers that read a flattened map, so that their weights depend on the input's size."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -284,7 +284,7 @@ def refusal(name: str, side: int, mode: Mode = "inference") -> Refusal:
     return Refusal(found[1], int(found[3]), message)
 
 
-def takes(name: str, side: int, mode: Mode = "inference") -> bool:
+def accepts(name: str, side: int, mode: Mode = "inference") -> bool:
     return find(name).config.accepts((find(name).config.input[0], side, side), mode)
 
 
@@ -296,19 +296,19 @@ BUILDS_AT_8 = {
 
 
 @pytest.mark.parametrize("name", sorted(BUILDS_AT_8))
-def test_networks_that_take_the_smallest_of_images(name: str) -> None:
-    assert takes(name, 8)
+def test_networks_that_accept_tiny_images(name: str) -> None:
+    assert accepts(name, 8)
 
 
 @pytest.mark.parametrize("mode", ["inference", "training"])
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in {*BUILDS_AT_8, *CLOSES_AT_SOME_SIZES}])
-def test_an_image_that_is_too_small_is_told_with_the_smallest_that_works(name: str, mode: Mode) -> None:
+def test_an_image_that_is_too_small_names_the_smallest_that_works(name: str, mode: Mode) -> None:
     layer, smallest, _ = refusal(name, 8, mode)
     whole = {node.name for node in find(name).config.graph(mode).nodes}
     assert layer in whole
-    assert takes(name, smallest, mode)
-    assert not any(takes(name, side, mode) for side in range(8, smallest, max((smallest - 1) // 8, 1)))
-    assert not takes(name, smallest - 1, mode)
+    assert accepts(name, smallest, mode)
+    assert not any(accepts(name, side, mode) for side in range(8, smallest, max((smallest - 1) // 8, 1)))
+    assert not accepts(name, smallest - 1, mode)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_an_image_that_is_too_small_is_told_with_the_smallest_that_works(name: s
     [
         ("nin", 32, "inference", "pool3", 39),
         ("inception_v4", 64, "inference", "Mixed_7a/Branch_0/Conv2d_1a_3x3", 75),
-        ("inception_v4", 64, "training", "Mixed_7a/Branch_0/Conv2d_1a_3x3", 107),  # its head pools 5x5 of a 17x17 map
+        ("inception_v4", 64, "training", "Mixed_7a/Branch_0/Conv2d_1a_3x3", 107),  # its head pools 5x5 over 17x17
         ("inception_v3", 64, "inference", "Mixed_7a/Branch_0/Conv2d_1a_3x3", 75),
         # keras.applications refuse images below 75x75 for InceptionV3 and InceptionResNetV2 (obtain_input_shape)
         ("inception_v3@keras", 74, "inference", "Mixed_7a/Branch_0/Conv2d_1a_3x3", 75),
@@ -334,7 +334,7 @@ def test_the_layer_that_does_not_fit_is_named(name: str, side: int, mode: Mode, 
 
 
 @pytest.mark.parametrize(
-    ("name", "side", "said"),
+    ("name", "side", "message"),
     [
         ("inception_v4@paddle", 299, "`Mixed_5a/concat` (concat of `Mixed_5a/Branch_0/relu` 1x192x38x38, "
          "`Mixed_5a/Branch_1` 1x192x37x37): "),
@@ -343,10 +343,10 @@ def test_the_layer_that_does_not_fit_is_named(name: str, side: int, mode: Mode, 
         ("inception_resnet_v2@paddle", 224, "`Mixed_6a/concat` (concat of "),
     ],
 )  # fmt: skip
-def test_maps_that_do_not_meet_are_told_with_their_layers(name: str, side: int, said: str) -> None:
+def test_maps_of_different_sizes_are_named_with_their_layers(name: str, side: int, message: str) -> None:
     with pytest.raises(ShapeError) as caught:
         config(name, input=(3, side, side)).graph()
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
@@ -367,7 +367,7 @@ def test_maps_that_do_not_meet_are_told_with_their_layers(name: str, side: int, 
         ("inception_v3", "Mixed_7c/concat", 1311),
         ("inception_v4", "Mixed_7d/concat", 2071),
         ("inception_resnet_v2", "Conv2d_7b_1x1/relu", 3039),
-        # ResNet v1.5 halves the map in the 3x3, so that kernel is a step finer in each stage
+        # ResNet v1.5 has its strides in the 3x3, whose kernel is then a step finer in each stage
         ("resnet18", "res4_2/relu", 435),
         ("resnet34", "res4_3/relu", 899),
         ("resnet50", "res1_3/relu", 35),
@@ -388,11 +388,11 @@ def test_receptive_fields(name: str, layer: str, field: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_config_written_as_toml_is_read_as_it_was(name: str) -> None:
+def test_a_config_written_as_toml_reads_back_equal(name: str) -> None:
     network = find(name).config
     again = configure(tomllib.loads(to_toml(network, name)))
     assert again == network
-    assert again.graph("training") == network.graph("training")  # blocks in their order, which a dict does not compare
+    assert again.graph("training") == network.graph("training")  # dicts compare equal in any order, graphs do not
 
 
 @pytest.mark.parametrize("name", ["inception_v3@torchvision", "xception", "alexnet@paddle", "nin@cifar10", "resnet18"])

@@ -1,4 +1,4 @@
-"""GoogLeNet's config: the published figures, and every way in which it can be changed."""
+"""GoogLeNet's config: published figures, and each setting that can be changed."""
 
 import pytest
 
@@ -91,7 +91,7 @@ def test_rows_of_table_1(row: str, weights_and_biases: int, macs: int) -> None:
     assert (group.params, group.macs) == (weights_and_biases, macs)
 
 
-def test_naive_module_has_no_1x1_before_its_kernels_and_passes_the_pool_on() -> None:
+def test_the_naive_module_has_no_reductions() -> None:
     naive = DIALECTS["naive"][0]
     module = [name for name in names(naive) if name.startswith("inception_3a/") and not name.endswith("relu")]
     assert module == [
@@ -137,7 +137,7 @@ def test_order_of_pool_and_lrn(position: str, places: list[str]) -> None:
     assert [name for name in names(config) if "norm" in name] == places
 
 
-def test_where_the_activation_stands() -> None:
+def test_the_position_of_the_activation() -> None:
     batch = PAPER.replace(norm="batch")
     order = [name for name in names(batch) if name.startswith("inception_3a/1x1")]
     assert order == ["inception_3a/1x1", "inception_3a/1x1/bn", "inception_3a/1x1/relu"]
@@ -166,7 +166,7 @@ def test_small_images_by_stride_and_by_stem() -> None:
     assert layer(analyze(conv_conv_pool.graph()), "inception_5b/output") == (1, 1024, 4, 4)
 
 
-def test_final_pool_is_global_unless_a_kernel_is_asked_for() -> None:
+def test_the_final_pool_is_global_unless_a_kernel_is_given() -> None:
     pools = [config.graph()["pool5/7x7_s1"].op for config in (PAPER, PAPER.replace(final_pool="7"))]
     assert pools == [AdaptiveAvgPool2d(), AvgPool2d((7, 7), (1, 1), rounding="ceil")]
     assert "pool5/10x10_s1" in names(PAPER.replace(input=(3, 320, 320)))
@@ -175,7 +175,7 @@ def test_final_pool_is_global_unless_a_kernel_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("text", "pool"), [("7", ((7, 7), 1)), ("7x7", ((7, 7), 1)), ("7x5/2", ((7, 5), 2)), ("3/3", ((3, 3), 3))]
 )
-def test_pools_as_people_write_them(text: str, pool: tuple[tuple[int, int], int]) -> None:
+def test_spellings_of_a_pool(text: str, pool: tuple[tuple[int, int], int]) -> None:
     assert parse_pool(text) == pool
 
 
@@ -188,7 +188,7 @@ def test_inference_ends_in_a_softmax_and_training_in_logits() -> None:
     assert PAPER.replace(softmax=False).graph().nodes[-1].name == "loss3/classifier"
 
 
-def test_heads_can_stand_elsewhere() -> None:
+def test_heads_can_be_on_other_modules() -> None:
     config = PAPER.replace(aux=("inception_3b",))
     head = config.graph("training")["aux1/ave_pool"]
     assert head.inputs == ("inception_3b/output",)
@@ -218,7 +218,7 @@ def test_impossible_configs_are_refused(config: GoogLeNet, message: str) -> None
     assert message in str(error.value)
 
 
-def test_a_map_that_vanishes_is_told_with_the_smallest_input_that_works() -> None:
+def test_an_input_that_is_too_small_names_the_smallest_that_works() -> None:
     with pytest.raises(ShapeError) as error:
         PAPER.replace(input=(3, 8, 8)).graph()
     assert "`pool3/3x3_s2` (max 3x3/2 of `inception_3b/output` 1x480x1x1)" in str(error.value)
@@ -228,8 +228,13 @@ def test_a_map_that_vanishes_is_told_with_the_smallest_input_that_works() -> Non
         PAPER.replace(input=(3, smallest - 1, smallest - 1)).graph()
 
 
-def test_no_input_is_recommended_where_none_helps() -> None:
+def test_no_input_is_suggested_if_none_works() -> None:
     with pytest.raises(ShapeError) as error:
-        PAPER.replace(final_pool="255").graph()  # a map of 255 needs an image of more than 8,000
+        PAPER.replace(final_pool="255").graph()  # a map of 255x255 needs an image of more than 8,000 pixels a side
     assert "it needs at least 255x255" in str(error.value)
     assert "smallest" not in str(error.value)
+
+
+def test_a_network_must_implement_write() -> None:
+    with pytest.raises(NotImplementedError):
+        Network().graph()

@@ -1,4 +1,4 @@
-"""The notation of blocks: what each form means, and that nothing but a block or a ConfigError comes of any text."""
+"""The notation of blocks: the meaning of each form; any text is a block or a ConfigError."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from inception_lens.errors import ConfigError
 
 
 def one(text: str) -> StepSpec:
-    """The step of a block that has no more than one."""
+    """The step of a block with a single step."""
     block = parse_block(text)
     assert block == BlockSpec(branches=block.branches)
     (((step,),),) = block.branches
@@ -90,7 +90,7 @@ def test_a_bar_divides_branches() -> None:
     ]
 
 
-def test_steps_joined_by_an_ampersand_stand_side_by_side() -> None:
+def test_an_ampersand_joins_parallel_steps() -> None:
     (branch,) = parse_block("1x1 9 > 1x3 1 & 3x1 2 & max 3x3").branches
     assert spelled(branch) == [[("conv", 9)], [("conv", 1), ("conv", 2), ("max", 1)]]
 
@@ -108,13 +108,13 @@ def test_steps_joined_by_an_ampersand_stand_side_by_side() -> None:
         (f"x{MAX_REPEATS} 1x1 8", None, MAX_REPEATS),
     ],
 )
-def test_the_head_of_a_block_says_scale_and_repeats(text: str, residual: float | None, repeats: int) -> None:
+def test_the_prefix_of_a_block_gives_scale_and_repeats(text: str, residual: float | None, repeats: int) -> None:
     block = parse_block(text)
     assert (block.residual, block.repeats) == (residual, repeats)
     assert spelled(block.branches[0]) == [[("conv", 8)]]
 
 
-def test_what_follows_the_sum_stands_behind_the_double_arrow() -> None:
+def test_steps_after_the_double_arrow_follow_the_sum() -> None:
     block = parse_block("+ 1x1 8 | 3x3 9 => act > 1x1 4")
     assert spelled(block.tail) == [[("act", 1)], [("conv", 4)]]
     assert len(block.branches) == 2
@@ -148,11 +148,11 @@ def test_what_follows_the_sum_stands_behind_the_double_arrow() -> None:
         "1x1 ٣",  # digits, but not ASCII's
         "٣x٣ 8",
         "1x1 8 8",
-        "name:1x1 8",  # no space behind the colon
+        "name:1x1 8",  # no space after the colon
     ],
 )
 @pytest.mark.parametrize("form", ["{}", "1x1 4 > {}", "{} | max 3x3", "1x1 4 & {}", "+ 1x1 4 => {}"])
-def test_a_step_that_cannot_be_read_is_named(step: str, form: str) -> None:
+def test_an_invalid_step_is_named(step: str, form: str) -> None:
     assert refusal(form.format(step)).startswith(f"`{step.strip()}` is not a step: ")
 
 
@@ -161,7 +161,7 @@ def test_a_step_that_cannot_be_read_is_named(step: str, form: str) -> None:
     ["", " ", "\n", "|", ">", "1x1 64 |", "| 1x1 64", "1x1 64 >", "> 1x1 64", "1x1 64 & ", "1x1 64 > > 1x1 64",
      "1x1 64 || 1x1 64", "=> act", "=>", "+ ", "x2 ", "1x1 64 => act >"],
 )  # fmt: skip
-def test_a_step_that_is_missing_is_refused(text: str) -> None:
+def test_a_missing_step_is_refused(text: str) -> None:
     assert refusal(text).startswith("`` is not a step: ")
 
 
@@ -181,7 +181,7 @@ def test_a_step_that_is_missing_is_refused(text: str) -> None:
         ("a: b: 1x1 64", "a: b: 1x1 64"),
     ],
 )
-def test_what_stands_in_the_wrong_place_is_named(text: str, named: str) -> None:
+def test_a_misplaced_part_is_named(text: str, named: str) -> None:
     assert refusal(text).startswith(f"`{named}` is not a step: ")
 
 
@@ -210,11 +210,11 @@ def test_the_largest_number_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("name", ["two words", "a:b", "a*", "a" * 101, "a,", "`"])
-def test_a_name_that_none_can_have_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     assert refusal(f"{name}: 1x1 64") == f"`{name}` is not a step's name: use up to 100 letters, digits and `_/.-`"
 
 
-def test_every_block_of_the_catalogue_is_read_in_all_its_parts() -> None:
+def test_every_block_of_the_catalogue_is_valid() -> None:
     texts = {text for entry in entries() for text in getattr(entry.config, "blocks", {}).values()}
     assert len(texts) > 100
     for text in texts:
@@ -271,7 +271,7 @@ blocks = st.builds(
     branches=st.lists(
         st.tuples(
             st.lists(steps.map(lambda step: (step,)), max_size=2),
-            st.lists(steps, min_size=1, max_size=3).map(tuple),  # side by side at a branch's end alone
+            st.lists(steps, min_size=1, max_size=3).map(tuple),  # parallel steps only at the end of a branch
         ).map(lambda parts: (*parts[0], parts[1])),
         min_size=1,
         max_size=3,
@@ -304,7 +304,7 @@ def in_the_notation(step: StepSpec) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(blocks)
-def test_a_block_written_down_is_read_as_it_was(block: BlockSpec) -> None:
+def test_a_written_block_reads_back_equal(block: BlockSpec) -> None:
     branches = " | ".join(
         " > ".join(" & ".join(map(in_the_notation, same)) for same in branch) for branch in block.branches
     )
@@ -314,15 +314,15 @@ def test_a_block_written_down_is_read_as_it_was(block: BlockSpec) -> None:
 
 
 @pytest.mark.parametrize("step", [f"1x1 {'9' * 5_000}", f"{'9' * 5_000}x1 8", f"1x1p{'9' * 5_000} 8"])
-def test_a_number_of_thousands_of_digits_is_no_step(step: str) -> None:
+def test_a_number_with_thousands_of_digits_is_not_a_step(step: str) -> None:
     assert "is not a step: write one such as" in refusal(step)
 
 
 @pytest.mark.parametrize("step", ["3x3*8 64", "max 3x3*2", "3x3p1V 4"])
-def test_a_modifier_that_would_do_nothing_is_refused(step: str) -> None:
+def test_a_modifier_without_effect_is_refused(step: str) -> None:
     assert "is not a step: write one such as" in refusal(step)
 
 
 @pytest.mark.parametrize("text", ["1x1 2 & 3x3 4 > 1x1 8", "1x1 2 => 1x1 2 & 3x3 4"])
-def test_steps_side_by_side_are_read_by_nothing_but_a_concatenation(text: str) -> None:
+def test_only_a_concatenation_reads_parallel_steps(text: str) -> None:
     assert refusal(text).startswith("`&` joins the last steps of a branch")

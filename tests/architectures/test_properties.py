@@ -1,4 +1,4 @@
-"""What must hold for every GoogLeNet that a config can describe."""
+"""Properties of every GoogLeNet that a config can describe."""
 
 import tomllib
 from typing import Any
@@ -39,7 +39,7 @@ names = st.sets(st.sampled_from(sorted(PAPER.modules)), min_size=1, max_size=5)
 
 @st.composite
 def configs(draw: st.DrawFn) -> GoogLeNet:
-    """Configs in the form that a graph shows: widths as built, and nothing set that has no effect."""
+    """Configs in the form that a graph shows: a multiplier of 1, and no settings without effect."""
     chosen = sorted(draw(names))
     norm: Any = draw(st.sampled_from(["lrn", "batch", "none"]))
     aux = tuple(draw(st.lists(st.sampled_from(chosen), unique=True, max_size=2)))
@@ -74,7 +74,7 @@ def configs(draw: st.DrawFn) -> GoogLeNet:
 
 
 def build(config: GoogLeNet, mode: Mode = "training", batch: int = 1) -> Graph:
-    """The graph of a config, where its windows fit."""
+    """The graph of a config; examples whose windows do not fit are skipped."""
     assume(config.accepts(config.input, mode))  # `graph` would search for an input that does
     return config.graph(mode, batch)
 
@@ -86,13 +86,13 @@ many = settings(deadline=None, max_examples=80, suppress_health_check=[HealthChe
 @given(configs())
 def test_config_to_graph_to_config_is_the_identity(config: GoogLeNet) -> None:
     if config.classifier == "conv" and config.final_pool != "global":
-        return  # the map may be larger than one position, whose flattened logits are another classifier
+        return  # a convolutional classifier may give more than one position, and then more logits than classes
     assert googlenet_config(build(config)) == config
 
 
 @many
 @given(configs(), st.sampled_from([0.5, 0.75, 2.0]))
-def test_a_graph_comes_back_from_the_config_read_off_it(config: GoogLeNet, width: float) -> None:
+def test_the_config_of_a_graph_gives_an_equal_graph(config: GoogLeNet, width: float) -> None:
     for mode in ("inference", "training"):
         graph = build(config.replace(width=width, reduce=("5x5",)), "training" if mode == "training" else "inference")
         read = googlenet_config(graph)

@@ -31,7 +31,7 @@ KINDS = {
     "Add": "add",
 }
 FREE = {"activation", "shape"}
-"""Categories that the record leaves out."""
+"""Categories that the records leave out."""
 
 
 class Line(NamedTuple):
@@ -82,13 +82,13 @@ def counted(layers: tuple[Layer, ...]) -> list[Line]:
 
 
 def comparable(line: Line, other: Line) -> Line:
-    """The line without what the other does not say: a global pool has a kernel here, and may have none in a record."""
+    """The line without what the other one lacks: a record may leave out the kernel of a global pool."""
     return line._replace(kernel="-", stride="-") if other.kernel == "-" else line
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("mode", ["inference", "training"])
-def test_layers_are_those_of_the_record(name: str, mode: str) -> None:
+def test_layers_equal_those_of_the_record(name: str, mode: str) -> None:
     graph = ENTRIES[name].config.graph("training" if mode == "training" else "inference")
     expected = [line for line in recorded(name) if mode == "training" or line.section == "main"]
     lines = counted(analyze(graph).layers)

@@ -1,4 +1,4 @@
-"""A config written as TOML loads back equal, and tells what its keys mean."""
+"""A config written as TOML loads back equal, with comments that describe its keys."""
 
 import tomllib
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_every_key_is_there() -> None:
     }  # fmt: skip
 
 
-def test_a_key_carries_a_comment_on_what_it_means() -> None:
+def test_a_key_has_a_comment_that_describes_it() -> None:
     (line,) = (line for line in to_toml(PAPER, "googlenet").splitlines() if line.startswith("classes ="))
     assert line == "classes = 1000 # outputs of the last layer"
 

@@ -9,7 +9,7 @@ from inception_lens.ops.window import Padding, Sizes, padding_pairs
 from inception_lens.writers.onnx.node_writer import OnnxNodeWriter, OnnxWriter
 
 
-class WindowAttributes(TypedDict, total=False):
+class OnnxWindow(TypedDict, total=False):
     """Attributes of convolutions and pools."""
 
     kernel_shape: tuple[int, ...]
@@ -22,7 +22,7 @@ class WindowAttributes(TypedDict, total=False):
     """1: a last window that is not full is kept."""
 
 
-def window_attributes(kernel: Sizes, stride: Sizes, padding: Padding) -> WindowAttributes:
+def window_attributes(kernel: Sizes, stride: Sizes, padding: Padding) -> OnnxWindow:
     """The attributes of a window that is rounded down."""
     if isinstance(padding, str):
         return {"kernel_shape": kernel, "strides": stride, "auto_pad": "SAME_UPPER"}

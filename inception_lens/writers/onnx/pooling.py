@@ -6,7 +6,7 @@ from inception_lens import ops
 from inception_lens.errors import FormatError, ShapeError
 from inception_lens.ops import Shape, format_shape
 from inception_lens.ops import window as sliding
-from inception_lens.writers.onnx.convolution import WindowAttributes, pads, window_attributes
+from inception_lens.writers.onnx.convolution import OnnxWindow, pads, window_attributes
 from inception_lens.writers.onnx.node_writer import OnnxNodeWriter, OnnxWriter
 
 MAX_POOLS = (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
@@ -27,7 +27,7 @@ def _average_pool(op: ops.AvgPool2d, writer: OnnxNodeWriter) -> None:
     writer.add("AveragePool", writer.inputs, count_include_pad=int(op.count_include_pad and padded), **window)
 
 
-def _window(op: ops.MaxPool2d | ops.AvgPool2d, writer: OnnxNodeWriter, *, counted: bool) -> WindowAttributes:
+def _window(op: ops.MaxPool2d | ops.AvgPool2d, writer: OnnxNodeWriter, *, counted: bool) -> OnnxWindow:
     if isinstance(op.padding, str) or op.rounding == "floor":
         return window_attributes(op.kernel_size, op.stride, op.padding)
     padding = sliding.padding_pairs(op.padding)
@@ -41,7 +41,7 @@ def _rounded_window(
     windows: Shape,
     *,
     counted: bool,
-) -> WindowAttributes:
+) -> OnnxWindow:
     """The attributes that give as many windows: ONNX's ceil mode, or floor mode with more padding at the end.
 
     Raises:

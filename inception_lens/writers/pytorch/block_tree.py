@@ -17,7 +17,7 @@ from inception_lens.writers.pytorch.modules import ModuleSpec
 EXPRESSIONS = frozenset({"Add", "Concat", "Flatten", "Function"})
 """Modules without tensors that read better as an expression where they are used."""
 
-Types = Mapping[str, tuple[TensorType, ...]]
+TensorTypes = Mapping[str, tuple[TensorType, ...]]
 """As `Graph.types`."""
 
 
@@ -61,7 +61,7 @@ class ModuleBlock:
         """Whether the block is written as an expression instead of a module."""
         return not self.parts and self.module is not None and self.module.kind in EXPRESSIONS
 
-    def calls(self, types: Types) -> Iterator[BlockCall]:
+    def calls(self, types: TensorTypes) -> Iterator[BlockCall]:
         """The calls of the block's forward pass."""
         done: set[str] = set()
         for node in self.nodes:
@@ -70,7 +70,7 @@ class ModuleBlock:
                 done.update(each.name for each in call.block.nodes if call.entire or each is node)
                 yield call
 
-    def _call(self, node: Node, types: Types) -> BlockCall:
+    def _call(self, node: Node, types: TensorTypes) -> BlockCall:
         """The outermost call that computes `node`: of a closed part, or of the node alone."""
         block = self
         while block is self or not block.closed:
@@ -94,7 +94,7 @@ class BlockTree(NamedTuple):
     """Names of the nodes that run only in training mode."""
     evaluation: frozenset[str]
     """Names of the nodes that run only in evaluation mode."""
-    types: Types
+    types: TensorTypes
     """Of the nodes of both modes."""
 
 
@@ -129,11 +129,11 @@ def evaluation_part(graph: Graph) -> Graph:
     return msgspec.structs.replace(graph, nodes=nodes, outputs=graph.outputs[:1])
 
 
-def _outputs(node: Node, types: Types) -> tuple[str, ...]:
+def _outputs(node: Node, types: TensorTypes) -> tuple[str, ...]:
     return output_names(node.name, len(types[node.name]))
 
 
-def _insert(root: ModuleBlock, path: ModulePath, node: Node, types: Types) -> None:
+def _insert(root: ModuleBlock, path: ModulePath, node: Node, types: TensorTypes) -> None:
     root.nodes.append(node)
     block = root
     for end in range(1, len(path) + 1):

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inception_lens.writers.pytorch.block_tree import BlockCall, ModuleBlock, Types
+from inception_lens.writers.pytorch.block_tree import BlockCall, ModuleBlock, TensorTypes
 from inception_lens.writers.pytorch.modules import ModuleSpec
 
 INPUT_CHANNELS = ("in_channels", "num_features", "in_features", "num_channels")
@@ -80,7 +80,7 @@ class BlockTemplate:
         return own or any(wanted in channels for inputs in self.part_inputs.values() for channels in inputs)
 
 
-def block_template(block: ModuleBlock, types: Types) -> BlockTemplate:
+def block_template(block: ModuleBlock, types: TensorTypes) -> BlockTemplate:
     """The template of a block and of all its parts."""
     made = BlockTemplate("leaf" if not block.parts else "class", (), block)
     made.input_channels = tuple(_channels(types, name) for name in block.inputs)
@@ -102,12 +102,12 @@ def _derived(made: BlockTemplate) -> list[str]:
     return own + [f"{name}/{channels}" for name, channels in made.part_inputs.items()]
 
 
-def _channels(types: Types, name: str) -> int | None:
+def _channels(types: TensorTypes, name: str) -> int | None:
     shape = types[name][0].shape
     return shape[1] if len(shape) > 1 else None
 
 
-def _add_own_module(made: BlockTemplate, types: Types) -> None:
+def _add_own_module(made: BlockTemplate, types: TensorTypes) -> None:
     block = made.block
     assert block.module is not None
     assert block.node is not None
@@ -132,7 +132,7 @@ def _shortened(module: ModuleSpec, name: str, value: object) -> object:
     return value
 
 
-def _add_parts(made: BlockTemplate, types: Types) -> None:
+def _add_parts(made: BlockTemplate, types: TensorTypes) -> None:
     block = made.block
     for name, part in block.parts.items():
         if not part.is_expression:
@@ -153,7 +153,9 @@ def _add_parts(made: BlockTemplate, types: Types) -> None:
         made.output_channels = known.get(block.outputs[0])
 
 
-def _call_channels(made: BlockTemplate, call: BlockCall, known: dict[str, Channels], types: Types) -> Channels | None:
+def _call_channels(
+    made: BlockTemplate, call: BlockCall, known: dict[str, Channels], types: TensorTypes
+) -> Channels | None:
     """The output channels of a call, from the channels known so far; None if they do not follow."""
     if call.block.is_expression:
         assert call.block.module is not None

@@ -33,7 +33,7 @@ from inception_lens.readers.caffe.layers import NetState
 from inception_lens.readers.caffe.prototxt import read_net
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.writers.caffe.prototxt import to_prototxt
-from tests.writers.plain import plain
+from tests.writers.canonical_nodes import canonical_nodes
 
 NAMES = [entry.name for entry in entries()]
 ENTRIES = {entry.name: entry for entry in entries()}
@@ -52,7 +52,7 @@ NOT_IN_CAFFE = {
     ),
     "inception_v4@paddle": "`Mixed_5b/Branch_0/AvgPool_0a_3x3` (avg 3x3)",
 }  # fmt: skip
-"""Networks with padding on one side, or means that leave out the padding's zeros, and the first node that has it."""
+"""Networks with padding on one side, or means that do not count the padding, and their first such node."""
 
 
 def read_back(graph: Graph) -> Graph:
@@ -63,10 +63,10 @@ def read_back(graph: Graph) -> Graph:
 def test_a_network_reads_back_equal(name: str) -> None:
     graph = ENTRIES[name].config.graph()
     again = read_back(graph)
-    assert plain(again) == plain(graph)
+    assert canonical_nodes(again) == canonical_nodes(graph)
     assert (again.inputs, again.outputs, again.types) == (graph.inputs, graph.outputs, graph.types)
     assert analyze(again).totals == analyze(graph).totals
-    if "@paddle" not in name and name != "alexnet":  # whose pools Caffe has by another name
+    if "@paddle" not in name and name != "alexnet":  # their pools read back as other classes
         assert again == graph
 
 

@@ -1,4 +1,4 @@
-"""ONNX out: checked by ONNX itself, computed by a runtime as PyTorch does, and read back equal."""
+"""Written ONNX models are valid, give the same results as PyTorch in a runtime, and read back equal."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,11 +56,11 @@ from inception_lens.readers.onnx.elementwise import LOGIC
 from inception_lens.readers.onnx.model import read_onnx
 from inception_lens.writers.onnx.arithmetic import ELEMENTWISE, NEED_ATTRIBUTES
 from inception_lens.writers.onnx.model import to_onnx
-from tests.writers.plain import plain
+from tests.writers.canonical_nodes import canonical_nodes
 
 ENTRIES = {entry.name: entry for entry in entries()}
 RENAMED = {"googlenet@paddle-fluid"}
-"""Networks with a window that reaches over the map's edge by rounding alone, which ONNX has as padding."""
+"""Networks with a window that extends beyond the map only by rounding, which is written as padding."""
 RUN = ["googlenet", "googlenet@paddle-fluid", "googlenet@slim", "inception_v3", "alexnet", "resnet18", "lenet"]
 
 
@@ -77,7 +77,7 @@ def test_a_network_reads_back_equal(tmp_path: Path, name: str) -> None:
     onnx.checker.check_model(data, full_check=True)
     again = read_back(tmp_path, data)
     if name not in RENAMED:
-        assert plain(again) == plain(graph)
+        assert canonical_nodes(again) == canonical_nodes(graph)
     assert (again.inputs, again.outputs, again.types) == (graph.inputs, graph.outputs, graph.types)
     assert il.analyze(again).totals == il.analyze(graph).totals
 
@@ -90,8 +90,8 @@ def computed(data: bytes, *inputs: np.ndarray[Any, Any]) -> list[np.ndarray[Any,
     return session.run(None, given)  # type: ignore[no-any-return]
 
 
-def drawn(module: torch.nn.Module) -> Mapping[str, Any]:
-    """The module's tensors, statistics among them no longer what they begin as."""
+def random_state(module: torch.nn.Module) -> Mapping[str, Any]:
+    """The state of a module, with random running statistics."""
     for name, buffer in module.named_buffers():
         if name.endswith("running_mean"):
             buffer.normal_(0, 0.3)
@@ -105,7 +105,7 @@ def test_a_runtime_computes_what_pytorch_does(name: str) -> None:
     torch.manual_seed(0)
     graph = ENTRIES[name].config.replace(classes=10, width=0.125 if "lenet" not in name else 1.0).graph()
     module = il.build(graph).eval()
-    data = to_onnx(graph, drawn(module))
+    data = to_onnx(graph, random_state(module))
     onnx.checker.check_model(data, full_check=True)
     image = torch.rand(graph.inputs[0].type.shape)
     with torch.no_grad():
@@ -114,18 +114,18 @@ def test_a_runtime_computes_what_pytorch_does(name: str) -> None:
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-def test_heads_are_exported_and_pools_that_divide_unevenly_are_folded_part_by_part(tmp_path: Path) -> None:
+def test_heads_with_uneven_adaptive_pools_are_exported(tmp_path: Path) -> None:
     torch.manual_seed(0)
     graph = ENTRIES["googlenet@torchvision"].config.replace(classes=10, width=0.125).graph("training")
     module = il.build(graph)
     for each in module.modules():
         if isinstance(each, torch.nn.Dropout | torch.nn.BatchNorm2d):
             each.eval()
-    data = to_onnx(graph, drawn(module))
+    data = to_onnx(graph, random_state(module))
     image = torch.rand(2, 3, 224, 224)
     with torch.no_grad():
         expected = module(image)
-    found = computed(to_onnx(graph.with_batch(2), drawn(module)), image.numpy())
+    found = computed(to_onnx(graph.with_batch(2), random_state(module)), image.numpy())
     assert len(found) == len(expected) == 3
     assert il.analyze(read_back(tmp_path, data)).totals.macs == il.analyze(graph).totals.macs
 
@@ -178,7 +178,7 @@ def test_an_operation_reads_back_equal(tmp_path: Path, op: Op, shape: tuple[int,
 def test_operations_of_two_tensors_read_back_equal(tmp_path: Path, op: Op) -> None:
     nodes = [Node("a", ReLU(), ("x",)), Node("b", ELU(), ("x",)), Node("y", op, ("a", "b"))]
     graph = Graph.of([Input("x", TensorType((1, 4, 3, 3)))], nodes, [Output("y")])
-    assert plain(read_back(tmp_path, to_onnx(graph)))[:2] == plain(graph)[:2]
+    assert canonical_nodes(read_back(tmp_path, to_onnx(graph)))[:2] == canonical_nodes(graph)[:2]
     assert il.analyze(read_back(tmp_path, to_onnx(graph))).totals == il.analyze(graph).totals
 
 
@@ -274,6 +274,6 @@ def test_the_command_writes_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(["export", "lenet", "--to", "onnx", "--weights", str(tmp_path / "w.safetensors"), "-o", str(path)]) == 2
     assert "lenet" in capsys.readouterr().err
     assert run(["export", "lenet", "--to", "onnx"]) == 2
-    assert "give -o net.onnx" in capsys.readouterr().err
+    assert "with -o net.onnx" in capsys.readouterr().err
     assert run(["export", str(path), "--to", "prototxt"]) == 0
     assert 'type: "InnerProduct"' in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Where nodes stand in a tree of modules."""
+"""The paths of nodes in a tree of modules."""
 
 import pytest
 from torch import nn
@@ -13,13 +13,13 @@ MODULES = (
 )  # fmt: skip
 
 
-def test_no_part_is_called_what_a_module_has_already() -> None:
+def test_reserved_names_are_those_of_pytorch_s_modules() -> None:
     has = {name for module in MODULES for name in dir(module) if not name.startswith("_")}
-    # transformers, where another test has imported it, gives modules one more
+    # transformers, if another test has imported it, adds an attribute to modules
     assert has - {"smart_apply"} <= RESERVED
 
 
-def test_names_become_places() -> None:
+def test_names_become_module_paths() -> None:
     assert module_paths(["a/5x5_reduce", "a/5x5_reduce/bn", "conv4-1024"]) == {
         "a/5x5_reduce": ("a", "5x5_reduce"),
         "a/5x5_reduce/bn": ("a", "5x5_reduce", "bn"),
@@ -27,7 +27,7 @@ def test_names_become_places() -> None:
     }
 
 
-def test_two_names_never_share_a_place() -> None:
+def test_two_names_never_share_a_path() -> None:
     names = ["a.b", "a b", "a_b", "a/b", "train", "train_", "", "/", "__x", "x/y.z/1", "x/y_z/1"]
     places = module_paths(names)
     assert len(set(places.values())) == len(names)
@@ -36,7 +36,7 @@ def test_two_names_never_share_a_place() -> None:
     )
 
 
-def test_more_modules_in_each_other_than_python_takes() -> None:
+def test_names_that_are_nested_too_deeply_are_refused() -> None:
     assert len(module_paths(["/".join("a" * MAX_DEPTH)]).popitem()[1]) == MAX_DEPTH
     with pytest.raises(GraphError, match="nested in 60 modules; PyTorch allows at most 59"):
         module_paths(["/".join("a" * (MAX_DEPTH + 1))])

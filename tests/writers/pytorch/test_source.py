@@ -1,4 +1,4 @@
-"""A network as one Python file: it runs without this package, computes the same, and is laid out as ruff does."""
+"""Networks as Python files: they run without this package, give the same results, and have ruff's layout."""
 
 import ast
 import subprocess
@@ -30,7 +30,7 @@ def _one_thread() -> None:
 
 
 SMALLER = {"googlenet": 64, "inception_v2": 64, "xception": 71, "alexnet": 64, "resnet": 64, "vgg": 32}
-"""Images that are quick, by how names begin; the other networks get their own, as those whose layers fit few sizes."""
+"""Small images that save time, by prefixes of names; the other networks accept few sizes."""
 
 
 def both(name: str) -> tuple[Graph, Graph]:
@@ -74,7 +74,7 @@ def same(source: str, built: nn.Module, inputs: list[torch.Tensor], modes: tuple
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_file_computes_what_the_built_network_computes(name: str) -> None:
+def test_a_file_computes_the_same_as_the_built_network(name: str) -> None:
     training, inference = both(name)
     torch.manual_seed(0)
     built = build(training, inference)
@@ -82,14 +82,14 @@ def test_a_file_computes_what_the_built_network_computes(name: str) -> None:
 
 
 def ruff(*arguments: str) -> str:
-    """The complaints of ruff; skips the test if ruff is not installed."""
+    """The findings of ruff; skips the test if ruff is not installed."""
     pytest.importorskip("ruff")
     command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def test_all_files_are_laid_out_and_clean(tmp_path: Path) -> None:
+def test_all_files_have_ruff_s_layout_and_no_findings(tmp_path: Path) -> None:
     for name in names():
         (tmp_path / f"{name.replace('@', '_')}.py").write_text(torch_source(*both(name)))
     for kind, (op, inputs) in SAMPLES.items():
@@ -109,7 +109,7 @@ def of_one(op: ops.Op, inputs: tuple[TensorType, ...]) -> Graph:
 @pytest.mark.parametrize(
     "kind", [kind for kind in OPS if kind not in (ops.Declared, ops.Unknown)], ids=lambda kind: kind.__name__
 )
-def test_a_file_of_any_one_operation(kind: type[ops.Op]) -> None:
+def test_a_file_of_each_operation(kind: type[ops.Op]) -> None:
     op, inputs = SAMPLES[kind]
     graph = of_one(op, inputs)
     types = [given.type for given in graph.inputs]
@@ -128,7 +128,7 @@ def test_repeated_modules_are_one_class_with_arguments() -> None:
     assert "return x, aux1, aux2" in forward
 
 
-def test_a_config_is_called_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_class_of_a_config_has_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "my net.toml").write_text('base = "lenet"\nclasses = 3\n')
     assert run(["export", str(tmp_path / "my net.toml"), "--to", "torch"]) == 0
     source = capsys.readouterr().out
@@ -157,7 +157,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_stay_names(tmp_path: Path) -> None:
+def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     given = Input('in"put\n', TensorType((2, 3, 8, 8)))
     nodes, x = [], given.name
     for i, name in enumerate(HOSTILE):
@@ -185,7 +185,7 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
     assert not ruff("format", "--check", str(tmp_path))
 
 
-def test_shared_and_fixed_tensors() -> None:
+def test_shared_and_frozen_tensors() -> None:
     nodes = [
         Node("a", ops.Conv2d(3, (1, 1)), ("input",), ("shared.weight", "shared.bias")),
         Node("b", ops.Conv2d(3, (1, 1)), ("a",), ("shared.weight", "shared.bias")),
@@ -205,8 +205,8 @@ def test_another_dtype() -> None:
     assert {p.dtype for p in module.parameters()} == {torch.bfloat16}
 
 
-def test_blocks_that_no_one_call_computes_are_called_part_by_part() -> None:
-    """Names that interleave: `b` runs between the parts of `a`, and `a/conv` is read from outside before its relu."""
+def test_interleaved_blocks_are_called_part_by_part() -> None:
+    """`b` runs between the parts of `a`, and `a/conv` is read from outside before its relu."""
     nodes = [
         Node("a/conv", ops.Conv2d(4, (3, 3)), ("input",)),
         Node("b/conv", ops.Conv2d(4, (1, 1)), ("a/conv",)),
@@ -222,18 +222,18 @@ def test_blocks_that_no_one_call_computes_are_called_part_by_part() -> None:
 
 
 @pytest.mark.parametrize("mode", ["training", "inference"])
-def test_a_graph_alone(mode: Mode) -> None:
+def test_a_file_of_one_graph(mode: Mode) -> None:
     graph = il.load("googlenet", (1, 3, 64, 64), mode=mode, width=WIDTH)
     same(torch_source(graph), build(graph), [torch.rand(2, 3, 64, 64)])
 
 
-def test_an_operation_that_nobody_knows_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_operation_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(il.InceptionLensError, match="does not define what custom computes"):
         torch_source(of_one(ops.Unknown("custom", (TensorType((1,)),)), ()))
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_modules_as_deep_as_they_may_be(apart: bool) -> None:
+def test_modules_at_the_maximum_depth(apart: bool) -> None:
     above = "/".join("a" * (MAX_DEPTH - 1))
     net = Writer([Input("x", TensorType((1, 3, 4, 4)))])
     first = net.add(f"{above}/first", ops.Conv2d(4, (1, 1)), "x")

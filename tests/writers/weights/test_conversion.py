@@ -1,4 +1,4 @@
-"""Others' weights in the names of a network: Caffe's, TF-slim's and its own; and what found no place."""
+"""Weights of Caffe, TF-slim and PyTorch under the names of a network, and the report of those without a match."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def random(shape: tuple[int, ...]) -> Any:
     return GENERATOR.random(shape, dtype="f4")
 
 
-def placed(folder: Path, name: str, data: bytes, graph: Graph) -> tuple[Arrays, ConversionReport]:
+def converted(folder: Path, name: str, data: bytes, graph: Graph) -> tuple[Arrays, ConversionReport]:
     path = folder / name
     path.write_bytes(data)
     written, report = convert_weights(read_weights(str(path)), graph)
@@ -49,7 +49,7 @@ def expected_arrays(graph: Graph) -> dict[tuple[str, str], Any]:
 
 
 @pytest.mark.parametrize("spelling", ["current", "V1", "V0"])
-def test_bvlc_googlenet_s_caffemodel_finds_its_places(tmp_path: Path, spelling: str) -> None:
+def test_the_caffemodel_of_bvlc_googlenet_is_converted(tmp_path: Path, spelling: str) -> None:
     graph = small("googlenet", "training")
     wanted = expected_arrays(graph)
     layers = [CaffeLayer("data", "Data", [])]
@@ -58,14 +58,14 @@ def test_bvlc_googlenet_s_caffemodel_finds_its_places(tmp_path: Path, spelling: 
             name = re.sub(r"^aux(\d)/", r"loss\1/", node.name)  # Caffe's heads
             kind = "InnerProduct" if node.op.kind == "Linear" else "Convolution"
             layers.append(CaffeLayer(name, kind, [wanted[node.name, role] for role in ("weight", "bias")]))
-    arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers, spelling), graph)
+    arrays, report = converted(tmp_path, "net.caffemodel", caffemodel(layers, spelling), graph)
     assert (report.missed, report.unset) == ((), ())
     assert ("inception_3a/5x5_reduce.0", "inception_3a.5x5_reduce.weight") in report.placed
     targets = state_tensors(graph)
     assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
 
 
-def test_at_inference_the_heads_of_a_caffemodel_find_no_place_and_are_named(tmp_path: Path) -> None:
+def test_heads_of_a_caffemodel_are_reported_as_missed_at_inference(tmp_path: Path) -> None:
     graph = small("googlenet")
     numbers = [random((16, 36, 1, 1)), random((16,))]
     first = state_tensors(graph)["conv1/7x7_s2", "weight"].shape
@@ -73,7 +73,7 @@ def test_at_inference_the_heads_of_a_caffemodel_find_no_place_and_are_named(tmp_
         CaffeLayer("loss1/conv", "Convolution", numbers),
         CaffeLayer("conv1/7x7_s2", "Convolution", [random(first), random((first[0] + 1,))]),
     ]
-    arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers), graph)
+    arrays, report = converted(tmp_path, "net.caffemodel", caffemodel(layers), graph)
     assert list(arrays) == ["conv1.7x7_s2.weight"]
     assert {each.name: each.why for each in report.missed} == {
         "loss1/conv.0": "the network has no such tensor",
@@ -94,7 +94,7 @@ layer { name: "scale_conv" type: "Scale" bottom: "conv" top: "conv" scale_param 
 
 
 @pytest.mark.parametrize("factor", [4.0, 0.0])
-def test_caffe_s_statistics_are_divided_by_their_factor_and_the_scale_joins_its_norm(
+def test_caffe_s_statistics_are_divided_by_their_factor_and_scales_belong_to_norms(
     tmp_path: Path, factor: float
 ) -> None:
     graph = read_net(parse(BATCH_NORM), None, "inference", NetState())
@@ -104,7 +104,7 @@ def test_caffe_s_statistics_are_divided_by_their_factor_and_the_scale_joins_its_
         CaffeLayer("bn_conv", "BatchNorm", [mean, var, np.array([factor])], "conv", "conv"),
         CaffeLayer("scale_conv", "Scale", [gamma, beta], "conv", "conv"),
     ]
-    arrays, report = placed(tmp_path, "net.caffemodel", caffemodel(layers), graph)
+    arrays, report = converted(tmp_path, "net.caffemodel", caffemodel(layers), graph)
     assert (report.missed, report.unset) == ((), ())
     assert np.allclose(arrays["bn_conv.running_mean"], mean / factor if factor else 0)
     assert np.allclose(arrays["bn_conv.running_var"], var / factor if factor else 0)
@@ -118,7 +118,7 @@ V1_BRANCHES = {
     "5x5": ("Branch_2", ["Conv2d_0a_1x1", "Conv2d_0b_3x3"]),
     "poo": ("Branch_3", ["Conv2d_0b_1x1"]),
 }
-"""From tf_slim/nets/inception_v1.py; Mixed_5b's Branch_2 alone calls its 3x3 `Conv2d_0a_3x3`."""
+"""From tf_slim/nets/inception_v1.py; only Branch_2 of Mixed_5b names its 3x3 `Conv2d_0a_3x3`."""
 
 IRREGULAR = {
     # From tf_slim/nets/inception_v3.py and tensorflow/models research/slim/nets.
@@ -149,7 +149,7 @@ ROOTS = {"googlenet@slim": "V1", "inception_v2": "V2", "inception_v3": "V3", "in
 
 
 def slim_layer(network: str, node: str) -> str:
-    """What TF-slim calls the layer of a node."""
+    """TF-slim's name for the layer of a node."""
     if network == "googlenet@slim":
         stem = {"conv1/7x7_s2": "Conv2d_1a_7x7", "conv2/3x3_reduce": "Conv2d_2b_1x1", "conv2/3x3": "Conv2d_2c_3x3"}
         if node in stem:
@@ -195,7 +195,7 @@ def slim_variables(network: str, graph: Graph, wanted: dict[tuple[str, str], Any
 @pytest.mark.parametrize(
     "network", ["googlenet@slim", "inception_v2", "inception_v3", "inception_v4", "inception_resnet_v2"]
 )
-def test_tf_slim_s_variables_find_their_places(tmp_path: Path, network: str) -> None:
+def test_the_variables_of_tf_slim_are_converted(tmp_path: Path, network: str) -> None:
     graph = small(network, "training")
     wanted = expected_arrays(graph)
     variables: dict[str, Any] = dict(slim_variables(network, graph, wanted))
@@ -209,7 +209,7 @@ def test_tf_slim_s_variables_find_their_places(tmp_path: Path, network: str) -> 
     assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
 
 
-def test_a_checkpoint_of_other_classes_says_how_it_would_fit(tmp_path: Path) -> None:
+def test_a_checkpoint_with_other_classes_suggests_a_setting(tmp_path: Path) -> None:
     graph = small("googlenet@slim")
     name = "InceptionV1/Logits/Conv2d_0c_1x1/weights"
     other: dict[str, Any] = {name: random((1, 1, 72, 9)), name.replace("weights", "biases"): random((7,))}
@@ -218,7 +218,7 @@ def test_a_checkpoint_of_other_classes_says_how_it_would_fit(tmp_path: Path) -> 
     assert [each.why.partition("; ")[2] for each in report.missed] == ["--set classes=N makes it fit"]
 
 
-def test_what_a_built_network_saves_comes_back(tmp_path: Path) -> None:
+def test_the_state_dict_of_a_built_network_is_converted(tmp_path: Path) -> None:
     graph = small("googlenet@torchvision")
     module = il.build(graph)
     torch.save({"state_dict": {f"module.{k}": v for k, v in module.state_dict().items()}}, tmp_path / "w.pth")
@@ -244,12 +244,12 @@ def test_shared_tensors_are_written_under_each_name(tmp_path: Path) -> None:
 
 def test_a_file_for_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="none of its 2 tensors matches `network`"):
-        placed(
+        converted(
             tmp_path, "x.caffemodel", caffemodel([CaffeLayer("x", "Convolution", [random((1,))] * 2)]), small("vgg16")
         )
 
 
-def test_the_command_lists_converts_and_says_what_is_missing(
+def test_the_command_lists_and_converts_and_reports_missing_tensors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layers = [CaffeLayer("conv1", "Convolution", [random((20, 1, 5, 5)), random((20,))])]
@@ -268,11 +268,11 @@ def test_the_command_lists_converts_and_says_what_is_missing(
     assert run(["weights", str(source), "--format", "csv"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == ["name,shape,dtype,bytes,note", "conv1.0,20x1x5x5,float32,2000,"]
     assert run(["weights", str(source), "--into", "lenet@caffe", "-o", str(target)]) == 1
-    said = capsys.readouterr().out
-    assert "2 of 3 tensors placed in lenet@caffe" in said
-    assert any(line.split(maxsplit=3)[:3] == ["odd.0", "not", "placed"] for line in said.splitlines())
-    assert said.count("not set") == 6
-    assert "conv2.weight   not set" in said
+    shown = capsys.readouterr().out
+    assert "2 of 3 tensors placed in lenet@caffe" in shown
+    assert any(line.split(maxsplit=3)[:3] == ["odd.0", "not", "placed"] for line in shown.splitlines())
+    assert shown.count("not set") == 6
+    assert "conv2.weight   not set" in shown
     assert set(load(target.read_bytes())) == {"conv1.weight", "conv1.bias"}
     report = tmp_path / "report.csv"
     assert run(["weights", str(source), "--into", "lenet@caffe", "-o", str(target), "-o", str(report)]) == 1

@@ -1,4 +1,4 @@
-"""What two formats cannot tell apart: windows as they are on a graph's own input, and pools of another name."""
+"""Graphs that were written to a file and read back, in a form that formats do not distinguish."""
 
 from typing import Any
 
@@ -9,13 +9,17 @@ from inception_lens.ops import AvgPool2d, Op
 from inception_lens.rewrites.canonical import canonical
 
 
-def plain(graph: Graph) -> list[Node]:
-    """The nodes of the canonical form, with adaptive pools as pools of one window, and none that count no padding."""
+def canonical_nodes(graph: Graph) -> list[Node]:
+    """The nodes of the canonical form.
+
+    Adaptive average pools are pools with an explicit window, and whether an unpadded average pool counts its padding
+    does not matter.
+    """
     form = canonical(graph)
-    return [msgspec.structs.replace(node, op=_plain(form, node)) for node in form.nodes]
+    return [msgspec.structs.replace(node, op=_canonical_op(form, node)) for node in form.nodes]
 
 
-def _plain(graph: Graph, node: Node) -> Op:
+def _canonical_op(graph: Graph, node: Node) -> Op:
     op: Any = node.op
     if op.kind == "AdaptiveAvgPool2d":
         sizes = zip(graph.input_shapes(node)[0][2:], op.output_size, strict=True)
