@@ -39,7 +39,7 @@ class BatchNormConfig(ConfigTable, frozen=True, kw_only=True):
 
     eps: Annotated[float, Meta(gt=0, lt=1, description="added to the variance")] = 1e-3
     momentum: Annotated[float, Meta(ge=0, le=1, description="weight of a new batch in the running statistics")] = 0.1
-    scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns beta alone")] = True
+    scale: Annotated[bool, Meta(description="whether gamma is learned; TF-slim learns only beta")] = True
 
     def op(self) -> BatchNorm2d:
         """The operation with these parameters."""

@@ -74,12 +74,12 @@ def _source_class(members: list[BlockTemplate], taken: set[str]) -> SourceClass:
             words = label[:-1] if label[-1] in OUTPUT_CHANNELS and len(label) > 1 else label
             arguments[index] = identifier("_".join(words), taken_arguments, prefix="c")
     values = [arguments.get(index, literal(value)) for index, value in enumerate(first.values)]
-    made = SourceClass(class_identifier(_class_name(members), taken), members, arguments, channels, values)
+    found = SourceClass(class_identifier(_class_name(members), taken), members, arguments, channels, values)
     positional = sorted(
-        filter(made.is_positional, arguments), key=lambda index: POSITIONAL.index(first.labels[index][0])
+        filter(found.is_positional, arguments), key=lambda index: POSITIONAL.index(first.labels[index][0])
     )
-    made.arguments = {index: arguments[index] for index in dict.fromkeys((*positional, *arguments))}
-    return made
+    found.arguments = {index: arguments[index] for index in dict.fromkeys((*positional, *arguments))}
+    return found
 
 
 def _class_name(members: list[BlockTemplate]) -> str:

@@ -82,24 +82,24 @@ class BlockTemplate:
 
 def block_template(block: ModuleBlock, types: TensorTypes) -> BlockTemplate:
     """The template of a block and of all its parts."""
-    made = BlockTemplate("leaf" if not block.parts else "class", (), block)
-    made.input_channels = tuple(_channels(types, name) for name in block.inputs)
+    template = BlockTemplate("leaf" if not block.parts else "class", (), block)
+    template.input_channels = tuple(_channels(types, name) for name in block.inputs)
     if block.module is not None:
-        _add_own_module(made, types)
+        _add_own_module(template, types)
     if block.parts:
-        _add_parts(made, types)
-        if _is_chain(made):
-            made.kind = "chain"
-    structure = tuple((name, part.key) for name, part in made.parts.items())
-    own = (block.module.kind, tuple(made.arguments)) if block.module else None
-    made.key = (made.kind, own, structure, _wiring(made), tuple(sorted(_derived(made))))
-    return made
+        _add_parts(template, types)
+        if _is_chain(template):
+            template.kind = "chain"
+    structure = tuple((name, part.key) for name, part in template.parts.items())
+    own = (block.module.kind, tuple(template.arguments)) if block.module else None
+    template.key = (template.kind, own, structure, _wiring(template), tuple(sorted(_derived(template))))
+    return template
 
 
-def _derived(made: BlockTemplate) -> list[str]:
+def _derived(template: BlockTemplate) -> list[str]:
     """The arguments and parts whose channels follow from the inputs, and are not placeholders."""
-    own = [name for name, value in made.arguments.items() if not isinstance(value, Placeholder)]
-    return own + [f"{name}/{channels}" for name, channels in made.part_inputs.items()]
+    own = [name for name, value in template.arguments.items() if not isinstance(value, Placeholder)]
+    return own + [f"{name}/{channels}" for name, channels in template.part_inputs.items()]
 
 
 def _channels(types: TensorTypes, name: str) -> int | None:
@@ -107,22 +107,22 @@ def _channels(types: TensorTypes, name: str) -> int | None:
     return shape[1] if len(shape) > 1 else None
 
 
-def _add_own_module(made: BlockTemplate, types: TensorTypes) -> None:
-    block = made.block
+def _add_own_module(template: BlockTemplate, types: TensorTypes) -> None:
+    block = template.block
     assert block.module is not None
     assert block.node is not None
     read = _channels(types, block.node.inputs[0]) if block.node.inputs else None
     first = block.inputs[:1] == block.node.inputs[:1] and block.closed
     for name, value in block.module.arguments.items():
         if name in INPUT_CHANNELS and first and value == read:
-            made.arguments[name] = (InputChannels(0),)
+            template.arguments[name] = (InputChannels(0),)
         else:
-            made.arguments[name] = made.placeholder(_shortened(block.module, name, value), name)
-    outputs = [made.arguments[name] for name in OUTPUT_CHANNELS if name in made.arguments]
+            template.arguments[name] = template.placeholder(_shortened(block.module, name, value), name)
+    outputs = [template.arguments[name] for name in OUTPUT_CHANNELS if name in template.arguments]
     if outputs and isinstance(outputs[0], Placeholder):
-        made.output_channels = (outputs[0],)
+        template.output_channels = (outputs[0],)
     elif block.node.op.category in CHANNEL_PRESERVING and first:
-        made.output_channels = (InputChannels(0),)
+        template.output_channels = (InputChannels(0),)
 
 
 def _shortened(module: ModuleSpec, name: str, value: object) -> object:
@@ -132,29 +132,29 @@ def _shortened(module: ModuleSpec, name: str, value: object) -> object:
     return value
 
 
-def _add_parts(made: BlockTemplate, types: TensorTypes) -> None:
-    block = made.block
+def _add_parts(template: BlockTemplate, types: TensorTypes) -> None:
+    block = template.block
     for name, part in block.parts.items():
         if not part.is_expression:
-            made.parts[name] = inner = block_template(part, types)
-            made.offsets[name] = len(made.values)
-            made.values += inner.values
-            made.labels += [(name, *label) for label in inner.labels]
-    made.calls = tuple(block.calls(types)) if block.closed or not block.path else ()
+            template.parts[name] = inner = block_template(part, types)
+            template.offsets[name] = len(template.values)
+            template.values += inner.values
+            template.labels += [(name, *label) for label in inner.labels]
+    template.calls = tuple(block.calls(types)) if block.closed or not block.path else ()
     known: dict[str, Channels] = {name: (InputChannels(i),) for i, name in enumerate(block.inputs) if block.closed}
-    for call in made.calls:
-        outputs = made.output_channels if call.block is block else _call_channels(made, call, known, types)
+    for call in template.calls:
+        outputs = template.output_channels if call.block is block else _call_channels(template, call, known, types)
         if outputs is not None:
             known[call.outputs[0]] = outputs
-    for name, inner in made.parts.items():
-        if name not in made.part_inputs:  # the block does not call it as a whole
-            made.part_inputs[name] = tuple(_given(made, name, i, n) for i, n in enumerate(inner.input_channels))
+    for name, inner in template.parts.items():
+        if name not in template.part_inputs:  # the block does not call it as a whole
+            template.part_inputs[name] = tuple(_given(template, name, i, n) for i, n in enumerate(inner.input_channels))
     if block.closed:
-        made.output_channels = known.get(block.outputs[0])
+        template.output_channels = known.get(block.outputs[0])
 
 
 def _call_channels(
-    made: BlockTemplate, call: BlockCall, known: dict[str, Channels], types: TensorTypes
+    template: BlockTemplate, call: BlockCall, known: dict[str, Channels], types: TensorTypes
 ) -> Channels | None:
     """The output channels of a call, from the channels known so far; None if they do not follow."""
     if call.block.is_expression:
@@ -163,22 +163,22 @@ def _call_channels(
         if call.block.module.kind == "Concat" and call.block.module.arguments["dim"] == 1 and None not in read:
             return tuple(term for terms in read if terms for term in terms)
         return read[0] if call.block.module.kind == "Add" else None
-    name = call.block.path[len(made.block.path)]
-    if call.block.path[:-1] != made.block.path or not call.entire:
+    name = call.block.path[len(template.block.path)]
+    if call.block.path[:-1] != template.block.path or not call.entire:
         return None
-    inner = made.parts[name]
+    inner = template.parts[name]
     inputs = tuple(
-        known.get(value) or _given(made, name, i, _channels(types, value)) for i, value in enumerate(call.inputs)
+        known.get(value) or _given(template, name, i, _channels(types, value)) for i, value in enumerate(call.inputs)
     )
-    made.part_inputs[name] = inputs
-    return _substituted(inner.output_channels, inputs, made.offsets[name]) if inner.output_channels else None
+    template.part_inputs[name] = inputs
+    return _substituted(inner.output_channels, inputs, template.offsets[name]) if inner.output_channels else None
 
 
-def _given(made: BlockTemplate, part: str, i: int, channels: int | None) -> Channels:
+def _given(template: BlockTemplate, part: str, i: int, channels: int | None) -> Channels:
     """A placeholder for the channels of a part's input, if the part uses them."""
-    if channels is None or not made.parts[part].uses_channels(i):
+    if channels is None or not template.parts[part].uses_channels(i):
         return ()
-    return (made.placeholder(channels, part, "in_channels"),)
+    return (template.placeholder(channels, part, "in_channels"),)
 
 
 def _substituted(channels: Channels, inputs: tuple[Channels, ...], offset: int) -> Channels:
@@ -197,12 +197,12 @@ def _substituted(channels: Channels, inputs: tuple[Channels, ...], offset: int) 
     return tuple(found)
 
 
-def _is_chain(made: BlockTemplate) -> bool:
+def _is_chain(template: BlockTemplate) -> bool:
     """Whether the forward pass only calls the parts one after another."""
-    block = made.block
+    block = template.block
     if not block.closed or block.node is not None or len(block.inputs) != 1:
         return False
-    calls, value = made.calls, block.inputs
+    calls, value = template.calls, block.inputs
     if [call.block for call in calls] != list(block.parts.values()):
         return False
     for call in calls:
@@ -213,13 +213,13 @@ def _is_chain(made: BlockTemplate) -> bool:
     return value == block.outputs
 
 
-def _wiring(made: BlockTemplate) -> Hashable:
+def _wiring(template: BlockTemplate) -> Hashable:
     """What each call of the forward pass reads, with numbers for names, and the arguments of expressions."""
-    numbers = {name: i for i, name in enumerate(made.block.inputs)}
+    numbers = {name: i for i, name in enumerate(template.block.inputs)}
     lines = []
-    for call in made.calls:
+    for call in template.calls:
         module = call.block.module if call.block.is_expression else None
-        what = (module.kind, tuple(module.arguments.items())) if module else call.block.path[len(made.block.path) :]
+        what = (module.kind, tuple(module.arguments.items())) if module else call.block.path[len(template.block.path) :]
         reads = tuple(numbers.setdefault(name, len(numbers)) for name in call.inputs)
         lines.append((what, call.entire, reads, tuple(numbers.setdefault(name, len(numbers)) for name in call.outputs)))
     return tuple(lines)
