@@ -1,4 +1,4 @@
-"""Caffe's nets: published totals in every spelling, phases, rounding, and each type of layer."""
+"""Caffe's nets: published totals in every spelling, phases, rounding, and every layer type."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph, Mode, Output
-from inception_lens.ops import Shape, Unknown
+from inception_lens.ops import MaxPool2d, Shape, Unknown
 from inception_lens.readers.caffe.layers import NetState
-from inception_lens.readers.caffe.prototxt import MAX_FILE_SIZE, net_state, read_net, read_prototxt
+from inception_lens.readers.caffe.prototxt import HANDLERS, MAX_FILE_SIZE, net_state, read_net, read_prototxt
 from inception_lens.readers.caffe.text_format import parse
 from tests.readers.caffe.caffe_nets import alexnet, googlenet, nin, vgg16
 
@@ -19,7 +19,7 @@ def net(text: str, inputs: object = None, mode: Mode = "inference", **chosen: ob
     return read_net(parse(text), inputs, mode, net_state(chosen))  # type: ignore[arg-type]
 
 
-def after(layer: str, shape: str = "1x8x12x10", *more: str) -> Graph:
+def with_inputs(layer: str, shape: str = "1x8x12x10", *more: str) -> Graph:
     """A net of one layer on inputs `a`, `b`, ... of these shapes."""
     shapes = zip("abcd", (shape, *more), strict=False)
     declared = "".join(
@@ -60,7 +60,7 @@ def test_a_net_reads_the_same_in_every_spelling() -> None:
     assert net(vgg16("V0")) == net(vgg16("V1"))
 
 
-def test_losses_are_outputs_with_their_weights_and_accuracy_is_no_part_of_the_net() -> None:
+def test_losses_are_outputs_with_their_weights_and_accuracy_is_left_out() -> None:
     graph = net(googlenet(training=True), mode="training")
     heads = [Output("loss1/classifier", 0.3), Output("loss2/classifier", 0.3), Output("loss3/classifier", 1.0)]
     assert list(graph.outputs) == heads
@@ -84,7 +84,7 @@ def test_layers_in_place_are_in_place_and_keep_their_order() -> None:
         ({"data": (7, 3, 224, 224)}, (7, 3, 224, 224)),
     ],
 )
-def test_the_input_is_one_sample_unless_a_caller_says_otherwise(inputs: object, expected: Shape) -> None:
+def test_the_batch_is_one_unless_the_caller_gives_another(inputs: object, expected: Shape) -> None:
     small = 'input: "data" input_dim: 10 input_dim: 3 input_dim: 224 input_dim: 224\n'
     small += 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
     assert net(small, inputs).inputs[0].type.shape == expected
@@ -127,7 +127,7 @@ def test_rules_choose_the_layers_of_a_phase(mode: Mode, chosen: dict[str, object
     assert [node.name for node in net(RULES, mode=mode, **chosen).nodes] == kept.split()
 
 
-def test_a_net_in_stages_says_which_to_ask_for() -> None:
+def test_an_error_names_the_stage_that_the_layers_require() -> None:
     text = (
         'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 4 } } include { stage: "deploy" } }'
     )
@@ -137,7 +137,7 @@ def test_a_net_in_stages_says_which_to_ask_for() -> None:
     assert len(net(text, stage="deploy").nodes) == 1
 
 
-def test_settings_are_stages_and_a_level() -> None:
+def test_overrides_are_stages_and_a_level() -> None:
     assert net_state({"stage": "a,b", "level": "3"}) == NetState(("a", "b"), 3)
     for wrong in ({"classes": 10}, {"level": "x"}):
         with pytest.raises(ConfigError):
@@ -150,8 +150,8 @@ def test_settings_are_stages_and_a_level() -> None:
         (112, "kernel_size: 3 stride: 2", 56),  # ceil((112 - 3) / 2) + 1
         (112, "kernel_size: 3 stride: 2 round_mode: FLOOR", 55),
         (14, "kernel_size: 5 stride: 3", 4),
-        (4, "kernel_size: 2 stride: 3 pad: 1", 2),  # a third would start at 6, behind the map and its padding
-        (4, "kernel_size: 1 stride: 2", 3),  # without padding Caffe does not look
+        (4, "kernel_size: 2 stride: 3 pad: 1", 2),  # a third would start at 6, after the map and its padding
+        (4, "kernel_size: 1 stride: 2", 3),  # without padding Caffe does not check
         (7, "kernel_size: 7 stride: 1", 1),
         (6, "kernel_size: 7 stride: 7", 1),
     ],
@@ -159,7 +159,7 @@ def test_settings_are_stages_and_a_level() -> None:
 @pytest.mark.parametrize("method", ["MAX", "AVE"])
 def test_pools_round_and_clip_as_caffe_does(size: int, fields: str, expected: int, method: str) -> None:
     layer = f'name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param {{ pool: {method} {fields} }}'
-    assert after(layer, f"1x2x{size}x{size}").types["p"][0].shape == (1, 2, expected, expected)
+    assert with_inputs(layer, f"1x2x{size}x{size}").types["p"][0].shape == (1, 2, expected, expected)
 
 
 CONV = 'name: "y" type: "Convolution" bottom: "a" top: "y" convolution_param'
@@ -220,6 +220,38 @@ LAYERS = {
     'name: "y" type: "LSTM" bottom: "a" bottom: "a" top: "y" recurrent_param { num_output: 6 }': (
         "1x8x6", 24 * 120 + 24 + 24 * 6, 8 * 24 * 126,
     ),
+    'name: "y" type: "LSTM" bottom: "a" bottom: "a" bottom: "a" top: "y" recurrent_param { num_output: 6 }': (
+        "1x8x6", 24 * 120 + 24 + 24 * 6 + 24 * 960, 8 * (24 * 126 + 24 * 960),
+    ),
+    'name: "y" type: "Embed" bottom: "a" top: "y" embed_param { input_dim: 50 num_output: 7 bias_term: false }': (
+        "1x8x12x10x7", 350, 0,
+    ),
+    'name: "y" type: "Parameter" top: "y" parameter_param { shape { dim: 3 dim: 5 } }': ("3x5", 15, 0),
+    'name: "y" type: "BN" bottom: "a" top: "y"': ("1x8x12x10", 16, 0),
+    'name: "y" type: "BatchNorm" bottom: "a" top: "y" batch_norm_param { scale_bias: true }': ("1x8x12x10", 16, 0),
+    'name: "y" type: "LRN" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "MVN" bottom: "a" top: "y" mvn_param { across_channels: true }': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Normalize" bottom: "a" top: "y"': ("1x8x12x10", 1, 0),
+    CONV.replace("Convolution", "DepthwiseConvolution") + " { num_output: 8 kernel_size: 3 }": (
+        "1x8x10x8", 8 * 9 + 8, 80 * 8 * 9,
+    ),
+    CONV.replace("Convolution", "ConvolutionDepthwise") + " { num_output: 8 kernel_size: 3 bias_term: false }": (
+        "1x8x10x8", 8 * 9, 80 * 8 * 9,
+    ),
+    'name: "y" type: "Dropout" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Clip" bottom: "a" top: "y" clip_param { min: 0 max: 6 }': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Concat" bottom: "a" bottom: "a" top: "y" concat_param { axis: -1 }': ("1x8x12x20", 0, 0),
+    'name: "y" type: "Axpy" bottom: "a" bottom: "a" bottom: "a" top: "y"': ("1x8x12x10", 0, 0),
+    'name: "y" type: "Eltwise" bottom: "a" bottom: "a" bottom: "a" top: "y" eltwise_param { operation: MAX }': (
+        "1x8x12x10", 0, 0,
+    ),
+    'name: "y" type: "Reduction" bottom: "a" top: "y" reduction_param { operation: MEAN axis: -2 }': ("1x8", 0, 0),
+    'name: "y" type: "Reduction" bottom: "a" top: "y"': ("", 0, 0),
+    'name: "y" type: "ArgMax" bottom: "a" top: "y" argmax_param { top_k: 3 out_max_val: true }': ("1x2x3", 0, 0),
+    'name: "y" type: "Interp" bottom: "a" top: "y" interp_param { zoom_factor: 2 shrink_factor: 3 }': (
+        "1x8x7x7", 0, 0,
+    ),
+    'name: "y" type: "Flatten" bottom: "a" top: "y" flatten_param { axis: 1 end_axis: 2 }': ("1x96x10", 0, 0),
     'name: "y" type: "RNN" bottom: "a" bottom: "a" top: "y" recurrent_param { num_output: 6 }': (
         "1x8x6", 6 * 120 + 6 + 36 + 36 + 6, 8 * (6 * 120 + 36 + 36),
     ),
@@ -229,16 +261,26 @@ LAYERS = {
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: re.sub(r'.*type: "(\w+)".* top: "y" ?', r"\1 ", layer)[:60])
 def test_a_layer_has_its_shape_parameters_and_macs(layer: str) -> None:
     shape, params, macs = LAYERS[layer]
-    graph = after(layer)
+    graph = with_inputs(layer)
     totals = analyze(graph).totals
     assert "x".join(map(str, graph.types["y"][0].shape)) == shape
     assert (totals.params, totals.macs, totals.exact) == (params, macs, True)
     assert graph.outputs == (Output("y"),)
 
 
-@pytest.mark.parametrize("kind", ["ReLU", "ReLU6", "ELU", "Sigmoid", "TanH", "Swish", "AbsVal", "BNLL", "Threshold"])
+ACTIVATIONS = {"ReLU", "ReLU6", "ELU", "Sigmoid", "TanH", "Swish", "AbsVal", "BNLL", "Threshold"}
+ELSEWHERE = {"Crop", "ROIPooling", "Slice", "Split"}
+"""Layers with a test of their own."""
+
+
+def test_every_layer_type_is_tested() -> None:
+    tested = {match[1] for layer in LAYERS if (match := re.search(r'type: "(\w+)"', layer))}
+    assert tested | ACTIVATIONS | ELSEWHERE == set(HANDLERS)
+
+
+@pytest.mark.parametrize("kind", sorted(ACTIVATIONS))
 def test_an_activation_keeps_its_shape_and_costs_arithmetic(kind: str) -> None:
-    graph = after(f'name: "y" type: "{kind}" bottom: "a" top: "y"')
+    graph = with_inputs(f'name: "y" type: "{kind}" bottom: "a" top: "y"')
     assert graph.types["y"] == graph.types["a"]
     assert (analyze(graph).totals.flops or 0) > 0 or kind == "Threshold"
 
@@ -256,32 +298,34 @@ def test_an_activation_keeps_its_shape_and_costs_arithmetic(kind: str) -> None:
 )
 def test_eltwise_is_a_sum_a_product_or_a_maximum(fields: str, nodes: list[str]) -> None:
     layer = f'name: "y" type: "Eltwise" bottom: "a" bottom: "b" top: "y" eltwise_param {{ {fields} }}'
-    graph = after(layer, "1x8x4x4", "1x8x4x4")
+    graph = with_inputs(layer, "1x8x4x4", "1x8x4x4")
     assert [node.op.kind for node in graph.nodes] == nodes
 
 
-def test_a_scale_with_two_bottoms_spreads_over_the_map() -> None:
-    graph = after('name: "y" type: "Scale" bottom: "a" bottom: "b" top: "y" scale_param { axis: 0 }', "1x8x4x5", "1x8")
+def test_a_scale_with_two_bottoms_is_broadcast() -> None:
+    graph = with_inputs(
+        'name: "y" type: "Scale" bottom: "a" bottom: "b" top: "y" scale_param { axis: 0 }', "1x8x4x5", "1x8"
+    )
     assert graph.types["y"][0].shape == (1, 8, 4, 5)
     assert analyze(graph).totals.params == 0
 
 
 def test_a_slice_has_a_part_for_each_top() -> None:
     points = 'top: "x" top: "y" top: "z" slice_param { slice_point: 1 slice_point: 5 }'
-    graph = after(f'name: "s" type: "Slice" bottom: "a" {points}')
+    graph = with_inputs(f'name: "s" type: "Slice" bottom: "a" {points}')
     assert [graph.types[output.node][0].shape[1] for output in graph.outputs] == [1, 4, 3]
-    even = after('name: "s" type: "Slice" bottom: "a" top: "x" top: "y"')
+    even = with_inputs('name: "s" type: "Slice" bottom: "a" top: "x" top: "y"')
     assert [even.types[output.node][0].shape[1] for output in even.outputs] == [4, 4]
 
 
-def test_a_crop_takes_the_size_of_its_model() -> None:
-    graph = after(
+def test_a_crop_has_the_size_of_its_second_bottom() -> None:
+    graph = with_inputs(
         'name: "y" type: "Crop" bottom: "a" bottom: "b" top: "y" crop_param { offset: 2 }', "1x8x12x10", "1x9x5x6"
     )
     assert graph.types["y"][0].shape == (1, 8, 5, 6)
 
 
-def test_split_and_silence_take_no_part() -> None:
+def test_split_and_silence_have_no_nodes() -> None:
     text = 'input: "d" input_shape { dim: 1 dim: 4 } layer { name: "r" type: "ReLU" bottom: "d" top: "r" }'
     text += 'layer { name: "s" type: "Split" bottom: "r" top: "r1" top: "r2" }'
     text += 'layer { name: "q" type: "Silence" bottom: "r2" } layer { name: "t" type: "TanH" bottom: "r1" top: "t" }'
@@ -296,9 +340,14 @@ NORM = (
 )
 SCALE = 'layer { name: "sc" type: "Scale" bottom: "%s" top: "y" scale_param { bias_term: true } %s }'
 IMAGE = 'input: "a" input_shape { dim: 1 dim: 8 dim: 4 dim: 4 }'
+VECTOR = 'input: "a" input_shape { dim: 1 dim: 8 }'
 
 
-def test_a_batch_norm_takes_the_scale_behind_it_as_its_own() -> None:
+def _one(kind: str, fields: str) -> str:
+    return f'\nlayer {{ name: "x" type: "{kind}" bottom: "a" top: "x" {fields} }}'
+
+
+def test_a_batch_norm_includes_the_scale_after_it() -> None:
     graph = net(IMAGE + NORM % "n" + SCALE % ("n", "param { lr_mult: 0 }"))
     (node,) = graph.nodes
     assert node.name == "bn"
@@ -321,12 +370,12 @@ def test_shared_weights_count_once() -> None:
     assert (totals.params, totals.macs) == (28, 48)
 
 
-def test_a_layer_that_nobody_knows_is_listed_and_so_is_what_reads_it() -> None:
+def test_an_unknown_layer_is_listed_and_so_is_what_reads_its_output() -> None:
     graph = net(
         IMAGE
         + 'layer { name: "p" type: "Python" bottom: "a" top: "p" python_param { module: "m" layer: "L" } }'
         + POINT % ("c", "p", "c")
-        + 'layer { name: "d" type: "Mystery" bottom: "a" top: "a" }'
+        + 'layer { name: "d" type: "Custom" bottom: "a" top: "a" }'
         + POINT % ("e", "a", "e")
     )
     analysis = analyze(graph)
@@ -336,7 +385,7 @@ def test_a_layer_that_nobody_knows_is_listed_and_so_is_what_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "expected"),
     [
         ("", 1, "has no `layer`"),
         ('base_lr: 0.1\nnet: "train.prototxt"', 1, "this is a solver file"),
@@ -383,6 +432,73 @@ def test_a_layer_that_nobody_knows_is_listed_and_so_is_what_reads_it() -> None:
             "1 `input` need 4 `input_dim`, not 1",
         ),
         (
+            IMAGE + _one("Dropout", "dropout_param { dropout_ratio: 1 }"),
+            2,
+            "`dropout_ratio` is 1; expected a number",
+        ),
+        (IMAGE + _one("Eltwise", "eltwise_param { coeff: 1 coeff: 2 }"), 2, "has 2 `coeff` for 1 bottoms"),
+        (
+            IMAGE + _one("Pooling", "pooling_param { kernel_size: 2 pad: 2 }"),
+            2,
+            "padding of (2, 2) must be smaller",
+        ),
+        (
+            IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 {'kernel_size: 3 ' * 3}}} }}",
+            2,
+            "has 3 `kernel_size` for 2 axes",
+        ),
+        (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 3 axis: 2 }} }}", 2, "a channel axis other than 1"),
+        (
+            IMAGE + f'\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 3 }} bottom: "a" top: "z" }}',
+            2,
+            "several bottoms share weights, which need names: param { name: ... }",
+        ),
+        (IMAGE + _one("Axpy", ""), 2, "`x` (Axpy): has 1 `bottom`, but needs 2"),
+        (IMAGE + _one("Slice", "slice_param { slice_point: 1 }"), 2, "has 1 `slice_point` to split 8 into 1 parts"),
+        (
+            IMAGE + _one("Reshape", "reshape_param { axis: 3 num_axes: 2 }"),
+            2,
+            "keeps or replaces axes that a blob of 4",
+        ),
+        (
+            IMAGE + _one("Reshape", f"reshape_param {{ shape {{ {'dim: 0 ' * 5}}} }}"),
+            2,
+            "keeps or replaces axes that a blob of 4 axes does not have",
+        ),
+        (
+            IMAGE + _one("Crop", 'bottom: "a" crop_param { offset: 1 offset: 1 offset: 1 }'),
+            2,
+            "has 3 `offset` for bottoms of 4 and 4 axes",
+        ),
+        (IMAGE + _one("ShuffleChannel", "shuffle_channel_param { group: 3 }"), 2, "3 groups must divide 8 channels"),
+        (IMAGE + _one("Scale", "scale_param { axis: 3 num_axes: 2 }"), 2, "`num_axes` is 2 from axis 3 of a blob of 4"),
+        (
+            VECTOR + _one("LSTM", "recurrent_param { num_output: 3 }"),
+            2,
+            "reads a blob of 2 axes; expected time",
+        ),
+        (VECTOR + _one("Interp", "interp_param { zoom_factor: 2 }"), 2, "reads a blob of 2 axes; expected 4"),
+        (
+            VECTOR + _one("Convolution", "convolution_param { num_output: 3 }"),
+            2,
+            "must have 1 to 3 axes after the channels",
+        ),
+        (
+            IMAGE + _one("ReLU", "include { phase: TEST } exclude { phase: TRAIN }"),
+            2,
+            "`x` has both `include` and `exclude`",
+        ),
+        (
+            'input: "a" input: "b" input_shape { dim: 1 } ' + _one("ReLU", ""),
+            0,
+            "2 `input` need as many `input_shape`, not 1",
+        ),
+        (
+            'input: "a" input_shape { dim: 1 } ' + _one("BatchNorm", ""),
+            2,
+            "a batch norm of a tensor of 1 axes; expected 2",
+        ),
+        (
             'layer { name: "d" type: "Data" top: "d" }\nlayer { name: "x" type: "ReLU" bottom: "d" top: "x" }',
             1,
             "does not contain the shape of `d`: give it, such as --input d=1x3x224x224",
@@ -390,27 +506,157 @@ def test_a_layer_that_nobody_knows_is_listed_and_so_is_what_reads_it() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_caffe_could_not_do_is_told_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_an_error_names_the_layer_and_the_line(tmp_path: Path, text: str, line: int, expected: str) -> None:
     path = tmp_path / "net.prototxt"
     path.write_text(text or " ")
     with pytest.raises(FormatError) as caught:
         read_prototxt(str(path))
     message = str(caught.value)
     assert message.startswith(f"{path}:{line}: " if line else f"{path}: ")
-    assert said in message
+    assert expected in message
     assert "\n" not in message
 
 
-def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_or_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.prototxt"
-    for data, said in (
+    for data, message in (
         (b"", "is empty"),
         (bytes(range(128, 256)), "is not UTF-8 text"),
         (b"#" * (MAX_FILE_SIZE + 1), f"larger than {MAX_FILE_SIZE:,} bytes"),
     ):
         path.write_bytes(data)
-        with pytest.raises(FormatError, match=said):
+        with pytest.raises(FormatError, match=message):
             read_prototxt(str(path))
-    for missing, said in ((tmp_path / "none.prototxt", "No such file"), (tmp_path, "a directory")):
-        with pytest.raises(FormatError, match=said):
+    for missing, message in ((tmp_path / "none.prototxt", "No such file"), (tmp_path, "a directory")):
+        with pytest.raises(FormatError, match=message):
             read_prototxt(str(missing))
+
+
+def test_layers_that_change_nothing_have_no_node() -> None:
+    graph = with_inputs('name: "y" type: "Crop" bottom: "a" bottom: "b" top: "y"', "1x8x12x10", "1x8x5x10")
+    assert [(each.name, each.op.kind) for each in graph.nodes] == [("y", "Slice")]
+    relu = 'layer { name: "r" type: "ReLU" bottom: "x" top: "r" }'
+    for kind, bottoms in (("Crop", 'bottom: "a"'), ("Slice", ""), ("Power", ""), ("Split", "")):
+        assert [each.inputs for each in net(IMAGE + _one(kind, bottoms) + relu).nodes] == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "nodes"),
+    [
+        ("Power", "power_param { power: 2 scale: 3 shift: 1 }", "mul add square"),
+        ("Power", "power_param { power: 0.5 }", "pow"),
+        ("Power", "power_param { scale: 2 }", "mul"),
+        ("Exp", "exp_param { shift: 1 }", "add exp"),
+        ("Log", "log_param { base: 10 }", "log mul"),
+        ("Log", "", "log"),
+        ("Reduction", "reduction_param { operation: SUMSQ coeff: 2 }", "square sum mul"),
+        ("Reduction", "reduction_param { operation: ASUM }", "abs sum"),
+        ("Eltwise", 'bottom: "a" bottom: "a" eltwise_param { operation: PROD }', "mul mul"),
+        ("Eltwise", 'bottom: "a" bottom: "a" eltwise_param { coeff: 1 coeff: 2 coeff: 3 }', "mul Add"),
+        ("LRN", "lrn_param { norm_region: WITHIN_CHANNEL }", "square AvgPool2d mul add pow mul"),
+        ("MVN", "mvn_param { normalize_variance: false }", "mean sub"),
+        ("MVN", "mvn_param { across_channels: true }", "LayerNorm"),
+        ("MVN", "", "InstanceNorm"),
+        ("Scale", "scale_param { bias_term: true }", "Parameter mul Parameter add"),
+        ("Bias", "", "Parameter add"),
+        ("Normalize", "", "norm div Parameter mul"),
+        ("ReLU", "relu_param { negative_slope: 0.1 }", "LeakyReLU"),
+        ("Pooling", "pooling_param { pool: AVE kernel_size: 2 }", "AvgPool2d"),
+        ("Pooling", "pooling_param { pool: AVE global_pooling: true }", "AdaptiveAvgPool2d"),
+        ("Pooling", "pooling_param { global_pooling: true }", "AdaptiveMaxPool2d"),
+        ("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }", "StochasticPooling"),
+        ("ShuffleChannel", "shuffle_channel_param { group: 2 }", "Reshape Permute Reshape"),
+        ("InnerProduct", "inner_product_param { num_output: 3 }", "Flatten Linear"),
+        ("InnerProduct", "inner_product_param { num_output: 3 axis: 3 }", "Linear"),
+        ("Axpy", 'bottom: "a" bottom: "a"', "mul Add"),
+    ],
+)  # fmt: skip
+def test_a_layer_becomes_its_operations(kind: str, fields: str, nodes: str) -> None:
+    graph = with_inputs(f'name: "y" type: "{kind}" bottom: "a" top: "y" {fields}')
+    assert " ".join(node.op.kind for node in graph.nodes) == nodes
+    assert graph.nodes[-1].name == "y"
+
+
+def test_an_odd_pool_without_padding_is_not_clipped() -> None:
+    layer = 'name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 1 stride: 2 %s }'
+    assert with_inputs(layer % "", "1x2x4x4").nodes[0].op == MaxPool2d((1, 1), (2, 2), (0, 0), "ceil_unclipped")
+    floor = with_inputs(layer % "ceil_mode: false", "1x2x4x4")
+    assert floor.nodes[0].op == MaxPool2d((1, 1), (2, 2), (0, 0), "floor")
+
+
+def test_a_pool_with_two_tops_returns_positions() -> None:
+    layer = 'name: "p" type: "Pooling" bottom: "a" top: "p" top: "mask" pooling_param { kernel_size: 2 stride: 2 }'
+    graph = with_inputs(layer)
+    assert [output.node for output in graph.outputs] == ["p", "p:1"]
+    assert [graph.types[name][0].dtype for name in ("p", "p:1")] == ["float32", "int64"]
+
+
+def test_regions_have_a_known_shape_and_an_unknown_cost() -> None:
+    layer = (
+        'name: "y" type: "ROIPooling" bottom: "a" bottom: "b" top: "y" roi_pooling_param { pooled_h: 7 pooled_w: 6 }'
+    )
+    graph = with_inputs(layer, "1x8x12x10", "5x5")
+    assert graph.types["y"][0].shape == (5, 8, 7, 6)
+    assert not analyze(graph).totals.exact
+
+
+def test_a_top_with_a_loss_weight_is_an_output() -> None:
+    relu = 'layer { name: "r" type: "ReLU" bottom: "a" top: "r" loss_weight: 0.5 }'
+    graph = net(IMAGE + relu + 'layer { name: "t" type: "TanH" bottom: "r" top: "t" loss_weight: 0 }')
+    assert graph.outputs == (Output("r", 0.5), Output("t"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        ('type: "Input" top: "a" input_param { shape { dim: 5 dim: 3 } }', ["1x3"]),
+        ('type: "Input" top: "a" top: "b" input_param { shape { dim: 5 dim: 3 } }', ["1x3", "1x3"]),
+        ('type: "Input" top: "a" top: "b" input_param { shape { dim: 5 } shape { dim: 5 dim: 2 } }', ["1", "1x2"]),
+        ('type: "DummyData" top: "a" dummy_data_param { num: 5 channels: 3 height: 4 width: 6 }', ["1x3x4x6"]),
+        ('type: "DummyData" top: "a" dummy_data_param { shape { dim: 5 dim: 9 } }', ["1x9"]),
+        (
+            'type: "MemoryData" top: "a" memory_data_param { batch_size: 5 channels: 3 height: 4 width: 6 }',
+            ["1x3x4x6"],
+        ),
+        ('type: "Data" top: "a" transform_param { crop_size: 8 }', ["1x3x8x8"]),
+        ('type: "Data" top: "a" transform_param { crop_size: 8 force_gray: true }', ["1x1x8x8"]),
+        ('type: "Data" top: "a" transform_param { crop_h: 8 crop_w: 9 }', ["1x3x8x9"]),
+        ('type: "Data" top: "a" data_param { crop_size: 8 }', ["1x3x8x8"]),
+        ('type: "ImageData" top: "a" image_data_param { new_height: 8 new_width: 9 is_color: false }', ["1x1x8x9"]),
+        ('type: "AnnotatedData" top: "a" transform_param { resize_param { height: 8 width: 9 } }', ["1x3x8x9"]),
+        ('type: "Data" top: "l" top: "a" transform_param { crop_size: 8 }', ["1"]),
+    ],
+)
+def test_a_data_layer_has_the_shapes_of_its_tops(layer: str, shapes: list[str]) -> None:
+    reads = "".join(
+        f'layer {{ name: "r{top}" type: "ReLU" bottom: "{top}" top: "r{top}" }}' for top in "ab"[: len(shapes)]
+    )
+    graph = net(f'layer {{ name: "data" {layer} }} {reads}')
+    assert ["x".join(map(str, given.type.shape)) for given in graph.inputs] == shapes
+
+
+def test_a_layer_without_bottoms_of_an_unknown_type_is_an_input() -> None:
+    text = 'layer { name: "c" type: "Custom" top: "a" } layer { name: "r" type: "ReLU" bottom: "a" top: "r" }'
+    assert net(text, {"a": (2, 3, 4, 4)}).inputs[0].type.shape == (2, 3, 4, 4)
+
+
+def test_learning_rates_of_zero_freeze_parameters() -> None:
+    layer = f"layer {{ {CONV} {{ num_output: 2 kernel_size: 1 }} param {{ lr_mult: 0 }} param {{ lr_mult: 2 }} }}"
+    assert net(IMAGE + layer).frozen == {"y.weight"}
+    old = 'layers { name: "y" type: INNER_PRODUCT bottom: "a" top: "y" blobs_lr: 1 blobs_lr: 0 '
+    assert net(IMAGE + old + "inner_product_param { num_output: 2 } }").frozen == {"y.bias"}
+
+
+def test_padding_layers_of_v0_become_the_padding_of_their_readers() -> None:
+    text = (
+        IMAGE.replace("layer", "layers")
+        + """
+    layers { layer { name: "pad" type: "padding" pad: 2 } bottom: "a" top: "p" }
+    layers { layer { name: "c" type: "conv" num_output: 2 kernelsize: 3 biasterm: false } bottom: "p" top: "c" }
+    layers { layer { name: "r" type: "relu" } bottom: "c" top: "c" }
+    """
+    )
+    graph = net(text)
+    assert [(node.name, node.inputs) for node in graph.nodes] == [("c", ("a",)), ("r", ("c",))]
+    assert graph.types["c"][0].shape == (1, 2, 6, 6)
+    assert analyze(graph).totals.params == 2 * 8 * 9

@@ -1,4 +1,4 @@
-"""Good files with bytes changed, cut out, doubled or put in: each is read, or refused in one line, soon and small."""
+"""Damaged files are read or refused in one line, in bounded time and memory."""
 
 import io
 import random
@@ -21,12 +21,12 @@ from inception_lens.writers.onnx.model import to_onnx
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe.caffe_nets import Builder
 
-MUTANTS = 120
-"""Of each good file."""
+DAMAGED = 120
+"""Damaged files per valid file."""
 SECONDS = 20.0
 MEGABYTES = 700
-LONGEST_LINE = 1_500
-"""Characters of a message: it may hold a path and a name of the file's own."""
+MAX_LINE_LENGTH = 1_500
+"""Characters of a message, which can quote a path and a name from the file."""
 
 
 def small_prototxt(spelling: str) -> bytes:
@@ -83,33 +83,33 @@ def small_pth(*, legacy: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def listed(path: str) -> None:
+def read_all(path: str) -> None:
     weights = read_weights(path)
     for tensor in weights.tensors:
         if tensor.elements < 10_000:
             weights.read(tensor)
 
 
-def analysed(path: str) -> None:
+def analyze(path: str) -> None:
     assert il.analyze(path).totals.params >= 0
 
 
-GOOD: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
-    "prototxt": ("net.prototxt", small_prototxt("current"), analysed),
-    "prototxt-v0": ("net.prototxt", small_prototxt("V0"), analysed),
-    "onnx": ("net.onnx", small_onnx(), analysed),
-    "onnx-ours": ("net.onnx", to_onnx(il.load("lenet@caffe")), analysed),
-    "caffemodel": ("net.caffemodel", small_caffemodel("current"), listed),
-    "caffemodel-v1": ("net.caffemodel", small_caffemodel("V1"), listed),
-    "safetensors": ("net.safetensors", save({"a": np.ones((2, 3), "f4"), "b": np.arange(4)}), listed),
-    "npz": ("net.npz", small_npz(), listed),
-    "pth": ("net.pth", small_pth(), listed),
-    "pth-legacy": ("net.pth", small_pth(legacy=True), listed),
+VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
+    "prototxt": ("net.prototxt", small_prototxt("current"), analyze),
+    "prototxt-v0": ("net.prototxt", small_prototxt("V0"), analyze),
+    "onnx": ("net.onnx", small_onnx(), analyze),
+    "onnx-written": ("net.onnx", to_onnx(il.load("lenet@caffe")), analyze),
+    "caffemodel": ("net.caffemodel", small_caffemodel("current"), read_all),
+    "caffemodel-v1": ("net.caffemodel", small_caffemodel("V1"), read_all),
+    "safetensors": ("net.safetensors", save({"a": np.ones((2, 3), "f4"), "b": np.arange(4)}), read_all),
+    "npz": ("net.npz", small_npz(), read_all),
+    "pth": ("net.pth", small_pth(), read_all),
+    "pth-legacy": ("net.pth", small_pth(legacy=True), read_all),
 }
 
 
-def mutant(data: bytes, chance: random.Random) -> bytes:
-    """One to four changes of a good file."""
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """The file after one to four changes."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 4)):
         at, length = chance.randrange(len(changed) + 1), chance.choice((1, 1, 2, 8, 64))
@@ -130,29 +130,29 @@ def mutant(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("kind", GOOD)
-def test_the_good_file_is_good(tmp_path: Path, kind: str) -> None:
-    name, data, read = GOOD[kind]
+@pytest.mark.parametrize("kind", VALID)
+def test_a_valid_file_is_read(tmp_path: Path, kind: str) -> None:
+    name, data, read = VALID[kind]
     path = tmp_path / name
     path.write_bytes(data)
     read(str(path))
 
 
-@pytest.mark.parametrize("kind", GOOD)
+@pytest.mark.parametrize("kind", VALID)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::RuntimeWarning")
-def test_mutants_are_read_or_refused_in_one_line(tmp_path: Path, kind: str) -> None:
-    name, data, read = GOOD[kind]
+def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path: Path, kind: str) -> None:
+    name, data, read = VALID[kind]
     chance, path = random.Random(f"{kind} 5"), tmp_path / name  # noqa: S311
     before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    said: list[str] = []
-    for _ in range(MUTANTS):
-        path.write_bytes(mutant(data, chance))
+    messages: list[str] = []
+    for _ in range(DAMAGED):
+        path.write_bytes(damaged(data, chance))
         try:
             read(str(path))
         except InceptionLensError as error:
-            said.append(str(error))
-    assert len(said) > MUTANTS // 10
-    assert not [line for line in said if "\n" in line or len(line) > LONGEST_LINE]
+            messages.append(str(error))
+    assert len(messages) > DAMAGED // 10
+    assert not [line for line in messages if "\n" in line or len(line) > MAX_LINE_LENGTH]
     assert time.process_time() - begin < SECONDS
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < MEGABYTES * 1_000  # kilobytes
@@ -171,12 +171,12 @@ HUGE = {
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_a_huge_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
+def test_a_huge_file_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(HUGE[name])
     begin = time.process_time()
     with pytest.raises(InceptionLensError) as caught:
-        (analysed if name.endswith(("onnx", "prototxt")) else listed)(str(path))
+        (analyze if name.endswith(("onnx", "prototxt")) else read_all)(str(path))
     assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < LONGEST_LINE
+    assert len(str(caught.value)) < MAX_LINE_LENGTH
     assert time.process_time() - begin < SECONDS
