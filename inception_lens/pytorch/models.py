@@ -1,4 +1,4 @@
-"""Where models come from: a callable in a file or a package, an exported program, a module that stands ready."""
+"""Modules by what names them: a callable in a file or a package, an exported program, or the module itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pickle import UnpicklingError
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -27,17 +27,19 @@ from inception_lens.readers.files import open_zip
 
 
 class Ready(NamedTuple):
-    """A module that can run, what it is called, and the inputs that it was exported with."""
+    """A module that can run."""
 
     module: nn.Module
     metadata: Metadata
+    """Its name, and where it comes from."""
     example: Inputs | None
+    """The inputs that it was exported with, if it was exported and holds them."""
 
     def inputs(self, given: Inputs | None) -> Inputs:
-        """The inputs that were given, or those that the model itself states.
+        """The given inputs, or those that the model itself declares.
 
         Raises:
-            ConfigError: none were given, and the model states none.
+            ConfigError: there are none.
         """
         if given is not None:
             return given
@@ -45,7 +47,7 @@ class Ready(NamedTuple):
 
 
 def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapping[str, object]) -> Ready:
-    """The module that a model is.
+    """Find, load or create the module; its training flags are left as they are.
 
     Args:
         model: a module, an exported program, the path of one (`.pt2`), or `package.module:callable` or
@@ -54,7 +56,7 @@ def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapp
 
     Raises:
         UnknownModelError: there is no such file, package or callable.
-        TraceError: the callable ended in an error.
+        TraceError: the callable, or the file that defines it, raised an error.
         ConfigError: there are arguments for a model that is not a callable.
     """
     metadata = Metadata(type(model).__name__, source="pytorch")
@@ -71,13 +73,13 @@ def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapp
 def _unwrapped(model: nn.Module | torch.export.ExportedProgram, metadata: Metadata) -> Ready:
     if isinstance(model, torch.export.ExportedProgram):
         return Ready(model.module(), metadata, _example(model))
-    return Ready(getattr(model, "_orig_mod", model), metadata, None)  # what torch.compile wraps
+    return Ready(getattr(model, "_orig_mod", model), metadata, None)  # the module that torch.compile wraps
 
 
-def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The module that a callable makes, on the meta device where that can be."""
+def _called(spec: str, arguments: Mapping[str, object]) -> nn.Module:
+    """The module that a callable returns, on the meta device if the callable allows it."""
     where, _, name = spec.rpartition(":")
-    found: Any = _imported(where)
+    found: object = _imported(where)
     for part in name.split("."):
         if not hasattr(found, part):
             names = [each for each in dir(found) if not each.startswith("_")]
@@ -86,21 +88,21 @@ def _called(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
-        raise UnknownModelError(f"`{spec}` is {type(found).__name__}: neither a module nor anything to be called")
-    read = {key: _literal(value) for key, value in arguments.items()}
+        raise UnknownModelError(f"`{spec}` is of type {type(found).__name__}: neither a module nor a callable")
+    values = {key: _literal(value) for key, value in arguments.items()}
     try:
         with torch.device("meta"):
-            made = found(**read)
-    except Exception:  # not every model can be made without its weights
-        made = _made(spec, found, read)
-    if not isinstance(made, nn.Module):
-        raise UnknownModelError(f"`{spec}` made {type(made).__name__} and no torch.nn.Module")
-    return made
+            module = found(**values)
+    except Exception:  # some models read their weights while they are created
+        module = _on_cpu(spec, found, values)
+    if not isinstance(module, nn.Module):
+        raise UnknownModelError(f"`{spec}` returned an object of type {type(module).__name__}, not a torch.nn.Module")
+    return module
 
 
-def _made(spec: str, found: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+def _on_cpu(spec: str, function: Callable[..., object], arguments: Mapping[str, object]) -> object:
     try:
-        return found(**arguments)
+        return function(**arguments)
     except InceptionLensError:
         raise
     except Exception as error:
@@ -108,12 +110,12 @@ def _made(spec: str, found: Callable[..., Any], arguments: Mapping[str, Any]) ->
 
 
 def _failed(what: str, error: Exception) -> TraceError:
-    line = source_line(error)
-    told = str(error).strip().split("\n")[0]
-    return TraceError(f"`{what}`{f', at {line}' if line else ''}: {type(error).__name__}: {told}")
+    line, reason = source_line(error), str(error).strip().split("\n")[0]
+    return TraceError(f"`{what}`{f', at {line}' if line else ''}: {type(error).__name__}: {reason}")
 
 
-def _literal(value: Any) -> Any:
+def _literal(value: object) -> object:
+    """The value that text is a Python literal of; anything else as it is."""
     if not isinstance(value, str):
         return value
     try:
@@ -123,7 +125,7 @@ def _literal(value: Any) -> Any:
 
 
 def _imported(where: str) -> ModuleType:
-    """The module of Python that a path or a dotted name means; the working folder is looked through first."""
+    """The Python module at a path or of a dotted name, which is searched for in the working folder first."""
     try:
         if where.endswith(".py"):
             return _from_file(where)
@@ -134,10 +136,10 @@ def _imported(where: str) -> ModuleType:
         raise
     except ModuleNotFoundError as error:
         if error.name and where.startswith(error.name):
-            raise UnknownModelError(f"there is no package or module `{error.name}` to take a model from") from None
+            raise UnknownModelError(f"there is no package or module `{error.name}`") from None
         raise _failed(where, error) from error
     except (Exception, SystemExit) as error:
-        raise _failed(where, error if isinstance(error, Exception) else RuntimeError("it ends the program")) from error
+        raise _failed(where, error if isinstance(error, Exception) else RuntimeError("it exits the program")) from error
 
 
 def _from_file(path: str) -> ModuleType:
@@ -162,13 +164,13 @@ def _exported(path: str) -> torch.export.ExportedProgram:
     with open_zip(path, "an archive of torch.export"):
         pass
     log = logging.getLogger("torch.export")
-    log.disabled = True  # before it raises one error, it logs the traceback of another
+    log.disabled = True  # PyTorch logs the traceback of one error before it raises another
     try:
-        with _tensors_alone(), warnings.catch_warnings():
+        with _tensors_only(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.export.load(path)
     except UnpicklingError:
-        raise TraceError(f"`{path}`: it holds pickled objects that are no tensors, and those are not read") from None
+        raise TraceError(f"`{path}` holds pickled objects other than tensors, which are not read") from None
     except Exception as error:
         raise _failed(path, error) from error
     finally:
@@ -176,8 +178,8 @@ def _exported(path: str) -> torch.export.ExportedProgram:
 
 
 @contextmanager
-def _tensors_alone() -> Iterator[None]:
-    """Let `torch.load` unpickle tensors and nothing else, whatever its callers ask for."""
+def _tensors_only() -> Iterator[None]:
+    """Make `torch.load` refuse to unpickle anything but tensors, also where PyTorch calls it without that option."""
     key = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(key)
     os.environ[key] = "1"
@@ -191,15 +193,15 @@ def _tensors_alone() -> Iterator[None]:
 
 
 def _example(program: torch.export.ExportedProgram) -> Inputs | None:
-    """The inputs that a program was exported with, if it holds them."""
+    """The inputs that a program was exported with; None if it does not hold them."""
     if program.example_inputs is None:
         return None
     args, kwargs = program.example_inputs
     return {**kwargs} if kwargs and not args else args
 
 
-def _own_inputs(model: nn.Module, name: str) -> Any:
-    """What a model says that it reads: PyTorch Lightning's example, or timm's settings."""
+def _own_inputs(model: nn.Module, name: str) -> Inputs:
+    """The inputs that a model declares: the example of PyTorch Lightning, or the settings of timm."""
     example = getattr(model, "example_input_array", None)
     if example is not None and tensors_in((example,)):
         return example
@@ -207,11 +209,11 @@ def _own_inputs(model: nn.Module, name: str) -> Any:
     size = settings.get("input_size") if isinstance(settings, Mapping) else getattr(settings, "input_size", None)
     if size:
         return (1, *size)
-    wanted = ", ".join(_wanted(model)) or "nothing that it names"
-    raise ConfigError(f"`{name}` does not say what it reads ({wanted}): give its inputs, such as 1x3x224x224")
+    names = ", ".join(_argument_names(model)) or "no named arguments"
+    raise ConfigError(f"`{name}` ({names}) declares no input shape: give its inputs, such as 1x3x224x224")
 
 
-def _wanted(model: nn.Module) -> list[str]:
+def _argument_names(model: nn.Module) -> list[str]:
     try:
         return [each for each in inspect.signature(model.forward).parameters if each not in ("args", "kwargs")]
     except (TypeError, ValueError):

@@ -11,6 +11,7 @@ from torch import nn
 import inception_lens as il
 from inception_lens.cli import run
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError
+from inception_lens.graph import Mode
 
 SOURCE = '''
 from torch import nn
@@ -83,8 +84,8 @@ def test_a_dotted_name_a_module_that_stands_ready_and_one_that_needs_its_weights
         ("nonesuch.py:Net", UnknownModelError, "there is no such file"),
         ("nonesuch:Net", UnknownModelError, "no package or module `nonesuch`"),
         ("some_networks:Ned", UnknownModelError, "did you mean `Net`"),
-        ("some_networks:number", UnknownModelError, "is int: neither a module nor anything to be called"),
-        ("some_networks:made", UnknownModelError, "made made and no torch.nn.Module"),
+        ("some_networks:number", UnknownModelError, "is of type int: neither a module nor a callable"),
+        ("some_networks:made", UnknownModelError, "returned an object of type made, not a torch.nn.Module"),
         ("some_networks:fails", TraceError, r"at some_networks.py:\d+: ValueError: no such luck"),
         ("some_networks:Broken", TraceError, "needs weights of 10x512, and these are 10x8"),
         ("nonesuch.pt2", UnknownModelError, "there is no such file"),
@@ -96,7 +97,7 @@ def test_what_cannot_be_had(source: Path, model: str, error: type[InceptionLensE
 
 
 def test_a_model_that_does_not_say_what_it_reads(source: Path) -> None:
-    with pytest.raises(ConfigError, match=r"`Net` does not say what it reads \(image\): give its inputs"):
+    with pytest.raises(ConfigError, match=r"`Net` \(image\) declares no input shape: give its inputs"):
         il.load("some_networks:Net")
 
 
@@ -141,3 +142,33 @@ def test_the_command_verifies_a_model(source: Path, capsys: Capture) -> None:
     assert "every count agrees" in capsys.readouterr().out
     assert run(["verify", "lenet", "--format", "markdown"]) == 0
     assert "| this lens | 416,520 | 61,706 |" in capsys.readouterr().out
+
+
+class Freezes(nn.Module):
+    """Fails in its forward pass, and has a part in another mode than the rest."""
+
+    def __init__(self, fails: bool) -> None:
+        super().__init__()
+        self.conv, self.norm, self.fails = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), fails
+        self.norm.eval()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.fails:
+            self.conv.eval()
+            raise ValueError("on purpose")
+        made: torch.Tensor = self.norm(self.conv(x))
+        return made
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("mode", [None, "inference", "training"])
+def test_a_new_module_is_analysed_in_inference_mode_and_left_as_it_was_found(fails: bool, mode: Mode | None) -> None:
+    module = Freezes(fails)
+    flags = [each.training for each in module.modules()]
+    assert flags == [True, True, False]
+    if fails:
+        with pytest.raises(TraceError, match="on purpose"):
+            il.analyze(module, (2, 3, 4, 4), mode=mode)
+    else:
+        assert il.analyze(module, (2, 3, 4, 4), mode=mode).graph.mode == (mode or "inference")
+    assert [each.training for each in module.modules()] == flags
