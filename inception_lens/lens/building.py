@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inception_lens.lens.source import Model
     from inception_lens.ops import Shape
     from inception_lens.pytorch.build.network import BuiltNetwork
-    from inception_lens.pytorch.build.weights import Weights
+    from inception_lens.pytorch.build.weights import WeightSource
 
 
 def build(
@@ -56,7 +56,7 @@ def build(
     return build_graph(graph, evaluation, initialisation=initialisation or source.initialisation)
 
 
-def load_weights(network: Module, weights: Weights) -> str:
+def load_weights(network: Module, weights: WeightSource) -> str:
     """Copy weights into a built network, all of them or none, and return whose names they have.
 
     `weights` is a `state_dict` or the path of one, with the network's own names or those of a port: torchvision's

@@ -1,1 +1,1 @@
-"""PyTorch both ways: networks built of graphs, weights into them, and graphs traced from any model."""
+"""PyTorch in both directions: graphs from any model, and modules from any graph."""

@@ -1,19 +1,17 @@
-"""Layers whose padding PyTorch's own cannot say: SAME, sides that differ, windows that reach beyond the map."""
+"""Layers with padding that PyTorch's own do not have: SAME, unequal sides, and windows that extend beyond the map."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inception_lens.ops.window import Padding, Rounding, same_padding
-
-Sizes = tuple[int, ...]
+from inception_lens.ops.window import Padding, Rounding, Sizes, same_padding
 
 MAX_POOLS = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 AVG_POOLS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
 
 
 class Border:
-    """Padding that depends on the map: SAME, sides that differ, and last windows that reach beyond the map."""
+    """The padding of one layer, which may depend on the size of the map."""
 
     def __init__(
         self,
@@ -27,12 +25,12 @@ class Border:
         self.padding, self.rounding = padding, rounding
 
     def padding_on(self, map_size: Sizes) -> list[int]:
-        """Before and after each axis, the last axis first, as `functional.pad` takes it."""
+        """Padding before and after each axis, the last axis first, in the order of `functional.pad`."""
         axes = reversed(tuple(enumerate(map_size)))
         return [side for axis, size in axes for side in self._padding(axis, size)]
 
     def beyond(self, map_size: Sizes) -> list[int]:
-        """In the same form, how far the last windows reach behind map and padding."""
+        """In the same order, how far the last window extends beyond the map and its padding."""
         axes = reversed(tuple(enumerate(map_size)))
         return [side for axis, size in axes for side in (0, self._beyond(axis, size))]
 
@@ -49,20 +47,20 @@ class Border:
         if self.rounding == "floor" or isinstance(self.padding, str):
             return 0
         before, after = self._padding(axis, size)
-        room, stride = size + before + after - self._span(axis), self.stride[axis]
-        kept = {
-            "trunc": room < 0,
-            "ceil": -(-room // stride) * stride < size + before,
+        free, stride = size + before + after - self._span(axis), self.stride[axis]
+        keeps_last_window = {
+            "trunc": free < 0,
+            "ceil": -(-free // stride) * stride < size + before,
             "ceil_unclipped": True,
         }
-        return -room % stride if kept[self.rounding] else 0
+        return -free % stride if keeps_last_window[self.rounding] else 0
 
     def __repr__(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, rounding={self.rounding}"
 
 
 def padded(x: Tensor, border: Border, value: float = 0.0) -> Tensor:
-    """The map with its border; the map itself where it has none."""
+    """The map with its border around it, or the map itself if the border is empty."""
     map_size = tuple(x.shape[-len(border.kernel_size) :])
     sides = zip(border.padding_on(map_size), border.beyond(map_size), strict=True)
     sizes = [padding + beyond for padding, beyond in sides]
@@ -70,7 +68,7 @@ def padded(x: Tensor, border: Border, value: float = 0.0) -> Tensor:
 
 
 class _BorderedConv:
-    """A convolution that is given the border to lay around its map."""
+    """A convolution with its border in place of the padding of PyTorch's."""
 
     def __init__(
         self,
@@ -88,24 +86,24 @@ class _BorderedConv:
         self.border = Border(kernel_size, stride, dilation, padding, "floor")
 
     def forward(self, x: Tensor) -> Tensor:
-        mapped: Tensor = super().forward(padded(x, self.border))  # type: ignore
-        return mapped
+        result: Tensor = super().forward(padded(x, self.border))  # type: ignore
+        return result
 
 
 class BorderedConv1d(_BorderedConv, nn.Conv1d):  # type: ignore[misc]
-    """Convolution of `(N, C, L)` over a border of zeros."""
+    """Convolution of `(N, C, L)` with a border of zeros."""
 
 
 class BorderedConv2d(_BorderedConv, nn.Conv2d):  # type: ignore[misc]
-    """Convolution of `(N, C, H, W)` over a border of zeros."""
+    """Convolution of `(N, C, H, W)` with a border of zeros."""
 
 
 class BorderedConv3d(_BorderedConv, nn.Conv3d):  # type: ignore[misc]
-    """Convolution of `(N, C, D, H, W)` over a border of zeros."""
+    """Convolution of `(N, C, D, H, W)` with a border of zeros."""
 
 
 class BorderedMaxPool(nn.Module):
-    """Max pool over a border of minus infinity."""
+    """Max pool with a border of minus infinity."""
 
     def __init__(
         self,
@@ -130,7 +128,7 @@ class BorderedMaxPool(nn.Module):
 
 
 class BorderedAvgPool(nn.Module):
-    """Mean over windows; the padding's zeros count in it or not, and what lies beyond the padding never does."""
+    """Average pool; zeros of the padding count in the mean or not, elements beyond the padding never do."""
 
     def __init__(
         self,
@@ -141,8 +139,8 @@ class BorderedAvgPool(nn.Module):
         count_include_pad: bool,
     ) -> None:
         super().__init__()
-        together = (1,) * len(kernel_size)
-        self.border = Border(kernel_size, stride, together, padding, rounding)
+        dilation = (1,) * len(kernel_size)
+        self.border = Border(kernel_size, stride, dilation, padding, rounding)
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
-"""How each port draws its first weights.
+"""The initial weights of each port.
 
-Batch norms start with scale 1 and shift 0 everywhere, as PyTorch's do. What a port leaves to PyTorch is left to it.
+Batch norms start with scale 1 and shift 0 in all of them, as in PyTorch. Layers that a port does not initialise itself
+keep PyTorch's initialisation.
 """
 
 import re
@@ -12,24 +13,24 @@ from torch import Tensor, nn
 from torch.nn import init
 
 Draw = Callable[[Tensor], object]
-"""Fills a weight, output channels first."""
+"""Fills a weight, whose first axis is that of output channels, with random numbers."""
 
 
 class Scheme(NamedTuple):
-    """How the weights of convolutions and linear layers are drawn and their biases set; None leaves PyTorch's."""
+    """The initial weights and biases of convolutions and linear layers; None keeps PyTorch's."""
 
     conv: Draw | None = None
     linear: Draw | None = None
     conv_bias: float | None = None
     linear_bias: float | None = None
     special: tuple[tuple[str, Draw | None, float | None], ...] = ()
-    """Layers whose path matches the pattern, and the weight and bias that these have instead."""
+    """Patterns of layers' paths, and the weight and bias that these layers have instead."""
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
-    """Draw the weights of a network as `scheme`, a name of the catalogue, does; as PyTorch where it has none here.
+    """Initialise a network as the port `scheme`, a name of the catalogue; a name without a row keeps PyTorch's weights.
 
-    Tensors on the meta device hold nothing to draw.
+    Tensors on the meta device have no values, and are left alone.
     """
     if scheme not in SCHEMES:
         return
@@ -53,13 +54,13 @@ def _fan_in(weight: Tensor) -> int:
 
 
 def _caffe_xavier(weight: Tensor) -> None:
-    """Uniform of variance 1 / fan-in: BVLC/caffe, include/caffe/filler.hpp, XavierFiller."""
+    """Uniform with variance 1 / fan-in: BVLC/caffe, include/caffe/filler.hpp, XavierFiller."""
     bound = (3 / _fan_in(weight)) ** 0.5
     init.uniform_(weight, -bound, bound)
 
 
 def _slim_variance_scaling(weight: Tensor) -> None:
-    """Normal, cut at two deviations, of 1.3 x 2 / fan-in before the cut: slim's variance_scaling_initializer."""
+    """Normal with variance 1.3 x 2 / fan-in, truncated at two deviations: slim's variance_scaling_initializer."""
     deviation = (1.3 * 2 / _fan_in(weight)) ** 0.5
     _tf_truncated(weight, deviation)
 
@@ -95,15 +96,15 @@ KERAS = Scheme(init.xavier_uniform_, init.xavier_uniform_, 0.0, 0.0)
 PADDLE = Scheme(partial(init.kaiming_normal_, nonlinearity="relu"), _paddle_linear, 0.0, 0.0)
 """PaddlePaddle v2, trainer_config_helpers/layers.py, `initial_smart`: variance 2 / fan-in, linear 1 / fan-in."""
 CAFFE_GOOGLENET = Scheme(_caffe_xavier, _caffe_xavier, 0.2, 0.2, ((r"(^|\.)classifier$", _caffe_xavier, 0.0),))
-"""BVLC/caffe models/bvlc_googlenet/train_val.prototxt; the paper says nothing about its own."""
+"""BVLC/caffe models/bvlc_googlenet/train_val.prototxt; the paper does not describe its own."""
 TORCHVISION_GOOGLENET = Scheme(_torchvision_truncated(0.01), _torchvision_truncated(0.01))
-"""torchvision/models/googlenet.py; biases of linear layers are left to PyTorch."""
+"""torchvision/models/googlenet.py; biases of linear layers keep PyTorch's values."""
 TORCHVISION_INCEPTION = Scheme(
     _torchvision_truncated(0.1),
     _torchvision_truncated(0.1),
     special=((r"^AuxLogits\.fc$", _torchvision_truncated(0.001), None),),
 )
-"""torchvision/models/inception.py; its 0.01 for the head's last convolution is set where nothing reads it."""
+"""torchvision/models/inception.py; the 0.01 that it sets for the head's last convolution is not used."""
 VGG = Scheme(_he_fan_out, _gaussian(0.01), 0.0, 0.0)
 """torchvision/models/vgg.py."""
 RESNET = Scheme(_he_fan_out)
@@ -126,7 +127,7 @@ SCHEMES: dict[str, Scheme] = {
             )
         ),
     ),
-    "inception_v3": SLIM._replace(  # slim/nets/inception_v3.py: its head has deviations of its own
+    "inception_v3": SLIM._replace(  # slim/nets/inception_v3.py: other deviations in the auxiliary head
         special=(
             (r"^AuxLogits\.Conv2d_2a", _slim_truncated(0.01), None),
             (r"^AuxLogits\.Conv2d_2b", _slim_truncated(0.001), 0.0),
@@ -151,4 +152,5 @@ SCHEMES: dict[str, Scheme] = {
     "lenet": Scheme(_lecun, _lecun),  # LeCun et al. 1998, appendix A: uniform, 2.4 / fan-in
     "lenet@caffe": Scheme(_caffe_xavier, _caffe_xavier, 0.0, 0.0),
 }  # fmt: skip
-"""By name of the catalogue. timm's inception_v4 and inception_resnet_v2, torchvision's alexnet: PyTorch's own."""
+"""By name of the catalogue. timm's inception_v4 and inception_resnet_v2 and torchvision's alexnet keep PyTorch's
+weights."""

@@ -1,14 +1,13 @@
-"""The few layers that PyTorch has no module for, each with the semantics of the operation of its name."""
+"""Layers for operations that PyTorch has no module for; those with the name of an operation compute it."""
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Sizes = tuple[int, ...]
+from inception_lens.ops.window import Sizes
 
 
 class Concat(nn.Module):
@@ -45,9 +44,9 @@ class Add(nn.Module):
 
 
 class Function(nn.Module):
-    """A function of `torch` for which PyTorch has no module, called with further arguments."""
+    """A function of `torch`, called with the inputs and further arguments."""
 
-    def __init__(self, function: str, **arguments: Any) -> None:
+    def __init__(self, function: str, **arguments: object) -> None:
         super().__init__()
         self.function, self.arguments = function, arguments
 
@@ -61,7 +60,7 @@ class Function(nn.Module):
 
 
 class InPlace(nn.Module):
-    """An element-wise function written over its first input."""
+    """An element-wise function in its in-place form, which writes to its first input."""
 
     def __init__(self, function: str) -> None:
         super().__init__()
@@ -73,7 +72,7 @@ class InPlace(nn.Module):
 
 
 class Stack(nn.Module):
-    """Tensors side by side along a new axis."""
+    """Tensors of one shape, joined along a new axis."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -95,7 +94,7 @@ class Slice(nn.Module):
 
 
 class Pad(nn.Module):
-    """Elements before and behind each axis."""
+    """Elements added before and after each axis."""
 
     def __init__(
         self,
@@ -117,7 +116,7 @@ class Pad(nn.Module):
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention, with a mask as the fourth input where there is one."""
+    """Scaled dot-product attention; a fourth input is the mask."""
 
     def __init__(self, causal: bool, grouped: bool) -> None:
         super().__init__()
@@ -141,7 +140,7 @@ class Attention(nn.Module):
 
 
 class Reduce(nn.Module):
-    """Axes of a tensor folded by a function of `torch`."""
+    """Axes of a tensor reduced by a function of `torch`; no axes are all of them."""
 
     def __init__(self, function: str, dims: Sizes, keepdim: bool) -> None:
         super().__init__()
@@ -156,7 +155,7 @@ class Reduce(nn.Module):
 
 
 class Stored(nn.Module):
-    """A parameter or a buffer of its own, which others read."""
+    """A parameter or a buffer that is an input of other layers."""
 
     def __init__(self, role: str, shape: Sizes, dtype: str) -> None:
         super().__init__()
@@ -173,7 +172,7 @@ class Stored(nn.Module):
 
 
 class _Flat:
-    """A recurrent layer whose states are inputs and outputs like any other, not nested in tuples."""
+    """A recurrent layer whose states are further inputs and outputs, not nested in tuples."""
 
     def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         given = states if len(states) > 1 else states[0] if states else None
@@ -194,7 +193,7 @@ class FlatGRU(_Flat, nn.GRU):  # type: ignore[misc]
 
 
 class _PartlyAffine:
-    """Batch normalisation that learns a scale or a shift but not both, as TF-slim's Inception nets have it."""
+    """Batch normalisation that learns a scale or a shift, but not both, as in TF-slim's Inception networks."""
 
     def __init__(
         self,
@@ -208,7 +207,7 @@ class _PartlyAffine:
         self.register_parameter("bias" if scale else "weight", None)  # type: ignore[attr-defined]
 
     def reset_parameters(self) -> None:
-        """Start with the scale 1 and the shift 0."""
+        """Set the scale to 1, or the shift to 0."""
         self.reset_running_stats()  # type: ignore[attr-defined]
         for tensor, value in ((self.weight, 1.0), (self.bias, 0.0)):  # type: ignore[attr-defined]
             if tensor is not None:

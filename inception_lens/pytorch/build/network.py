@@ -15,37 +15,37 @@ from inception_lens.writers.pytorch.block_tree import evaluation_part
 from inception_lens.writers.pytorch.module_paths import ModulePath, module_paths
 
 
-class Step(NamedTuple):
-    """One call of the forward pass, in names alone, so that a network copies and pickles like any other module."""
+class PlannedCall(NamedTuple):
+    """One call of the forward pass. It holds names, not modules, so that a network can be copied and pickled."""
 
     module: ModulePath
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    """Several where the module returns a tuple."""
+    """Several if the module returns a tuple."""
     frees: tuple[str, ...]
-    """Values that nobody reads after this call."""
+    """Values that no later call reads."""
 
 
-class Plan(NamedTuple):
-    """The calls of one mode, in the order of execution."""
+class CallPlan(NamedTuple):
+    """The calls of one mode, in the order of execution, and the names of the network's inputs and outputs."""
 
     inputs: tuple[str, ...]
-    steps: tuple[Step, ...]
+    calls: tuple[PlannedCall, ...]
     outputs: tuple[str, ...]
 
 
 class BuiltNetwork(nn.Module):
-    """A Graph as a module: its submodules nest by the parts of the nodes' names.
+    """A Graph as a module, whose submodules are nested by the parts of the nodes' names.
 
-    `state_dict` holds `inception_3a.5x5_reduce.weight` for the node `inception_3a/5x5_reduce`; what follows a layer,
-    `inception_3a/5x5_reduce/bn`, is a child of the layer's module, called after it and not by it.
+    `state_dict` holds `inception_3a.5x5_reduce.weight` for the node `inception_3a/5x5_reduce`. A node with the name
+    `inception_3a/5x5_reduce/bn` is a child of that node's module, but it is called after it, not by it.
 
-    `training` decides what is computed: auxiliary heads in training mode alone, and a final softmax, where the network
-    has one, in evaluation mode alone. One output is returned as a tensor, several as a tuple: in training the logits
-    and then those of each head. An activation is freed as soon as its last reader has run.
+    `training` selects what is computed: auxiliary heads in training mode only, a final softmax in evaluation mode only.
+    One output is returned as a tensor, several as a tuple: in training the logits and then those of each head. An
+    activation is freed as soon as its last reader has run.
     """
 
-    def __init__(self, graph: Graph, training_plan: Plan, evaluation_plan: Plan) -> None:
+    def __init__(self, graph: Graph, training_plan: CallPlan, evaluation_plan: CallPlan) -> None:
         super().__init__()
         self.graph = graph
         self._training_plan, self._evaluation_plan = training_plan, evaluation_plan
@@ -60,16 +60,16 @@ class BuiltNetwork(nn.Module):
         plan = self._training_plan if self.training else self._evaluation_plan
         values = dict(zip(plan.inputs, (x, *more), strict=True))
         del x, more
-        for step in plan.steps:
+        for call in plan.calls:
             module: nn.Module = self
-            for part in step.module:
+            for part in call.module:
                 module = module._modules[part]  # type: ignore[assignment]
-            # No local name holds a result, so that it can be freed.
-            if len(step.outputs) == 1:
-                values[step.outputs[0]] = module(*[values[name] for name in step.inputs])
+            # No local variable holds a result: it would keep the tensor alive after its last reader.
+            if len(call.outputs) == 1:
+                values[call.outputs[0]] = module(*[values[name] for name in call.inputs])
             else:
-                values.update(zip(step.outputs, module(*[values[name] for name in step.inputs]), strict=True))
-            for name in step.frees:
+                values.update(zip(call.outputs, module(*[values[name] for name in call.inputs]), strict=True))
+            for name in call.frees:
                 del values[name]
         if len(plan.outputs) == 1:
             return values[plan.outputs[0]]
@@ -77,19 +77,19 @@ class BuiltNetwork(nn.Module):
 
 
 def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str | None = None) -> BuiltNetwork:
-    """Build the module that computes a graph, on the default device, in training mode as every new module.
+    """Build the module that computes a graph, on the default device and in training mode, as PyTorch creates modules.
 
     Tensors that the graph declares and no call reads are left out.
 
     Args:
-        graph: what is computed. One of mode `training` computes all its outputs while it trains, and its first output
-            alone, without what the others need, in evaluation mode.
-        evaluation: what is computed in evaluation mode instead; it shares the nodes that have the same names.
-        initialisation: the catalogue's name of the network whose port's initialisation is used, or `pytorch`; by
-            default the graph's own name, and PyTorch's where the catalogue has none of that name.
+        graph: the network. One of mode `training` computes all its outputs in training mode; in evaluation mode it
+            computes its first output only, without the nodes that only the others need.
+        evaluation: computed in evaluation mode instead; it shares the nodes that have the same names.
+        initialisation: name of the catalogue's network whose initialisation is used, or `pytorch`; by default the
+            graph's own name, and PyTorch's initialisation if the catalogue has no such name.
 
     Raises:
-        GraphError: the graph holds an operation that nobody knows, or the two graphs disagree about a node.
+        GraphError: no module can compute an operation, or the two graphs have different nodes of one name.
     """
     nodes = {node.name: (node, graph.input_types(node)) for node in graph.nodes}
     for node in evaluation.nodes if evaluation else ():
@@ -106,7 +106,7 @@ def build(graph: Graph, evaluation: Graph | None = None, *, initialisation: str 
     return network if graph.dtype == "float32" else network.to(getattr(torch, graph.dtype))
 
 
-def _plan(graph: Graph, paths: Mapping[str, ModulePath]) -> Plan:
+def _plan(graph: Graph, paths: Mapping[str, ModulePath]) -> CallPlan:
     outputs = tuple(output.node for output in graph.outputs)
     results = {node.name: output_names(node.name, len(graph.types[node.name])) for node in graph.nodes}
     last_use: dict[str, str] = {}
@@ -117,9 +117,10 @@ def _plan(graph: Graph, paths: Mapping[str, ModulePath]) -> Plan:
         if name not in outputs:
             frees.setdefault(node_name, []).append(name)
     steps = (
-        Step(paths[node.name], node.inputs, results[node.name], tuple(frees.get(node.name, ()))) for node in graph.nodes
+        PlannedCall(paths[node.name], node.inputs, results[node.name], tuple(frees.get(node.name, ())))
+        for node in graph.nodes
     )
-    return Plan(tuple(given.name for given in graph.inputs), tuple(steps), outputs)
+    return CallPlan(tuple(given.name for given in graph.inputs), tuple(steps), outputs)
 
 
 def _lowered(node: Node, inputs: tuple[TensorType, ...]) -> nn.Module:
@@ -130,7 +131,7 @@ def _lowered(node: Node, inputs: tuple[TensorType, ...]) -> nn.Module:
 
 
 def _nest(network: nn.Module, modules: Mapping[ModulePath, nn.Module]) -> None:
-    """Register every module at its path, in order; where a path leads through no module, a dict of modules stands."""
+    """Register every module at its path, in order, with a `ModuleDict` for each part of a path that is not a node."""
     placed: dict[ModulePath, nn.Module] = {(): network}
     for path in modules:
         for end in range(1, len(path) + 1):
@@ -143,7 +144,7 @@ def _nest(network: nn.Module, modules: Mapping[ModulePath, nn.Module]) -> None:
 def _share(
     nodes: Iterable[tuple[Node, tuple[TensorType, ...]]], modules: Mapping[str, nn.Module], frozen: Set[str]
 ) -> None:
-    """Make calls that name the same tensor hold the same tensor, and fix those that are not trained."""
+    """Let modules share the tensors that their nodes share, and freeze those that are not trained."""
     held: dict[str, Tensor] = {}
     for node, types in nodes:
         if not node.op.has_weights:

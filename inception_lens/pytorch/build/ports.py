@@ -1,7 +1,7 @@
-"""What other libraries call the tensors of the networks that both have.
+"""The names of other libraries for the tensors of the networks that they also have.
 
-A port is a table of patterns: a layer's path in a built network, and the path of the same layer in the port. The first
-row that matches the whole path holds.
+A port is a table of patterns: the path of a layer in a built network, and the path of the same layer in the port. The
+first row whose pattern matches the whole path is used.
 """
 
 import re
@@ -12,20 +12,24 @@ from torch import nn
 
 from inception_lens.architectures.vgg import CONVOLUTIONS_PER_STAGE
 
-Row = tuple[str, str | Callable[[re.Match[str]], str]]
+NamePattern = tuple[str, str | Callable[[re.Match[str]], str]]
+"""A regular expression of a layer's path, and the path in the port: a template of its groups, or a function of the
+match."""
 
 
 class Port(NamedTuple):
-    """One library's names for one family of networks."""
+    """The names of one library for one family of networks."""
 
     name: str
-    rows: tuple[Row, ...]
+    """Of library and network, for messages."""
+    rows: tuple[NamePattern, ...]
     wrapped: bool = True
-    """Whether a convolution with a batch norm is a module of two, `x.conv` and `x.bn`; else the rows name both."""
+    """Whether a convolution and its batch norm are `x.conv` and `x.bn` of one module x; otherwise the rows have
+    both."""
 
 
 def port_names(port: Port, network: nn.Module) -> dict[str, str]:
-    """The port's name of every tensor of a built network that it has a row for."""
+    """The name in the port of every tensor of a built network that has a row."""
     names = network.state_dict().keys()
     found = {}
     for name in names:
@@ -42,7 +46,7 @@ def port_names(port: Port, network: nn.Module) -> dict[str, str]:
     return found
 
 
-def _renamed(rows: Iterable[Row], path: str) -> str | None:
+def _renamed(rows: Iterable[NamePattern], path: str) -> str | None:
     for pattern, replacement in rows:
         if match := re.fullmatch(pattern, path):
             return match.expand(replacement) if isinstance(replacement, str) else replacement(match)
@@ -50,7 +54,7 @@ def _renamed(rows: Iterable[Row], path: str) -> str | None:
 
 
 def _place(letter: str) -> int:
-    """Which step of its branch a layer is that TF-slim calls `Conv2d_0a`, `Conv2d_0b`, ..."""
+    """Position in its branch of a layer that TF-slim calls `Conv2d_0a`, `Conv2d_0b`, ..."""
     return ord(letter) - ord("a")
 
 
@@ -103,11 +107,11 @@ TORCHVISION_INCEPTION_V3 = Port(
         (r"(Mixed_7[bc])\.Branch_2\.Conv2d_0d_.*", r"\1.branch3x3dbl_3b"),
     ),
 )
-"""timm's inception_v3 has the same names, and no head."""
+"""timm's inception_v3 has the same names, without the auxiliary head."""
 
 
 def _feature(match: re.Match[str]) -> str:
-    """The place of a block in timm's `features`: three convolutions, then the blocks from Mixed_3a on."""
+    """The position of a block in timm's `features`: three convolutions, then the blocks from Mixed_3a on."""
     stage, letter = match[1], match[2]
     return f"features.{ {'3': 3, '4': 4, '5': 5, '6': 10, '7': 18}[stage] + _place(letter) }"
 
@@ -136,7 +140,7 @@ TIMM_INCEPTION_V4 = Port(
 
 
 def _repeated(match: re.Match[str]) -> str:
-    """What timm calls one of the residual blocks: three lists, and the last block by itself."""
+    """Timm's name of a residual block: three lists of blocks, and the last block on its own."""
     kind, number = match[1], int(match[2])
     if (kind, number) == ("8", 10):
         return "block8"
@@ -172,7 +176,7 @@ def _vgg(depth: int) -> Port:
     rows, place = [], 0
     for stage, count in enumerate(CONVOLUTIONS_PER_STAGE[depth], 1):
         rows += [(f"conv{stage}_{i + 1}", f"features.{place + 2 * i}") for i in range(count)]
-        place += 2 * count + 1  # each with its ReLU, and the pool behind them
+        place += 2 * count + 1  # each followed by a ReLU, and all by a pool
     rows += [("fc1", "classifier.0"), ("fc2", "classifier.3"), ("out", "classifier.6")]
     return Port(f"torchvision's vgg{depth}", tuple(rows))
 
@@ -200,4 +204,4 @@ PORTS = (
     *map(_vgg, CONVOLUTIONS_PER_STAGE),
     TORCHVISION_RESNET,
 )
-"""Every port whose weights are known here."""
+"""All ports whose weights can be loaded."""

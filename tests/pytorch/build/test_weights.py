@@ -96,16 +96,16 @@ def test_what_is_missing_is_named(network: nn.Module) -> None:
     weights = lenet().state_dict()
     del weights["F6.bias"]
     weights["C1.weight"].add_(1)
-    refused(network, weights, r"read as this network's own do not fill this network; missing there: F6\.bias$")
+    refused(network, weights, r"read as this network's own do not match the network; missing: F6\.bias$")
 
 
 def test_what_finds_no_place_is_named(network: nn.Module) -> None:
     weights = {**lenet().state_dict(), "F7.weight": torch.ones(3)}
-    refused(network, weights, r"without a place here: F7\.weight$")
+    refused(network, weights, r"unknown: F7\.weight$")
 
 
 def test_another_shape_is_named_with_both(network: nn.Module) -> None:
-    match = r"of other shapes: output\.weight is 10x84 here, output\.weight 12x84 there; output\.bias is 10 here"
+    match = r"wrong shapes: output\.weight is 12x84 and must be 10x84; output\.bias is 12 and"
     refused(network, lenet(12).state_dict(), match)
 
 
@@ -113,20 +113,20 @@ def test_a_ports_names_are_in_the_message() -> None:
     with torch.device("meta"):
         theirs = port(CASES[0]).state_dict()
         network = il.build("googlenet@torchvision", mode="inference")
-    with pytest.raises(WeightsError, match=r"read as torchvision's googlenet .* without a place here: aux1\.conv"):
+    with pytest.raises(WeightsError, match=r"read as torchvision's googlenet .* unknown: aux1\.conv"):
         il.load_weights(network, theirs)
     with torch.device("meta"):
         ten = il.build("googlenet@torchvision", classes=10)
     with pytest.raises(WeightsError, match=r"loss3\.classifier\.weight is 10x1024 here, fc\.weight 1000x1024 there"):
         il.load_weights(ten, theirs)
     del theirs["fc.weight"]
-    with pytest.raises(WeightsError, match=r"missing there: fc\.weight for loss3\.classifier\.weight$"):
+    with pytest.raises(WeightsError, match=r"missing: fc\.weight for loss3\.classifier\.weight$"):
         il.load_weights(ten, theirs)
 
 
 def test_a_long_list_is_cut(network: nn.Module) -> None:
     weights = {f"layer{i}": torch.ones(1) for i in range(1_000)}
-    refused(network, weights, r"layer5, and 994 more; missing there: ")
+    refused(network, weights, r"layer5, and 994 more; missing: ")
 
 
 def test_counters_of_batches_may_be_missing() -> None:
@@ -153,7 +153,7 @@ def test_nothing_in_a_file_is_run(network: nn.Module, tmp_path: Path) -> None:
     torch.save({"C1.weight": Hostile(mark)}, tmp_path / "w.pt")
     (tmp_path / "raw.pt").write_bytes(pickle.dumps(Hostile(mark)))
     for name in ("w.pt", "raw.pt"):
-        with pytest.raises(WeightsError, match=r"is no file of weights: ") as caught:
+        with pytest.raises(WeightsError, match=r"is not a file of weights: ") as caught:
             il.load_weights(network, tmp_path / name)
         assert "\n" not in str(caught.value)
     assert not mark.exists()
@@ -171,7 +171,7 @@ def test_other_files_are_told_in_one_line(network: nn.Module, tmp_path: Path) ->
         "list.pt": (tmp_path / "list.pt").read_bytes(),
     }.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(WeightsError, match=r"is no file of weights|does not hold tensors by name") as caught:
+        with pytest.raises(WeightsError, match=r"is not a file of weights|does not hold tensors by name") as caught:
             il.load_weights(network, tmp_path / name)
         assert "\n" not in str(caught.value)
     with pytest.raises(WeightsError, match="No such file"):
