@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from inception_lens.cli import run
+from inception_lens.training.optimizers import learning_rate
+from inception_lens.training.run.folder import RunFolder
 from tests.training.conftest import metrics, summary
 from tests.training.tiny import arrays
 
@@ -60,6 +63,12 @@ def test_the_files_of_a_run(trained: Path) -> None:
     assert metrics(trained)[-1]["test_accuracy"] == found["accuracy"]
     accuracies = [line["test_accuracy"] for line in metrics(trained)]
     assert (found["best_accuracy"], found["best_epoch"]) == (max(accuracies), accuracies.index(max(accuracies)) + 1)
+    speeds = [line["images_per_second"] for line in metrics(trained)]
+    assert found["images_per_second"] == statistics.median(speeds)
+    recipe = RunFolder(trained).recipe()
+    steps = found["steps"] // 12
+    rates = [learning_rate(recipe, epoch * steps - 1, steps) for epoch in range(1, 13)]  # of the last step
+    assert [line["learning_rate"] for line in metrics(trained)] == rates
     assert found["seconds"] == pytest.approx(sum(line["seconds"] for line in metrics(trained)))
     names = {path.name for path in trained.iterdir()}
     shared = {"config.toml", "metrics.jsonl", "summary.json", "data.json", "evaluation.json", "checkpoints"}

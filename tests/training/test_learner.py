@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from inception_lens.cli.training.networks import networks_of
 from inception_lens.errors import CheckpointError
+from inception_lens.graph import Input, Output, Writer
+from inception_lens.ops import Flatten, Linear, Softmax, TensorType
 from inception_lens.training.learner import CONSECUTIVE, SKIPPED, Learner
 from inception_lens.training.networks import Networks, log_probabilities, loss_weights, output_kind
 from inception_lens.training.recipe import Recipe
@@ -187,6 +189,17 @@ def test_label_smoothing(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:
     expected = nn.functional.cross_entropy(scores, labels, label_smoothing=0.1)
     torch.testing.assert_close(loss, expected.detach())
     assert int(correct) == int((scores.argmax(1) == labels).sum())
+
+
+def test_a_network_that_ends_in_probabilities() -> None:
+    net = Writer([Input("x", TensorType((1, 3, 16, 16)))])
+    x = net.add("softmax", Softmax(), net.add("fc", Linear(CLASSES), net.add("flatten", Flatten(), "x")))
+    graph = net.graph([Output(x)])
+    learner = new_learner((Recipe(), Networks(graph, graph, "pytorch")))
+    images, labels = batch()
+    loss, _ = learner.forward_backward(images, labels)
+    probabilities = learner.network(images)
+    torch.testing.assert_close(loss, nn.functional.nll_loss(probabilities.log(), labels).detach())
 
 
 def test_skipped_steps_are_counted_until_one_is_not_skipped(tiny: Callable[..., tuple[Recipe, Networks]]) -> None:

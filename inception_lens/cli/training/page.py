@@ -78,7 +78,10 @@ def _limits(networks: Networks, device: torch.device, bfloat16: bool, rate: floa
     return [
         *measured,
         *(
-            (f"{what} of {machine.title}", f"{limit:,.0f} images/s" + (f", {rate / limit:.2f} of it" if rate else ""))
+            (
+                f"{what} of {machine.title}",
+                f"{limit:,.0f} images/s" + (f" (reached: {rate / limit:.2f})" if rate else ""),
+            )
             for what, limit in rows
         ),
     ]

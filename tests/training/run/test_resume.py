@@ -230,6 +230,21 @@ def test_consecutive_skipped_steps_cause_a_rollback(
     assert second["learning_rate"] < 0.5 * first["learning_rate"] * 1.5
 
 
+def test_the_learning_rate_stays_halved_when_a_run_resumes(
+    train: Train, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 6)
+        train("run", code=128 + signal.SIGTERM)
+    checkpoints = CheckpointFolder(tmp_path / "run" / "checkpoints")
+    stopped = checkpoints.newest()
+    assert stopped is not None
+    checkpoints.save(stopped._replace(position=Position(stopped.position.step, 2, stopped.position.best)))
+    assert train("run", "--resume")["rollbacks"] == 2
+    halved, expected = metrics(tmp_path / "run")[-1], metrics(uninterrupted)[-1]
+    assert halved["learning_rate"] == pytest.approx(expected["learning_rate"] / 4)
+
+
 def test_a_loss_that_never_becomes_finite_is_reported_in_one_line(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,19 +283,30 @@ def test_a_changed_dataset_does_not_resume(
     assert "has changed since" in capsys.readouterr().err
 
 
-def test_checkpoints_are_written_at_intervals_of_time(
-    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    clock = time.monotonic
-    monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
-    saved: list[int] = []
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The steps of the checkpoints that are written."""
+    steps: list[int] = []
     save = CheckpointFolder.save
 
     def noted(self: CheckpointFolder, state: Checkpoint, **rest: Any) -> Path:
-        saved.append(state.position.step)
+        steps.append(state.position.step)
         return save(self, state, **rest)
 
     monkeypatch.setattr(CheckpointFolder, "save", noted)
+    return steps
+
+
+def test_checkpoints_are_written_at_intervals_of_steps(train: Train, saved: list[int]) -> None:
+    train("run", "--epochs", "2", "--option", "checkpoints.every_steps=3")
+    assert saved == [0, 3, 4, 6, 8]  # an epoch has 4 steps
+
+
+def test_checkpoints_are_written_at_intervals_of_time(
+    train: Train, monkeypatch: pytest.MonkeyPatch, saved: list[int]
+) -> None:
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
     train("run", "--epochs", "1", "--option", "checkpoints.every_seconds=1")
     assert saved == [0, 1, 2, 3, 4]
 
