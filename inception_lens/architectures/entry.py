@@ -29,6 +29,7 @@ class Entry(msgspec.Struct, frozen=True):
     source: str
     """The paper or the implementation that the config follows."""
     config: Network
+    """The network itself."""
     published: PublishedAccuracy | None = None
     """None where no accuracy is published for this port."""
 

@@ -7,7 +7,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inception_lens.architectures.catalogue import entries
-from inception_lens.architectures.notation import MAX_NUMBER, MAX_REPEATS, BlockSpec, Chain, StepSpec, parse_block
+from inception_lens.architectures.notation import (
+    LEGEND,
+    MAX_NUMBER,
+    MAX_REPEATS,
+    BlockSpec,
+    Chain,
+    StepSpec,
+    parse_block,
+)
 from inception_lens.errors import ConfigError
 
 
@@ -222,6 +230,12 @@ def test_every_block_of_the_catalogue_is_valid() -> None:
         assert len(block.branches) == text.count("|") + 1
         assert (block.residual is not None) == ("+" in text)
         assert bool(block.tail) == ("=>" in text)
+
+
+def test_the_examples_of_the_legend_are_valid() -> None:
+    examples = [example for line in LEGEND.splitlines() for example, gap, _ in [line.partition("   ")] if gap]
+    assert len(examples) == 5
+    assert all(parse_block(example).branches for example in examples)
 
 
 PIECES = [

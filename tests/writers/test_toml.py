@@ -10,6 +10,8 @@ from inception_lens.architectures.blocks import ACTIVATIONS
 from inception_lens.architectures.catalogue import entries
 from inception_lens.architectures.googlenet import LRN, PAPER, AuxHead, GoogLeNet, Stem
 from inception_lens.architectures.network import BatchNormConfig
+from inception_lens.architectures.notation import LEGEND
+from inception_lens.errors import UnknownModelError
 from inception_lens.readers.config import override, read_config
 from inception_lens.writers.toml import to_toml
 
@@ -71,3 +73,14 @@ def test_a_key_has_a_comment_that_describes_it() -> None:
 def test_a_module_is_one_line_as_in_the_paper_s_table() -> None:
     lines = to_toml(PAPER, "googlenet").splitlines()
     assert len([line for line in lines if line.startswith("inception_")]) == len(PAPER.modules)
+
+
+def test_a_table_of_blocks_explains_the_notation() -> None:
+    text = to_toml(ENTRIES["inception_v3"].config, "inception_v3")
+    assert all(f"# {line}\n" in text for line in LEGEND.splitlines())
+    assert LEGEND.splitlines()[0] not in to_toml(PAPER, "googlenet")
+
+
+def test_an_unknown_base_is_refused() -> None:
+    with pytest.raises(UnknownModelError, match="`nonet` is not a network of the catalogue"):
+        to_toml(PAPER, "nonet")

@@ -41,12 +41,12 @@ class InceptionModule(
 ):
     """One Inception module: a row of the paper's Table 1, with its columns under their own names."""
 
-    conv_1x1: Width
-    reduce_3x3: ReductionWidth
-    conv_3x3: Width
-    reduce_5x5: ReductionWidth
-    conv_5x5: Width
-    pool_proj: ReductionWidth
+    conv_1x1: Annotated[Width, Meta(description="channels of the 1x1 branch")]
+    reduce_3x3: Annotated[ReductionWidth, Meta(description="channels of the 1x1 before the 3x3, or none")]
+    conv_3x3: Annotated[Width, Meta(description="channels of the 3x3")]
+    reduce_5x5: Annotated[ReductionWidth, Meta(description="channels of the 1x1 before the 5x5, or none")]
+    conv_5x5: Annotated[Width, Meta(description="channels of the 5x5")]
+    pool_proj: Annotated[ReductionWidth, Meta(description="channels of the 1x1 after the max pool, or none")]
 
 
 TABLE_1 = """

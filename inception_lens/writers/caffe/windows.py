@@ -16,13 +16,16 @@ class CallShapes(NamedTuple):
     """The shapes of one node's tensors."""
 
     inputs: tuple[Shape, ...]
+    """In the order of `Node.inputs`."""
     output: Shape
+    """Of the only output."""
 
 
 class LayerText(NamedTuple):
     """A layer of Caffe."""
 
     type: str
+    """Such as `Convolution`."""
     fields: Fields = ()
     """The message of its parameters, such as `convolution_param`."""
 

@@ -13,7 +13,9 @@ class OnnxWindow(TypedDict, total=False):
     """Attributes of convolutions and pools."""
 
     kernel_shape: tuple[int, ...]
+    """One size per axis, like all of them."""
     strides: tuple[int, ...]
+    """The step along each axis."""
     pads: list[int]
     """Explicit padding: all starts, then all ends."""
     auto_pad: str

@@ -90,6 +90,7 @@ class BlockTree(NamedTuple):
     """A network's blocks, and the nodes that run in only one mode."""
 
     root: ModuleBlock
+    """The network itself, with an empty path."""
     training: frozenset[str]
     """Names of the nodes that run only in training mode."""
     evaluation: frozenset[str]

@@ -12,8 +12,11 @@ class Expression(NamedTuple):
     """Text around parts that are separated by commas: `before(part, part)after`."""
 
     before: str
+    """The whole text, if there are no parts."""
     parts: tuple["Expression", ...] = ()
+    """Each gets a line of its own if the expression does not fit one line."""
     after: str = ""
+    """The closing bracket."""
 
     @property
     def flat(self) -> str:

@@ -24,15 +24,17 @@ PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_size", "outp
 
 
 class Placeholder(NamedTuple):
-    """The position in `BlockTemplate.values` of a number that differs between blocks of one template."""
+    """A number that may differ between blocks of one template."""
 
     position: int
+    """Where the number is in `BlockTemplate.values`."""
 
 
 class InputChannels(NamedTuple):
     """The number of channels of one of a block's inputs."""
 
     input: int
+    """The position of the input in `ModuleBlock.inputs`."""
 
 
 Channels = tuple[Placeholder | InputChannels | int, ...]
@@ -48,6 +50,7 @@ class BlockTemplate:
     key: Hashable
     """Equal for blocks that can be instances of one class."""
     block: ModuleBlock
+    """The block that the numbers are of."""
     values: list[object] = field(default_factory=list)
     """The value of each placeholder in this block."""
     labels: list[tuple[str, ...]] = field(default_factory=list)

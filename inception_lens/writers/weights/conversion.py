@@ -23,6 +23,7 @@ class MissedTensor(msgspec.Struct, frozen=True):
     """A tensor of the file that the network has no use for."""
 
     name: str
+    """The name in the file."""
     why: str
     """The reason, as a sentence without a full stop."""
 
@@ -46,7 +47,9 @@ class StateTensor(NamedTuple):
     """A tensor in the `state_dict` of a built network."""
 
     key: str
+    """Such as `inception_3a.5x5_reduce.weight`."""
     shape: Shape
+    """As in PyTorch."""
 
 
 def state_tensors(graph: Graph) -> dict[tuple[str, str], StateTensor]:
