@@ -13,7 +13,7 @@ import pytest
 import inception_lens as il
 
 HEAVY = {
-    "torch", "numpy", "pandas", "matplotlib", "jinja2", "tabulate", "tomlkit", "fvcore", "onnx", "onnxruntime",
+    "torch", "numpy", "pandas", "matplotlib", "jinja2", "tomlkit", "fvcore", "onnx", "onnxruntime",
     "graphviz", "pygraphviz", "safetensors", "scipy", "sklearn", "PIL", "tensorboard",
 }  # fmt: skip
 

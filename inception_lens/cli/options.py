@@ -153,16 +153,6 @@ output_option = click.option(
 )
 
 
-def format_option(suffixes: Mapping[str, str]) -> Callable[[Command], Command]:
-    """The option --format of a command that writes a table by default."""
-    return click.option(
-        "--format",
-        "format_",
-        type=click.Choice(list(suffixes.values())),
-        help="Default: by FILE's suffix, or table.",
-    )
-
-
 def parse_settings(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
     """Read the `KEY=VALUE` pairs of an option.
 

@@ -5,25 +5,26 @@ from collections.abc import Sequence
 
 import click
 
-from inception_lens.analyses.analysis import analyze
+from inception_lens.analyses.analysis import Analysis, analyze, head
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, emit, output_options, write
+from inception_lens.cli.output import Output, as_json, emit, output_options, write
 from inception_lens.errors import ConfigError, TraceError
 from inception_lens.graph import Graph
 from inception_lens.lens import load
+from inception_lens.tables.models import models_table
 from inception_lens.tables.summary import summary_table
 from inception_lens.tables.table import Table
 
 
 @click.command("summary")
-@options.model_argument(default="googlenet")
+@click.argument("models", type=options.ModelType(), nargs=-1, metavar="[MODEL]...")
 @options.network_options("Training keeps the auxiliary heads, and adds the cost of the backward pass.")
 @click.option("--depth", metavar="D", help="Levels of modules to open, or all.  [default: 1; for csv all]")
 @click.option("--sort", metavar="COLUMN", help="Sort by a column, largest first: macs, params, activation_bytes, ...")
 @click.option("--columns", metavar="A,B,...", help="Columns to show: output_shape, params, macs, flops, ...")
 @output_options()
 def command(
-    model: str,
+    models: tuple[str, ...],
     network: options.NetworkOptions,
     depth: str | None,
     sort: str | None,
@@ -32,8 +33,14 @@ def command(
 ) -> None:
     """Show the cost of each module of MODEL: shapes, parameters, MACs, FLOPs, memory and receptive field.
 
-    `inception-lens --help` lists what a MODEL can be.
+    MODEL is by default googlenet; of several models, each is a row with its totals. `inception-lens --help` lists what
+    a MODEL can be.
     """
+    if len(models) > 1:
+        if (depth, sort, columns) != (None, None, None):
+            raise ConfigError("--depth, --sort and --columns show the modules of one model, not of several")
+        _totals([analyze(load(model, **network)) for model in models], outputs)
+        return
     levels = _levels(depth)
     keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
 
@@ -48,13 +55,18 @@ def command(
         emit(outputs, analysis.to_json, table)
 
     try:
-        graph = load(model, **network)
+        graph = load(models[0] if models else "googlenet", **network)
     except TraceError as error:
         if isinstance(error.graph, Graph) and outputs == [Output("table", None)]:
             show(error.graph)
             write("\nthe layers above ran before the model failed\n", None)
         raise
     show(graph)
+
+
+def _totals(analyses: Sequence[Analysis], outputs: Sequence[Output]) -> None:
+    records = [{**head(each.graph, "inception-lens/totals/1"), "totals": each.totals} for each in analyses]
+    emit(outputs, lambda: as_json(records), lambda _: models_table(analyses))
 
 
 def _levels(depth: str | None) -> int | None:

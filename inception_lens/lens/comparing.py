@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from inception_lens.analyses import machines
-from inception_lens.analyses.compare.records import Comparison
 from inception_lens.graph import Graph, Inputs, Mode
 from inception_lens.lens.keys import Keys
+from inception_lens.lens.notebook import show_as_table
 from inception_lens.lens.source import Source
 
 if TYPE_CHECKING:
     from inception_lens.analyses.analysis import Analysis
+    from inception_lens.analyses.compare.records import Comparison
     from inception_lens.analyses.savings.network import Savings
     from inception_lens.lens.source import Model
 
@@ -58,7 +59,10 @@ def compare_modes(
 ) -> Comparison:
     """Compare two networks in a mode; each is given in inference and in training mode."""
     from inception_lens.analyses.compare.comparison import compare as compare_graphs
+    from inception_lens.analyses.compare.records import Comparison
+    from inception_lens.tables.compare.comparison import compare_table
 
+    show_as_table(Comparison, compare_table)
     if mode == "training":
         return compare_graphs(a[1], b[1])
     return compare_graphs(a[0], b[0], (a[1], b[1]))
@@ -91,8 +95,11 @@ def savings(
         InceptionLensError: as `load` does, or the network cannot be rewritten.
     """
     from inception_lens.analyses.savings import kinds as savings_kinds
+    from inception_lens.analyses.savings.network import Savings
     from inception_lens.analyses.savings.network import savings as count
+    from inception_lens.tables.savings.network import savings_table
 
+    show_as_table(Savings, savings_table)
     chosen = savings_kinds.kinds_called(kinds)
     source = Source.of(model, {**(overrides or {}), **keys})
     graphs: dict[Mode, Graph] = {"inference": source.graph(mode, inputs, batch=batch, dtype=dtype)}

@@ -327,3 +327,17 @@ def test_a_hostile_file_name_is_text_in_an_error(capsys: Capture, hostile: Path)
     assert err.count("\n") == 1
     assert all(char == "\n" or char.isprintable() for char in err)
     assert "toml:1: `clases` is not a key (did you mean `classes`" in err
+
+
+def test_several_models_are_a_row_each(capsys: Capture) -> None:
+    rows = list(csv.DictReader(io.StringIO(printed(capsys, "googlenet", "lenet", "--format", "csv"))))
+    assert [(row["name"], row["params"]) for row in rows] == [("googlenet", "6998552"), ("lenet", "61706")]
+    records = record(capsys, "googlenet", "lenet", "--mode", "training")
+    assert [each["model"]["name"] for each in records] == ["googlenet", "lenet"]
+    assert records[0]["totals"]["params"] == 13_378_280
+    assert "peak" in printed(capsys, "googlenet", "lenet")
+
+
+def test_options_of_one_model_are_refused_for_several(capsys: Capture) -> None:
+    assert run(["summary", "googlenet", "lenet", "--depth", "2"]) == 2
+    assert "--depth, --sort and --columns show the modules of one model" in capsys.readouterr().err

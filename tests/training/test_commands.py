@@ -14,6 +14,7 @@ from PIL import Image
 from inception_lens.cli import run
 from inception_lens.training.optimizers import learning_rate
 from inception_lens.training.run.folder import RunFolder
+from tests.cli.formats import check_formats, written
 from tests.training.conftest import metrics, summary
 from tests.training.tiny import arrays
 
@@ -106,6 +107,12 @@ def test_evaluate_repeats_the_accuracy(trained: Path, capsys: Capture) -> None:
     assert {row["class"]: float(row["accuracy"]) for row in rows} == summary(trained)["per_class"]
 
 
+def test_results_are_written_in_every_format(trained: Path, photos: Path, tmp_path: Path) -> None:
+    image = next(photos.glob("*/*.png"))
+    for arguments in (["evaluate", str(trained)], ["predict", str(trained), str(image)]):
+        check_formats(written(arguments, tmp_path))
+
+
 def test_the_moving_average_is_evaluated(recipe: Path, tmp_path: Path, capsys: Capture) -> None:
     command = ["train", "--recipe", str(recipe), "--epochs", "2", "--option", "engine.ema=0.5"]
     assert run([*command, "--out", str(tmp_path / "run")]) == 0
@@ -179,6 +186,7 @@ def test_ablate_compares_resumes_and_keeps_every_run(recipe: Path, tmp_path: Pat
     assert run([*command, "--resume", "--format", "csv"]) == 0
     output = capsys.readouterr()
     assert "is done" in output.err
+    check_formats(written([*command, "--resume"], tmp_path))
     arms = [row["arm"] for row in csv.DictReader(io.StringIO(output.out)) if row["table"] == "arms"]
     assert arms == ["reduced", "naive", "figure-2a"]
     assert (out / "naive" / "seed-1" / "metrics.jsonl").stat().st_mtime_ns == before
