@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inception_lens.renderers.escape import csv_cell, latex, markdown_cell, printable
+from inception_lens.renderers.escape import csv_text, html_text, latex_text, markdown_text, printable
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,16 @@ def test_what_is_printable_stays_so(text: str) -> None:
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@"])
 def test_a_spreadsheet_runs_no_cell(first: str) -> None:
-    assert csv_cell(f"{first}cmd()") == f"'{first}cmd()"
+    assert csv_text(f"{first}cmd()") == f"'{first}cmd()"
 
 
 def test_a_cell_holds_no_control_characters() -> None:
-    assert csv_cell("a\rb\x1b[31m") == r"a\rb\x1b[31m"
+    assert csv_text("a\rb\x1b[31m") == r"a\rb\x1b[31m"
 
 
 @pytest.mark.parametrize("name", ["", "conv1/7x7_s2", "a=b", "1-2"])
 def test_a_plain_cell_is_left_alone(name: str) -> None:
-    assert csv_cell(name) == name
+    assert csv_text(name) == name
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_plain_cell_is_left_alone(name: str) -> None:
     ],
 )
 def test_names_have_no_meaning_in_markdown(name: str, escaped: str) -> None:
-    assert markdown_cell(name) == escaped
+    assert markdown_text(name) == escaped
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,24 @@ def test_names_have_no_meaning_in_markdown(name: str, escaped: str) -> None:
     ],
 )
 def test_names_have_no_meaning_in_tex(name: str, escaped: str) -> None:
-    assert latex(name) == escaped
+    assert latex_text(name) == escaped
+
+
+@pytest.mark.parametrize(
+    ("name", "escaped"),
+    [
+        ("<b onclick='x'>", "&lt;b onclick=&#x27;x&#x27;&gt;"),
+        ('&lt;"', "&amp;lt;&quot;"),
+        ("\x00", r"\x00"),
+    ],
+)
+def test_names_have_no_meaning_in_html(name: str, escaped: str) -> None:
+    assert html_text(name) == escaped
 
 
 @given(st.text(st.sampled_from("\\&%$#_{}~^<>ab\n")))
 def test_every_special_of_tex_is_escaped(text: str) -> None:
-    rest = latex(text)
+    rest = latex_text(text)
     for command in (
         r"\textbackslash{}",
         r"\textasciitilde{}",

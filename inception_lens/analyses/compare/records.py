@@ -150,6 +150,9 @@ class Comparison(msgspec.Struct, frozen=True):
         """
         return not all(change.equivalent or change.unused for change in self.changes)
 
+    def __repr__(self) -> str:
+        return f"<Comparison of {self.a.name!r} and {self.b.name!r}: {len(self.changes):,} changes>"
+
     def to_json(self, indent: int = 2) -> str:
         """The JSON of `compare --format json`: exact integers."""
         sides = {key: {"params": side.params, "macs": side.macs} for key, side in (("a", self.a), ("b", self.b))}

@@ -116,6 +116,9 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     refused: tuple[Refused, ...] = ()
     """Kinds whose rewrite is impossible in this network."""
 
+    def __repr__(self) -> str:
+        return f"<Savings of {self.graph.name!r}: {', '.join([kind.name for kind in self.requested])}>"
+
     @property
     def graph(self) -> Graph:
         """The analysed graph."""

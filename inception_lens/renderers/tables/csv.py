@@ -4,7 +4,7 @@ import csv
 import io
 
 from inception_lens.ops import format_shape
-from inception_lens.renderers.escape import csv_cell
+from inception_lens.renderers.escape import csv_text
 from inception_lens.tables.table import AtLeast, Cell, Column, Table
 
 
@@ -23,7 +23,7 @@ def render(table: Table) -> str:
     for each in tables:
         for row in each.rows:
             cells = {column.key: _exact(cell) for column, cell in zip(each.columns, row.cells, strict=True)}
-            cells[each.label.key] = csv_cell(row.name or row.label)
+            cells[each.label.key] = csv_text(row.name or row.label)
             first = [*([each.key] if several else []), *([row.depth] if tree else [])]
             writer.writerow([*first, *[cells.get(key, "") for key in keys]])
     return out.getvalue()
@@ -38,4 +38,4 @@ def _exact(cell: Cell) -> str | int | float:
         return ""
     if isinstance(cell, tuple):
         return format_shape(cell)
-    return csv_cell(cell) if isinstance(cell, str) else cell
+    return csv_text(cell) if isinstance(cell, str) else cell

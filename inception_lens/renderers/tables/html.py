@@ -1,9 +1,8 @@
 """A Table as HTML: a page that needs no other file, or a fragment for a notebook."""
 
 from collections.abc import Sequence
-from html import escape
 
-from inception_lens.renderers.escape import printable
+from inception_lens.renderers.escape import html_text
 from inception_lens.renderers.pages.templates import asset
 from inception_lens.renderers.tables.cells import header, shown, shown_total
 from inception_lens.renderers.theme import BLUE, COLORS
@@ -22,7 +21,7 @@ def render(table: Table) -> str:
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(table.title)} - Inception Lens</title>
+<title>{html_text(table.title)} - Inception Lens</title>
 <style>
 {asset("style.css")}</style>
 </head>
@@ -41,10 +40,10 @@ def fragment(table: Table) -> str:
 
 def _table(table: Table) -> str:
     columns = [(i, column) for i, column in enumerate(table.columns) if column.audience in ("all", "people")]
-    caption = f"<strong>{_text(table.title)}</strong>" + (
-        f" <span>{_text(table.subtitle)}</span>" * bool(table.subtitle)
+    caption = f"<strong>{html_text(table.title)}</strong>" + (
+        f" <span>{html_text(table.subtitle)}</span>" * bool(table.subtitle)
     )
-    notes = "".join([f"<p><small>{_text(note)}</small></p>\n" for note in table.notes])
+    notes = "".join([f"<p><small>{html_text(note)}</small></p>\n" for note in table.notes])
     if not table.rows:
         return f"<p>{caption}</p>\n{notes}"
     heads = "".join([_head(column) for column in (table.label, *[column for _, column in columns])])
@@ -64,14 +63,14 @@ def _table(table: Table) -> str:
 
 def _head(column: Column) -> str:
     bar = '<th aria-hidden="true"></th>' if column.bar else ""
-    return f'{bar}<th scope="col" style="text-align: {_SIDE[column.numeric]}">{_text(header(column))}</th>'
+    return f'{bar}<th scope="col" style="text-align: {_SIDE[column.numeric]}">{html_text(header(column))}</th>'
 
 
 def _label(row: Row) -> str:
     color = COLORS[row.category] if row.category else "transparent"
     style = f"text-align: left; font-weight: normal; padding-left: {0.6 + 1.4 * row.depth:.1f}em"
-    remark = f" <small>{_text(row.description)}</small>" if row.description else ""
-    return f'<th scope="row" style="{style}; box-shadow: inset 4px 0 {color}">{_text(row.label)}{remark}</th>'
+    remark = f" <small>{html_text(row.description)}</small>" if row.description else ""
+    return f'<th scope="row" style="{style}; box-shadow: inset 4px 0 {color}">{html_text(row.label)}{remark}</th>'
 
 
 def _cell(column: Column, cell: Cell, largest: float | None) -> str:
@@ -80,20 +79,16 @@ def _cell(column: Column, cell: Cell, largest: float | None) -> str:
         width = MAX_BAR * cell / largest if largest and isinstance(cell, int | float) else 0
         style = f"background: {BLUE}; height: 0.7em; width: {width:.2f}em"
         bar = f'<td aria-hidden="true"><div style="{style}"></div></td>'
-    return f'{bar}<td style="text-align: {_SIDE[column.numeric]}">{_text(shown(column, cell))}</td>'
+    return f'{bar}<td style="text-align: {_SIDE[column.numeric]}">{html_text(shown(column, cell))}</td>'
 
 
 def _total(row: Row, columns: Sequence[tuple[int, Column]]) -> str:
     cells = []
     for i, column in columns:
-        text = f"<strong>{_text(shown_total(column, row.cells[i]))}</strong>"
+        text = f"<strong>{html_text(shown_total(column, row.cells[i]))}</strong>"
         cells.append(f'{"<td></td>" if column.bar else ""}<td style="text-align: {_SIDE[column.numeric]}">{text}</td>')
-    return f'<tr><th scope="row" style="text-align: left">{_text(row.label)}</th>{"".join(cells)}</tr>\n'
+    return f'<tr><th scope="row" style="text-align: left">{html_text(row.label)}</th>{"".join(cells)}</tr>\n'
 
 
 def _largest(cells: Sequence[Cell]) -> float:
     return max([cell for cell in cells if isinstance(cell, int | float)], default=0)
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))

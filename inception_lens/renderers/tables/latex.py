@@ -1,14 +1,17 @@
 r"""A Table as LaTeX, in the style of booktabs: the document needs `\usepackage{booktabs}`."""
 
 import re
+from collections.abc import Sequence
 
-from inception_lens.renderers.escape import latex, printable
+from inception_lens.renderers.escape import latex_text, printable
 from inception_lens.renderers.tables.cells import NOTHING, document_rows, header
 from inception_lens.tables.table import Column, Table
 
 INDENT = r"\quad "
 MAX_UNWRAPPED = 40
 """Characters of a text column that is as wide as its widest cell; a wider one is broken into lines."""
+WRAPPED_PART = 0.6
+"""The part of the line that all such columns share."""
 
 
 def render(table: Table) -> str:
@@ -23,18 +26,18 @@ def _comment(table: Table) -> str:
 def _float(table: Table) -> str:
     columns, rows = document_rows(table)
     texts = [row for _, row in rows]
-    layout = "".join([_layout(column, [row[i] for row in texts]) for i, column in enumerate(columns)])
+    layout = _layout(columns, texts)
     lines = [INDENT * depth + " & ".join(map(_cell, cells)) + r" \\" for depth, cells in rows]
     if table.totals:
         lines.insert(len(table.rows), r"\midrule")
     parts = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{latex(table.title)}}}",
+        rf"\caption{{{latex_text(table.title)}}}",
         rf"\label{{tab:{''.join([char if char.isascii() and char.isalnum() else '-' for char in _name(table)])}}}",
         rf"\begin{{tabular}}{{{layout}}}",
         r"\toprule",
-        " & ".join([latex(header(column)) for column in columns]) + r" \\",
+        " & ".join([latex_text(header(column)) for column in columns]) + r" \\",
         r"\midrule",
         *lines,
         r"\bottomrule",
@@ -50,21 +53,27 @@ def _name(table: Table) -> str:
     return table.key or table.title.partition(": ")[0]
 
 
-def _layout(column: Column, cells: list[str]) -> str:
-    if column.numeric:
-        return "r"
-    return rf"p{{{0.35}\linewidth}}" if max(map(len, cells), default=0) > MAX_UNWRAPPED else "l"
+def _layout(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    """The alignment of the columns; those of long texts share a part of the line, in which they are broken."""
+    wide = [
+        not column.numeric and max([len(row[i]) for row in rows], default=0) > MAX_UNWRAPPED
+        for i, column in enumerate(columns)
+    ]
+    paragraph = rf"p{{{WRAPPED_PART / max(sum(wide), 1):.2f}\linewidth}}"
+    return "".join(
+        ["r" if column.numeric else paragraph if long else "l" for column, long in zip(columns, wide, strict=True)]
+    )
 
 
 def _cell(text: str) -> str:
     if re.fullmatch(r"\d+(x\d+)+", text):
         return f"${text.replace('x', chr(92) + 'times ')}$"
-    return "--" if text == NOTHING else latex(text)
+    return "--" if text == NOTHING else latex_text(text)
 
 
 def _notes(table: Table) -> list[str]:
     notes = [text for text in (table.subtitle, *table.notes) if text]
     if not notes:
         return []
-    return [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *[f"{latex(note)}\\par" for note in notes],
-            r"\end{minipage}"]  # fmt: skip
+    lines = [rf"{latex_text(note)}\par" for note in notes]
+    return [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize", *lines, r"\end{minipage}"]
