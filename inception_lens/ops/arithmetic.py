@@ -17,8 +17,8 @@ ELEMENTWISE: dict[str, int] = {
     # Several operations.
     "clamp": 2, "lerp": 3, "addcmul": 3, "addcdiv": 3, "softplus": 3, "sigmoid": 4, "log_sigmoid": 4, "softsign": 3,
     "silu": 5, "gelu": 5, "mish": 5, "elu": 4, "selu": 5, "celu": 5, "leaky_relu": 2, "threshold": 1, "hardtanh": 2,
-    "hardsigmoid": 4, "hardswish": 5, "glu": 5, "prelu": 2, "logit": 3, "nan_to_num": 1, "hardshrink": 2,
-    "softshrink": 2, "tanhshrink": 2, "logaddexp": 4, "xlogy": 2,
+    "hardsigmoid": 4, "hardswish": 5, "glu": 5, "prelu": 2, "logit": 3, "nan_to_num": 3, "hardshrink": 2,
+    "softshrink": 3, "tanhshrink": 2, "logaddexp": 4, "xlogy": 2,
     # Comparison and logic are not floating-point arithmetic.
     "eq": 0, "ne": 0, "lt": 0, "le": 0, "gt": 0, "ge": 0, "where": 0, "masked_fill": 0, "logical_and": 0,
     "logical_or": 0, "logical_not": 0, "logical_xor": 0, "bitwise_and": 0, "bitwise_or": 0, "bitwise_not": 0,
@@ -60,13 +60,13 @@ another function, or of one of these on fewer tensors, is not fully defined."""
 
 REDUCTIONS: dict[str, tuple[int, int]] = {
     "sum": (1, -1), "mean": (1, 0), "prod": (1, -1), "amax": (1, -1), "amin": (1, -1), "max": (1, -1), "min": (1, -1),
-    "argmax": (1, -1), "argmin": (1, -1), "logsumexp": (4, 0), "var": (4, 1), "std": (4, 2), "norm": (2, 0),
+    "argmax": (1, -1), "argmin": (1, -1), "logsumexp": (4, 0), "var": (4, 0), "std": (4, 1), "norm": (2, 0),
     "any": (0, 0), "all": (0, 0), "count_nonzero": (0, 0),
 }  # fmt: skip
 """FLOPs of each reduction, per input element and per output element.
 
-A sum of n elements is n - 1 additions, and a mean one division more. A variance is two sums, with a subtraction and a
-square per element between them; a Euclidean norm is a square per element, a sum and a root; logsumexp is a comparison,
+A sum of n elements is n - 1 additions, and a mean one division more. A variance is a mean, a subtraction and a
+square per element, and another mean; a Euclidean norm is a square per element, a sum and a root; logsumexp is a comparison,
 a subtraction, an exp and an addition per element.
 """
 

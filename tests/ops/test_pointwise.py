@@ -1,8 +1,7 @@
 """Activations, softmax and dropout."""
 
-from collections.abc import Callable
 from itertools import product
-from math import erf, exp, prod, tanh
+from math import exp, prod
 
 import pytest
 
@@ -10,107 +9,60 @@ from inception_lens.errors import ShapeError
 from inception_lens.ops import (
     ELU,
     GELU,
+    OPS,
     Dropout,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSoftmax,
+    Mish,
     Op,
+    PReLU,
     ReLU,
     Saved,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
     TensorType,
 )
+from tests.ops.counted import Counted, elementary, operations
+from tests.ops.formulas import ELEMENTWISE
 
 SHAPE = (2, 3, 4)
 TYPE = TensorType(SHAPE)
 
 
-class Counted:
-    """A number that counts what is done with it; an elementary function counts as one operation."""
-
-    done = 0
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    @classmethod
-    def did(cls, value: float) -> "Counted":
-        cls.done += 1
-        return cls(value)
-
-    def __add__(self, other: "Counted | float") -> "Counted":
-        return self.did(self.value + number(other))
-
-    def __sub__(self, other: "Counted | float") -> "Counted":
-        return self.did(self.value - number(other))
-
-    def __mul__(self, other: "Counted | float") -> "Counted":
-        return self.did(self.value * number(other))
-
-    def __truediv__(self, other: "Counted | float") -> "Counted":
-        return self.did(self.value / number(other))
-
-    def __rtruediv__(self, other: float) -> "Counted":
-        return self.did(other / self.value)
-
-    def __neg__(self) -> "Counted":
-        return self.did(-self.value)
-
-    def __lt__(self, other: "Counted | float") -> bool:
-        type(self).done += 1
-        return self.value < number(other)
-
-
-def number(value: "Counted | float") -> float:
-    return value.value if isinstance(value, Counted) else value
-
-
-def elementary(function: str, x: Counted) -> Counted:
-    return x.did({"exp": exp, "erf": erf, "tanh": tanh}[function](x.value))
-
-
-def sigmoid(x: Counted) -> Counted:
-    return 1 / (elementary("exp", -x) + 1)
-
-
-def relu(x: Counted) -> Counted:
-    return Counted(0) if x < 0 else x
-
-
-def leaky_relu(x: Counted) -> Counted:
-    return x * 0.01 if x < 0 else x
-
-
-def elu(x: Counted) -> Counted:
-    return (elementary("exp", x) - 1) * 1.0 if x < 0 else x
-
-
-def silu(x: Counted) -> Counted:
-    return x * sigmoid(x)
-
-
-def gelu(x: Counted) -> Counted:
-    return x * (elementary("erf", x * 0.7071) + 1) / 2
-
-
-ACTIVATIONS: dict[Op, Callable[[Counted], Counted]] = {
-    ReLU(): relu,
-    LeakyReLU(): leaky_relu,
-    ELU(): elu,
-    Sigmoid(): sigmoid,
-    Tanh(): lambda x: elementary("tanh", x),
-    SiLU(): silu,
-    GELU(): gelu,
+ACTIVATIONS: dict[Op, str] = {
+    ReLU(): "relu",
+    LeakyReLU(): "leaky_relu",
+    ELU(): "elu",
+    Sigmoid(): "sigmoid",
+    Tanh(): "tanh",
+    SiLU(): "silu",
+    GELU(): "gelu",
+    Mish(): "mish",
+    Hardswish(): "hardswish",
+    Hardsigmoid(): "hardsigmoid",
+    Hardtanh(): "hardtanh",
+    Softplus(): "softplus",
+    PReLU(): "prelu",
 }
+"""The activations and their formulas."""
+
+
+def test_every_activation_has_a_formula() -> None:
+    softmax = {Softmax, LogSoftmax}
+    assert {type(op) for op in ACTIVATIONS} == {kind for kind in OPS if kind.category == "activation"} - softmax
 
 
 @pytest.mark.parametrize("op", ACTIVATIONS, ids=lambda op: op.kind)
-def test_flops_are_the_steps_of_the_formula_on_its_longest_way(op: Op) -> None:
-    Counted.done = 0
-    for _ in range(TYPE.elements):
-        ACTIVATIONS[op](Counted(-1.0))
-    assert op.extra_flops((SHAPE,), SHAPE) == Counted.done
+def test_flops_are_the_operations_of_the_formula_on_its_longest_way(op: Op) -> None:
+    formula = ELEMENTWISE[ACTIVATIONS[op]]
+    most = max([operations(formula.compute, *map(Counted, point)) for point in formula.points])
+    assert op.extra_flops((SHAPE,), SHAPE) == most * TYPE.elements
     assert op.macs((SHAPE,), SHAPE) == 0
 
 
@@ -123,7 +75,7 @@ def test_softmax_is_counted_row_by_row(dim: int) -> None:
         largest = row[0]
         for x in row[1:]:
             largest = x if largest < x else largest
-        powers = [elementary("exp", x - largest) for x in row]
+        powers = [elementary(exp, x - largest) for x in row]
         total = powers[0]
         for power in powers[1:]:
             total = total + power

@@ -1,4 +1,4 @@
-"""Every operation has a row in the table, and every row answers every question."""
+"""The table of operations is complete, and each operation in each of its forms returns values of the right kind."""
 
 import importlib
 import pkgutil
@@ -99,6 +99,25 @@ SAMPLES: dict[type[Op], tuple[Op, tuple[TensorType, ...]]] = {
 }
 """One operation of every class, and inputs that it is tried on. A new row of the table needs one here."""
 
+EVERY: list[tuple[Op, tuple[TensorType, ...]]] = [
+    *SAMPLES.values(),
+    *((ops.Elementwise(function), (IMAGE, IMAGE)) for function in ops.ELEMENTWISE),
+    *((ops.Reduce(function, (1, 3)), (IMAGE,)) for function in ops.REDUCTIONS),
+    *((ops.Reduce(function, (2, 3), keepdim=True), (IMAGE,)) for function in ops.REDUCTIONS),
+    *((ops.MaxPool2d((2, 2), (2, 2), rounding=rounding), (IMAGE,)) for rounding in get_args(ops.Rounding)),
+    *((ops.Pad(((0, 0), (0, 0), (1, 1), (0, 2)), mode), (IMAGE,)) for mode in ("reflect", "replicate", "circular")),
+    *((ops.Upsample((18, 14), mode), (IMAGE,)) for mode in ("nearest", "nearest-exact", "bicubic")),
+    (ops.Upsample((18,), "linear"), (SEQUENCE,)),
+    (ops.Upsample((10, 18, 14), "trilinear"), (VOLUME,)),
+    (ops.Stored((3, 4), tensor_kind="buffer"), ()),
+    (ops.ScaledDotProductAttention(causal=True), (IMAGE, IMAGE, IMAGE)),
+    (ops.ScaledDotProductAttention(), (IMAGE, IMAGE, IMAGE, TensorType((9, 9)))),
+    (ops.Dropout(0.0), (IMAGE,)),
+    (ops.Add(0.17), (IMAGE, IMAGE)),
+    (ops.Declared("sorted", (IMAGE,), 5, 7, view=True), (IMAGE,)),
+]
+"""The samples, and every function, mode and rounding that a class of them has."""
+
 NAMED_BY_FIELD = (Declared, Elementwise, Reduce, Stored, Unknown)
 """Classes that call themselves what one of their fields says."""
 
@@ -115,6 +134,7 @@ def cast(tensor: TensorType, dtype: str) -> TensorType:
 
 
 each_row = pytest.mark.parametrize("kind", OPS, ids=lambda kind: kind.__name__)
+each_sample = pytest.mark.parametrize(("op", "inputs"), EVERY, ids=lambda value: repr(value)[:80])
 
 
 def test_the_table_holds_the_public_classes_and_no_others() -> None:
@@ -154,9 +174,8 @@ def test_every_colour_is_of_a_category_in_use() -> None:
     assert set(theme.COLORS) == set(theme.TERMINAL) == {kind.category for kind in OPS}
 
 
-@each_row
-def test_an_operation_is_a_frozen_value(kind: type[Op]) -> None:
-    op, _ = SAMPLES[kind]
+@each_sample
+def test_an_operation_is_a_frozen_value(op: Op, inputs: tuple[TensorType, ...]) -> None:
     again = type(op)(*[getattr(op, field) for field in op.__struct_fields__])
     assert op == again
     assert hash(op) == hash(again)
@@ -165,20 +184,19 @@ def test_an_operation_is_a_frozen_value(kind: type[Op]) -> None:
             setattr(op, field, getattr(op, field))
 
 
-@each_row
-def test_a_name_and_a_label_are_one_line(kind: type[Op]) -> None:
-    op, _ = SAMPLES[kind]
+@each_sample
+def test_a_name_and_a_label_are_one_line(op: Op, inputs: tuple[TensorType, ...]) -> None:
+    kind = type(op)
     assert op.kind in vars_of(op) if kind in NAMED_BY_FIELD else op.kind == kind.__name__
     assert op.label
     assert op.label == op.label.strip()
     assert "\n" not in op.label
 
 
-@each_row
+@each_sample
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_a_row_answers_every_question(kind: type[Op], dtype: str) -> None:
-    op, sample = SAMPLES[kind]
-    inputs = tuple(cast(tensor, dtype) for tensor in sample)
+def test_every_method_returns_a_value(op: Op, inputs: tuple[TensorType, ...], dtype: str) -> None:
+    kind, inputs = type(op), tuple(cast(tensor, dtype) for tensor in inputs)
     shapes = tuple(tensor.shape for tensor in inputs)
     outputs = op.output_types(inputs)
     assert outputs
@@ -199,18 +217,16 @@ def test_a_row_answers_every_question(kind: type[Op], dtype: str) -> None:
     assert all(type(op.reuses_input(training)) is bool for training in (False, True))
 
 
-@each_row
-def test_weights_are_owned_exactly_where_the_class_says_so(kind: type[Op]) -> None:
-    op, inputs = SAMPLES[kind]
+@each_sample
+def test_weights_are_owned_exactly_where_the_class_says_so(op: Op, inputs: tuple[TensorType, ...]) -> None:
     shapes = tuple(tensor.shape for tensor in inputs)
     roles = [tensor.role for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
-    assert kind.has_weights == bool(roles)
+    assert op.has_weights == bool(roles)
     assert len(set(roles)) == len(roles)
 
 
-@each_row
-def test_a_window_is_there_exactly_where_the_operation_says_so(kind: type[Op]) -> None:
-    op, inputs = SAMPLES[kind]
+@each_sample
+def test_a_window_is_there_exactly_where_the_operation_says_so(op: Op, inputs: tuple[TensorType, ...]) -> None:
     output = op.output_types(inputs)[0].shape
     window = op.window(inputs[0].shape, output) if inputs else None
     assert op.has_window == (window is not None)
