@@ -65,9 +65,9 @@ REDUCTIONS: dict[str, tuple[int, int]] = {
 }  # fmt: skip
 """FLOPs of each reduction, per input element and per output element.
 
-A sum of n elements is n - 1 additions, and a mean one division more. A variance is a mean, a subtraction and a
-square per element, and another mean; a Euclidean norm is a square per element, a sum and a root; logsumexp is a comparison,
-a subtraction, an exp and an addition per element.
+A sum of n elements is n - 1 additions, and a mean one division more. A variance is a mean, a subtraction and a square
+per element, and another mean; a Euclidean norm is a square per element, a sum and a root; logsumexp is a comparison, a
+subtraction, an exp and an addition per element.
 """
 
 
