@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 import inception_lens as il
+from inception_lens.analyses.compare.records import Comparison
+from inception_lens.analyses.savings.network import Savings
 from inception_lens.architectures.catalogue import entries
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.architectures.network import Network
@@ -211,12 +213,18 @@ def test_json_tells_hostile_names_exactly_and_the_unknown_as_null() -> None:
     assert given["totals"]["macs"] == (len(names) - 1) * 3 * 3 * 64
 
 
-def test_an_analysis_is_one_line_as_repr_and_its_table_as_text_and_html() -> None:
-    analysis = il.analyze("lenet")
-    assert repr(analysis) == "<Analysis of 'lenet': 61,706 parameters, 416,520 MACs>"
-    assert "61,706" in str(analysis)
-    assert str(analysis).count("\n") > 5
-    assert "<table" in analysis._repr_html_()
+def check_forms(result: il.Analysis | Savings | Comparison, line: str, cell: str) -> None:
+    assert repr(result) == line
+    assert cell in str(result)
+    assert str(result).count("\n") > 3
+    assert "<table" in result._repr_html_()
+
+
+def test_a_result_is_one_line_as_repr_and_its_table_as_text_and_html() -> None:
+    check_forms(il.analyze("lenet"), "<Analysis of 'lenet': 61,706 parameters, 416,520 MACs>", "61,706")
+    check_forms(il.savings("resnet50"), "<Savings of 'resnet50': reductions, naive>", "res2_1")
+    comparison = il.compare("googlenet", "googlenet", overrides_b={"inception_3a/5x5_reduce": 24})
+    check_forms(comparison, "<Comparison of 'googlenet' and 'googlenet': 2 changes>", "+6,400")
 
 
 def test_a_notebook_shows_a_graph_from_any_public_name() -> None:

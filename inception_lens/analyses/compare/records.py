@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -152,6 +152,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<Comparison of {self.a.name!r} and {self.b.name!r}: {len(self.changes):,} changes>"
+
+    if TYPE_CHECKING:  # attached by `lens.notebook`
+
+        def _repr_html_(self) -> str: ...
 
     def to_json(self, indent: int = 2) -> str:
         """The JSON of `compare --format json`: exact integers."""

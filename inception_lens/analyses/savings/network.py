@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -118,6 +118,10 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def __repr__(self) -> str:
         return f"<Savings of {self.graph.name!r}: {', '.join([kind.name for kind in self.requested])}>"
+
+    if TYPE_CHECKING:  # attached by `lens.notebook`
+
+        def _repr_html_(self) -> str: ...
 
     @property
     def graph(self) -> Graph:
