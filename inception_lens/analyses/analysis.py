@@ -10,7 +10,7 @@ import msgspec
 
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.analyses.memory import Memory, memory
-from inception_lens.analyses.modules import Row, grouped, summed, tree
+from inception_lens.analyses.modules import TreeRow, grouped, summed, tree
 from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
 from inception_lens.analyses.records import Group, Layer, Totals
 from inception_lens.errors import GraphError
@@ -114,7 +114,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
             raise GraphError(f"a depth of {depth}: modules have a depth of at least 1")
         return grouped(self.layers, depth)
 
-    def tree(self, depth: int | None = 1, sort: Callable[[Group], Any] | None = None) -> tuple[Row, ...]:
+    def tree(self, depth: int | None = 1, sort: Callable[[Group], Any] | None = None) -> tuple[TreeRow, ...]:
         """The modules as the lines of a tree with `depth` levels; None shows all levels.
 
         A module with a single part is shown as that part. `sort` is a key that orders the parts of each module.

@@ -13,7 +13,7 @@ EVERY_LEVEL = 1_000_000
 """A depth beyond that of any name."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class TreeRow(msgspec.Struct, frozen=True):
     """One line of a tree of modules."""
 
     level: int
@@ -37,7 +37,7 @@ def grouped(layers: Iterable[Layer], depth: int) -> tuple[Group, ...]:
     return tuple([summed(name, members) for name, members in _modules(layers, depth).items()])
 
 
-def tree(layers: Iterable[Layer], depth: int | None, sort: Callable[[Group], Any] | None) -> tuple[Row, ...]:
+def tree(layers: Iterable[Layer], depth: int | None, sort: Callable[[Group], Any] | None) -> tuple[TreeRow, ...]:
     """The modules as the lines of a tree; see `Analysis.tree`."""
     return tuple(_rows(layers, "", 0, 1, depth or EVERY_LEVEL, sort))
 
@@ -51,7 +51,7 @@ def _modules(layers: Iterable[Layer], depth: int) -> dict[str, list[Layer]]:
 
 def _rows(
     layers: Iterable[Layer], above: str, level: int, part: int, depth: int, sort: Callable[[Group], Any] | None
-) -> Iterator[Row]:
+) -> Iterator[TreeRow]:
     """The rows of layers whose names agree in all parts before number `part`."""
     groups = grouped(layers, part)
     for group in sorted(groups, key=sort) if sort else groups:
@@ -60,7 +60,7 @@ def _rows(
             (name,), deep = parts, deep + 1
             parts = _modules(group.layers, deep + 1)
         label = name.removeprefix(f"{above}/") if name != above else group.layers[0].op
-        yield Row(level, label, msgspec.structs.replace(group, name=name))
+        yield TreeRow(level, label, msgspec.structs.replace(group, name=name))
         if deep < depth and len(parts) > 1:
             yield from _rows(group.layers, name, level + 1, deep + 1, depth, sort)
 

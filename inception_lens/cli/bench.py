@@ -9,7 +9,7 @@ import click
 
 from inception_lens.benchmarks.record import Bench, Measurement, read_bench
 from inception_lens.cli import INTERRUPTED
-from inception_lens.cli.output import Output, as_json, emit, output_options
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.cli.training.bench_training import train
 from inception_lens.errors import ConfigError, require
 
@@ -34,7 +34,7 @@ writes what was measured so far.
 @click.option("--counters", metavar="A,B,...", help="Counters to measure.  [default: all]")
 @click.option("--from", "earlier", metavar="FILE", help="Show the run in a JSON file instead of measuring.")
 @output_options("svg", "png", "pdf")
-def command(networks: str | None, counters: str | None, earlier: str | None, outputs: Sequence[Output]) -> int:
+def command(networks: str | None, counters: str | None, earlier: str | None, outputs: Sequence[OutputTarget]) -> int:
     """Run the command; its help is `HELP`."""
     if click.get_current_context().invoked_subcommand:
         return 0

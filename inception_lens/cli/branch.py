@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import click
 
 from inception_lens.analyses.savings.branch import Branch
+from inception_lens.cli import options
 from inception_lens.errors import ConfigError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-def branch_options(reduce: str) -> Callable[[Command], Command]:
+def branch_options(reduce: str) -> Callable[[options.Command], options.Command]:
     """The options of one branch; `reduce` is the help of its reduction, a width or a range of widths."""
     added = (
         click.option("--in", "in_channels", type=int, metavar="N", help="One branch: channels of its input."),
@@ -23,7 +22,7 @@ def branch_options(reduce: str) -> Callable[[Command], Command]:
         click.option("--bias", is_flag=True, help="One branch: count biases too."),
     )
 
-    def add(command: Command) -> Command:
+    def add(command: options.Command) -> options.Command:
         for option in reversed(added):
             command = option(command)
         return command

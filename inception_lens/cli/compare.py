@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, emit, output_options
+from inception_lens.cli.output import OutputTarget, emit, output_options
 from inception_lens.lens import compare
 from inception_lens.tables.compare.comparison import compare_table
 
@@ -37,7 +37,7 @@ def command(
     settings_a: tuple[str, ...],
     settings_b: tuple[str, ...],
     level: Literal["network", "layer"],
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> int:
     """What differs between the networks A and B, by their structure and not by names, and what it costs.
 

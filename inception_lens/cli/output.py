@@ -1,4 +1,4 @@
-"""Output of every command: its options, its formats, and files that are written completely or not at all."""
+"""OutputTarget of every command: its options, its formats, and files that are written completely or not at all."""
 
 import functools
 import sys
@@ -24,7 +24,7 @@ FORMATS = {
 STANDARD_OUTPUT = (None, "-", "/dev/stdout")
 
 
-class Output(NamedTuple):
+class OutputTarget(NamedTuple):
     """One of the outputs that a command writes."""
 
     format: str
@@ -43,7 +43,7 @@ def output_options(*pictures: str) -> Callable[[Callable[..., object]], Callable
     def decorate(command: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(command)
         def with_outputs(format_: str | None, files: tuple[str, ...], **options: object) -> object:
-            outputs = [Output(format_ or format_of(file, suffixes), file) for file in files or (None,)]
+            outputs = [OutputTarget(format_ or format_of(file, suffixes), file) for file in files or (None,)]
             return command(outputs=outputs, **options)
 
         formats = click.Choice(list(suffixes.values()))
@@ -58,7 +58,7 @@ def output_options(*pictures: str) -> Callable[[Callable[..., object]], Callable
 
 
 def emit(
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
     json: Callable[[], str],
     table: Callable[[str], "Table"],
     picture: Callable[[str], bytes] | None = None,
@@ -92,7 +92,7 @@ def as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def rendered(table: "Table", output: Output) -> str:
+def rendered(table: "Table", output: OutputTarget) -> str:
     """The text of a table in the format of an output."""
     if output.format == "table":
         from inception_lens.renderers.tables import text

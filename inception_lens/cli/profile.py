@@ -9,7 +9,7 @@ import click
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.roofline import roofline
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, emit, output_options
+from inception_lens.cli.output import OutputTarget, emit, output_options
 from inception_lens.errors import ConfigError, require
 from inception_lens.lens import load
 from inception_lens.tables.profile import profile_table
@@ -35,7 +35,7 @@ def command(
     repeats: int,
     warmup: int,
     depth: str,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Run MODEL and show, for each module, its time and memory and the limits of this machine.
 

@@ -10,8 +10,8 @@ from inception_lens.analyses.savings.kinds import KINDS
 from inception_lens.analyses.savings.network import DEFAULT_KINDS
 from inception_lens.cli import options
 from inception_lens.cli.branch import BranchOptions, branch_options
-from inception_lens.cli.output import Output, output_options
-from inception_lens.cli.savings_output import PICTURES, Result, emit_kinds, emit_result, proof_options, prove
+from inception_lens.cli.output import OutputTarget, output_options
+from inception_lens.cli.savings_output import PICTURES, SavingsResult, emit_kinds, emit_result, proof_options, prove
 from inception_lens.errors import ConfigError
 from inception_lens.lens import savings
 
@@ -50,11 +50,11 @@ def command(
     measure: bool,
     device: str | None,
     network: options.NetworkOptions,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> int:
     """Run the command; its help is `HELP`."""
     sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
-    result: Result
+    result: SavingsResult
     if sizes.given:
         if model or kind or network != options.DEFAULTS:
             raise ConfigError("the options of one branch exclude MODEL, --kind and the options of a network")

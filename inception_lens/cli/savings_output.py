@@ -1,7 +1,7 @@
 """What `savings`, `what-if` and `sweep` have in common: checks by PyTorch, and the output of each result."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import click
 import msgspec
@@ -10,7 +10,8 @@ from inception_lens.analyses.savings.branch import BranchSavings
 from inception_lens.analyses.savings.changes import Sweep, WhatIf
 from inception_lens.analyses.savings.network import Savings
 from inception_lens.analyses.savings.proofs import Proof, networks
-from inception_lens.cli.output import Output, as_json, emit
+from inception_lens.cli import options
+from inception_lens.cli.output import OutputTarget, as_json, emit
 from inception_lens.errors import ConfigError, require
 from inception_lens.tables.savings.branch import branch_table
 from inception_lens.tables.savings.changes import sweep_table, what_if_table
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from inception_lens.renderers.plots.figure import FigureFormat
 
 PICTURES = ("svg", "png", "pdf")
-Command = TypeVar("Command", bound=Callable[..., object])
-Result = Savings | BranchSavings | WhatIf | Sweep
+SavingsResult = Savings | BranchSavings | WhatIf | Sweep
 
 
-def proof_options(command: Command) -> Command:
+def proof_options(command: options.Command) -> options.Command:
     """The options --verify, --measure and --device."""
     for option in (
         click.option("--device", type=click.Choice(["cpu", "cuda"]), help="For --measure.  [default: cuda if present]"),
@@ -57,7 +57,7 @@ def prove(result: Savings | BranchSavings | WhatIf, verify: bool, measure: bool,
     )
 
 
-def emit_result(outputs: Sequence[Output], result: Result, proof: Proof) -> None:
+def emit_result(outputs: Sequence[OutputTarget], result: SavingsResult, proof: Proof) -> None:
     """Write a result, and its checks by PyTorch, in the requested formats.
 
     Raises:
@@ -76,7 +76,7 @@ def emit_result(outputs: Sequence[Output], result: Result, proof: Proof) -> None
     emit(outputs, lambda: as_json(result.to_builtins() | proof.to_builtins()), table, picture)
 
 
-def _table(result: Result) -> Table:
+def _table(result: SavingsResult) -> Table:
     match result:
         case Savings():
             return savings_table(result)
@@ -88,7 +88,7 @@ def _table(result: Result) -> Table:
             return sweep_table(result)
 
 
-def _figure(result: Result, form: "FigureFormat") -> bytes:
+def _figure(result: SavingsResult, form: "FigureFormat") -> bytes:
     from inception_lens.renderers.plots import savings as figures
     from inception_lens.renderers.plots.figure import figure_bytes
 
@@ -102,7 +102,7 @@ def _figure(result: Result, form: "FigureFormat") -> bytes:
     raise ConfigError("one branch has no figure; its reduction over a range has: `sweep` with --reduce 8..64..8")
 
 
-def emit_kinds(outputs: Sequence[Output], found: Savings) -> None:
+def emit_kinds(outputs: Sequence[OutputTarget], found: Savings) -> None:
     """Write every kind of saving, and the number of its sites in the network."""
     counts = [
         {

@@ -7,7 +7,7 @@ import click
 
 from inception_lens.analyses.analysis import Analysis, analyze, head
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, as_json, emit, output_options, write
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options, write
 from inception_lens.errors import ConfigError, TraceError
 from inception_lens.graph import Graph
 from inception_lens.lens import load
@@ -29,7 +29,7 @@ def command(
     depth: str | None,
     sort: str | None,
     columns: str | None,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Show the cost of each module of MODEL: shapes, parameters, MACs, FLOPs, memory and receptive field.
 
@@ -57,14 +57,14 @@ def command(
     try:
         graph = load(models[0] if models else "googlenet", **network)
     except TraceError as error:
-        if isinstance(error.graph, Graph) and outputs == [Output("table", None)]:
+        if isinstance(error.graph, Graph) and outputs == [OutputTarget("table", None)]:
             show(error.graph)
             write("\nthe layers above ran before the model failed\n", None)
         raise
     show(graph)
 
 
-def _totals(analyses: Sequence[Analysis], outputs: Sequence[Output]) -> None:
+def _totals(analyses: Sequence[Analysis], outputs: Sequence[OutputTarget]) -> None:
     records = [{**head(each.graph, "inception-lens/totals/1"), "totals": each.totals} for each in analyses]
     emit(outputs, lambda: as_json(records), lambda _: models_table(analyses))
 

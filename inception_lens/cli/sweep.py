@@ -9,7 +9,7 @@ from inception_lens.analyses.savings.changes import Sweep, branch_sweep, network
 from inception_lens.analyses.savings.proofs import Proof
 from inception_lens.cli import options
 from inception_lens.cli.branch import BranchOptions, branch_options
-from inception_lens.cli.output import Output, output_options
+from inception_lens.cli.output import OutputTarget, output_options
 from inception_lens.cli.savings_output import PICTURES, emit_result
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
@@ -44,7 +44,7 @@ def command(
     reduce: str | None,
     bias: bool,
     network: options.NetworkOptions,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Run the command; its help is `HELP`."""
     sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)

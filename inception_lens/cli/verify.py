@@ -7,7 +7,7 @@ import click
 
 from inception_lens.analyses.analysis import analyze
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, as_json, emit, output_options
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.errors import require
 from inception_lens.lens import Source
 
@@ -28,7 +28,7 @@ def command(
     model: str,
     paper: bool,
     network: options.NetworkOptions,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> int:
     """Recount MODEL by other means; exit with 1 if a count differs without a known explanation.
 
@@ -42,7 +42,7 @@ def command(
     return check(model, network, outputs)
 
 
-def _against_paper(model: str, network: options.NetworkOptions, outputs: Sequence[Output]) -> int:
+def _against_paper(model: str, network: options.NetworkOptions, outputs: Sequence[OutputTarget]) -> int:
     from inception_lens.analyses.paper.check import check_paper
     from inception_lens.tables.paper import paper_table
 
@@ -52,7 +52,7 @@ def _against_paper(model: str, network: options.NetworkOptions, outputs: Sequenc
     return int(not check.holds)
 
 
-def _second_opinions(model: str, network: options.NetworkOptions, outputs: Sequence[Output]) -> int:
+def _second_opinions(model: str, network: options.NetworkOptions, outputs: Sequence[OutputTarget]) -> int:
     from inception_lens.tables.opinions import opinions_table
 
     found = _opinions(model, network)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, as_json, emit, output_options, write
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options, write
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
 from inception_lens.readers.tensors import WeightFile
@@ -23,7 +23,7 @@ CONVERTED = "safetensors"
 )
 @options.network_options("With --into: training includes the auxiliary heads.", without=("batch", "dtype"))
 @output_options(CONVERTED)
-def command(file: str, into: str | None, network: options.NetworkOptions, outputs: Sequence[Output]) -> int:
+def command(file: str, into: str | None, network: options.NetworkOptions, outputs: Sequence[OutputTarget]) -> int:
     """List the tensors of FILE, without executing anything in it or reading their data; or convert them.
 
     FILE is a .caffemodel, .safetensors, .npz, .pth, .pt, .bin or .onnx. With --into MODEL -o weights.safetensors, its
@@ -48,8 +48,8 @@ def _convert(
     weights: WeightFile,
     into: str,
     network: options.NetworkOptions,
-    outputs: Sequence[Output],
-    converted: Sequence[Output],
+    outputs: Sequence[OutputTarget],
+    converted: Sequence[OutputTarget],
 ) -> int:
     """Write the converted tensors, and the report to the other outputs, or else to standard output."""
     from inception_lens.writers.weights.conversion import convert_weights
@@ -59,6 +59,6 @@ def _convert(
         write(data, output.file)
     chosen = converted[0].format
     reports = [output for output in outputs if output not in converted]
-    reports = reports or [Output("table" if chosen == CONVERTED else chosen, None)]
+    reports = reports or [OutputTarget("table" if chosen == CONVERTED else chosen, None)]
     emit(reports, lambda: as_json(report), lambda _: conversion_table(report))
     return 1 if report.unset else 0

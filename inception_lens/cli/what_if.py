@@ -8,7 +8,7 @@ import click
 from inception_lens.analyses import machines
 from inception_lens.analyses.savings.changes import what_if
 from inception_lens.cli import options
-from inception_lens.cli.output import Output, output_options
+from inception_lens.cli.output import OutputTarget, output_options
 from inception_lens.cli.savings_output import PICTURES, emit_result, proof_options, prove
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
@@ -39,7 +39,7 @@ def command(
     measure: bool,
     device: str | None,
     network: options.NetworkOptions,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> int:
     """Run the command; its help is `HELP`."""
     widths = _widths(changes)

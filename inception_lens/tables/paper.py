@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from inception_lens.analyses.paper.check import PaperCheck
-from inception_lens.analyses.paper.conventions import Cell as Figure
-from inception_lens.analyses.paper.conventions import PaperRow
+from inception_lens.analyses.paper.conventions import PaperRow, PrintedFigure
 from inception_lens.analyses.paper.table1 import Convention, describe, parsed
 from inception_lens.ops import format_shape
 from inception_lens.tables.table import Column, Row, Table
@@ -56,7 +55,7 @@ def _rows(row: PaperRow) -> list[Row]:
     return rows
 
 
-def _verdict(figure: Figure) -> str:
+def _verdict(figure: PrintedFigure) -> str:
     if figure.verdict == "reproduced":
         return f"reproduced: {describe(figure.conventions)}"
     return f"known: {figure.note}" if figure.verdict == "known" else "differs: no convention gives it"
@@ -101,7 +100,7 @@ def conclusion(check: PaperCheck) -> str:
 def _best_conventions(check: PaperCheck) -> str:
     """The single convention that reproduces most of each column."""
 
-    def best(found: tuple[Convention, int], figures: Sequence[Figure | None]) -> str:
+    def best(found: tuple[Convention, int], figures: Sequence[PrintedFigure | None]) -> str:
         convention, rows = found
         return f"{rows} of {sum(figure is not None for figure in figures)} ({convention})" if rows else "none"
 

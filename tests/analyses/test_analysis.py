@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inception_lens.analyses.analysis import Analysis, analyze
-from inception_lens.analyses.modules import Row
+from inception_lens.analyses.modules import TreeRow
 from inception_lens.analyses.records import Group
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.googlenet import PAPER
@@ -106,7 +106,7 @@ def test_a_depth_is_at_least_1(googlenet: Analysis, depth: int) -> None:
         googlenet.tree(depth)
 
 
-def families(rows: tuple[Row, ...]) -> Iterator[tuple[Row, list[Row]]]:
+def families(rows: tuple[TreeRow, ...]) -> Iterator[tuple[TreeRow, list[TreeRow]]]:
     """Every row that has rows below it, with those one level down."""
     for i, row in enumerate(rows):
         below = []
@@ -119,7 +119,7 @@ def families(rows: tuple[Row, ...]) -> Iterator[tuple[Row, list[Row]]]:
             yield row, below
 
 
-def check_tree(analysis: Analysis, rows: tuple[Row, ...]) -> None:
+def check_tree(analysis: Analysis, rows: tuple[TreeRow, ...]) -> None:
     tops = [row for row in rows if row.level == 0]
     assert sum(len(row.group.layers) for row in tops) == len(analysis.layers)
     for name in sums(analysis):

@@ -23,7 +23,7 @@ Verdict = Literal["reproduced", "known", "differs"]
 """`known`: no convention gives the printed figure although the row's layers are those of the paper."""
 
 
-class Cell(msgspec.Struct, frozen=True):
+class PrintedFigure(msgspec.Struct, frozen=True):
     """One printed figure and the count of the network."""
 
     printed: str
@@ -49,9 +49,9 @@ class PaperRow(msgspec.Struct, frozen=True):
     """Names of the network's calls."""
     output: tuple[int, ...] | None
     """Height, width and channels; None where the network has no such calls."""
-    params: Cell | None
+    params: PrintedFigure | None
     """The `params` cell; None where the table prints none."""
-    ops: Cell | None
+    ops: PrintedFigure | None
     """The `ops` cell; None where the table prints none."""
     deviations: tuple[str, ...]
     """Differences between the network's layers and the paper's."""
@@ -157,13 +157,13 @@ def _row(
         known = found.weights == printed.weights and not any(fits(row.params, printed.weights, printed.biases))
         verdict: Verdict = "reproduced" if ways else "known" if known else "differs"
         note = explanation(layout, "params", row, found.weights) if verdict == "known" else ""
-        params = Cell(row.params, found.weights, found.biases, ways, verdict, note)
+        params = PrintedFigure(row.params, found.weights, found.biases, ways, verdict, note)
     if row.ops:
         ways = tuple(fits(row.ops, found.macs))
         known = found.macs == printed.macs and not any(fits(row.ops, printed.macs))
         verdict = "reproduced" if ways else "known" if known else "differs"
         note = explanation(layout, "ops", row, found.macs) if verdict == "known" else ""
-        ops = Cell(row.ops, found.macs, 0, ways, verdict, note)
+        ops = PrintedFigure(row.ops, found.macs, 0, ways, verdict, note)
     last = network.graph.nodes[calls[-1]].name if calls else ""
     output = size_of(network.graph.types[last][0].shape) if last else None
     names = tuple(network.graph.nodes[i].name for i in calls)
@@ -232,7 +232,7 @@ def _deviations(
             yield f"its dropout rate is {100 * call.op.p:g} %, not 40 %"
 
 
-def _best(cells: Sequence[Cell | None]) -> tuple[Convention, int]:
+def _best(cells: Sequence[PrintedFigure | None]) -> tuple[Convention, int]:
     """The convention that reproduces most cells (the simplest of several), and the number of cells."""
     counted = Counter(convention for cell in cells if cell for convention in cell.conventions)
     if not counted:

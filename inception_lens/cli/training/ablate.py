@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from inception_lens.analyses import machines
-from inception_lens.cli.output import Output, as_json, emit, output_options
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import ConfigError, TrainingError, require
 from inception_lens.training.ablation import COMPARISONS, FIGURE_2A, Ablation, Arm, summarize_runs, width_arms
@@ -62,7 +62,7 @@ def command(
     out: str | None,
     resume: bool,
     cache: Path | None,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
     **given: Unpack[training_options.RecipeOptions],
 ) -> int:
     """Run the command; its help is `HELP`."""
@@ -129,13 +129,13 @@ def _seeds(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _write(result: Ablation, folder: Path, device: str, outputs: Sequence[Output]) -> None:
+def _write(result: Ablation, folder: Path, device: str, outputs: Sequence[OutputTarget]) -> None:
     from inception_lens.renderers.plots.ablation import ablation_figure
     from inception_lens.renderers.plots.figure import figure_bytes
 
     date, command = datetime.date.today().isoformat(), shlex.join(["inception-lens", *sys.argv[1:]])
     table = ablation_table(result, f"{date}, {machines.host()}, {device}: {command}")
-    files = [Output(format_, str(folder / f"ablation.{suffix}")) for suffix, format_ in FILES.items()]
+    files = [OutputTarget(format_, str(folder / f"ablation.{suffix}")) for suffix, format_ in FILES.items()]
     emit(
         [*files, *outputs],
         lambda: as_json(result),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inception_lens.cli.output import Output, as_json, emit, output_options
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import require
 
@@ -35,7 +35,7 @@ def command(
     ten_crop: bool,
     device: str | None,
     cache: Path | None,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Evaluate the network of a run or of one of its checkpoints: top-1, top-5, and accuracy by class."""
     require("torch", extra="train")

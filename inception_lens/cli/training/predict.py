@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from inception_lens.cli.output import Output, as_json, emit, output_options
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import require
 
@@ -23,7 +23,7 @@ def command(
     top: int,
     best: bool,
     device: str | None,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Predict the most probable classes of image files with the network of a run or of one of its checkpoints."""
     require("torch", extra="train")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from inception_lens.analyses.analysis import Analysis
-from inception_lens.analyses.modules import Row
+from inception_lens.analyses.modules import TreeRow
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.diagram import PageDiagram
 from inception_lens.renderers.tables.cells import shown
@@ -66,7 +66,7 @@ def embedded(record: object) -> str:
     return text
 
 
-def _row(row: Row, quantities: Sequence[Quantity], position: dict[str, int]) -> dict[str, object]:
+def _row(row: TreeRow, quantities: Sequence[Quantity], position: dict[str, int]) -> dict[str, object]:
     group = row.group
     cells = [quantity.cell(group) for quantity in quantities]
     record: dict[str, object] = {
