@@ -117,7 +117,9 @@ def test_a_ports_names_are_in_the_message() -> None:
         il.load_weights(network, theirs)
     with torch.device("meta"):
         ten = il.build("googlenet@torchvision", classes=10)
-    with pytest.raises(WeightsError, match=r"loss3\.classifier\.weight is 10x1024 here, fc\.weight 1000x1024 there"):
+    with pytest.raises(
+        WeightsError, match=r"fc\.weight is 1000x1024 and must be 10x1024 for loss3\.classifier\.weight;"
+    ):
         il.load_weights(ten, theirs)
     del theirs["fc.weight"]
     with pytest.raises(WeightsError, match=r"missing: fc\.weight for loss3\.classifier\.weight$"):
