@@ -1,5 +1,4 @@
-"""From a graph to a graph: each rewrite is a plain function whose docstring is its rule.
+"""From a graph to a graph: each rewrite is a function from a graph to the `Plan` that `plan.rewritten` carries out.
 
-Each rewrite `Graph -> Graph` has a second function that returns its `Plan`, so that its sites can be shown and counted
-one by one.
+The docstring of the function is its rule. The sites of a plan are shown and counted one by one.
 """

@@ -4,31 +4,23 @@ from math import prod
 
 import msgspec
 
+from inception_lens import ops
+from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    Dropout,
-    Flatten,
-    Linear,
-    Reshape,
-    format_shape,
-)
-from inception_lens.rewrites.plan import Plan, Site, SkippedSite, rewritten
+from inception_lens.ops import Dropout, Flatten, Linear, Reshape, format_shape
+from inception_lens.rewrites.plan import Plan, Site, planned
 from inception_lens.rewrites.structure import Convolution, GraphStructure, follows, pointwise, unused_name
+from inception_lens.rewrites.widths import width_of
 
-GLOBAL = {1: AdaptiveAvgPool1d, 2: AdaptiveAvgPool2d, 3: AdaptiveAvgPool3d}
+GLOBAL = {1: ops.AdaptiveAvgPool1d, 2: ops.AdaptiveAvgPool2d, 3: ops.AdaptiveAvgPool3d}
 """Global average pooling, by the number of spatial dimensions."""
 
 
-def without_auxiliary_heads(graph: Graph) -> Graph:
-    """Keep only the first output and its inputs: inference drops auxiliary heads (arXiv 1409.4842, section 5)."""
-    return rewritten(graph, auxiliary_heads(graph))
-
-
 def auxiliary_heads(graph: Graph) -> Plan:
-    """The heads that `without_auxiliary_heads` drops, one site each."""
+    """Keep only the first output and its inputs: inference drops auxiliary heads (arXiv 1409.4842, section 5).
+
+    Each head is a site.
+    """
     structure = GraphStructure(graph)
     kept = _needed(structure, graph.outputs[0].node)
     sites = []
@@ -51,56 +43,47 @@ def _needed(structure: GraphStructure, output: str) -> set[str]:
     return needed
 
 
-def with_global_pooling(graph: Graph) -> Graph:
+def linear_heads(graph: Graph) -> Plan:
     """Replace a head of linear layers over a flattened map, such as VGG's, by global pooling and the last layer.
 
     Hidden linear layers with their activations and dropouts are removed, and so is an adaptive pool before them. M. Lin
     et al. (arXiv 1312.4400, section 3.2) and GoogLeNet do this.
     """
-    return rewritten(graph, linear_heads(graph))
+    return planned(GraphStructure(graph), _linear_head)
 
 
-def without_global_pooling(graph: Graph) -> Graph:
+def pooled_heads(graph: Graph) -> Plan:
     """Remove the global pooling of a head, so that its first layer reads the whole map.
 
     The linear layer or 1x1 convolution after the pool reads every position. Where there is none, as in Network in
     Network, a linear layer with as many outputs as the map has channels replaces the pool.
     """
-    return rewritten(graph, pooled_heads(graph))
+    return planned(GraphStructure(graph), _pooled_head)
 
 
-def linear_heads(graph: Graph) -> Plan:
-    """The sites of `with_global_pooling`."""
-    structure = GraphStructure(graph)
-    sites = []
-    for node in graph.nodes:
-        shape = structure.shape(node.inputs[0]) if node.inputs else ()
-        vector = isinstance(node.op, Flatten | Reshape) and structure.shape(node.name) == (*shape[:1], prod(shape[1:]))
-        if not vector or not 3 <= len(shape) <= 5 or max(shape[2:]) == 1:
-            continue
-        linears, hidden = _linear_layers(structure, node)
-        if not linears:
-            continue
-        pool = structure.nodes.get(node.inputs[0])
-        fixed = pool is not None and pool.op.category == "pool" and hasattr(pool.op, "output_size")
-        dimensions = len(shape) - 2
-        mean = GLOBAL[dimensions]((1,) * dimensions)
-        source = pool.inputs[0] if pool is not None and fixed else node.inputs[0]
-        means = Node(unused_name(structure, f"{node.name}/mean"), mean, (source,))
-        removed = tuple([(each.name, ()) for each in hidden])
-        what = f"linear layers of {format_shape(shape[1:])} as mean, linear"
-        names = [*([pool.name] if pool is not None and fixed else []), node.name, *[each.name for each in hidden]]
-        flat = msgspec.structs.replace(node, op=Flatten(), inputs=(means.name,))
-        sites.append(
-            Site(
-                linears[-1].name,
-                what,
-                (*names, linears[-1].name),
-                ((node.name, (means, flat)), *removed),
-                tuple([(each.name, node.name) for each in hidden]),
-            )
-        )
-    return Plan(tuple(sites))
+def _linear_head(structure: GraphStructure, node: Node) -> Site | None:
+    shape = structure.shape(node.inputs[0]) if node.inputs else ()
+    vector = isinstance(node.op, Flatten | Reshape) and structure.shape(node.name) == (*shape[:1], prod(shape[1:]))
+    if not vector or not 3 <= len(shape) <= 5 or max(shape[2:]) == 1:
+        return None
+    linears, hidden = _linear_layers(structure, node)
+    if not linears:
+        return None
+    pool = structure.nodes.get(node.inputs[0])
+    if pool is not None and not (pool.op.category == "pool" and hasattr(pool.op, "output_size")):
+        pool = None
+    dimensions = len(shape) - 2
+    mean = GLOBAL[dimensions]((1,) * dimensions)
+    means = Node(unused_name(structure, f"{node.name}/mean"), mean, (pool or node).inputs[:1])
+    flat = msgspec.structs.replace(node, op=Flatten(), inputs=(means.name,))
+    last = linears[-1].name
+    return Site(
+        last,
+        f"linear layers of {format_shape(shape[1:])} as mean, linear",
+        (*([pool.name] if pool else []), node.name, *[each.name for each in hidden], last),
+        ((node.name, (means, flat)), *[(each.name, ()) for each in hidden]),
+        tuple([(each.name, node.name) for each in hidden]),
+    )
 
 
 def _linear_layers(structure: GraphStructure, node: Node) -> tuple[list[Node], list[Node]]:
@@ -119,47 +102,24 @@ def _linear_layers(structure: GraphStructure, node: Node) -> tuple[list[Node], l
     return linears, hidden[: len(hidden) - len(last_dropout)]
 
 
-def pooled_heads(graph: Graph) -> Plan:
-    """The sites of `without_global_pooling`."""
-    structure = GraphStructure(graph)
-    sites: list[Site] = []
-    skipped: list[SkippedSite] = []
-    for pool in graph.nodes:
-        if pool.op.category != "pool" or not pool.inputs:
-            continue
-        shape, pooled = structure.shape(pool.inputs[0]), structure.shape(pool.name)
-        if max(pooled[2:]) > 1 or max(shape[2:]) == 1:
-            continue
-        head = [pool, *structure.chain(pool)]
-        if head[-1].name in structure.outputs:
-            sites.append(_whole_map(structure, pool, head[1:]))
-        else:
-            skipped.append(SkippedSite(pool.name, "the nodes after it are more than a head"))
-    return Plan(tuple(sites), tuple(skipped))
-
-
-def _whole_map(structure: GraphStructure, pool: Node, head: list[Node]) -> Site:
-    """The site of a head after global pooling: its first layer with weights reads the whole map."""
+def _pooled_head(structure: GraphStructure, pool: Node) -> Site | None:
+    if pool.op.category != "pool" or not pool.inputs:
+        return None
     shape = structure.shape(pool.inputs[0])
-    first = next((node for node in head if isinstance(node.op, Linear | Convolution)), None)
-    what = f"a mean for {format_shape(shape[1:])} to "
+    if max(structure.shape(pool.name)[2:]) > 1 or max(shape[2:]) == 1:
+        return None
+    head = [pool, *structure.chain(pool)]
+    if head[-1].name not in structure.outputs:
+        raise GraphError("the nodes after it are more than a head")
+    first = next((node for node in head[1:] if isinstance(node.op, Linear | Convolution)), None)
+    what = f"a mean for {format_shape(shape[1:])} to {width_of(first) if first else shape[1]}"
     if first is None:
         flat = Node(unused_name(structure, f"{pool.name}/flatten"), Flatten(), pool.inputs)
         linear = Node(unused_name(structure, f"{pool.name}/linear"), Linear(shape[1]), (flat.name,))
         replaced = ((pool.name, (flat, linear)),)
-        return Site(pool.name, f"{what}{shape[1]}", (pool.name,), replaced, ((pool.name, linear.name),))
-    if isinstance(first.op, Linear):
-        what += str(first.op.out_features)
-        return Site(pool.name, what, (pool.name, first.name), bypassed=((pool.name, pool.inputs[0]),))
-    assert isinstance(first.op, Convolution)
-    what += str(first.op.out_channels)
-    if not pointwise(first.op):
-        return Site(pool.name, what, (pool.name, first.name), bypassed=((pool.name, pool.inputs[0]),))
-    whole = msgspec.structs.replace(first.op, kernel_size=shape[2:], padding=(0,) * first.op.dimensions)
-    return Site(
-        pool.name,
-        what,
-        (pool.name, first.name),
-        ((first.name, (msgspec.structs.replace(first, op=whole),)),),
-        ((pool.name, pool.inputs[0]),),
-    )
+        return Site(pool.name, what, (pool.name,), replaced, ((pool.name, linear.name),))
+    new: tuple[tuple[str, tuple[Node, ...]], ...] = ()
+    if isinstance(first.op, Convolution) and pointwise(first.op):
+        whole = msgspec.structs.replace(first.op, kernel_size=shape[2:], padding=(0,) * first.op.dimensions)
+        new = ((first.name, (msgspec.structs.replace(first, op=whole),)),)
+    return Site(pool.name, what, (pool.name, first.name), new, ((pool.name, pool.inputs[0]),))

@@ -1,6 +1,6 @@
 """The plan of a rewrite, and the single pass over a graph that carries it out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -8,7 +8,8 @@ import msgspec
 
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Node, Output, Writer
-from inception_lens.ops import Declared, Shape, Unknown, format_shape
+from inception_lens.ops import Declared, Unknown, format_shape
+from inception_lens.rewrites.structure import GraphStructure
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -57,6 +58,22 @@ class Plan(NamedTuple):
     """The outputs to keep; empty keeps all."""
 
 
+def planned(structure: GraphStructure, find: Callable[[GraphStructure, Node], Site | SkippedSite | None]) -> Plan:
+    """The plan of a rewrite that `find` describes node by node; a GraphError of `find` is the reason to skip a node."""
+    sites: list[Site] = []
+    skipped: list[SkippedSite] = []
+    for node in structure.graph.nodes:
+        try:
+            found = find(structure, node)
+        except GraphError as error:
+            found = SkippedSite(node.name, str(error))
+        if isinstance(found, Site):
+            sites.append(found)
+        elif found:
+            skipped.append(found)
+    return Plan(tuple(sites), tuple(skipped))
+
+
 def rewritten(graph: Graph, plan: Plan) -> Graph:
     """Change every site of `plan` in one pass and drop the nodes that are no longer read.
 
@@ -71,7 +88,8 @@ def rewritten(graph: Graph, plan: Plan) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         for new in replaced.get(node.name, (node,)):
-            nodes.append(_reading(new, renamed))
+            inputs = tuple([renamed.get(name, name) for name in new.inputs])
+            nodes.append(new if inputs == new.inputs else msgspec.structs.replace(new, inputs=inputs))
         if node.name in bypassed:
             renamed[node.name] = renamed.get(bypassed[node.name], bypassed[node.name])
     left = plan.outputs or graph.outputs
@@ -102,25 +120,14 @@ def written(
         writer.write(node)
         old = graph.index.nodes.get(node.name)
         if old is not None and isinstance(old.op, Unknown | Declared):
-            _check_known(node, graph.input_shapes(old), writer)
+            for name, shape in zip(node.inputs, graph.input_shapes(old), strict=True):
+                if writer.shape(name) != shape:
+                    raise GraphError(
+                        f"the output shape of `{node.name}` ({node.op.kind}) is unknown for an input "
+                        f"`{name}` of {format_shape(writer.shape(name))}"
+                    )
     new = writer.graph(outputs, graph.mode, graph.metadata)
     return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen)
-
-
-def _check_known(node: Node, before: Sequence[Shape], writer: Writer) -> None:
-    """Raise a GraphError where an operation without a shape rule gets inputs of other shapes than `before`."""
-    for name, shape in zip(node.inputs, before, strict=True):
-        if writer.shape(name) != shape:
-            raise GraphError(
-                f"the output shape of `{node.name}` ({node.op.kind}) is unknown for an input "
-                f"`{name}` of {format_shape(writer.shape(name))}"
-            )
-
-
-def _reading(node: Node, renamed: Mapping[str, str]) -> Node:
-    if renamed.keys().isdisjoint(node.inputs):
-        return node
-    return msgspec.structs.replace(node, inputs=tuple([renamed.get(name, name) for name in node.inputs]))
 
 
 def _read(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Output]) -> list[Node]:

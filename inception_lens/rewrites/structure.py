@@ -1,27 +1,16 @@
 """How the nodes of a graph are connected: chains, dominators, and modules between a fork and its join."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain, count
 
+from inception_lens import ops
+from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import (
-    Add,
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    Concat,
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    Dropout,
-    Elementwise,
-    Op,
-    Shape,
-)
+from inception_lens.ops import Concat, Dropout, Op, Shape
 
-Convolution = Conv1d | Conv2d | Conv3d
-BatchNorm = BatchNorm1d | BatchNorm2d | BatchNorm3d
+Convolution = ops.Conv1d | ops.Conv2d | ops.Conv3d
+BatchNorm = ops.BatchNorm1d | ops.BatchNorm2d | ops.BatchNorm3d
 
 
 class GraphStructure:
@@ -80,12 +69,17 @@ class GraphStructure:
                 users.setdefault(tensor, []).append(node.name)
         return frozenset(chain.from_iterable(names for names in users.values() if len(names) > 1))
 
+    def check_unshared(self, *nodes: Node) -> None:
+        """Raise a GraphError if one of the nodes is in `shared`."""
+        if not self.shared.isdisjoint(node.name for node in nodes):
+            raise GraphError("it shares weights with another call")
+
     def residuals(self) -> dict[str, str]:
         """Convolutions whose output, after norm and activation, is added to an earlier tensor, by that tensor."""
         order = self.graph.index.position
         found = {}
         for node in self.graph.nodes:
-            if isinstance(node.op, Add) or (isinstance(node.op, Elementwise) and node.op.function == "add"):
+            if isinstance(node.op, ops.Add) or (isinstance(node.op, ops.Elementwise) and node.op.function == "add"):
                 for name in node.inputs:
                     last = self.nodes.get(name)
                     while last is not None and self.only_reader(last) is not None and follows(last):
@@ -170,15 +164,14 @@ def is_join(node: Node) -> bool:
 
 def pointwise(op: Op) -> bool:
     """Whether an operation is a 1x1 convolution: every output position reads one input position."""
-    return (
-        isinstance(op, Convolution)
-        and max(op.kernel_size) == 1
-        and (op.padding == "same" or not any(map(_any, op.padding)))
-    )
+    if not isinstance(op, Convolution) or max(op.kernel_size) > 1:
+        return False
+    return op.padding == "same" or not any(pad not in (0, (0, 0)) for pad in op.padding)
 
 
-def _any(pad: int | tuple[int, int]) -> bool:
-    return any(pad) if isinstance(pad, tuple) else bool(pad)
+def short_padding(pairs: Iterable[tuple[int, int]]) -> tuple[int | tuple[int, int], ...]:
+    """Padding before and after, per axis; two equal numbers are written as one."""
+    return tuple([before if before == after else (before, after) for before, after in pairs])
 
 
 def dense(op: Op) -> bool:

@@ -10,10 +10,10 @@ import inception_lens as il
 from inception_lens.errors import InceptionLensError
 from inception_lens.graph import Graph, Input, Mode, Output, Writer
 from inception_lens.ops import Op, TensorType
-from inception_lens.rewrites.canonical import canonical
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from inception_lens.writers.pytorch.source import torch_source
 from tests.attack.harness import COUNTS, scaled, time_limit
+from tests.canonical import canonical
 from tests.ops.test_table import SAMPLES
 
 NUMBERS = st.one_of(st.integers(-2, 12), st.sampled_from([-(2**31), 2**31, 2**63, 10**30]))

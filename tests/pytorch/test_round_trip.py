@@ -16,7 +16,7 @@ from inception_lens.lens import build, load
 from inception_lens.ops import MaxPool2d, TensorType
 from inception_lens.pytorch.build.network import build as build_graph
 from inception_lens.pytorch.trace.forward_pass import trace
-from inception_lens.rewrites.canonical import canonical
+from tests.canonical import canonical
 
 
 def assert_the_same(graph: Graph, traced: Graph) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import AvgPool2d, Op
-from inception_lens.rewrites.canonical import canonical
+from tests.canonical import canonical
 
 
 def canonical_nodes(graph: Graph) -> list[Node]:

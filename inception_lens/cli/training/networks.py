@@ -9,7 +9,8 @@ import msgspec
 
 from inception_lens.errors import ConfigError
 from inception_lens.lens import Source, runs_code
-from inception_lens.rewrites.factorized import with_3x3_pairs
+from inception_lens.rewrites.factorized import five_by_five
+from inception_lens.rewrites.plan import rewritten
 from inception_lens.training.data.paths import absolute
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def networks_of(recipe: Recipe, classes: int) -> Networks:
         source = Source.of(recipe.model, {"classes": classes} | recipe.network)
     inference, training = source.both_modes()
     if recipe.rewrite == "3x3-pairs":
-        inference, training = with_3x3_pairs(inference), with_3x3_pairs(training)
+        inference, training = (rewritten(each, five_by_five(each)) for each in (inference, training))
     return Networks(training, inference, source.initialisation)
 
 

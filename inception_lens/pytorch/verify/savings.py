@@ -136,7 +136,7 @@ def folded(saving: Saving) -> Folded:
 
 
 def _fold(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a layer that does what it and the norm behind it do, as `with_folded_batch_norms` says."""
+    """Weight and bias of a layer that does what it and the norm after it do, as `folded_batch_norms` states."""
     weight, mean, variance = (_tensor(each) for each in (layer.weight, norm.running_mean, norm.running_var))
     scale = torch.rsqrt(variance + float(norm.eps))  # type: ignore[arg-type]
     if norm.weight is not None:

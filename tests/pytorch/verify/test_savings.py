@@ -21,8 +21,9 @@ from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Linear, Op, ReLU, TensorType
 from inception_lens.pytorch.verify import savings as prove
 from inception_lens.renderers.tables import text as text_writer
-from inception_lens.rewrites.batch_norm import with_folded_batch_norms
+from inception_lens.rewrites.batch_norm import folded_batch_norms
 from inception_lens.tables.savings.proof import proof_tables
+from tests.rewrites.rewriting import rewrite
 
 SMALL: dict[str, dict[str, Any]] = {
     "googlenet": {"width": 0.25, "input": "3x64x64"},
@@ -118,7 +119,7 @@ def test_a_wrong_fold_is_found(monkeypatch: pytest.MonkeyPatch, wrong: Callable[
 
 def test_a_wrong_count_is_found() -> None:
     graph = il.load("lenet")
-    wrong = Counted(with_folded_batch_norms(graph), machine()).analysis
+    wrong = Counted(rewrite(folded_batch_norms, graph), machine()).analysis
     lied = analyze(il.load("lenet", classes=11))
     (check,) = prove.recounted({"lenet": wrong})
     assert check.agrees

@@ -8,7 +8,7 @@ from inception_lens.architectures.catalogue import names
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.lens import load
 from inception_lens.ops import AvgPool2d, Conv2d, MaxPool2d, Op, Pad, ReLU, TensorType
-from inception_lens.rewrites.canonical import canonical
+from tests.canonical import canonical
 
 IMAGE = Input("x", TensorType((1, 3, 9, 8)))
 
