@@ -43,7 +43,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     kept = subprocess.run(["git", "ls-files", "inception_lens"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert names == set(kept.stdout.split())
-    assert "inception_lens/renderers/pages/assets/report/page.html" in names
+    assert "inception_lens/renderers/assets/report/page.html" in names
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="fetches packages for several Pythons: CI=true")

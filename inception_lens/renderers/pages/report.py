@@ -21,8 +21,8 @@ from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.data import embedded, report_data
 from inception_lens.renderers.pages.diagram import page_diagram
 from inception_lens.renderers.pages.sections import comparison_section, headline, saving_section
-from inception_lens.renderers.pages.templates import asset, template
 from inception_lens.renderers.tables import csv, latex, markdown
+from inception_lens.renderers.templates import asset, template
 from inception_lens.renderers.theme import COLORS, DARK, FONTS, LIGHT, REDUCTION, Palette
 from inception_lens.tables.compare.comparison import compare_table
 from inception_lens.tables.summary import CONVENTION, facts, summary_table

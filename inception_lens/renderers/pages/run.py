@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 from inception_lens.renderers.escape import printable
-from inception_lens.renderers.pages.templates import asset, template
+from inception_lens.renderers.templates import asset, template
 
 Facts = Sequence[tuple[str, str]]
 """Rows of a label and a value."""

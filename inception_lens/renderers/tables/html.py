@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from inception_lens.renderers.escape import html_text
-from inception_lens.renderers.pages.templates import asset
 from inception_lens.renderers.tables.cells import header, shown, shown_total
+from inception_lens.renderers.templates import asset
 from inception_lens.renderers.theme import BLUE, COLORS
 from inception_lens.tables.table import Cell, Column, Row, Table
 

@@ -18,7 +18,7 @@ from inception_lens.ops import Concat, Linear, TensorType
 from inception_lens.renderers.pages.data import embedded, report_data
 from inception_lens.renderers.pages.diagram import MAX_INSIDE, MAX_MODULES, PageDiagram, page_diagram
 from inception_lens.renderers.pages.report import FILES, SCRIPTS, Report
-from inception_lens.renderers.pages.templates import asset
+from inception_lens.renderers.templates import asset
 from tests.renderers.models import flat, resnet, unet, vit
 
 

@@ -12,7 +12,7 @@ def template(name: str) -> "Template":
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("inception_lens.renderers.pages", "assets"),
+        loader=jinja2.PackageLoader("inception_lens.renderers", "assets"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -24,4 +24,4 @@ def template(name: str) -> "Template":
 
 def asset(name: str) -> str:
     """The text of a file of `assets/`."""
-    return files("inception_lens.renderers.pages").joinpath("assets", name).read_text(encoding="utf-8")
+    return files("inception_lens.renderers").joinpath("assets", name).read_text(encoding="utf-8")
