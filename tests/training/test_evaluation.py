@@ -55,15 +55,15 @@ def evaluator(scores: Sequence[Sequence[int]], labels: Sequence[int], rank: int 
 
 
 SCORES = [[9, 1, 2, 3, 4, 5], [9, 8, 2, 3, 4, 5], [0, 1, 9, 3, 4, 5], [9, 8, 7, 6, 5, 0]]
-LABELS = [0, 1, 2, 5]
+LABELS = [0, 3, 2, 5]  # ranks 1, 5, 1 and 6
 
 
 def test_accuracy_loss_and_confusion() -> None:
     found = evaluator(SCORES, LABELS)(PixelScores(6))
     assert (found.images, found.top1, found.top5) == (4, 0.5, 0.75)
     assert found.confusion[0] == [1, 0, 0, 0, 0, 0]
-    assert found.confusion[1] == found.confusion[5] == [1, 0, 0, 0, 0, 0]
-    assert found.per_class == [1.0, 0.0, 1.0, None, None, 0.0]
+    assert found.confusion[3] == found.confusion[5] == [1, 0, 0, 0, 0, 0]
+    assert found.per_class == [1.0, None, 1.0, 0.0, None, 0.0]
     expected = torch.tensor(SCORES).float().log_softmax(1)[torch.arange(4), torch.tensor(LABELS)]
     assert found.loss == pytest.approx(-float(expected.mean()), rel=1e-4)
 
