@@ -274,6 +274,7 @@ def test_the_first_of_several_outputs_is_the_one_that_is_read() -> None:
         (Node("b", ReLU(), ()), "`b` calls ReLU on 0 inputs"),
         (Node("b", Concat(), ()), "`b` calls Concat on 0 inputs"),
         (Node("b", Unknown("foo", ()), ()), "foo declares no output"),
+        (Node("b", Linear(-3), ("image",)), "the output would be 1x3x8x-3"),
         (Node("b", Conv2d(3, (1, 1), (0, 0)), ("image",)), "must be at least 1"),
         (Node("b", Conv2d(3, (0, 0)), ("image",)), "must be at least 1"),
         (Node("b", Conv2d(3, (1,)), ("image",)), "expected one entry for each of the 2 axes"),

@@ -98,6 +98,9 @@ def test_an_input_is_a_side_or_three_sizes(tmp_path: Path, text: str, expected: 
         ('reduce = ["7x7"]', ":1: ", "3x3, 5x5, pool"),
         ('base = "googlenet@torchvison"', ":1: ", "did you mean `googlenet@torchvision`"),
         ("base = 3", ":1: ", "`base`"),
+        ('[modules]\ninception_3z = "none"', ":2: ", "`modules.inception_3z` is not in the base"),
+        ('[modules.inception_3z]\n"1x1" = 8', ":1: ", "is not in the base"),
+        ('[modules.inception_3z]\n"1x1" = 8', ":1: ", "a new row needs exactly 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5"),
     ],
 )
 def test_a_typo_is_told_with_its_line_and_the_nearest_word(tmp_path: Path, text: str, where: str, said: str) -> None:
