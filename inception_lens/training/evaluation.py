@@ -2,7 +2,6 @@
 
 import math
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -10,29 +9,10 @@ from inception_lens.training.data.augmentation import Preparation
 from inception_lens.training.data.batches import Batches
 from inception_lens.training.networks import Networks, log_probabilities, output_kind
 from inception_lens.training.run.processes import Processes
+from inception_lens.training.run.records import Evaluation
 
 BATCH = 256
 """Images per batch. Constant, so that an evaluation repeats to the last digit."""
-
-
-class Evaluation(msgspec.Struct, frozen=True):
-    """The result of an evaluation."""
-
-    images: int
-    """Number of images."""
-    top1: float
-    """Share of the images whose class has the highest score, 0 to 1."""
-    top5: float
-    """Share of the images whose class is among the five highest scores, or among all if there are fewer classes."""
-    loss: float | None
-    """Mean cross-entropy of the main output, in nats; None if it is not finite."""
-    confusion: list[list[int]]
-    """Number of images by true class (row) and predicted class (column)."""
-
-    @property
-    def per_class(self) -> list[float | None]:
-        """Accuracy of each class; None for a class without images."""
-        return [row[i] / sum(row) if sum(row) else None for i, row in enumerate(self.confusion)]
 
 
 class Evaluator:

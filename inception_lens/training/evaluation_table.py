@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from inception_lens.tables.table import Column, Row, Table
-from inception_lens.training.evaluation import Evaluation
+from inception_lens.training.run.records import Evaluation
 
 COLUMNS = (
     Column(key="images", title="images", kind="count"),

@@ -12,7 +12,7 @@ from torch import Tensor
 from inception_lens.errors import OutputError, TrainingError
 from inception_lens.training.data import augmentation
 from inception_lens.training.data.batches import Batches, epoch_order
-from inception_lens.training.evaluation import Evaluation, Evaluator
+from inception_lens.training.evaluation import Evaluator
 from inception_lens.training.learner import CORRECT, LOSS, SEEN, SKIPPED, Learner
 from inception_lens.training.optimizers import learning_rate
 from inception_lens.training.run.checkpoints import Checkpoint, Position, parameters_sha256
@@ -21,7 +21,7 @@ from inception_lens.training.run.job import Job, set_arithmetic, steps_per_epoch
 from inception_lens.training.run.memory import peak_memory
 from inception_lens.training.run.observer import Observer, StepProgress
 from inception_lens.training.run.processes import Processes
-from inception_lens.training.run.records import Epoch, Summary
+from inception_lens.training.run.records import Epoch, Evaluation, Summary
 from inception_lens.training.run.signals import StopSignals
 
 MAX_ROLLBACKS = 3

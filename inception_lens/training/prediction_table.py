@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from inception_lens.tables.table import Column, Row, Table
-from inception_lens.training.run.trained import Prediction
+from inception_lens.training.trained import Prediction
 
 COLUMNS = (
     Column(key="rank", title="rank", kind="count"),

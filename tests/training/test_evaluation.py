@@ -11,11 +11,12 @@ from inception_lens.ops import Flatten, Linear, Softmax, TensorType
 from inception_lens.training.data.augmentation import Preparation
 from inception_lens.training.data.batches import Batches
 from inception_lens.training.data.dataset import Dataset
-from inception_lens.training.evaluation import BATCH, Evaluation, Evaluator
+from inception_lens.training.evaluation import BATCH, Evaluator
 from inception_lens.training.evaluation_table import evaluation_table
 from inception_lens.training.networks import Networks
 from inception_lens.training.recipe import Augmentation
 from inception_lens.training.run.processes import Processes
+from inception_lens.training.run.records import Evaluation
 
 CPU = torch.device("cpu")
 SIDE = 8

@@ -14,7 +14,7 @@ from inception_lens.errors import require
 
 if TYPE_CHECKING:
     from inception_lens.tables.table import Table
-    from inception_lens.training.evaluation import Evaluation
+    from inception_lens.training.run.records import Evaluation
 
 MAX_CLASSES = 10
 """Rows in a terminal; other formats have all classes."""

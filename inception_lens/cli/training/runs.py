@@ -24,7 +24,7 @@ from inception_lens.training.run.folder import RunFolder
 from inception_lens.training.run.job import Job
 from inception_lens.training.run.observer import Observer
 from inception_lens.training.run.records import Summary
-from inception_lens.training.run.trained import TrainedNetwork
+from inception_lens.training.trained import TrainedNetwork
 
 MAX_BROKEN_SHOWN = 5
 

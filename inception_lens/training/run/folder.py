@@ -11,11 +11,10 @@ from inception_lens.errors import ConfigError, OutputError, TrainingError
 from inception_lens.files import write_file
 from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.training.data.dataset import Dataset
-from inception_lens.training.evaluation import Evaluation
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.recipe_file import read_recipe, to_toml
 from inception_lens.training.run.checkpoints import CheckpointFolder
-from inception_lens.training.run.records import Epoch, Summary
+from inception_lens.training.run.records import Epoch, Evaluation, Summary
 
 Record = TypeVar("Record")
 

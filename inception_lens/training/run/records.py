@@ -1,6 +1,26 @@
-"""The records of a run: one of each epoch, and the summary."""
+"""The records of a run: an evaluation, one of each epoch, and the summary."""
 
 import msgspec
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """The result of an evaluation."""
+
+    images: int
+    """Number of images."""
+    top1: float
+    """Share of the images whose class has the highest score, 0 to 1."""
+    top5: float
+    """Share of the images whose class is among the five highest scores, or among all if there are fewer classes."""
+    loss: float | None
+    """Mean cross-entropy of the main output, in nats; None if it is not finite."""
+    confusion: list[list[int]]
+    """Number of images by true class (row) and predicted class (column)."""
+
+    @property
+    def per_class(self) -> list[float | None]:
+        """Accuracy of each class; None for a class without images."""
+        return [row[i] / sum(row) if sum(row) else None for i, row in enumerate(self.confusion)]
 
 
 class Epoch(msgspec.Struct, frozen=True):

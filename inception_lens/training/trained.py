@@ -13,13 +13,14 @@ from inception_lens.training.data.batches import Batches
 from inception_lens.training.data.cache import resize_and_crop
 from inception_lens.training.data.dataset import Dataset
 from inception_lens.training.data.image_folders import open_image
-from inception_lens.training.evaluation import Evaluation, Evaluator
+from inception_lens.training.evaluation import Evaluator
 from inception_lens.training.learner import autocast_on, named_tensors
 from inception_lens.training.networks import Networks, to_channels_last
 from inception_lens.training.recipe import Recipe
 from inception_lens.training.run.checkpoints import restore
 from inception_lens.training.run.folder import DataRecord
 from inception_lens.training.run.processes import Processes
+from inception_lens.training.run.records import Evaluation
 
 
 class Prediction(NamedTuple):
