@@ -1,5 +1,6 @@
-"""A TOML config and overrides: what they change, and how they say what is wrong."""
+"""TOML configs and overrides: what they change, and what their errors report."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,13 @@ def refusal(path: str) -> str:
     return message.removeprefix(path)
 
 
-def test_an_empty_file_is_the_paper_s_network(tmp_path: Path) -> None:
+def refusal_of(path: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    return str(caught.value)
+
+
+def test_an_empty_file_is_the_network_of_the_paper(tmp_path: Path) -> None:
     assert read_config(written(tmp_path, ""))[0] == PAPER
 
 
@@ -36,7 +43,7 @@ def test_a_base_is_a_network_of_the_catalogue(tmp_path: Path, dialect: str) -> N
     assert read_config(written(tmp_path, f'base = "googlenet@{dialect}"'))[0] == DIALECTS[dialect][0]
 
 
-def test_a_file_changes_its_keys_and_nothing_else(tmp_path: Path) -> None:
+def test_a_file_changes_only_its_keys(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, 'classes = 10\nnorm = "batch"\n[lrn]\nsize = 3\n'))[0]
     assert config == PAPER.replace(classes=10, norm="batch", lrn=PAPER.lrn.__class__(size=3))
 
@@ -49,7 +56,7 @@ def test_a_file_changes_its_keys_and_nothing_else(tmp_path: Path) -> None:
         'modules.inception_3a."5x5_reduce" = 24',
     ],
 )
-def test_a_column_of_one_module_changes_alone(tmp_path: Path, text: str) -> None:
+def test_one_column_of_one_module_can_be_changed(tmp_path: Path, text: str) -> None:
     config = read_config(written(tmp_path, text))[0]
     assert isinstance(config, GoogLeNet)
     assert config.modules["inception_3a"].reduce_5x5 == 24
@@ -59,13 +66,13 @@ def test_a_column_of_one_module_changes_alone(tmp_path: Path, text: str) -> None
     assert config.modules["inception_3a"].conv_5x5 == PAPER.modules["inception_3a"].conv_5x5
 
 
-def test_a_module_that_is_none_is_left_out(tmp_path: Path) -> None:
+def test_a_module_set_to_none_is_removed(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, '[modules]\ninception_3a = "none"'))[0]
     assert isinstance(config, GoogLeNet)
     assert set(PAPER.modules) - set(config.modules) == {"inception_3a"}
 
 
-def test_a_reduction_that_is_none_is_left_out(tmp_path: Path) -> None:
+def test_a_reduction_set_to_none_is_removed(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, '[modules]\ninception_3a = { pool_proj = "none" }'))[0]
     names = {node.name for node in config.graph().nodes}
     assert "inception_3a/pool_proj" not in names
@@ -86,7 +93,7 @@ def test_an_input_is_a_side_or_three_sizes(tmp_path: Path, text: str, expected: 
 
 
 @pytest.mark.parametrize(
-    ("text", "where", "said"),
+    ("text", "where", "expected"),
     [
         ("clases = 10", ":1: ", "`clases` is not a key (did you mean `classes`"),
         ("\n\nwidht = 2\n", ":3: ", "`widht` is not a key (did you mean `width`"),
@@ -103,10 +110,12 @@ def test_an_input_is_a_side_or_three_sizes(tmp_path: Path, text: str, expected: 
         ('[modules.inception_3z]\n"1x1" = 8', ":1: ", "a new row needs exactly 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5"),
     ],
 )
-def test_a_typo_is_told_with_its_line_and_the_nearest_word(tmp_path: Path, text: str, where: str, said: str) -> None:
+def test_a_typo_is_reported_with_its_line_and_a_suggestion(
+    tmp_path: Path, text: str, where: str, expected: str
+) -> None:
     message = refusal(written(tmp_path, text))
     assert message.startswith(where)
-    assert said in message
+    assert expected in message
 
 
 @pytest.mark.parametrize(
@@ -139,13 +148,13 @@ def test_a_typo_is_told_with_its_line_and_the_nearest_word(tmp_path: Path, text:
         ('[stem]\nkind = "resnet"', "stem.kind"),
     ],
 )
-def test_a_value_of_the_wrong_kind_or_size_names_its_key_and_line(tmp_path: Path, text: str, key: str) -> None:
+def test_a_wrong_value_is_reported_with_its_key_and_line(tmp_path: Path, text: str, key: str) -> None:
     message = refusal(written(tmp_path, text))
     assert message.startswith(f":{len(text.splitlines())}: `{key}` is ")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ('aux = ["inception_3a", "inception_9z"]', "`inception_9z`, which is not a module"),
         ('aux = ["inception_4a", "inception_4a"]', "twice"),
@@ -153,12 +162,12 @@ def test_a_value_of_the_wrong_kind_or_size_names_its_key_and_line(tmp_path: Path
         ("[stem]\nkernel = 2", "1 or 3"),
     ],
 )
-def test_values_that_contradict_each_other_are_refused_with_the_remedy(tmp_path: Path, text: str, said: str) -> None:
-    assert said in refusal(written(tmp_path, text))
+def test_values_that_contradict_each_other_are_refused(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in refusal(written(tmp_path, text))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("classes = ", "not valid TOML"),
         ("classes = 1\nclasses = 2\n\n", "line 2"),
@@ -172,11 +181,11 @@ def test_values_that_contradict_each_other_are_refused_with_the_remedy(tmp_path:
     ],
     ids=["half", "twice", "bracket", "deep", "nul", "binary", "utf-16", "large", "2 MB"],
 )
-def test_what_is_no_toml_is_refused_in_one_line(tmp_path: Path, text: str | bytes, said: str) -> None:
-    assert said in refusal(written(tmp_path, text))
+def test_a_file_that_is_not_toml_is_refused_in_one_line(tmp_path: Path, text: str | bytes, expected: str) -> None:
+    assert expected in refusal(written(tmp_path, text))
 
 
-def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder.toml"
     folder.mkdir()
     assert "directory" in refusal(str(folder))
@@ -206,7 +215,7 @@ def test_a_config_names_no_code_and_no_file(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_setting_is_text_read_as_its_key_needs(settings: dict[str, object], expected: GoogLeNet) -> None:
+def test_text_is_converted_to_the_type_of_the_key(settings: dict[str, object], expected: GoogLeNet) -> None:
     assert override(PAPER, settings) == expected
 
 
@@ -220,7 +229,7 @@ def test_a_setting_reaches_one_column_of_one_module(key: str) -> None:
     assert changed.modules["inception_3b"] == PAPER.modules["inception_3b"]
 
 
-def test_a_column_alone_means_that_column_of_every_module() -> None:
+def test_a_column_alone_is_set_in_every_module() -> None:
     changed = override(PAPER, {"5x5_reduce": "24"})
     assert isinstance(changed, GoogLeNet)
     assert {row.reduce_5x5 for row in changed.modules.values()} == {24}
@@ -239,22 +248,70 @@ def test_a_column_alone_means_that_column_of_every_module() -> None:
         ({"classes": None}, "classes"),
     ],
 )
-def test_a_wrong_setting_carries_the_path_of_its_key(settings: dict[str, object], key: str) -> None:
+def test_the_error_of_a_setting_has_the_path_of_its_key(settings: dict[str, object], key: str) -> None:
     with pytest.raises(ConfigError, match=f"`{key}`") as caught:
         override(PAPER, settings)
     assert caught.value.key == key
 
 
-def test_a_long_value_is_not_repeated_at_length() -> None:
+def test_a_long_value_is_abbreviated() -> None:
     with pytest.raises(ConfigError) as caught:
         configure({"norm": "x" * 100_000})
     assert len(str(caught.value)) < 500
 
 
-def test_configure_leaves_what_it_is_given_alone() -> None:
+def test_configure_does_not_change_its_argument() -> None:
     given = {"base": "googlenet", "modules": {"inception_3a": {"1x1": 8}}}
     changed = configure(given)
     assert given == {"base": "googlenet", "modules": {"inception_3a": {"1x1": 8}}}
     assert isinstance(changed, GoogLeNet)
     assert isinstance(changed.modules["inception_3a"], InceptionModule)
     assert PAPER.modules["inception_3a"].conv_1x1 == 64
+
+
+NEW_MODULE = "\n".join(f'"{key}" = 8' for key in InceptionModule.__struct_encode_fields__)
+
+
+def test_a_complete_new_row_is_appended(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, f"[modules.inception_5c]\n{NEW_MODULE}"))[0]
+    assert isinstance(config, GoogLeNet)
+    assert [*config.modules] == [*PAPER.modules, "inception_5c"]
+    assert config.modules["inception_5c"].conv_1x1 == 8
+
+
+def test_where_all_rows_are_listed_their_order_is_that_of_the_list() -> None:
+    names = [*reversed(PAPER.modules)]
+    config = configure({"modules": {name: {} for name in names}})
+    assert isinstance(config, GoogLeNet)
+    assert [*config.modules] == names
+    partial = configure({"modules": {name: {} for name in names[1:]}})
+    assert isinstance(partial, GoogLeNet)
+    assert [*partial.modules] == [*PAPER.modules]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[modules]\ninception_3z = "none"', ":2: `modules.inception_3z` is not in the base (did you mean"),
+        ('[modules.inception_3z]\n"1x1" = 8', ":1: `modules.inception_3z` is not in the base (did you mean"),
+        ('[modules.inception_5c]\n"1x1" = 8', "; a new row needs exactly 1x1, 3x3_reduce, 3x3, "),
+        (
+            "[modules.inception_3a]\n1x1 = {a = 1}",
+            "`modules.inception_3a.1x1` is {'a': 1}: expected `int`",
+        ),
+    ],
+)
+def test_a_row_that_is_not_in_the_base_must_be_complete(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in refusal(written(tmp_path, text))
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    os.mkfifo(path)
+    assert refusal(str(path)) == ": is not a regular file; expected a TOML file"
+    assert "embedded null" in refusal_of("a\0b.toml")
+
+
+def test_an_error_without_a_line_names_the_file(tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, "\n'classes' = 0\n")).startswith(":2: `classes` is 0")
+    assert refusal(written(tmp_path, '"cl\\u0061sses" = 0')).startswith(": `classes` is 0")

@@ -1,4 +1,4 @@
-"""The JSON Schema of configs knows every key that the reader takes, and asks nothing of a network."""
+"""The JSON Schema of configs has every key that the reader accepts, and requires none."""
 
 import json
 from collections.abc import Iterator
@@ -32,30 +32,30 @@ def test_the_schema_is_json() -> None:
     assert config_schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-def test_every_reference_is_to_a_definition_in_the_schema_itself() -> None:
+def test_every_reference_has_a_definition() -> None:
     schema = config_schema()
     found = set(references(schema))
     assert "#/$defs/GoogLeNet" in found
     assert found <= {f"#/$defs/{name}" for name in schema["$defs"]}
 
 
-def test_every_table_of_googlenet_has_all_its_keys() -> None:
+def test_every_table_of_googlenet_has_its_keys() -> None:
     definitions = config_schema()["$defs"]
     for table in (GoogLeNet, Stem, InceptionModule, LRN, BatchNormConfig, AuxHead):
         keys = {field.encode_name for field in msgspec.structs.fields(table)}
         assert keys == set(definitions[table.__name__]["properties"]) - {"base"}
 
 
-def test_a_typo_is_no_key() -> None:
+def test_other_keys_are_not_accepted() -> None:
     for name in ("GoogLeNet", "Stem", "InceptionModule"):
         assert config_schema()["$defs"][name]["additionalProperties"] is False
 
 
-def test_no_key_has_to_be_there() -> None:
+def test_no_key_is_required() -> None:
     assert all("required" not in definition for definition in config_schema()["$defs"].values())
 
 
-def test_the_bases_are_the_catalogue() -> None:
+def test_the_bases_are_the_networks_of_the_catalogue() -> None:
     schema = config_schema()
     bases = [schema["$defs"][one["$ref"].rpartition("/")[2]]["properties"]["base"]["enum"] for one in schema["anyOf"]]
     assert sorted(name for names in bases for name in names) == sorted(ENTRIES)
@@ -67,6 +67,6 @@ def test_bounds_are_those_of_the_reader() -> None:
     assert set(properties["norm"]["enum"]) == {"lrn", "batch", "none"}
 
 
-def test_an_input_may_be_written_short() -> None:
+def test_an_input_can_be_in_short_form() -> None:
     kinds = {one["type"] for one in config_schema()["$defs"]["GoogLeNet"]["properties"]["input"]["anyOf"]}
     assert kinds == {"array", "integer", "string"}

@@ -16,10 +16,12 @@ from inception_lens.readers.shapes import resolve_axis
 WITHOUT_ATTRIBUTES: dict[str, Op] = {
     "Relu": ops.ReLU(), "Sigmoid": ops.Sigmoid(), "Tanh": ops.Tanh(), "Softplus": ops.Softplus(), "Mish": ops.Mish(),
     "HardSwish": ops.Hardswish(), "Gelu": ops.GELU(), "FastGelu": ops.GELU(), "Swish": ops.SiLU(),
-    "Selu": ops.Elementwise("selu"), "Celu": ops.Elementwise("celu"), "Softsign": ops.Elementwise("softsign"),
+    "Celu": ops.Elementwise("celu"), "Softsign": ops.Elementwise("softsign"),
     "ThresholdedRelu": ops.Elementwise("threshold"), "Shrink": ops.Elementwise("hardshrink"),
 }  # fmt: skip
 """Activations whose cost no attribute changes."""
+
+SELU_ALPHA, SELU_GAMMA = 1.6732632, 1.050701
 
 
 def activation(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -42,6 +44,16 @@ def activation(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         write = cache(lambda: builder.add(call.name, op, base).node)
         return [OnnxValue(x.type, pending=PendingCall(base, write, is_sigmoid=True))]
     return [builder.add(call.name, op, base)]
+
+
+def selu(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """Selu: gamma times ELU, PyTorch's SELU where both factors are the default."""
+    alpha, gamma = call.number("alpha", SELU_ALPHA), call.number("gamma", SELU_GAMMA)
+    x = builder.node(call.input(0))
+    if max(abs(alpha - SELU_ALPHA), abs(gamma - SELU_GAMMA)) < 1e-6:
+        return [builder.add(call.name, ops.Elementwise("selu"), x)]
+    output = builder.add(f"{call.name}/elu", ops.ELU(alpha=alpha), x)
+    return [builder.add(call.name, ops.Elementwise("mul"), output.node)]
 
 
 def clip(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -95,4 +107,5 @@ ACTIVATIONS: dict[str, OnnxHandler] = {
     "Clip": clip,
     "Dropout": dropout,
     "PRelu": prelu,
+    "Selu": selu,
 }

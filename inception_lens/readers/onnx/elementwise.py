@@ -45,6 +45,8 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     shape = broadcast(*[value.shape for value in values])
     tensors = _without_scalars(values, shape)
     function = ARITHMETIC.get(call.op) or LOGIC[call.op]
+    if call.op == "Mod" and call.integer("fmod", 0):
+        function = "fmod"
     if call.op == "Mul" and len(tensors) == 1 and len(values) == 2 and call.reads[0] == 1:
         factor = next(value.scalar for value in values if value.scalar is not None)
         base = builder.node(tensors[0])
