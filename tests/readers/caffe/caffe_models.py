@@ -64,7 +64,7 @@ def caffemodel(layers: Sequence[CaffeLayer], spelling: str = "current", form: st
         blobs = [blob(each, legacy=legacy, form=form) for each in layer.blobs]
         if spelling == "current":
             wires = field(3, layer.bottom) + field(4, layer.top)
-            diff = field(5, struct.pack("<f", 0.5))  # loss_weight, which is no blob
+            diff = field(5, struct.pack("<f", 0.5)) + field(10, 1)  # `loss_weight` and `phase`, which are not blobs
             tensors = b"".join(field(7, each) for each in blobs)
             out += field(100, field(1, layer.name) + field(2, layer.kind) + wires + diff + tensors)
         else:

@@ -8,7 +8,7 @@ import pytest
 from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph, Mode, Output
-from inception_lens.ops import MaxPool2d, Shape, Unknown
+from inception_lens.ops import MaxPool2d, Reshape, Shape, Unknown
 from inception_lens.readers.caffe.layers import NetState
 from inception_lens.readers.caffe.prototxt import HANDLERS, MAX_FILE_SIZE, net_state, read_net, read_prototxt
 from inception_lens.readers.caffe.text_format import parse
@@ -316,6 +316,18 @@ def test_a_slice_has_a_part_for_each_top() -> None:
     assert [graph.types[output.node][0].shape[1] for output in graph.outputs] == [1, 4, 3]
     even = with_inputs('name: "s" type: "Slice" bottom: "a" top: "x" top: "y"')
     assert [even.types[output.node][0].shape[1] for output in even.outputs] == [4, 4]
+
+
+def test_a_second_bottom_of_the_same_rank_is_not_reshaped() -> None:
+    graph = with_inputs('name: "y" type: "Bias" bottom: "a" bottom: "b" top: "y" bias_param { axis: 0 }', "2x3", "2x3")
+    assert [node.op.kind for node in graph.nodes] == ["add"]
+
+
+def test_a_reshape_can_change_the_batch() -> None:
+    layer = 'name: "y" type: "Reshape" bottom: "a" top: "y" reshape_param { shape { dim: 4 dim: -1 } }'
+    graph = with_inputs(layer, "1x8x3")
+    assert graph.nodes[0].op == Reshape((4, -1))
+    assert graph.types["y"][0].shape == (4, 6)
 
 
 def test_a_crop_has_the_size_of_its_second_bottom() -> None:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.readers.onnx import graph_builder, stripping
+from inception_lens.readers.onnx.dtypes import onnx_dtype_number
 from inception_lens.readers.onnx.stripping import strip_tensor_data
 from tests.readers.onnx.onnx_models import info, ints, model, node, read, scalar, weight
 
@@ -123,6 +124,12 @@ def test_a_weight_must_have_a_valid_shape(tmp_path: Path, dims: list[int]) -> No
     tensor = TensorProto(name="w", data_type=1, dims=dims)
     with pytest.raises(FormatError, match="`w` has an invalid shape"):
         read(tmp_path, model([node("Conv", "x w")], [tensor]))
+
+
+def test_a_dtype_that_onnx_does_not_have_is_refused() -> None:
+    assert onnx_dtype_number("bfloat16") == TensorProto.BFLOAT16
+    with pytest.raises(FormatError, match="ONNX has no data type `qint8`"):
+        onnx_dtype_number("qint8")
 
 
 def recursive(calls: int) -> onnx.ModelProto:

@@ -176,6 +176,18 @@ def test_an_embedding_tied_to_a_head_counts_once(tmp_path: Path) -> None:
     assert graph.types[graph.outputs[0].node][0].shape == (1, 7, 6)
 
 
+def test_an_embedding_of_a_weight_in_another_shape_does_not_count_again(tmp_path: Path) -> None:
+    nodes = [
+        node("Reshape", "w r", "v"),
+        node("MatMul", "x v", "s"),
+        node("Cast", "s", "c", to=7),
+        node("Gather", "w c"),
+    ]
+    graph = read(tmp_path, model(nodes, [weight("w", 50, 6), ints("r", 10, 30)]))
+    assert (il.analyze(graph).totals.params, kinds(graph)) == (300, "Linear cast Embedding")
+    assert graph.types[graph.outputs[0].node][0].shape == (1, 8, 12, 30, 6)
+
+
 def test_a_weight_in_two_shapes_counts_once_and_its_second_layer_costs_the_same(tmp_path: Path) -> None:
     nodes = [node("Conv", "x w", "a"), node("Reshape", "w r", "v"), node("Conv", "a v")]
     weights = [weight("w", 8, 8, 1, 1), ints("r", 8, 2, 2, 2)]
@@ -323,6 +335,19 @@ def branches(condition: Sequence[onnx.NodeProto]) -> onnx.ModelProto:
     other = helper.make_graph([node("Relu", "x", "e")], "else", [], [info("e")])
     nodes = [*condition, helper.make_node("If", ["c"], ["y"], "choice", then_branch=then, else_branch=other)]
     return model(nodes, [ints("four", 4), ints("five", 5)])
+
+
+def test_an_if_without_the_branch_that_is_taken_is_unknown(tmp_path: Path) -> None:
+    made = branches([node("Shape", "x", "s"), node("Size", "s", "r"), node("Equal", "r four", "c")])
+    del made.graph.node[-1].attribute[:]
+    assert [each.op.kind for each in read(tmp_path, made).nodes if isinstance(each.op, Unknown)] == ["If"]
+
+
+def test_attributes_of_other_types_are_ignored(tmp_path: Path) -> None:
+    call = node("Relu", "x")
+    call.attribute.append(helper.make_attribute("graphs", [helper.make_graph([], "g", [], [])]))
+    call.attribute.append(helper.make_attribute("names", ["one", "two"]))
+    assert kinds(read(tmp_path, model([call]))) == "ReLU"
 
 
 @pytest.mark.parametrize(("rank", "name", "params"), [("four", "choice/conv", 32), ("five", "choice/relu", 0)])

@@ -53,9 +53,9 @@ KINDS = {
     "ReduceLogSum": "sum log", "ReduceLogSumExp": "logsumexp", "ReduceMax": "amax", "ReduceMean": "mean",
     "ReduceMin": "amin", "ReduceProd": "prod", "ReduceSum": "sum", "ReduceSumSquare": "square sum", "Relu": "ReLU",
     "Reshape": "Flatten|Reshape", "Resize": "Upsample|Resize", "Selu": "selu|ELU mul", "Shape": "",
-    "Shrink": "hardshrink", "Size": "",    "Slice": "Slice|flip flip flip", "SpaceToDepth": "PixelUnshuffle|Reshape Permute Reshape",
-    "Split": "Slice( Slice)+",
-    "Squeeze": "Reshape", "Sum": "Add", "Swish": "SiLU", "ThresholdedRelu": "threshold", "Transpose": "Permute",
+    "Shrink": "hardshrink", "Size": "", "Slice": "Slice|flip flip flip",
+    "SpaceToDepth": "PixelUnshuffle|Reshape Permute Reshape", "Split": "Slice( Slice)+", "Squeeze": "Reshape",
+    "Sum": "Add", "Swish": "SiLU", "ThresholdedRelu": "threshold", "Transpose": "Permute",
     "Unsqueeze": "Reshape", "Upsample": "Upsample", "Xor": "logical_xor",
 }  # fmt: skip
 """The operations that an operator becomes, as a regular expression."""

@@ -74,6 +74,15 @@ CASES = {
     "transpose, reversed": Case("Permute", [node("Transpose", "x")]),
     "expand": Case("Expand", [node("Expand", "x e")], [ints("e", 3, 1, 1, 1)]),
     "prelu": Case("PReLU", [node("PRelu", "x w")], [weight("w", 8, 1, 1)]),
+    "prelu, computed slopes": Case(
+        "ReLU prelu", [node("Relu", "x", "r"), node("PRelu", "x r")], computed=False
+    ),
+    "reshape to the same": Case("ReLU", [node("Reshape", "x r", "s"), node("Relu", "s")], [ints("r", 0, 8, -1, 10)]),
+    "pad by nothing": Case("ReLU", [node("Pad", "x p", "s"), node("Relu", "s")], [ints("p", *[0] * 8)]),
+    "a converted weight": Case(
+        "Linear", [node("Cast", "w", "v", to=1), node("MatMul", "x v")],
+        [numpy_helper.from_array(np.ones((10, 5), "f2"), "w")], computed=False,
+    ),
     "conv, same lower": Case(
         "Conv2d", [node("Conv", "x w", auto_pad="SAME_LOWER", strides=[2, 1])], [weight("w", 2, 8, 2, 2)]
     ),
@@ -117,6 +126,9 @@ CASES = {
         [node("Reshape", "x r", "a"), node("Gemm", "a a c", transA=1, transB=1, alpha=0.5)],
         [ints("r", 31, 31), weight("c", 1, value=1)], computed=False, x=(1, 31, 31),
     ),
+    "gemm of two tensors without bias": Case(
+        "Reshape Permute MatMul", [node("Reshape", "x r", "a"), node("Gemm", "a a", transB=1)], [ints("r", 96, 10)]
+    ),
     "matmul": Case("Permute MatMul", [node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("MatMul", "x t")]),
     "group norm": Case(
         "GroupNorm", [node("GroupNormalization", "x g b", num_groups=4)], [weight("g", 8), weight("b", 8)], 21
@@ -133,6 +145,14 @@ CASES = {
     ),
     "instance norm": Case(
         "InstanceNorm", [node("InstanceNormalization", "x g b")], [weight("g", 8), weight("b", 8)], 13
+    ),
+    "instance norm, constants": Case(
+        "InstanceNorm",
+        [
+            node("Constant", "", "g", value=weight("", 8, value=1)),
+            node("Constant", "", "b", value=weight("", 8, value=0)),
+            node("InstanceNormalization", "x g b"),
+        ],
     ),
     "several summed": Case("ReLU Add", [node("Relu", "x", "r"), node("Sum", "x r x")]),
     "one summed": Case("Add", [node("Sum", "x")]),

@@ -68,7 +68,7 @@ def test_layers_of_one_name_have_their_own_tensors(tmp_path: Path) -> None:
 def test_raw_data_have_the_dtype_that_the_blob_declares(tmp_path: Path, raw: int) -> None:
     dtype = ("f8", "f4", "f2", "i4", "u4")[raw]
     numbers = np.arange(3).astype(f"<{dtype}")
-    stored = field(10, raw) + field(12, numbers.tobytes()) + field(7, field(1, b"\x03"))
+    stored = field(10, raw) + field(6, b"diff") + field(12, numbers.tobytes()) + field(7, field(1, b"\x03"))
     weights = read_weights(written(tmp_path, "n.caffemodel", field(100, field(1, "a") + field(7, stored))))
     found = weights.read(weights.tensors[0])
     assert (found.dtype, found.tolist()) == (numbers.dtype, [0, 1, 2])
