@@ -1,1 +1,1 @@
-"""Measured time and memory."""
+"""Measured time and memory of running networks."""

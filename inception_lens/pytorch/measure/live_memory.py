@@ -1,4 +1,4 @@
-"""How much memory the tensors of a running network take, and how much of it autograd keeps."""
+"""Memory that the tensors of a running network take, and how much of it autograd keeps."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from inception_lens.pytorch.trace.traced_tensor import tensors_in
+
 
 class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows every tensor that operators make, from its allocation until nothing holds it.
+    """Follows every tensor that operators return, from its allocation until its storage is freed.
 
-    Parameters and buffers do not count; an input does until its last reader is done, when whoever called could free it.
-    `by_name` holds what is alive when a call is done, its inputs and outputs among it, as liveness counts it; `peak`
-    also what a call makes for itself alone. On a CUDA device the allocator's own peak is read for both, which holds the
-    kernels' workspaces too.
+    Parameters and buffers do not count. An input counts until its last reader has run, when the caller could free it.
+    On a CUDA device the figures are those of the allocator, and include the workspaces of kernels.
     """
 
     def __init__(
@@ -26,27 +27,32 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.cuda = device if device.type == "cuda" else None
-        kept = (*network.parameters(), *network.buffers())
-        self.known = {_place(tensor) for tensor in kept}
+        self.excluded = {_storage(tensor) for tensor in (*network.parameters(), *network.buffers())}
+        """Storages that do not count."""
         self.live: dict[int, tuple[StorageWeakRef, int]] = {}
+        """The storages that are alive, and their bytes."""
         self.peak = 0
+        """Most bytes alive at any time, with those that a call uses only itself."""
         self.by_name: dict[str, int] = {}
-        self.inputs, self.frees = tuple(inputs), frees
-        self._note(inputs)
+        """Bytes alive at the end of each call, its inputs and outputs included, as in the liveness analysis."""
+        self.inputs = tuple(inputs)
+        self.frees = frees
+        """Inputs by the name of the call that reads them last."""
+        self._add(inputs)
 
     def enter(self, name: str) -> None:
-        """A call begins."""
+        """Note that a call starts."""
         if self.cuda:
-            self._reach(self._peak())
+            self._raise_peak(self._allocated())
             torch.cuda.reset_peak_memory_stats(self.cuda)
 
     def leave(self, name: str) -> None:
-        """A call is done; what it read is still there."""
-        self.by_name[name] = self._peak() if self.cuda else self._sum()
-        self._reach(self.by_name[name])
+        """Note that a call has returned; what it read is still alive."""
+        self.by_name[name] = self._allocated() if self.cuda else self._sum()
+        self._raise_peak(self.by_name[name])
         for tensor in self.frees.get(name, ()):
-            self.live.pop(_place(tensor), None)
-            self.known.add(_place(tensor))
+            self.live.pop(_storage(tensor), None)
+            self.excluded.add(_storage(tensor))
 
     def __enter__(self) -> LiveMemory:
         if self.cuda:
@@ -63,42 +69,44 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self.cuda:
             super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: OpOverload, types: object, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> object:
         result = func(*args, **(kwargs or {}))
-        self._note(_tensors(result))
-        self._reach(self._sum())
+        self._add(tensors_in((result,)))
+        self._raise_peak(self._sum())
         return result
 
-    def _peak(self) -> int:
+    def _allocated(self) -> int:
         torch.cuda.synchronize(self.cuda)
         return torch.cuda.max_memory_allocated(self.cuda) - self.base
 
-    def _note(self, tensors: Iterable[Tensor]) -> None:
+    def _add(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:
-            place = _place(tensor)
-            if place not in self.known:
-                storage = tensor.untyped_storage()
-                self.live[place] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
+            storage = _storage(tensor)
+            if storage not in self.excluded:
+                untyped = tensor.untyped_storage()
+                self.live[storage] = (StorageWeakRef(untyped), untyped.nbytes())  # type: ignore[no-untyped-call]
 
     def _sum(self) -> int:
-        for place in [p for p, (reference, _) in self.live.items() if reference.expired()]:  # type: ignore[no-untyped-call]
-            del self.live[place]
+        for storage in [s for s, (reference, _) in self.live.items() if reference.expired()]:  # type: ignore[no-untyped-call]
+            del self.live[storage]
         return sum(size for _, size in self.live.values())
 
-    def _reach(self, size: int) -> None:
+    def _raise_peak(self, size: int) -> None:
         self.peak = max(self.peak, size)
 
 
 def saved_bytes(network: nn.Module, inputs: Sequence[Tensor]) -> int:
-    """What autograd keeps of one forward pass, each memory once; parameters and buffers aside."""
-    known = {_place(tensor) for tensor in (*network.parameters(), *network.buffers())}
+    """Bytes that autograd keeps of one forward pass, each storage once, without parameters and buffers."""
+    excluded = {_storage(tensor) for tensor in (*network.parameters(), *network.buffers())}
     kept: dict[int, int] = {}
-    held: list[Tensor] = []
+    alive: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
-        held.append(tensor)  # as long as it lives, its place is its own
-        if _place(tensor) not in known:
-            kept[_place(tensor)] = tensor.untyped_storage().nbytes()
+        alive.append(tensor)  # a storage that was freed could have its address taken by another
+        if _storage(tensor) not in excluded:
+            kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -107,11 +115,6 @@ def saved_bytes(network: nn.Module, inputs: Sequence[Tensor]) -> int:
     return sum(kept.values())
 
 
-def _place(tensor: Tensor) -> int:
+def _storage(tensor: Tensor) -> int:
+    """The identity of a tensor's storage."""
     return int(tensor.untyped_storage()._cdata)
-
-
-def _tensors(result: Any) -> list[Tensor]:
-    if isinstance(result, Tensor):
-        return [result]
-    return [each for part in result for each in _tensors(part)] if isinstance(result, tuple | list) else []

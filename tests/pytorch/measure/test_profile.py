@@ -5,6 +5,7 @@ from math import prod
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 import inception_lens as il
 from inception_lens.analyses.profile import Profile
@@ -19,8 +20,8 @@ from inception_lens.tables.profile import profile_table
 
 @pytest.fixture(autouse=True)
 def _small_ceilings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(measure.MATRIX, "cpu", 64)
-    monkeypatch.setitem(measure.COPIED, "cpu", 2**16)
+    monkeypatch.setitem(measure.MATRIX_ROWS, "cpu", 64)
+    monkeypatch.setitem(measure.COPIED_BYTES, "cpu", 2**16)
 
 
 def profiled(name: str, size: int, mode: Mode = "training", **overrides: object) -> Profile:
@@ -47,6 +48,35 @@ def test_measured_memory_is_what_was_predicted(name: str, size: int) -> None:
     masks = 3 * sum(prod(layer.output_shape) for layer in found.layers if layer.category == "dropout")
     assert found.predicted_saved_bytes is not None
     assert found.saved_bytes == found.predicted_saved_bytes + masks
+
+
+class WritesInPlace(nn.Module):
+    """A residual block and a classifier that write over their inputs wherever PyTorch can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.activations = nn.ModuleList((nn.SiLU(inplace=True), nn.LeakyReLU(0.1, True), nn.Hardswish(True)))
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.activations[0](self.first(x))
+        y = self.second(x)
+        y += x  # before the activation, whose output autograd keeps
+        y = self.activations[1](y)
+        logits: Tensor = self.head(self.activations[2](self.third(y)).mean((2, 3)))
+        return logits
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+def test_memory_of_a_traced_model_that_writes_in_place_is_what_was_predicted(mode: Mode) -> None:
+    graph = il.load(WritesInPlace(), (2, 4, 8, 8), mode=mode)
+    assert [node.op.kind for node in graph.nodes if getattr(node.op, "inplace", False)] == [
+        "SiLU", "Add", "LeakyReLU", "Hardswish",
+    ]  # fmt: skip
+    found = profile(graph, warmup=0, repeats=1)
+    assert [layer.live_bytes for layer in found.layers] == [layer.predicted_live_bytes for layer in found.layers]
+    assert found.saved_bytes == found.predicted_saved_bytes
 
 
 def test_every_layer_and_the_whole_have_times() -> None:
@@ -114,13 +144,13 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--device", "toaster"], "`toaster` is no device"),
-        (["--device", "mps"], "what can be measured is cpu and cuda"),
+        (["--device", "toaster"], "`toaster` is not a device"),
+        (["--device", "mps"], "`mps` cannot be measured: give cpu or cuda"),
         (["--repeats", "0"], "0 is not in the range"),
         (["--depth", "x"], "--depth x: expected a whole number"),
         (["-o", "net.docx"], "unknown suffix `.docx`"),
         (["--dtype", "float33"], "`float33` is not a dtype"),
-        (["--dtype", "float8_e4m3fn"], "`lenet` does not run here: "),
+        (["--dtype", "float8_e4m3fn"], "`lenet` does not run on this device: "),
     ],
 )
 def test_a_wrong_profile_is_refused_in_one_line(
@@ -135,10 +165,11 @@ def test_a_wrong_profile_is_refused_in_one_line(
 
 def test_a_batch_of_one_where_a_batch_norm_learns(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["profile", "inception_v3@torchvision", "--set", "width=0.1", "--mode", "training"]) == 2
-    assert "does not run here: Expected more than 1 value per channel when training" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "does not run on this device: Expected more than 1 value per channel when training" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there() -> None:
-    with pytest.raises(ConfigError, match="sees no CUDA device"):
+    with pytest.raises(ConfigError, match="finds no CUDA device"):
         profile(il.load("lenet"), "cuda")
