@@ -1,4 +1,4 @@
-"""`inception-lens compare`: what differs between two networks, and what it costs."""
+"""`inception-lens compare`: the differences between two networks, and their cost."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, cast
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 @click.command("compare")
 @click.argument("a", type=options.ModelType())
 @click.argument("b", type=options.ModelType())
-@click.option("--exit-code", is_flag=True, help="Exit with 1 where the networks differ, their heads aside.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the networks without their auxiliary heads differ.")
 @options.network_options("Training makes the auxiliary heads part of both networks.")
-@click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="--set for A alone.")
-@click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="--set for B alone.")
+@click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="--set for A only.")
+@click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="--set for B only.")
 @click.option(
     "--level",
     type=click.Choice(["network", "layer"]),
     default="network",
     show_default=True,
-    help="Of a picture: a box per module, or per layer.",
+    help="For a drawing: a box per module, or per layer.",
 )
 @output_options("svg", "png", "pdf", "dot")
 def command(
@@ -39,12 +39,12 @@ def command(
     level: Literal["network", "layer"],
     outputs: Sequence[OutputTarget],
 ) -> int:
-    """What differs between the networks A and B, by their structure and not by names, and what it costs.
+    """Show the differences between A and B, found by their structure and not by names, and the cost of each.
 
-    Deltas are B less A. The auxiliary heads, which are there in training alone, are a section of their own. With
-    --exit-code the command says no where the networks differ otherwise: forms that compute the same on this input,
-    such as a 7x7 average over a 7x7 map for a global one, do not count. Into an .svg, .png or .pdf it draws both side
-    by side.
+    Deltas are B minus A. The auxiliary heads, which exist in training only, have a table of their own. With --exit-code
+    the command exits with 1 if the networks differ otherwise: forms that compute the same on this input, such as a 7x7
+    average over a 7x7 map and a global average, do not count. An output file that ends in .svg, .png, .pdf or .dot is a
+    drawing of both networks.
     """
     comparison = compare(
         a,

@@ -1,1 +1,1 @@
-"""From an analysis to a value a person or a program reads; nothing here opens a file or prints."""
+"""From a result to a value that a person or a program reads; nothing here opens a file or prints."""

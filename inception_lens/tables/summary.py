@@ -120,8 +120,8 @@ def summary_table(
         depth: how many levels of modules are open; None opens all.
         columns: keys of `QUANTITIES`; without it the columns that suit each format.
         sort: the key of a column, to show the largest first within each module.
-        flat: whether the rows are the modules of that depth alone, in the order of execution, without those that hold
-            them; the rows then add up to the totals, as data should.
+        flat: whether the rows are the modules of that depth alone, in the order of execution, without the modules
+            that contain them; the rows then add up to the totals.
 
     Raises:
         ConfigError: there is no such column.
@@ -151,7 +151,7 @@ def summary_table(
 
 
 def title(graph: Graph) -> str:
-    """The name of a network, and its description where there is one."""
+    """The name of a network, and its description if it has one."""
     return f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
 
 

@@ -1,4 +1,4 @@
-"""What the output of a command must be in every format of a table, whatever the result."""
+"""Checks of a command's output in every format of a table."""
 
 import csv
 import html

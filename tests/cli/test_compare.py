@@ -17,7 +17,7 @@ def compared(capsys: Capture, *arguments: str) -> tuple[int, str]:
     return code, out
 
 
-def test_what_differs_and_what_it_costs(capsys: Capture) -> None:
+def test_differences_and_their_cost(capsys: Capture) -> None:
     code, out = compared(capsys, "googlenet", "googlenet@torchvision")
     assert code == 0
     (line,) = (line for line in out.splitlines() if line.startswith("nine 5x5 branches are 3x3"))
@@ -75,7 +75,7 @@ def test_json_and_files(capsys: Capture, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "c.json").read_text()) == record
 
 
-def test_a_config_beside_its_base(capsys: Capture, tmp_path: Path) -> None:
+def test_a_config_and_its_base(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
     path.write_text('base = "googlenet"\n[modules.inception_3a]\n5x5_reduce = 24\n')
     code, out = compared(capsys, "googlenet", str(path), "--exit-code", "--format", "json")

@@ -25,7 +25,7 @@ def test_every_network_of_the_catalogue_is_there_once(capsys: Capture) -> None:
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(ENTRIES)
 
 
-def test_a_network_tells_where_it_comes_from_and_what_it_costs(capsys: Capture) -> None:
+def test_a_network_has_its_source_and_cost(capsys: Capture) -> None:
     paper = rows(capsys)["googlenet"]
     assert paper == paper | {
         "source": "Szegedy et al. 2014, Table 1", "input": [3, 224, 224], "classes": 1000, "dialect": "",

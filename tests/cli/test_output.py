@@ -1,4 +1,4 @@
-"""Where results go: a file is written whole or not at all, and standard output gets what it can show."""
+"""Output: a file is written completely or not at all, and standard output gets what it can show."""
 
 import errno
 import os
@@ -49,7 +49,7 @@ def in_terminal(*arguments: str, **environment: str) -> str:
     return b"".join(parts).decode().replace("\r\n", "\n")
 
 
-def test_a_new_file_holds_the_text_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_a_new_file_holds_the_text_and_nothing_else_is_left(tmp_path: Path) -> None:
     write("größe\n", str(tmp_path / "out.txt"))
     assert (tmp_path / "out.txt").read_bytes() == "größe\n".encode()
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
@@ -129,7 +129,7 @@ def test_a_file_that_may_not_grow_so_large_leaves_the_old_one(tmp_path: Path) ->
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("arguments", [["summary"], ["list"], ["schema"], ["export", "googlenet", "--to", "toml"]])
-def test_a_full_disk_behind_standard_output_is_told_in_one_line(arguments: list[str]) -> None:
+def test_a_full_disk_at_standard_output_is_an_error_in_one_line(arguments: list[str]) -> None:
     with FULL.open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [*COMMAND, *arguments], env=CLEAN, stdout=full, stderr=subprocess.PIPE, text=True, check=False
@@ -138,7 +138,7 @@ def test_a_full_disk_behind_standard_output_is_told_in_one_line(arguments: list[
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
-def test_a_full_device_is_told_in_one_line(capsys: Capture) -> None:
+def test_a_full_device_is_an_error_in_one_line(capsys: Capture) -> None:
     assert run(["summary", "--format", "json", "-o", str(FULL)]) == 2
     assert capsys.readouterr() == ("", "error: /dev/full: No space left on device\n")
 
@@ -161,14 +161,14 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_to_is_told(capsys: Capture, tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_an_error(capsys: Capture, tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
     assert run(["summary", "-o", str(folder / "out.json")]) == 2
     assert capsys.readouterr().err == f"error: {folder}/out.json: Permission denied\n"
 
 
-def test_a_missing_folder_is_told_and_not_made(capsys: Capture, tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error_and_not_created(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "missing" / "out.json"
     assert run(["summary", "-o", str(path)]) == 2
     assert capsys.readouterr() == ("", f"error: {path}: No such file or directory\n")
@@ -222,7 +222,7 @@ def test_an_ascii_stream_gets_ascii() -> None:
         assert "\\u" not in done.stdout
 
 
-def test_a_file_is_utf_8_whatever_the_stream(tmp_path: Path) -> None:
+def test_a_file_is_utf_8_independent_of_the_stream(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     assert process("summary", "-o", str(path), PYTHONIOENCODING="ascii").returncode == 0
     assert "█" in path.read_text(encoding="utf-8")

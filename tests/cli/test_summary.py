@@ -84,7 +84,7 @@ def test_training_keeps_the_heads_and_adds_what_learning_takes(capsys: Capture) 
     assert given["model"]["mode"] == "training"
     assert totals == totals | {
         "params": 13_378_280, "macs": 1_591_044_096, "gradient_bytes": 53_513_120, "optimizer_bytes": 53_513_120,
-        # twice the forward's, less the gradient by the image, which nobody needs
+        # twice the forward's, without the gradient by the image, which is not needed
         "backward_macs": 2 * 1_591_044_096 - layers(given)["conv1/7x7_s2"]["macs"],
     }  # fmt: skip
     assert {"aux1/classifier", "aux2/classifier"} <= set(layers(given))
@@ -316,7 +316,7 @@ def test_csv_does_not_depend_on_the_file_s_name(capsys: Capture, hostile: Path) 
     assert printed(capsys, str(hostile), "--format", "csv") == printed(capsys, "--set", "classes=10", "--format", "csv")
 
 
-def test_a_hostile_file_name_is_told_exactly_in_json(capsys: Capture, hostile: Path) -> None:
+def test_a_hostile_file_name_is_exact_in_json(capsys: Capture, hostile: Path) -> None:
     assert record(capsys, str(hostile))["model"]["name"] == hostile.stem
 
 

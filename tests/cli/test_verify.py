@@ -26,7 +26,7 @@ def test_the_paper_s_network_deviates_in_known_ways(capsys: Capture) -> None:
         (["vgg16"], "softmax"),
     ],
 )
-def test_another_network_is_told_by_its_rows(capsys: Capture, arguments: list[str], named: str) -> None:
+def test_another_network_is_reported_by_its_rows(capsys: Capture, arguments: list[str], named: str) -> None:
     assert run(["verify", *arguments, "--paper"]) == 1
     last = capsys.readouterr().out.partition("not the network of the paper")[2]
     assert named in last.replace("\n", " ")

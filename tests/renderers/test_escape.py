@@ -40,7 +40,7 @@ def test_a_cell_holds_no_control_characters() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "conv1/7x7_s2", "a=b", "1-2"])
-def test_a_plain_cell_is_left_alone(name: str) -> None:
+def test_a_plain_cell_is_unchanged(name: str) -> None:
     assert csv_text(name) == name
 
 

@@ -34,7 +34,7 @@ def render(table: Table) -> str:
 
 
 def fragment(table: Table) -> str:
-    """The tables alone, for the cell of a notebook."""
+    """The tables without a page around them, for the cell of a notebook."""
     return "".join([_table(each) for each in table])
 
 

@@ -34,7 +34,7 @@ class SavingRow(NamedTuple):
 
 
 def savings_table(found: Savings) -> Table:
-    """A table for each saving; the first one is the network's title alone."""
+    """A table for each saving; the first table has only the network's title."""
     tables = [_saving_table(saving, found.machine) for saving in found.savings]
     notes = [f"{each.kind}: not possible in {found.graph.name}: {each.reason}" for each in found.refused]
     notes += [f"{kind.name}: {found.graph.name} has no place for this ({kind.title})" for kind in found.missing]

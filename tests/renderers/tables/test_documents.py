@@ -28,7 +28,7 @@ MODELS = ["googlenet", "googlenet@torchvision"]
 
 @pytest.fixture(scope="module")
 def hostile() -> Analysis:
-    """Convolutions with hostile names, the first of them an operation that nobody knows."""
+    """Convolutions with hostile names, the first of them replaced by an operation whose cost is unknown."""
     nodes = []
     for at, name in enumerate(HOSTILE):
         odd = Unknown("=Odd|{}<b>", (TensorType((1, 3, 8, 8)),))
@@ -58,7 +58,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 
 def cells_of(row: str) -> list[str]:
-    """The cells of a Markdown row, split where no backslash stands before the bar."""
+    """The cells of a Markdown row, split at bars without a backslash before them."""
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
 
 
@@ -131,20 +131,20 @@ def test_csv_of_training_has_the_columns_of_training() -> None:
     assert "backward_macs" not in rows_of(as_csv(il.analyze("googlenet")))[0]
 
 
-def test_csv_leaves_the_unknown_empty(hostile: Analysis) -> None:
+def test_unknown_values_are_empty_in_csv(hostile: Analysis) -> None:
     odd, *others = rows_of(as_csv(hostile))
     assert (odd["macs"], odd["flops"], odd["params"]) == ("", "", "0")
     assert all(row["macs"] == "576" for row in others)
 
 
-def test_a_csv_cell_is_no_formula(hostile: Analysis) -> None:
+def test_a_csv_cell_is_not_a_formula(hostile: Analysis) -> None:
     rows = rows_of(as_csv(hostile))
     assert all(cell[:1] not in ("=", "+", "-", "@") for row in rows for cell in row.values())
     assert [row["name"].removeprefix("'") for row in rows] == [escape.printable(name) for name in HOSTILE]
     assert rows[0]["op"] == "'=Odd|{}<b>"
 
 
-def test_markdown_keeps_its_columns_whatever_the_names(hostile: Analysis) -> None:
+def test_markdown_has_the_same_columns_with_hostile_names(hostile: Analysis) -> None:
     lines = grid_of(as_markdown(hostile, depth=None))
     assert len(lines) == 2 + len(HOSTILE) + 1
     assert {len(cells_of(line)) for line in lines} == {6}
@@ -157,7 +157,7 @@ def test_markdown_has_no_live_syntax_in_names(hostile: Analysis) -> None:
     assert all(char == "\n" or char.isprintable() for char in text)
 
 
-def test_markdown_tells_the_unknown(hostile: Analysis) -> None:
+def test_markdown_shows_unknown_values(hostile: Analysis) -> None:
     header, _, odd, *_, total = (cells_of(line) for line in grid_of(as_markdown(hostile, depth=None)))
     at = header.index("MACs")
     assert odd[at] == "?"
@@ -185,7 +185,7 @@ def test_latex_draws_a_rule_before_the_total() -> None:
     assert (lines[at - 1], lines[at + 1]) == (r"\midrule", r"\bottomrule")
 
 
-def test_latex_keeps_its_columns_whatever_the_names(hostile: Analysis) -> None:
+def test_latex_has_the_same_columns_with_hostile_names(hostile: Analysis) -> None:
     text = as_latex(hostile, depth=None)
     rows = [line for line in text.splitlines() if line.endswith(r" \\")]
     assert len(rows) == 1 + len(HOSTILE) + 1
@@ -199,7 +199,7 @@ def test_tex_runs_no_name(hostile: Analysis) -> None:
     assert all(char == "\n" or char.isprintable() for char in text)
 
 
-def test_latex_tells_the_unknown(hostile: Analysis) -> None:
+def test_latex_shows_unknown_values(hostile: Analysis) -> None:
     text = as_latex(hostile, depth=None)
     assert re.search(r"^=cmd\(\) & .* & \? &", text, re.MULTILINE)
     assert re.search(r"^total & .*\\textgreater\{\}= ", text, re.MULTILINE)

@@ -66,7 +66,7 @@ def hostile() -> Analysis:
     return il.analyze(msgspec.structs.replace(graph, metadata=metadata))
 
 
-def test_the_page_forbids_whatever_it_does_not_need() -> None:
+def test_the_page_forbids_what_it_does_not_need() -> None:
     policies = [
         attributes["content"]
         for tag, attributes in page(il.analyze("googlenet")).tags
@@ -83,7 +83,7 @@ def test_the_page_refers_to_nothing_outside(model: str) -> None:
     assert not {tag for tag, _ in Page(text).tags} & {"script", "link", "img", "iframe", "object", "embed", "base"}
 
 
-def test_the_page_is_whole_and_says_its_language_and_encoding() -> None:
+def test_the_page_is_complete_and_states_its_language_and_encoding() -> None:
     text = render(summary_table(il.analyze("googlenet")))
     parsed = Page(text)
     assert text.startswith("<!DOCTYPE html>")
@@ -122,7 +122,7 @@ def test_no_name_becomes_an_element_or_an_attribute(hostile: Analysis) -> None:
     assert not any("alert" in value for _, attributes in parsed.tags for value in attributes.values())
 
 
-def test_the_unknown_is_told_wherever_it_counts(hostile: Analysis) -> None:
+def test_unknown_costs_are_shown(hostile: Analysis) -> None:
     header, _, odd, *_, total = page(hostile, depth=None).rows
     at = header.index("MACs")
     assert odd[at] == "?"
@@ -130,7 +130,7 @@ def test_the_unknown_is_told_wherever_it_counts(hostile: Analysis) -> None:
     assert "not counted, so that sums are lower bounds (>=): =cmd() (<b>Odd</b>)" in page(hostile).texts
 
 
-def test_a_notebook_gets_the_table_alone() -> None:
+def test_a_notebook_gets_the_table_without_a_page() -> None:
     analysis = il.analyze("googlenet")
     text = fragment(summary_table(analysis))
     assert analysis._repr_html_() == text
@@ -138,7 +138,7 @@ def test_a_notebook_gets_the_table_alone() -> None:
     assert not re.search("<(html|head|style|script|body)", text)
 
 
-def test_columns_and_order_are_those_asked_for() -> None:
+def test_columns_and_order_are_the_requested_ones() -> None:
     rows = Page(render(summary_table(il.analyze("googlenet"), columns=["params"], sort="params"))).rows
     assert rows[0] == ["module", "params"]
     assert rows[1][0].startswith("inception_5b")

@@ -35,7 +35,7 @@ HOSTILE = [
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A number as printed, and how far it may be from what it stands for."""
+    """A printed number, and the largest rounding error that it may have."""
 
     value: float
     slack: float
