@@ -75,7 +75,7 @@ def test_the_exit_code_of_the_process_is_that_of_run() -> None:
         (["frobnicate"], "`frobnicate` is not a command"),
         (["--colour"], "--colour"),
         (["summary", "--colums", "params"], "--columns"),
-        (["summary", "googlenet", "googlenet"], "unexpected extra argument"),
+        (["list", "googlenet"], "unexpected extra argument"),
         (["summary", "--batch"], "--batch"),
         (["summary", "vgg61"], "`vgg61` is not a network of the catalogue"),
         (["summary", "googlenet@torchvison"], "did you mean `googlenet@torchvision`"),
