@@ -28,22 +28,22 @@ def test_the_tree_in_the_docstring_names_every_error_below_its_base() -> None:
             assert depth[kind] == depth[base] + 4
 
 
-def test_a_shape_that_does_not_fit_is_an_error_of_the_graph() -> None:
+def test_a_shape_error_is_a_graph_error() -> None:
     assert issubclass(ShapeError, GraphError)
     assert not issubclass(ConfigError, GraphError)
 
 
-def test_a_config_error_knows_its_key() -> None:
+def test_a_config_error_has_its_key() -> None:
     error = ConfigError("`stem.kernel` is 4", key="stem.kernel")
     assert (str(error), error.key) == ("`stem.kernel` is 4", "stem.kernel")
     assert ConfigError("nothing known").key == ""
 
 
-def test_require_imports_what_is_there() -> None:
+def test_require_imports_an_installed_module() -> None:
     assert errors.require("math", extra="torch") is math
 
 
-def test_require_says_what_installs_what_is_not_there() -> None:
+def test_require_reports_the_command_that_installs_a_missing_module() -> None:
     with pytest.raises(MissingExtraError) as error:
         errors.require("no_such_module_anywhere", extra="onnx")
     assert str(error.value) == (
@@ -63,12 +63,10 @@ def test_require_says_what_installs_what_is_not_there() -> None:
         ("zzz", [f"module_{i}" for i in range(25)], ""),
     ],
 )
-def test_a_wrong_word_is_answered_with_the_nearest_or_with_all_where_they_are_few(
-    word: str, known: list[str], hint: str
-) -> None:
+def test_a_suggestion_contains_the_nearest_words_or_all_if_they_are_few(word: str, known: list[str], hint: str) -> None:
     assert errors.suggest(word, known) == hint
     assert errors.suggest(word, iter(known)) == hint
 
 
-def test_at_most_three_words_are_proposed() -> None:
+def test_a_suggestion_contains_at_most_three_words() -> None:
     assert errors.suggest("conv1", [f"conv{i}" for i in range(2, 9)]).count("`") == 6

@@ -1,4 +1,4 @@
-"""The graph: what it checks, what it compares and what it can be changed to."""
+"""The graph: what it checks, what it compares and how it is changed."""
 
 import copy
 import re
@@ -34,7 +34,7 @@ def chain(*nodes: Node, mode: Mode = "inference") -> Graph:
     return Graph.of([IMAGE], nodes, [Output(nodes[-1].name)], mode)
 
 
-def test_a_graph_knows_the_types_of_everything_in_it() -> None:
+def test_a_graph_has_the_types_of_all_tensors() -> None:
     graph = chain(CONV, RELU)
     assert graph.types == {
         "image": (TensorType((1, 3, 8, 8)),),
@@ -44,7 +44,7 @@ def test_a_graph_knows_the_types_of_everything_in_it() -> None:
     assert graph.input_types(RELU) == (TensorType((1, 4, 8, 8)),)
 
 
-def test_a_writer_and_a_list_of_nodes_make_the_same_graph() -> None:
+def test_a_writer_and_a_list_of_nodes_build_the_same_graph() -> None:
     writer = Writer([IMAGE])
     x = writer.add("conv", CONV.op, "image")
     assert writer.shape(x) == (1, 4, 8, 8)
@@ -52,7 +52,7 @@ def test_a_writer_and_a_list_of_nodes_make_the_same_graph() -> None:
     assert writer.graph([Output(writer.add("relu", ReLU(), x))]) == chain(CONV, RELU)
 
 
-def test_a_graph_once_written_does_not_change_with_its_writer() -> None:
+def test_a_graph_does_not_change_with_its_writer() -> None:
     writer = Writer([IMAGE])
     writer.write(CONV)
     before = writer.graph([Output("conv")])
@@ -73,7 +73,7 @@ def test_an_input_name_can_be_used_once() -> None:
 
 
 @pytest.mark.parametrize("nodes", [[RELU], [RELU, CONV]])
-def test_a_node_reads_what_stands_before_it(nodes: list[Node]) -> None:
+def test_a_node_reads_earlier_nodes(nodes: list[Node]) -> None:
     with pytest.raises(GraphError, match=r"^`relu` reads `conv`, which is not an earlier node or an input$"):
         chain(*nodes)
 
@@ -83,7 +83,7 @@ def test_a_node_cannot_read_itself() -> None:
         chain(Node("relu", ReLU(), ("relu",)))
 
 
-def test_an_output_must_be_there() -> None:
+def test_an_output_must_exist() -> None:
     with pytest.raises(GraphError, match=r"^graph output `prob` is not a node$"):
         Graph.of([IMAGE], [CONV], [Output("prob")])
 
@@ -115,7 +115,7 @@ def test_a_scalar_input_is_allowed() -> None:
         ),
     ],
 )
-def test_a_shape_error_names_the_node_what_it_reads_and_what_would_be_right(node: Node, message: str) -> None:
+def test_a_shape_error_names_the_node_its_inputs_and_the_expected_shape(node: Node, message: str) -> None:
     with pytest.raises(ShapeError) as error:
         chain(CONV, Node("flat", Flatten(), ("conv",)), node)
     assert str(error.value) == message
@@ -126,7 +126,7 @@ def test_a_node_is_found_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["pool", "image", ""])
-def test_a_name_of_no_node_is_a_key_error(name: str) -> None:
+def test_an_unknown_name_is_a_key_error(name: str) -> None:
     with pytest.raises(KeyError) as error:
         chain(CONV, RELU)[name]
     assert error.value.args == (name,)
@@ -141,7 +141,7 @@ def test_two_graphs_are_equal_when_they_compute_the_same() -> None:
     assert graph != (graph.inputs, graph.nodes)
 
 
-def test_what_people_know_a_network_by_does_not_count() -> None:
+def test_metadata_is_not_compared() -> None:
     graph = chain(CONV, RELU)
     named = msgspec.structs.replace(graph, metadata=Metadata("net", "by someone", "catalogue"))
     assert named.name == "net"
@@ -163,7 +163,7 @@ def test_what_people_know_a_network_by_does_not_count() -> None:
         msgspec.structs.replace(chain(CONV, RELU), frozen=frozenset({"conv.weight"})),
     ],
 )
-def test_whatever_changes_the_numbers_makes_another_graph(other: Graph) -> None:
+def test_graphs_with_different_numbers_differ(other: Graph) -> None:
     assert chain(CONV, RELU) != other
 
 
@@ -172,7 +172,7 @@ def test_a_graph_shows_its_name_inputs_and_size() -> None:
     assert repr(named) == "<Graph 'net' of image 1x3x8x8: 2 nodes, training>"
 
 
-def test_other_inputs_reach_every_node_and_leave_the_rest() -> None:
+def test_other_inputs_change_the_types_of_all_nodes() -> None:
     graph = msgspec.structs.replace(
         chain(CONV, RELU, mode="training"), metadata=Metadata("net"), frozen=frozenset({"conv.bias"})
     )
@@ -209,12 +209,12 @@ def test_a_batch_is_the_first_axis_of_every_input() -> None:
 
 
 @pytest.mark.parametrize("batch", [0, -3])
-def test_a_batch_holds_something(batch: int) -> None:
+def test_a_batch_has_at_least_one_sample(batch: int) -> None:
     with pytest.raises(GraphError, match=f"^a batch of {batch}: expected at least 1 sample$"):
         chain(CONV).with_batch(batch)
 
 
-def test_a_dtype_is_of_the_parameters_and_of_inputs_that_are_floating() -> None:
+def test_a_dtype_is_that_of_parameters_and_floating_point_inputs() -> None:
     tokens = Input("tokens", TensorType((1, 5), "int64"))
     graph = Graph.of([IMAGE, tokens], [CONV, Node("t", Flatten(), ("tokens",))], [Output("conv")])
     half = graph.with_dtype("bfloat16")
@@ -228,7 +228,7 @@ def test_a_dtype_is_of_the_parameters_and_of_inputs_that_are_floating() -> None:
     assert half.with_dtype("float32") == graph
 
 
-def test_an_unknown_dtype_is_answered_with_a_known_one() -> None:
+def test_an_unknown_dtype_is_refused_with_a_suggestion() -> None:
     with pytest.raises(GraphError, match=r"^`flaot16` is not a dtype \(did you mean `float16`"):
         chain(CONV).with_dtype("flaot16")
 
@@ -243,7 +243,7 @@ def test_calls_may_share_tensors_that_agree() -> None:
     assert [node.parameters for node in graph.nodes] == [("w", "b"), ("w", "b")]
 
 
-def test_calls_that_disagree_about_a_shared_tensor_are_named() -> None:
+def test_calls_with_different_shapes_of_a_shared_tensor_are_refused() -> None:
     with pytest.raises(GraphError, match=r"^`b` reads `w` as 3x3x1x1, an earlier node as 3x3x3x3$"):
         shared(Conv2d(3, (3, 3)), Conv2d(3, (1, 1)), "w", "b")
 
@@ -284,12 +284,12 @@ def test_the_first_of_several_outputs_is_the_one_that_is_read() -> None:
         (Node("", ReLU(), ("image",)), "has no name"),
     ],
 )
-def test_a_call_that_cannot_be_made_is_refused(node: Node, message: str) -> None:
+def test_an_invalid_call_is_refused(node: Node, message: str) -> None:
     with pytest.raises(GraphError, match=re.escape(message)):
         Graph.of([IMAGE], [node], [Output(node.name)])
 
 
-def test_a_network_has_a_call_and_an_output() -> None:
+def test_a_network_needs_a_call_and_an_output() -> None:
     with pytest.raises(GraphError, match="at least one call"):
         Graph.of([IMAGE], [], [Output("image")])
     with pytest.raises(GraphError, match="at least one call and one output"):
@@ -353,7 +353,7 @@ def test_the_index_locates_every_tensor_its_producer_and_its_readers() -> None:
     assert [index.reads(node) for node in graph.nodes] == [(-1,), (-1,), (1, 1), (1, 1), (3, -1)]
 
 
-def test_colons_in_names_are_no_output_numbers() -> None:
+def test_a_colon_in_a_name_does_not_start_an_output_number() -> None:
     sequence = Input("model:0", TensorType((5, 2, 8)))
     nodes = [Node("a:b:1", LSTM(8), ("model:0",)), Node("end:2", Add(), ("a:b:1", "model:0"))]
     index = Graph.of([sequence], nodes, [Output("end:2"), Output("a:b:1:2")]).index

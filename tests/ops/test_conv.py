@@ -60,7 +60,7 @@ def axis_starts(n: int, kernel: int, stride: int, pad: int | tuple[int, int], di
 
 @given(given_conv=convolutions())
 @settings(max_examples=60, deadline=None)
-def test_macs_and_parameters_are_what_the_loops_of_a_convolution_touch(given_conv: tuple[Conv2d, Shape]) -> None:
+def test_macs_and_parameters_are_those_of_the_loops_of_a_convolution(given_conv: tuple[Conv2d, Shape]) -> None:
     op, (batch, channels, *sides) = given_conv
     assert isinstance(op.padding, tuple)
     ys, xs = map(axis_starts, sides, op.kernel_size, op.stride, op.padding, op.dilation)
@@ -90,12 +90,12 @@ def test_a_weight_has_the_layout_of_pytorch() -> None:
     assert op.parameters((1, 4, 9, 9)) == (Parameter("weight", (6, 2, 3, 5)), Parameter("bias", (6,)))
 
 
-def test_unless_told_otherwise_it_steps_by_1_without_padding() -> None:
+def test_by_default_the_stride_is_1_without_padding() -> None:
     assert Conv2d(4, (3, 3)) == Conv2d(4, (3, 3), (1, 1), (0, 0), (1, 1), 1, True)
     assert Conv2d(4, (3, 3)).output_shape((1, 2, 5, 7)) == (1, 4, 3, 5)
 
 
-def test_a_1x1_convolution_of_step_1_without_padding_sees_only_its_own_position() -> None:
+def test_a_1x1_convolution_of_stride_1_needs_no_window() -> None:
     alone = Conv2d(4, (1, 1))
     assert not alone.has_window
     assert alone.window((1, 2, 8, 8), (1, 4, 8, 8)) == Window((1, 1), (1, 1), (0, 0), (1, 1))
@@ -104,7 +104,7 @@ def test_a_1x1_convolution_of_step_1_without_padding_sees_only_its_own_position(
     assert Conv2d(4, (1, 1), padding=(0, 1)).has_window
 
 
-def test_same_padding_is_worked_out_per_axis() -> None:
+def test_same_padding_is_computed_per_axis() -> None:
     op = Conv2d(4, (5, 5), (2, 2), "same")
     # 5 windows of 5 every 2 span 13 elements: 4 more than 9, 3 more than 10.
     assert op.window((1, 2, 9, 10), (1, 4, 5, 5)) == Window((5, 5), (2, 2), (2, 1), (1, 1))
@@ -129,7 +129,7 @@ def test_groups_must_divide_both_channels(channels: int, out_channels: int, grou
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 8, 8), (1, 3, 8, 8, 8)])
-def test_it_takes_images_alone(shape: Shape) -> None:
+def test_it_accepts_images_only(shape: Shape) -> None:
     seen = "x".join(map(str, shape)) or "a scalar"
     with pytest.raises(ShapeError, match=rf"^Conv2d expects an input of 4 axes \(N, C, H, W\), not {seen}$"):
         Conv2d(4, (1, 1)).output_shape(shape)

@@ -21,9 +21,7 @@ def indices(shape: tuple[int, ...]) -> set[tuple[int, ...]]:
     data=st.data(),
 )
 @settings(max_examples=80, deadline=None)
-def test_concat_puts_every_element_in_a_place_of_its_own(
-    shape: list[int], sizes: list[int], data: st.DataObject
-) -> None:
+def test_concat_keeps_every_element(shape: list[int], sizes: list[int], data: st.DataObject) -> None:
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
     axis = range(len(shape))[dim]
     shapes = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
@@ -38,13 +36,13 @@ def test_concat_puts_every_element_in_a_place_of_its_own(
     assert Concat(dim).extra_flops(tuple(shapes), output) == Concat(dim).macs(tuple(shapes), output) == 0
 
 
-def test_concat_is_along_channels_unless_told_otherwise() -> None:
+def test_concat_is_along_channels_by_default() -> None:
     branches = [(1, channels, 28, 28) for channels in (64, 128, 32, 32)]
     assert Concat().output_shape(*branches) == (1, 256, 28, 28)
 
 
 @pytest.mark.parametrize("other", [(1, 2, 14, 14), (2, 2, 28, 28), (1, 2, 28), (1, 2, 28, 28, 1)])
-def test_concat_names_the_shapes_that_disagree(other: tuple[int, ...]) -> None:
+def test_concat_reports_shapes_that_differ(other: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError) as error:
         Concat().output_shape((1, 64, 28, 28), other)
     seen = "x".join(map(str, other))
@@ -54,7 +52,7 @@ def test_concat_names_the_shapes_that_disagree(other: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("dim", [2, -3])
-def test_concat_needs_an_axis_that_is_there(dim: int) -> None:
+def test_concat_needs_an_existing_axis(dim: int) -> None:
     with pytest.raises(ShapeError, match=f"^Concat along axis {dim} of inputs with 2 axes$"):
         Concat(dim).output_shape((1, 3), (1, 3))
 
@@ -78,13 +76,13 @@ def test_a_scale_multiplies_every_element_of_the_last_input_once(scale: float) -
     assert (Add().label, Add(scale).label) == ("add", f"add x{scale:g}")
 
 
-def test_add_names_the_shapes_that_disagree() -> None:
+def test_add_reports_shapes_that_differ() -> None:
     with pytest.raises(ShapeError, match=r"^Add of 1x3x8x8 and 1x4x8x8: the shapes must be equal$"):
         Add().output_shape((1, 3, 8, 8), (1, 4, 8, 8))
 
 
 @pytest.mark.parametrize("op", [Add(), Concat()])
-def test_a_merge_makes_a_new_tensor_and_keeps_none(op: Op) -> None:
+def test_a_merge_allocates_its_output_and_keeps_nothing(op: Op) -> None:
     given_type = TensorType((1, 2, 3, 3))
     assert not op.reuses_input(training=False)
     saved = op.saved((given_type, given_type), given_type)
@@ -92,7 +90,7 @@ def test_a_merge_makes_a_new_tensor_and_keeps_none(op: Op) -> None:
 
 
 @pytest.mark.parametrize("op", [Add(), Concat()])
-def test_a_merge_takes_any_number_of_inputs_but_none(op: Op) -> None:
+def test_a_merge_accepts_any_positive_number_of_inputs(op: Op) -> None:
     assert not op.accepts(0)
     assert op.accepts(1)
     assert op.accepts(7)

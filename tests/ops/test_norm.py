@@ -21,7 +21,7 @@ def test_batch_norm_learns_a_scale_and_a_shift_per_channel(scale: bool, roles: l
     assert op.parameters(SHAPE) == tuple(Parameter(role, (5,)) for role in roles)
 
 
-def test_the_statistics_of_batch_norm_are_no_parameters() -> None:
+def test_the_statistics_of_batch_norm_are_buffers() -> None:
     assert BatchNorm2d().buffers(SHAPE) == (Parameter("running_mean", (5,)), Parameter("running_var", (5,)))
 
 
@@ -29,12 +29,12 @@ def test_batch_norm_keeps_its_input_and_two_statistics_per_channel() -> None:
     assert BatchNorm2d().saved((TYPE,), TYPE) == Saved(inputs=True, extra_bytes=2 * 5 * 4)
 
 
-def test_the_statistics_are_float32_whatever_the_input_is() -> None:
+def test_the_statistics_are_float32_for_any_input() -> None:
     half = TensorType(SHAPE, "float16")
     assert BatchNorm2d().saved((half,), half).extra_bytes == 2 * 5 * 4
 
 
-def test_batch_norm_takes_images_alone() -> None:
+def test_batch_norm_accepts_images_only() -> None:
     with pytest.raises(ShapeError, match=r"^BatchNorm2d expects an input of 4 axes \(N, C, H, W\), not 2x5$"):
         BatchNorm2d().output_shape((2, 5))
 
@@ -53,7 +53,7 @@ def test_local_response_norm_is_counted_step_by_step(size: int) -> None:
     assert op.output_types((TYPE,)) == (TYPE,)
 
 
-def test_local_response_norm_learns_nothing_and_keeps_three_maps_beside_its_input() -> None:
+def test_local_response_norm_learns_nothing_and_keeps_its_input_and_three_maps() -> None:
     op = LocalResponseNorm()
     assert op.parameters(SHAPE) == op.buffers(SHAPE) == ()
     padded = TYPE.bytes * (5 + 4) // 5  # its squares, with two channels on both sides

@@ -86,13 +86,13 @@ def test_softmax_is_counted_row_by_row(dim: int) -> None:
 
 
 @pytest.mark.parametrize("dim", [3, -4])
-def test_softmax_needs_an_axis_that_is_there(dim: int) -> None:
+def test_softmax_needs_an_existing_axis(dim: int) -> None:
     with pytest.raises(ShapeError, match=f"^Softmax over axis {dim} of an input with 3 axes$"):
         Softmax(dim).output_shape(SHAPE)
 
 
 @pytest.mark.parametrize("op", [*ACTIVATIONS, Dropout()], ids=lambda op: op.kind)
-def test_the_output_is_of_the_type_of_the_input(op: Op) -> None:
+def test_the_output_has_the_type_of_the_input(op: Op) -> None:
     half = TensorType((3, 7), "float16")
     assert op.output_types((half,)) == (half,)
 
@@ -106,12 +106,12 @@ def test_an_activation_works_in_place_only_where_it_says_so(
 
 
 @pytest.mark.parametrize("op", [ReLU(), Sigmoid(), Tanh(), Softmax()], ids=lambda op: op.kind)
-def test_where_the_gradient_follows_from_the_output_that_is_kept(op: Op) -> None:
+def test_an_activation_keeps_its_output_if_the_gradient_follows_from_it(op: Op) -> None:
     assert op.saved((TYPE,), TYPE) == Saved(output=True)
 
 
 @pytest.mark.parametrize("op", [SiLU(), GELU()], ids=lambda op: op.kind)
-def test_where_the_gradient_needs_the_input_that_is_kept_and_never_overwritten(op: Op) -> None:
+def test_an_activation_keeps_its_input_if_the_gradient_needs_it(op: Op) -> None:
     assert op.saved((TYPE,), TYPE) == Saved(inputs=True)
     assert not op.reuses_input(training=True)
 
@@ -126,7 +126,7 @@ def test_an_input_that_is_needed_is_copied_before_it_is_overwritten() -> None:
     assert SiLU(inplace=True).saved((TYPE,), TYPE) == Saved(extra_bytes=TYPE.bytes)
 
 
-def test_dropout_is_nothing_at_inference_and_a_byte_of_mask_per_element_in_training() -> None:
+def test_dropout_is_a_view_at_inference_and_keeps_a_byte_of_mask_per_element_in_training() -> None:
     op = Dropout(0.7)
     assert op.reuses_input(training=False)
     assert not op.reuses_input(training=True)

@@ -44,7 +44,7 @@ def test_flops_are_what_one_pass_over_every_window_does(pool: tuple[tuple[int, i
 
 
 @pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
-def test_windows_cut_by_the_border_count_as_full_ones(kind: type[MaxPool2d | AvgPool2d]) -> None:
+def test_windows_at_the_border_count_as_full(kind: type[MaxPool2d | AvgPool2d]) -> None:
     cut, full = kind((3, 3), (2, 2), (0, 0), "ceil"), kind((3, 3), (2, 2))
     assert cut.output_shape((1, 1, 6, 6)) == full.output_shape((1, 1, 7, 7)) == (1, 1, 3, 3)
     cut_flops = cut.extra_flops(((1, 1, 6, 6),), (1, 1, 3, 3))
@@ -104,7 +104,7 @@ def test_where_the_parts_divide_the_map_adaptive_pooling_is_a_sliding_pool(n: in
     assert adaptive.window(shape, output) == sliding.window(shape, output)
 
 
-def test_global_pooling_sees_the_whole_map() -> None:
+def test_the_window_of_global_pooling_is_the_map() -> None:
     op = AdaptiveAvgPool2d()
     assert op.window((1, 8, 7, 9), (1, 8, 1, 1)) == Window((7, 9), (1, 1), (0, 0), (1, 1))
     assert op.extra_flops(((1, 8, 7, 9),), (1, 8, 1, 1)) == prod((8, 7, 9))
@@ -112,17 +112,17 @@ def test_global_pooling_sees_the_whole_map() -> None:
 
 @pytest.mark.parametrize("op", [MaxPool2d((1, 1), (1, 1)), AvgPool2d((1, 1), (1, 1)), AdaptiveAvgPool2d()])
 @pytest.mark.parametrize("shape", [(), (3, 8, 8), (1, 3, 8, 8, 8)])
-def test_pools_take_images_alone(op: MaxPool2d | AvgPool2d | AdaptiveAvgPool2d, shape: Shape) -> None:
+def test_pools_accept_images_only(op: MaxPool2d | AvgPool2d | AdaptiveAvgPool2d, shape: Shape) -> None:
     with pytest.raises(ShapeError, match=rf"^{op.kind} expects an input of 4 axes \(N, C, H, W\), not "):
         op.output_shape(shape)
 
 
-def test_a_pool_to_nothing_is_refused() -> None:
+def test_an_adaptive_pool_needs_positive_sizes() -> None:
     with pytest.raises(ShapeError, match=r"^an adaptive pool to 0x4: expected 2 sizes of at least 1$"):
         AdaptiveAvgPool2d((0, 4)).output_shape((1, 3, 8, 8))
 
 
-def test_the_labels_say_which_pool_it_is() -> None:
+def test_the_labels_of_pools() -> None:
     assert MaxPool2d((3, 3), (2, 2)).label == "max 3x3/2"
     assert AvgPool2d((7, 7), (1, 1)).label == "avg 7x7"
     assert AdaptiveAvgPool2d().label == "global avg"

@@ -1,4 +1,4 @@
-"""What each operation refuses, and how it says so."""
+"""What each operation refuses, and its message."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What an operation is to a layer, and the category of several calls together."""
+"""The role of an operation in a layer, and the category of several calls together."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_the_table_and_the_diagram_agree_on_the_category_of_a_module(name: str) 
 @pytest.mark.parametrize(
     ("name", "description"), [("1d", "3"), ("2d", "3x3"), ("3d", "3x3x3"), ("pool", "max 2x2/2, LRN")]
 )
-def test_a_row_is_described_without_what_merely_finishes_a_layer(name: str, description: str) -> None:
+def test_a_row_is_described_without_operations_that_finish_a_layer(name: str, description: str) -> None:
     (row,) = analyze(block(*BLOCKS[name])).tree(1)
     assert row.description == description
 

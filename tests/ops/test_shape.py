@@ -22,7 +22,7 @@ def test_all_axes_from_the_first_one_named_become_one(shape: Shape, start: int, 
 
 
 @pytest.mark.parametrize(("shape", "start"), [((2, 8), 2), ((), 0), ((2,), 1), ((2, 8), -1)])
-def test_the_first_axis_must_be_there(shape: Shape, start: int) -> None:
+def test_flatten_needs_an_existing_axis(shape: Shape, start: int) -> None:
     with pytest.raises(ShapeError, match=f"^Flatten from axis {start} of an input with {len(shape)} axes$"):
         Flatten(start).output_shape(shape)
 
@@ -35,7 +35,7 @@ def test_it_is_a_view_that_costs_nothing() -> None:
     assert Flatten().saved((TensorType(shape),), TensorType(output)) == Saved()
 
 
-def test_whoever_reads_the_vector_reads_the_whole_map() -> None:
+def test_the_window_of_flatten_is_the_map() -> None:
     assert Flatten().window((2, 8, 7, 5), (2, 280)) == Window((7, 5), (1, 1), (0, 0), (1, 1))
     assert Flatten().window((2, 8), (2, 8)) is None
 
@@ -64,7 +64,7 @@ def test_a_pixel_unshuffle_needs_a_map_of_whole_blocks(side: int, shape: Shape) 
 
 
 @pytest.mark.parametrize("op", [PixelShuffle(1), PixelUnshuffle(1)])
-def test_pixel_shuffles_take_images_and_copy_them(op: PixelShuffle | PixelUnshuffle) -> None:
+def test_pixel_shuffles_accept_images_and_copy_them(op: PixelShuffle | PixelUnshuffle) -> None:
     with pytest.raises(ShapeError, match="4 axes"):
         op.output_shape((4, 4, 4))
     assert not op.reuses_input(training=False)

@@ -8,7 +8,7 @@ OUTPUTS = (TensorType((1, 4, 8, 8)), TensorType((1, 2), "int64"))
 
 
 @pytest.mark.parametrize("inputs", [(), (TensorType((3,)),), (TensorType((3,)), TensorType((7, 7)))])
-def test_the_outputs_are_what_the_source_declares_whatever_comes_in(inputs: tuple[TensorType, ...]) -> None:
+def test_the_outputs_are_those_that_the_source_declares_for_any_input(inputs: tuple[TensorType, ...]) -> None:
     assert Unknown("aten::grid_sampler", OUTPUTS).output_types(inputs) == OUTPUTS
 
 
@@ -19,12 +19,12 @@ def test_its_cost_is_none_and_never_zero() -> None:
     assert op.extra_flops(shapes, (1, 4, 8, 8)) is None
 
 
-def test_it_is_called_what_its_source_calls_it() -> None:
+def test_its_kind_is_its_name_in_the_source() -> None:
     op = Unknown("aten::grid_sampler", OUTPUTS)
     assert op.kind == op.label == "aten::grid_sampler"
 
 
-def test_nobody_can_tell_what_a_position_of_it_sees() -> None:
+def test_it_has_no_receptive_field() -> None:
     op = Unknown("aten::grid_sampler", OUTPUTS)
     assert not op.keeps_positions((1, 3, 8, 8))
     assert op.window((1, 4, 8, 8), (1, 4, 8, 8)) is None

@@ -119,11 +119,11 @@ EVERY: list[tuple[Op, tuple[TensorType, ...]]] = [
 """The samples, and every function, mode and rounding that a class of them has."""
 
 NAMED_BY_FIELD = (Declared, Elementwise, Reduce, Stored, Unknown)
-"""Classes that call themselves what one of their fields says."""
+"""Classes whose kind is the value of a field."""
 
 
 def vars_of(op: Op) -> set[str]:
-    """What its fields say, as names are written."""
+    """The values of its fields as names."""
     return {str(getattr(op, field)).removesuffix("_") for field in op.__struct_fields__} | {
         str(getattr(op, field)).capitalize() for field in op.__struct_fields__
     }
@@ -152,7 +152,7 @@ def test_the_table_holds_the_public_classes_and_no_others() -> None:
     assert [kind.category for kind in OPS] == sorted([kind.category for kind in OPS], key=get_args(Category).index)
 
 
-def test_every_row_has_a_sample_here() -> None:
+def test_every_operation_has_a_sample() -> None:
     assert set(SAMPLES) == set(OPS)
 
 
@@ -218,7 +218,7 @@ def test_every_method_returns_a_value(op: Op, inputs: tuple[TensorType, ...], dt
 
 
 @each_sample
-def test_weights_are_owned_exactly_where_the_class_says_so(op: Op, inputs: tuple[TensorType, ...]) -> None:
+def test_an_operation_owns_weights_exactly_if_has_weights_is_true(op: Op, inputs: tuple[TensorType, ...]) -> None:
     shapes = tuple(tensor.shape for tensor in inputs)
     roles = [tensor.role for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
     assert op.has_weights == bool(roles)
@@ -226,7 +226,7 @@ def test_weights_are_owned_exactly_where_the_class_says_so(op: Op, inputs: tuple
 
 
 @each_sample
-def test_a_window_is_there_exactly_where_the_operation_says_so(op: Op, inputs: tuple[TensorType, ...]) -> None:
+def test_an_operation_has_a_window_exactly_if_has_window_is_true(op: Op, inputs: tuple[TensorType, ...]) -> None:
     output = op.output_types(inputs)[0].shape
     window = op.window(inputs[0].shape, output) if inputs else None
     assert op.has_window == (window is not None)

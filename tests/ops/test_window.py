@@ -23,7 +23,7 @@ def starts(n: int, kernel: int, stride: int, before: int, after: int, dilation: 
         touches_something_new = not kept or kept[-1] + span < end
         partial = {
             "floor": False,
-            # Of the first window alone a part smaller than one step may be missing.
+            # Only the first window may lack elements, and fewer than a stride.
             "trunc": not kept and start + span - end < stride,
             "ceil": touches_something_new and start + span - end < stride and start < n,
             "ceil_unclipped": touches_something_new and start + span - end < stride,
@@ -98,7 +98,7 @@ def test_known_sizes(
     assert size_of(n, kernel, stride, padding, dilation, rounding) == outputs
 
 
-def test_the_axes_do_not_meet() -> None:
+def test_the_axes_are_independent() -> None:
     both = sliding.output_size((20, 13), (3, 5), (2, 1), (1, (0, 2)), (1, 2), "floor")
     assert both == (size_of(20, 3, 2, (1,), 1, "floor"), size_of(13, 5, 1, ((0, 2),), 2, "floor"))
 
@@ -118,7 +118,7 @@ def test_the_error_names_the_smallest_map_that_works(
     assert size_of(fits[0], kernel, stride, (pad,), dilation, rounding) == len(windows)
 
 
-def test_the_error_says_kernel_map_and_padding() -> None:
+def test_the_error_contains_kernel_map_and_padding() -> None:
     with pytest.raises(ShapeError) as error:
         sliding.output_size((4, 6), (7, 9), (1, 1), (1, 0), (1, 1), "floor")
     assert str(error.value) == ("a 7x9 kernel does not fit the 4x6 map, 6x6 with its padding: it needs at least 5x9")
@@ -132,7 +132,7 @@ def test_a_dilated_kernel_spans_from_its_first_to_its_last_element(kernel: int, 
 
 def test_a_window_starts_in_the_padding_before_the_map() -> None:
     assert sliding.window((9, 9), (3, 5), (2, 1), ((1, 0), 2), (1, 1)) == Window((3, 5), (2, 1), (1, 2), (1, 1))
-    # 4 windows of step 2 over 8 need 9 elements: the one that is missing stands behind the map.
+    # 4 windows of step 2 over 8 need 9 elements: the missing one is after the map.
     assert sliding.window((8, 8), (3, 3), (2, 2), "same", (1, 1)).padding == (0, 0)
 
 
