@@ -9,11 +9,11 @@ class Opinion(msgspec.Struct, frozen=True):
     """The counts of one counter."""
 
     counter: str
-    """Name of the counter, with its version where that is known."""
+    """Name of the counter, with its version if it is known."""
     macs: int | None = None
-    """Multiply-accumulates of one forward pass; None where it counts none."""
+    """Multiply-accumulates of one forward pass; None if it counts none."""
     params: int | None = None
-    """Learned numbers; None where it counts none."""
+    """Learned numbers; None if it counts none."""
     explained: tuple[str, ...] = ()
     """Known reasons for a difference; if `agrees` is False, the difference that has none."""
     agrees: bool = True

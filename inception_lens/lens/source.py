@@ -98,7 +98,7 @@ class Source(ABC):
         """The graphs that `pytorch.build` takes: what the module computes, and what in evaluation mode instead."""
         return self.graph(mode, inputs, batch=batch, dtype=dtype), None
 
-    def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, object]:
+    def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, Inputs | None]:
         """A PyTorch module that computes `graph`, without weights unless it has its own, and its arguments.
 
         The arguments are None for tensors of the graph's input types.
@@ -235,7 +235,7 @@ class ModuleSource(Source):
         except TraceError:
             return inference, inference
 
-    def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, object]:
+    def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, Inputs | None]:
         return self.ready.module, self.ready.inputs(unnamed(inputs))
 
     @property

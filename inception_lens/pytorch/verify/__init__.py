@@ -1,1 +1,1 @@
-"""Second opinions on counts, by PyTorch and other counters."""
+"""Checks of counts and savings by PyTorch and by other counters."""

@@ -1,4 +1,4 @@
-"""Savings proved in PyTorch: both networks built, counted again, timed, and a folded batch norm computed."""
+"""Checks of savings in PyTorch: networks counted again, timed, and computed with folded batch norms."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from inception_lens.graph import Graph
 from inception_lens.pytorch.build.network import build
 from inception_lens.writers.pytorch.module_paths import module_paths
 
-SECONDS = 2.0
-"""That the runs of one network may take, but for the least number of them."""
-LEAST_RUNS, MAX_RUNS = 3, 50
+MAX_SECONDS = 2.0
+"""Time after which a network is not run again, once it has run `MIN_RUNS` times."""
+MIN_RUNS, MAX_RUNS = 3, 50
 
 
 def recounted(networks: Mapping[str, Analysis]) -> tuple[Recount, ...]:
     """Build every network on the meta device, sum its parameters and count one forward pass with FlopCounterMode.
 
     Raises:
-        GraphError: a network holds an operation that PyTorch cannot be told of.
+        GraphError: no module can compute one of the operations.
     """
     return tuple([_recount(name, analysis) for name, analysis in networks.items()])
 
@@ -48,24 +48,24 @@ def _recount(name: str, analysis: Analysis) -> Recount:
 
 
 def timed(networks: Mapping[str, Analysis], device: str | None = None) -> tuple[Timing, ...]:
-    """Time one forward pass of every network, in turns, so that a slow minute of the machine falls on all of them.
+    """Time one forward pass of every network, in turns, so that a slow phase of the machine affects all of them.
 
     Args:
-        networks: what to time.
-        device: `cpu` or `cuda`; by default a CUDA device where there is one. There the weights and inputs are bfloat16,
-            on a CPU those of the graph.
+        networks: the networks by name.
+        device: `cpu` or `cuda`; by default CUDA if there is a device. On CUDA weights and inputs are bfloat16, on a CPU
+            they have the graph's dtype.
 
     Raises:
-        GraphError: a network holds an operation that PyTorch cannot be told of.
+        GraphError: no module can compute one of the operations.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     runs = {name: _run(analysis.graph, device) for name, analysis in networks.items()}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
-        run()  # the first allocates and chooses kernels
+        run()  # the first run allocates memory and selects kernels
     for i in range(MAX_RUNS):
         for name, run in runs.items():
-            if i < LEAST_RUNS or sum(seconds[name]) < SECONDS:
+            if i < MIN_RUNS or sum(seconds[name]) < MAX_SECONDS:
                 seconds[name].append(run())
     dtypes = {name: "bfloat16" if device == "cuda" else analysis.graph.dtype for name, analysis in networks.items()}
     return tuple(
@@ -103,10 +103,10 @@ def _run(graph: Graph, device: str) -> Callable[[], float]:
 
 
 def folded(saving: Saving) -> Folded:
-    """Prove a folding of batch norms: give the network weights and statistics at random, fold them, compute both.
+    """Fold the batch norms of a network with random weights and statistics, and compare its outputs before and after.
 
     Raises:
-        GraphError: the network holds an operation that PyTorch cannot be told of.
+        GraphError: no module can compute one of the operations.
     """
     before, after = saving.network.graph, saving.rewritten.graph
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -151,7 +151,7 @@ def _fold(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _randomise(layer: nn.Module, norm: nn.Module) -> None:
-    """Weights that keep a signal alive, and a norm as no new one is, so that a mistake in any of them shows."""
+    """Set weights that preserve the signal's scale, and a norm far from its initial state, so that no term cancels."""
     nn.init.kaiming_normal_(_tensor(layer.weight))
     _tensor(norm.running_mean).normal_(0.0, 0.1)
     _tensor(norm.running_var).uniform_(0.5, 2.0)
@@ -170,6 +170,6 @@ def _first(output: object) -> Tensor:
 
 
 def _inputs(graph: Graph) -> list[Tensor]:
-    """Random numbers, and zeros for what is no floating-point number."""
+    """Random numbers for floating-point inputs, zeros for others."""
     types = [(each.type.shape, getattr(torch, each.type.dtype)) for each in graph.inputs]
     return [torch.randn(s, dtype=d) if d.is_floating_point else torch.zeros(s, dtype=d) for s, d in types]

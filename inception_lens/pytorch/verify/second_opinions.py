@@ -1,4 +1,4 @@
-"""Second opinions: the same network counted by independent means, each disagreement explained or not."""
+"""Second opinions: the same network counted by independent means, and every difference explained or reported."""
 
 from __future__ import annotations
 
@@ -7,171 +7,184 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.second_opinions import Opinion, Opinions
 from inception_lens.errors import require
-from inception_lens.graph import Graph
+from inception_lens.graph import Graph, Inputs
 from inception_lens.pytorch.trace.global_state import in_mode
 from inception_lens.pytorch.trace.traced_tensor import DTYPES
 
-LARGEST = 2 * 10**9
-"""Bytes of weights up to which a counter is asked that needs them for real."""
+MAX_WEIGHT_BYTES = 2 * 10**9
+"""Bytes of weights up to which fvcore is run, which needs them in memory."""
 
-BLIND = {
+OMITTED = {
     "FlopCounterMode": ("ScaledDotProductAttention", "LSTM", "GRU", "RNN", "addmv", "addbmm", "bilinear"),
     "fvcore": ("ScaledDotProductAttention", "LSTM", "GRU", "RNN", "addmv", "addbmm", "baddbmm", "bilinear"),
 }
-"""Operations that each counter is known to leave out, in part or on some devices."""
+"""Operations whose MACs a counter is known to omit, partly or on some devices."""
 
-MULTIPLYING = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum", "baddbmm", "_convolution", "mv")
-"""Of fvcore's operators, those whose count is of multiply-accumulates; it adds the others' work to them."""
+MAC_OPERATORS = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum", "baddbmm", "_convolution", "mv")
+"""Operators for which fvcore counts multiply-accumulates; it adds other arithmetic of other operators to them."""
+
+Hook = Callable[[nn.Module, tuple[Tensor, ...], object], None]
 
 
-def second_opinions(module: nn.Module, analysis: Analysis, inputs: Any = None) -> Opinions:
-    """Ask PyTorch's own shapes, FlopCounterMode, hooks on convolutions and linear layers, and fvcore.
+class _Run(NamedTuple):
+    """A forward pass that counters observe."""
+
+    module: nn.Module
+    """The network on the meta device, in the mode of the analysis."""
+    analysis: Analysis
+    args: Sequence[object]
+    kwargs: Mapping[str, object]
+
+    def __call__(self, hooks: Mapping[str, Hook] | None = None) -> None:
+        """Run it with forward hooks, by the names of submodules."""
+        handles = [self.module.get_submodule(name).register_forward_hook(hook) for name, hook in (hooks or {}).items()]
+        try:
+            with torch.no_grad():
+                self.module(*self.args, **self.kwargs)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def second_opinions(module: nn.Module, analysis: Analysis, inputs: Inputs | None = None) -> Opinions:
+    """Count by PyTorch's modules, FlopCounterMode, hooks on convolutions and linear layers, and fvcore.
 
     Args:
-        module: what computes the network; it is asked on the meta device, and by fvcore with real weights.
+        module: the network; it runs on the meta device, and for fvcore on the CPU with its weights.
         analysis: of the graph that `module` computes, in the same mode.
-        inputs: arguments of the forward pass, by position or name; without them tensors of the graph's types.
+        inputs: arguments of the forward pass, by position or name; by default tensors of the graph's types.
     """
     graph = analysis.graph
     args, kwargs = _arguments(graph, inputs, "meta")
     with in_mode(module.modules(), graph.mode):
-        meta = _on_meta(module)
-        shapes, compared = _shapes(meta, analysis, args, kwargs)
-        asked = [shapes, _by_flop_counter(meta, analysis, args, kwargs), _by_hooks(meta, analysis, args, kwargs)]
-        asked.append(_by_fvcore(module, analysis, inputs))
+        run = _Run(_on_meta(module), analysis, args, kwargs)
+        shapes, compared = _by_modules(run)
+        opinions = (shapes, _by_flop_counter(run), _by_hooks(run), _by_fvcore(module, analysis, inputs))
     totals = analysis.totals
-    return Opinions(graph.name, totals.macs, totals.params, compared, tuple(asked))
+    return Opinions(graph.name, totals.macs, totals.params, compared, opinions)
 
 
 def _on_meta(module: nn.Module) -> nn.Module:
-    """A copy of the module without weights, its tied ones still tied."""
-    memo: dict[int, Any] = {}
+    """A copy of the module without weights, in which tied parameters are still tied."""
+    memo: dict[int, object] = {}
     for parameter in module.parameters():
         memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), parameter.requires_grad)
     memo |= {id(buffer): torch.empty_like(buffer, device="meta") for buffer in module.buffers()}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of PyTorch's own parts of an exported program
+        warnings.simplefilter("ignore", FutureWarning)  # about PyTorch's own parts of an exported program
         return copy.deepcopy(module, memo)
 
 
-def _arguments(graph: Graph, inputs: Any, device: str) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(graph: Graph, inputs: Inputs | None, device: str) -> tuple[list[object], dict[str, object]]:
     if inputs is None:
-        return [_tensor(each.type.shape, each.type.dtype, device) for each in graph.inputs], {}
+        return [_zeros(each.type.shape, each.type.dtype, device) for each in graph.inputs], {}
 
-    def real(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
+    def real(value: object) -> object:
+        if isinstance(value, Tensor):
             return value.to(device)
-        if hasattr(value, "shape"):
-            return _tensor(value.shape, value.dtype or graph.dtype, device)
+        if (shape := getattr(value, "shape", None)) is not None:
+            return _zeros(shape, getattr(value, "dtype", None) or graph.dtype, device)
         if isinstance(value, list | tuple) and value and all(type(size) is int for size in value):
-            return _tensor(tuple(value), graph.dtype, device)
+            return _zeros(tuple(value), graph.dtype, device)
         if isinstance(value, list | tuple):
             return type(value)(map(real, value))
         return {key: real(each) for key, each in value.items()} if isinstance(value, dict) else value
 
-    if isinstance(inputs, dict):
-        return [], real(inputs)
-    alone = isinstance(inputs, torch.Tensor) or hasattr(inputs, "shape") or type(inputs[0]) is int
-    return [real(each) for each in ((inputs,) if alone else inputs)], {}
+    if isinstance(inputs, Mapping):
+        return [], {name: real(each) for name, each in inputs.items()}
+    if isinstance(inputs, Sequence) and not hasattr(inputs, "shape") and type(inputs[0]) is not int:
+        return [real(each) for each in inputs], {}
+    return [real(inputs)], {}
 
 
-def _tensor(shape: tuple[int, ...], dtype: Any, device: str) -> torch.Tensor:
+def _zeros(shape: tuple[int, ...], dtype: object, device: str) -> Tensor:
     return torch.zeros(shape, dtype=DTYPES.get(str(dtype).removeprefix("torch.")), device=device)
 
 
-def _shapes(meta: nn.Module, analysis: Analysis, args: Any, kwargs: Any) -> tuple[Opinion, int]:
-    """Output shapes and parameters of the modules themselves, when they run."""
+def _by_modules(run: _Run) -> tuple[Opinion, int]:
+    """Output shapes and parameters of the modules, and how many shapes were compared."""
     seen: dict[str, list[tuple[int, ...]]] = {}
 
-    def noted(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, __: Any, output: Any) -> None:
+    def noted(name: str) -> Hook:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
             first = output[0] if isinstance(output, tuple | list) else output
-            if isinstance(first, torch.Tensor):
+            if isinstance(first, Tensor):
                 seen.setdefault(name, []).append(tuple(first.shape))
 
         return hook
 
-    _run(meta, args, kwargs, {name: noted(name.replace(".", "/")) for name, _ in meta.named_modules() if name})
-    compared, wrong = 0, []
-    for layer in analysis.layers:
-        made = seen.get(layer.name)
-        if made:
-            compared += 1
-            if layer.output_shape not in made:
-                wrong.append(f"`{layer.name}` makes {made[0]} and not {layer.output_shape}")
-    params = sum(parameter.numel() for parameter in meta.parameters())
-    told = (f"{compared} output shapes agree",) if not wrong else tuple(wrong[:3])
-    return Opinion("PyTorch's modules", None, params, told, not wrong and params == analysis.totals.params), compared
+    run({name: noted(name.replace(".", "/")) for name, _ in run.module.named_modules() if name})
+    layers = [layer for layer in run.analysis.layers if layer.name in seen]
+    wrong = [
+        f"`{layer.name}` returns {seen[layer.name][0]}, not {layer.output_shape}"
+        for layer in layers
+        if layer.output_shape not in seen[layer.name]
+    ]
+    params = sum(parameter.numel() for parameter in run.module.parameters())
+    findings = tuple(wrong[:3]) or (f"{len(layers)} output shapes agree",)
+    agrees = not wrong and params == run.analysis.totals.params
+    return Opinion("PyTorch's modules", None, params, findings, agrees), len(layers)
 
 
-def _run(module: nn.Module, args: Any, kwargs: Any, hooks: dict[str, Callable[..., None]]) -> None:
-    handles = [module.get_submodule(name).register_forward_hook(hook) for name, hook in hooks.items()]
-    try:
-        with torch.no_grad():
-            module(*args, **kwargs)
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _by_flop_counter(meta: nn.Module, analysis: Analysis, args: Any, kwargs: Any) -> Opinion:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        meta(*args, **kwargs)
+def _by_flop_counter(run: _Run) -> Opinion:
+    with FlopCounterMode(display=False) as counter:
+        run()
     name = f"FlopCounterMode (torch {torch.__version__})"
-    return _judged(name, counter.get_total_flops() // 2, analysis, _unseen(analysis, "FlopCounterMode"))
+    return _judged(name, counter.get_total_flops() // 2, run.analysis, _omitted(run.analysis, "FlopCounterMode"))
 
 
-def _by_hooks(meta: nn.Module, analysis: Analysis, args: Any, kwargs: Any) -> Opinion:
-    """Weights times positions, of every module that is a convolution or a linear layer, as many counters do it."""
+def _by_hooks(run: _Run) -> Opinion:
+    """Weights times positions of every module that is a convolution or a linear layer, as many counters compute it."""
     counted: Counter[str] = Counter()
 
-    def hook(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        assert isinstance(module.weight, Tensor)
+        assert isinstance(output, Tensor)
         positions = inputs[0].numel() if getattr(module, "transposed", False) else output.numel()
         counted["macs"] += positions * module.weight[0].numel()
 
     kinds = (nn.modules.conv._ConvNd, nn.Linear)
-    places = meta.named_modules(remove_duplicate=False)
+    places = run.module.named_modules(remove_duplicate=False)
     paths = {name.replace(".", "/") for name, each in places if isinstance(each, kinds)}
-    _run(meta, args, kwargs, {name: hook for name, each in meta.named_modules() if name and isinstance(each, kinds)})
-    unseen: Counter[str] = Counter()
-    for layer in analysis.layers:
+    run({name: hook for name, each in run.module.named_modules() if name and isinstance(each, kinds)})
+    omitted: Counter[str] = Counter()
+    for layer in run.analysis.layers:
         if layer.macs and re.sub(r"_\d+$", "", layer.name) not in paths and layer.name not in paths:
-            unseen[layer.op] += layer.macs
-    return _judged("hooks on convolution and linear modules", counted["macs"], analysis, unseen)
+            omitted[layer.op] += layer.macs
+    return _judged("hooks on convolution and linear modules", counted["macs"], run.analysis, omitted)
 
 
-def _by_fvcore(module: nn.Module, analysis: Analysis, inputs: Any) -> Opinion:
-    if analysis.totals.weight_bytes > LARGEST:
-        return Opinion("fvcore", explained=("not asked: it would need the weights for real",))
+def _by_fvcore(module: nn.Module, analysis: Analysis, inputs: Inputs | None) -> Opinion:
+    if analysis.totals.weight_bytes > MAX_WEIGHT_BYTES:
+        return Opinion("fvcore", explained=("not run: it would need the weights in memory",))
     args, kwargs = _arguments(analysis.graph, inputs, "cpu")
     if kwargs:
-        return Opinion("fvcore", explained=("not asked: it takes no keyword arguments",))
+        return Opinion("fvcore", explained=("not run: it takes no keyword arguments",))
     try:
         by_operator = _counted_by_fvcore(module, tuple(args))
-    except Exception as error:
-        told = str(error).strip().split("\n")[0]
-        return Opinion("fvcore", explained=(f"not to be had: {type(error).__name__}: {told}",))
-    multiplied = sum([flops for name, flops in by_operator.items() if name in MULTIPLYING])
-    others = {name: flops for name, flops in by_operator.items() if name not in MULTIPLYING and flops}
-    judged = _judged("fvcore", multiplied, analysis, _unseen(analysis, "fvcore"))
-    told_too = tuple([f"{name} counted too, {flops:,}" for name, flops in others.items()])
-    macs = multiplied + sum(others.values())
-    return msgspec.structs.replace(judged, macs=macs, explained=(*judged.explained, *told_too))
+    except Exception as error:  # it fails on many models, each in its own way
+        reason = str(error).strip().split("\n")[0]
+        return Opinion("fvcore", explained=(f"failed: {type(error).__name__}: {reason}",))
+    macs = sum([flops for name, flops in by_operator.items() if name in MAC_OPERATORS])
+    others = {name: flops for name, flops in by_operator.items() if name not in MAC_OPERATORS and flops}
+    judged = _judged("fvcore", macs, analysis, _omitted(analysis, "fvcore"))
+    also = tuple([f"{name} counted as well, {flops:,}" for name, flops in others.items()])
+    return msgspec.structs.replace(judged, macs=macs + sum(others.values()), explained=(*judged.explained, *also))
 
 
-def _counted_by_fvcore(module: nn.Module, args: tuple[Any, ...]) -> dict[str, int]:
+def _counted_by_fvcore(module: nn.Module, args: tuple[object, ...]) -> dict[str, int]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its imports and its tracing both warn of what PyTorch deprecates
+        warnings.simplefilter("ignore")  # its imports and its tracing warn of what PyTorch deprecates
         fvcore = require("fvcore.nn", extra="torch")
         if any(parameter.device.type == "meta" for parameter in module.parameters()):
             module = _on_meta(module).to_empty(device="cpu")
@@ -180,29 +193,30 @@ def _counted_by_fvcore(module: nn.Module, args: tuple[Any, ...]) -> dict[str, in
         return {name: int(flops) for name, flops in count.by_operator().items()}
 
 
-def _unseen(analysis: Analysis, counter: str) -> Counter[str]:
-    unseen: Counter[str] = Counter()
+def _omitted(analysis: Analysis, counter: str) -> Counter[str]:
+    """MACs that a counter is known to omit, by operation."""
+    omitted: Counter[str] = Counter()
     for layer in analysis.layers:
-        if layer.op in BLIND[counter] and layer.macs:
-            unseen[layer.op] += layer.macs
-    return unseen
+        if layer.op in OMITTED[counter] and layer.macs:
+            omitted[layer.op] += layer.macs
+    return omitted
 
 
-def _judged(counter: str, macs: int, analysis: Analysis, unseen: Mapping[str, int]) -> Opinion:
-    """Whether a count is this lens's, less what the counter is known to leave out."""
+def _judged(counter: str, macs: int, analysis: Analysis, omitted: Mapping[str, int]) -> Opinion:
+    """The opinion of a counter: it agrees if the MACs of some known omissions sum to the difference exactly."""
     missing = analysis.totals.macs - macs
-    found = _adding_to(missing, sorted(unseen.items()))
+    found = _summing_to(missing, sorted(omitted.items()))
     if found is None:
-        return Opinion(counter, macs, None, (f"{-missing:+,} MACs that nothing known explains",), agrees=False)
-    return Opinion(counter, macs, None, tuple([f"{name} left out, {amount:,}" for name, amount in found]))
+        return Opinion(counter, macs, None, (f"{-missing:+,} MACs without a known reason",), agrees=False)
+    return Opinion(counter, macs, None, tuple([f"omits {name}, {amount:,}" for name, amount in found]))
 
 
-def _adding_to(total: int, parts: Sequence[tuple[str, int]]) -> list[tuple[str, int]] | None:
-    """The parts that add up to `total` exactly; None where none do."""
+def _summing_to(total: int, parts: Sequence[tuple[str, int]]) -> list[tuple[str, int]] | None:
+    """The parts that sum to `total` exactly; None if none do."""
     if total == 0:
         return []
     if total < 0 or not parts:
         return None
     first, *rest = parts
-    found = _adding_to(total - first[1], rest)
-    return [first, *found] if found is not None else _adding_to(total, rest)
+    found = _summing_to(total - first[1], rest)
+    return [first, *found] if found is not None else _summing_to(total, rest)

@@ -143,7 +143,7 @@ def test_times() -> None:
     assert [each.network for each in times] == ["direct", "reduced"]
     for each in times:
         assert 0 < each.fastest <= each.seconds <= each.slowest
-        assert each.runs >= prove.LEAST_RUNS
+        assert each.runs >= prove.MIN_RUNS
         assert each.device.startswith("cpu")
     text = "".join([text_writer.render(each, unicode=False) for each in proof_tables(Proof(measured=times))])
     assert "measured on cpu" in text

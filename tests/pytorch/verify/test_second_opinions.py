@@ -43,7 +43,7 @@ def test_what_a_counter_leaves_out_is_named() -> None:
     hooks = found.opinions[2]
     assert hooks.macs == 0
     assert hooks.explained == (
-        "Linear left out, 10,240", "MatMul left out, 640", "ScaledDotProductAttention left out, 1,600",
+        "omits Linear, 10,240", "omits MatMul, 640", "omits ScaledDotProductAttention, 1,600",
     )  # fmt: skip
 
 
@@ -53,12 +53,12 @@ def test_a_wrong_count_is_not_explained() -> None:
     found = second_opinions(module, analyze(trace(wrong, (1, 4))), (1, 4))
     assert not found.agree
     assert [each.agrees for each in found.opinions] == [False, False, False, False]
-    assert "`0` makes (1, 8) and not (1, 9)" in found.opinions[0].explained
-    assert found.opinions[1].explained == ("-6 MACs that nothing known explains",)
+    assert "`0` returns (1, 8), not (1, 9)" in found.opinions[0].explained
+    assert found.opinions[1].explained == ("-6 MACs without a known reason",)
 
 
 def test_keyword_arguments_are_not_fvcore_s() -> None:
     module = nn.Linear(4, 3).eval()
     found = second_opinions(module, analyze(trace(module, {"input": (2, 4)})), {"input": (2, 4)})
     assert found.agree
-    assert found.opinions[3].explained == ("not asked: it takes no keyword arguments",)
+    assert found.opinions[3].explained == ("not run: it takes no keyword arguments",)
