@@ -6,6 +6,7 @@ from typing import Literal
 import click
 import msgspec
 
+from inception_lens.analyses.profile import Profile
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, suggest
@@ -99,29 +100,8 @@ def _heat(measure: str | None) -> tuple[Heat | Mapping[str, float | None] | None
         raise ConfigError(f"--heat {measure}: not a measure{suggest(measure, MEASURES)} and not a .json of `profile`")
     try:
         with open(measure, "rb") as file:
-            profile = msgspec.json.decode(file.read(MAX_BYTES), type=_Profile)
+            profile = msgspec.json.decode(file.read(MAX_BYTES), type=Profile)
     except (OSError, *JSON_ERRORS) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"--heat {measure}: not a .json of `inception-lens profile`: {reason}") from None
     return {layer.name: 1000 * layer.forward.median for layer in profile.layers}, f"ms on {profile.device}"
-
-
-class _Times(msgspec.Struct):
-    """The seconds of one layer."""
-
-    median: float
-
-
-class _Timed(msgspec.Struct):
-    """One layer of a profile."""
-
-    name: str
-    forward: _Times
-
-
-class _Profile(msgspec.Struct):
-    """The part of `profile --format json` that a heat map needs."""
-
-    schema: Literal["inception-lens/profile/1"]
-    device: str
-    layers: list[_Timed]

@@ -1,7 +1,7 @@
 """`inception-lens export`: a network in another format."""
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,10 @@ from inception_lens.errors import ConfigError, require
 from inception_lens.graph import Graph
 from inception_lens.lens import Source, build, load
 from inception_lens.lens.inputs import image_shape
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TO = {
     "toml": "a config with every key, for editing; of a file only if it holds a GoogLeNet",
@@ -91,7 +95,7 @@ def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> 
     return to_onnx(graph, _weights(graph, weights))
 
 
-def _weights(graph: Graph, weights: str | None) -> dict[str, Any] | None:
+def _weights(graph: Graph, weights: str | None) -> "dict[str, NDArray[np.generic]] | None":
     """The tensors of a network: from a file, drawn by PyTorch, or None."""
     if weights == "none" or (weights is None and find_spec("torch") is None):
         return None

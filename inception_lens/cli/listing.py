@@ -13,6 +13,6 @@ from inception_lens.tables.catalogue import catalogue_table
 @click.command("list")
 @output_options()
 def command(outputs: Sequence[OutputTarget]) -> None:
-    """The catalogue: every network and its ports, as name@dialect, with cost and published accuracy."""
+    """List the catalogue: every network and its ports, name@dialect, with its cost and published accuracy."""
     networks = sized(entries())
     emit(outputs, lambda: as_json(networks), lambda _: catalogue_table(networks))

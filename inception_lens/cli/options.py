@@ -153,6 +153,19 @@ output_option = click.option(
 )
 
 
+def parse_depth(depth: str) -> int | None:
+    """Read `--depth`: a number of levels, or None for `all`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if depth == "all":
+        return None
+    if not re.fullmatch("[1-9][0-9]{0,3}", depth):
+        raise ConfigError(f"--depth {depth}: expected a whole number from 1, or all")
+    return int(depth)
+
+
 def parse_settings(settings: tuple[str, ...], option: str = "--set") -> dict[str, str]:
     """Read the `KEY=VALUE` pairs of an option.
 

@@ -1,14 +1,13 @@
 """`inception-lens plot`: figures of a network, the catalogue or a training run."""
 
 import os
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
 import msgspec
 
+from inception_lens.analyses import machines
 from inception_lens.analyses.catalogue import sized
-from inception_lens.analyses.machines import DEFAULT
-from inception_lens.analyses.machines import machine as machine_called
 from inception_lens.analyses.roofline import roofline
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import options
@@ -39,9 +38,7 @@ FORMATS = (".svg", ".png", ".pdf")
     "over cost; training: the curves of a run folder or a metrics.jsonl.  [default: modules; without MODEL accuracy]",
 )
 @options.network_options("Training keeps the auxiliary heads.")
-@click.option(
-    "--machine", default=DEFAULT, show_default=True, metavar="NAME[:DTYPE]", help="The machine of the roofline."
-)
+@options.machine_option
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("-o", "--output", metavar="FILE", required=True, help="Write to FILE: .svg, .png or .pdf.")
 def command(
@@ -72,20 +69,19 @@ def command(
     else:
         analysis = analyze(model, **network)
         if kind == "roofline":
-            figure = roofline_figure(
-                analysis, roofline(analysis.graph, analysis.costs, machine_called(machine)), dark=dark
-            )
+            found = roofline(analysis.graph, analysis.costs, machines.machine(machine))
+            figure = roofline_figure(analysis, found, dark=dark)
         else:
             figure = COST_FIGURES[cast(CostPlot, kind)](analysis, dark)
     write(figure_bytes(figure, cast(FigureFormat, suffix[1:])), output)
 
 
-def _epochs(run: str) -> list[dict[str, Any]]:
+def _epochs(run: str) -> list[dict[str, object]]:
     """The records of a run, of a run folder or a `metrics.jsonl`."""
     path = os.path.join(run, "metrics.jsonl") if os.path.isdir(run) else run
     try:
         with open(path, "rb") as file:
-            return [msgspec.json.decode(line, type=dict[str, Any]) for line in file if line.strip()]
+            return [msgspec.json.decode(line, type=dict[str, object]) for line in file if line.strip()]
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except JSON_ERRORS as error:

@@ -1,6 +1,5 @@
-"""`inception-lens profile`: what a network takes on this machine, measured layer by layer."""
+"""`inception-lens profile`: the time and memory of a network on this machine, measured layer by layer."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +9,7 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.roofline import roofline
 from inception_lens.cli import options
 from inception_lens.cli.output import OutputTarget, emit, output_options
-from inception_lens.errors import ConfigError, require
+from inception_lens.errors import require
 from inception_lens.lens import load
 from inception_lens.tables.profile import profile_table
 
@@ -22,11 +21,15 @@ PICTURES = ("svg", "png", "pdf")
 
 @click.command("profile")
 @options.model_argument(default="googlenet")
-@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where it runs; cuda:1 too.")
+@click.option(
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where it runs; cuda:1 is the second GPU."
+)
 @options.network_options("Training runs the auxiliary heads too, and measures the backward pass.")
-@click.option("--repeats", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Passes that count.")
-@click.option("--warmup", type=click.IntRange(0, 10_000), default=3, show_default=True, help="Passes before those.")
-@click.option("--depth", default="1", show_default=True, metavar="D", help="Levels of modules, or all.")
+@click.option("--repeats", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Measured passes.")
+@click.option(
+    "--warmup", type=click.IntRange(0, 10_000), default=3, show_default=True, help="Passes before the measured ones."
+)
+@click.option("--depth", default="1", show_default=True, metavar="D", help="Levels of modules to open, or all.")
 @output_options(*PICTURES)
 def command(
     model: str,
@@ -37,12 +40,11 @@ def command(
     depth: str,
     outputs: Sequence[OutputTarget],
 ) -> None:
-    """Run MODEL and show, for each module, its time and memory and the limits of this machine.
+    """Run MODEL and show the time and memory of each module next to the roofline of this machine.
 
-    The machine's ceilings are measured first: a matrix product for its arithmetic, a copy for its memory.
+    The peaks of the roofline are measured first: a matrix product for arithmetic, a copy for memory bandwidth.
     """
-    if depth != "all" and not re.fullmatch("[1-9][0-9]{0,3}", depth):
-        raise ConfigError(f"--depth {depth}: expected a whole number from 1, or all")
+    levels = options.parse_depth(depth)
     graph = load(model, **network)
     require("torch", extra="torch")
     from inception_lens.pytorch.measure.profile import profile
@@ -57,5 +59,4 @@ def command(
         figure = roofline_figure(analysis, roofline(graph, analysis.costs, found.machine), found.measured)
         return figure_bytes(figure, cast("FigureFormat", form))
 
-    levels = None if depth == "all" else int(depth)
     emit(outputs, found.to_json, lambda _: profile_table(found, depth=levels), picture)

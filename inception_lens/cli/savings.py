@@ -1,4 +1,4 @@
-"""`inception-lens savings`: what the reductions of a network save, and the other savings of its family."""
+"""`inception-lens savings`: what the reductions of a network and other rewrites save."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from inception_lens.cli.savings_output import PICTURES, SavingsResult, emit_kind
 from inception_lens.errors import ConfigError
 from inception_lens.lens import savings
 
-HELP = """Show what the 1x1 reductions of MODEL save, and what other savings of the family it has or could have.
+HELP = """Show what the 1x1 reductions of MODEL save, and what other rewrites save or would save.
 
 \b
 inception-lens savings                          the paper's GoogLeNet
@@ -31,7 +31,11 @@ file that ends in .svg, .png or .pdf is a figure.
 @click.command("savings", help=HELP)
 @options.model_argument(default="")
 @branch_options("One branch: channels of its 1x1 reduction.")
-@click.option("--kind", metavar="KIND,...", help=f"{', '.join(KINDS)}; all; or list: which of them MODEL has.")
+@click.option(
+    "--kind",
+    metavar="KIND,...",
+    help=f"{', '.join(KINDS)}; all; or list, for the kinds that MODEL has.  [default: reductions,naive]",
+)
 @options.machine_option
 @proof_options
 @options.network_options("Training keeps the auxiliary heads, whose reductions count too.")

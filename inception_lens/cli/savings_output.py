@@ -1,4 +1,4 @@
-"""What `savings`, `what-if` and `sweep` have in common: checks by PyTorch, and the output of each result."""
+"""Proofs by PyTorch and output, shared by `savings`, `what-if` and `sweep`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast

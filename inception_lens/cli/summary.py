@@ -1,6 +1,5 @@
 """`inception-lens summary`: the cost of each module or layer of a network."""
 
-import re
 from collections.abc import Sequence
 
 import click
@@ -41,7 +40,7 @@ def command(
             raise ConfigError("--depth, --sort and --columns show the modules of one model, not of several")
         _totals([analyze(load(model, **network)) for model in models], outputs)
         return
-    levels = _levels(depth)
+    levels = 1 if depth is None else options.parse_depth(depth)
     keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
 
     def show(graph: Graph) -> None:
@@ -67,13 +66,3 @@ def command(
 def _totals(analyses: Sequence[Analysis], outputs: Sequence[OutputTarget]) -> None:
     records = [{**head(each.graph, "inception-lens/totals/1"), "totals": each.totals} for each in analyses]
     emit(outputs, lambda: as_json(records), lambda _: models_table(analyses))
-
-
-def _levels(depth: str | None) -> int | None:
-    if depth is None:
-        return 1
-    if depth == "all":
-        return None
-    if not re.fullmatch("[1-9][0-9]{0,3}", depth):
-        raise ConfigError(f"--depth {depth}: expected a whole number from 1, or all")
-    return int(depth)

@@ -51,7 +51,8 @@ def compare(
 
 def mode_of(*models: Model) -> Mode:
     """The mode of the first Graph among some models; inference if none is a Graph."""
-    return next((model.mode for model in models if isinstance(model, Graph)), "inference")
+    graphs = [model for model in models if isinstance(model, Graph)]
+    return graphs[0].mode if graphs else "inference"
 
 
 def compare_modes(
