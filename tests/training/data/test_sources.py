@@ -296,8 +296,8 @@ def test_the_central_square_is_kept_without_distortion() -> None:
 
 
 def test_a_stratified_split_is_deterministic() -> None:
-    labels = [0] * 10 + [1] * 3 + [2]
+    labels = [0] * 10 + [1] * 3 + [2] + [3] * 2
     train, test = stratified(labels)
     assert (train, test) == stratified(labels)
-    assert sorted(train + test) == list(range(14))
-    assert [sum(labels[i] == c for i in test) for c in range(3)] == [2, 1, 0]
+    assert sorted(train + test) == list(range(16))
+    assert [sum(labels[i] == c for i in test) for c in range(4)] == [2, 1, 0, 1]
