@@ -12,8 +12,7 @@ from inception_lens.analyses.costs import Costs, costs
 from inception_lens.analyses.memory import Memory, memory
 from inception_lens.analyses.modules import TreeRow, grouped, summed, tree
 from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
-from inception_lens.analyses.records import Group, Layer, Totals
-from inception_lens.errors import GraphError
+from inception_lens.analyses.records import Group, JsonResult, Layer, Totals
 from inception_lens.graph import Graph
 from inception_lens.ops import BYTES_PER_ELEMENT
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = "inception-lens/analysis/1"
 
 
-class Analysis(msgspec.Struct, frozen=True, dict=True):
+class Analysis(JsonResult, frozen=True, dict=True):
     """All numbers of a graph: columns with one entry per node, and the rows and sums computed from them.
 
     Each property is computed on first access.
@@ -50,7 +49,11 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """One row per call, in the order of execution."""
-        return tuple([self._layer(i) for i in range(len(self.graph.nodes))])
+        columns = msgspec.structs.asdict(self.costs) | msgspec.structs.asdict(self.memory)
+        columns = {key: column for key, column in columns.items() if column}  # those of training are empty otherwise
+        return tuple(
+            [self._layer(i, {key: column[i] for key, column in columns.items()}) for i in range(len(self.graph.nodes))]
+        )
 
     @cached_property
     def params(self) -> int:
@@ -90,7 +93,7 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
             gradient_bytes=trainable * element,
             optimizer_bytes=trainable * element,
             optimizer_bytes_adam=2 * trainable * element,
-            saved_activation_bytes=sum(memory.saved_bytes),
+            saved_activation_bytes=sum(memory.saved_activation_bytes),
         )
 
     @property
@@ -110,8 +113,6 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         Raises:
             GraphError: `depth` is less than 1.
         """
-        if depth < 1:
-            raise GraphError(f"a depth of {depth}: modules have a depth of at least 1")
         return grouped(self.layers, depth)
 
     def tree(self, depth: int | None = 1, sort: Callable[[Group], Any] | None = None) -> tuple[TreeRow, ...]:
@@ -122,8 +123,6 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         Raises:
             GraphError: `depth` is less than 1.
         """
-        if depth is not None and depth < 1:
-            raise GraphError(f"a depth of {depth}: modules have a depth of at least 1")
         return tree(self.layers, depth, sort)
 
     @cached_property
@@ -131,15 +130,14 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
         """The network as one group."""
         return summed(self.graph.name, self.layers)
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `summary --format json`: exact integers, schema `inception-lens/analysis/1`."""
-        record = {
+    def to_builtins(self) -> dict[str, Any]:
+        """The keys of `summary --format json`, schema `inception-lens/analysis/1`."""
+        return {
             **head(self.graph, SCHEMA),
             "totals": self.totals,
             "layers": self.layers,
             "uncounted": [{"name": layer.name, "op": layer.op} for layer in self.uncounted],
         }
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
     def __repr__(self) -> str:
         totals = self.totals
@@ -156,17 +154,13 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
 
         return pandas.DataFrame([msgspec.to_builtins(layer) for layer in self.layers])
 
-    def _layer(self, i: int) -> Layer:
-        graph, node = self.graph, self.graph.nodes[i]
+    def _layer(self, i: int, numbers: dict[str, Any]) -> Layer:
+        """The row of a call; `numbers` are its entries in the columns of `costs` and `memory`."""
+        graph, node, field = self.graph, self.graph.nodes[i], self.fields[i]
         shapes = graph.input_shapes(node)
         output = graph.types[node.name][0].shape
         windowed = node.op.category in ("conv", "pool")
         window = node.op.window(shapes[0], output) if windowed else None
-        field = self.fields[i]
-        training: dict[str, Any] = {}
-        if graph.mode == "training":
-            training["backward_macs"] = self.costs.backward_macs[i]
-            training["saved_activation_bytes"] = self.memory.saved_bytes[i]
         return Layer(
             name=node.name,
             op=node.op.kind,
@@ -178,17 +172,10 @@ class Analysis(msgspec.Struct, frozen=True, dict=True):
             output_shape=output,
             kernel=window.kernel if window else None,
             stride=window.stride if window else None,
-            params=self.costs.params[i],
-            params_trainable=self.costs.params_trainable[i],
-            buffers=self.costs.buffers[i],
-            macs=self.costs.macs[i],
-            flops=self.costs.flops[i],
             weight_bytes=self.costs.params[i] * BYTES_PER_ELEMENT[graph.dtype],
-            activation_bytes=self.memory.activation_bytes[i],
-            live_bytes=self.memory.live_bytes[i],
             receptive_field=max(field.size) if field else None,
             receptive_field_detail=field,
-            **training,
+            **numbers,
         )
 
 
@@ -201,12 +188,6 @@ def head(graph: Graph, schema: str) -> dict[str, Any]:
     """The keys that every JSON result about a network starts with: schema, model and inputs."""
     return {
         "schema": schema,
-        "model": {
-            "name": graph.name,
-            "description": graph.metadata.description,
-            "source": graph.metadata.source,
-            "mode": graph.mode,
-            "dtype": graph.dtype,
-        },
+        "model": msgspec.structs.asdict(graph.metadata) | {"mode": graph.mode, "dtype": graph.dtype},
         "inputs": [{"name": i.name, "shape": i.type.shape, "dtype": i.type.dtype} for i in graph.inputs],
     }

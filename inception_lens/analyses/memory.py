@@ -20,7 +20,7 @@ class Memory(msgspec.Struct, frozen=True):
     """Bytes that the outputs of the call allocate."""
     live_bytes: tuple[int, ...]
     """Bytes of all tensors alive during the call, its inputs and outputs included."""
-    saved_bytes: tuple[int, ...]
+    saved_activation_bytes: tuple[int, ...]
     """Bytes that training keeps from this call on for the backward pass; a tensor that several calls keep counts at
     the first of them. Empty in inference mode."""
 

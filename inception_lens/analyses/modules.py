@@ -1,16 +1,24 @@
 """Layers grouped into modules by the path in their names; each module is the exact sum of its layers."""
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from inception_lens.analyses.records import Group, Layer
+from inception_lens.errors import GraphError
 from inception_lens.ops import is_minor
 
 EVERY_LEVEL = 1_000_000
 """A depth beyond that of any name."""
+
+
+SUMS = ("params", "params_trainable", "buffers", "macs", "flops", "weight_bytes", "activation_bytes")
+TRAINING_SUMS = ("backward_macs", "saved_activation_bytes")
+"""Columns that a module sums, and those that it sums in training mode."""
+_sums_of = attrgetter(*SUMS, *TRAINING_SUMS)
 
 
 class TreeRow(msgspec.Struct, frozen=True):
@@ -32,20 +40,32 @@ class TreeRow(msgspec.Struct, frozen=True):
         return ", ".join(labels) if len(labels) <= 3 else ""
 
 
+def module_of(name: str, depth: int = 1) -> str:
+    """The module that a layer belongs to: the first `depth` parts of its name."""
+    return "/".join(name.split("/", depth)[:depth])
+
+
 def grouped(layers: Iterable[Layer], depth: int) -> tuple[Group, ...]:
-    """Group layers by the first `depth` parts of their names, in the order of execution."""
+    """Group layers by the first `depth` parts of their names; see `Analysis.by_module`."""
+    _check(depth)
     return tuple([summed(name, members) for name, members in _modules(layers, depth).items()])
 
 
 def tree(layers: Iterable[Layer], depth: int | None, sort: Callable[[Group], Any] | None) -> tuple[TreeRow, ...]:
     """The modules as the lines of a tree; see `Analysis.tree`."""
+    _check(depth)
     return tuple(_rows(layers, "", 0, 1, depth or EVERY_LEVEL, sort))
+
+
+def _check(depth: int | None) -> None:
+    if depth is not None and depth < 1:
+        raise GraphError(f"a depth of {depth}: modules have a depth of at least 1")
 
 
 def _modules(layers: Iterable[Layer], depth: int) -> dict[str, list[Layer]]:
     groups: dict[str, list[Layer]] = {}
     for layer in layers:
-        groups.setdefault("/".join(layer.name.split("/", depth)[:depth]), []).append(layer)
+        groups.setdefault(module_of(layer.name, depth), []).append(layer)
     return groups
 
 
@@ -69,23 +89,15 @@ def summed(name: str, layers: Iterable[Layer]) -> Group:
     """Sum `layers` into the group called `name`."""
     layers = tuple(layers)
     last = layers[-1]
-    training: dict[str, Any] = {}
-    if last.backward_macs is not UNSET:
-        training["backward_macs"] = sum([layer.backward_macs or 0 for layer in layers])
-        training["saved_activation_bytes"] = sum([layer.saved_activation_bytes or 0 for layer in layers])
+    names = SUMS if last.backward_macs is UNSET else SUMS + TRAINING_SUMS
+    columns = zip(*map(_sums_of, layers), strict=True)
+    sums = {name: sum(filter(None, column)) for name, column in zip(names, columns, strict=False)}
     return Group(
         name=name,
         layers=layers,
-        params=sum([layer.params for layer in layers]),
-        params_trainable=sum([layer.params_trainable for layer in layers]),
-        buffers=sum([layer.buffers for layer in layers]),
-        macs=sum([layer.macs or 0 for layer in layers]),
-        flops=sum([layer.flops or 0 for layer in layers]),
-        weight_bytes=sum([layer.weight_bytes for layer in layers]),
-        activation_bytes=sum([layer.activation_bytes for layer in layers]),
         live_bytes=max([layer.live_bytes for layer in layers]),
         output_shape=last.output_shape,
         receptive_field=max([layer.receptive_field or 0 for layer in layers]) or None,
         exact=None not in [layer.flops for layer in layers],
-        **training,
+        **sums,
     )

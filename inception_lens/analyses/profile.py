@@ -1,15 +1,17 @@
-"""What a network was measured to take, layer by layer, beside the least that the same machine could."""
+"""The measured time and memory of a network, layer by layer, next to the roofline of the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from statistics import median
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from inception_lens.analyses.machines import Machine
+from inception_lens.analyses.modules import module_of
+from inception_lens.analyses.records import JsonResult
 from inception_lens.graph import Mode
 from inception_lens.ops import Category, Role, Shape, main_category
 
@@ -66,7 +68,7 @@ class LayerProfile(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.least_seconds is None else self.least_seconds / self.forward.median
 
 
-class Profile(msgspec.Struct, frozen=True, dict=True, kw_only=True):
+class Profile(JsonResult, frozen=True, dict=True, kw_only=True):
     """A network that ran on a device: every layer, and the whole, which is measured without anything in between."""
 
     name: str
@@ -104,22 +106,22 @@ class Profile(msgspec.Struct, frozen=True, dict=True, kw_only=True):
             return self.layers
         groups: dict[str, list[LayerProfile]] = {}
         for layer in self.layers:
-            groups.setdefault("/".join(layer.name.split("/")[:depth]), []).append(layer)
+            groups.setdefault(module_of(layer.name, depth), []).append(layer)
         return tuple(_summed(name, members) for name, members in groups.items())
 
     def bound_by(self, layer: LayerProfile) -> str:
-        """Which ceiling the roofline says: `compute` or `memory`; `-` where it takes no time or nobody knows."""
+        """The ceiling of the roofline that the layer reaches: `compute` or `memory`; `-` without a known time."""
         if layer.flops is None or not layer.least_seconds:
             return "-"
         compute = layer.flops / self.machine.flops_per_second
         return "compute" if compute >= layer.moved_bytes / self.machine.bytes_per_second else "memory"
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `profile --format json`: seconds, and exact numbers of bytes."""
-        record = {"schema": SCHEMA, **msgspec.to_builtins(self)}
+    def to_builtins(self) -> dict[str, Any]:
+        """The keys of `profile --format json`: seconds, and exact numbers of bytes."""
+        record: dict[str, Any] = {"schema": SCHEMA, **msgspec.to_builtins(self)}
         for row, layer in zip(record["layers"], self.layers, strict=True):
             row["bound_by"] = self.bound_by(layer)
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
+        return record
 
 
 def _summed(name: str, members: list[LayerProfile]) -> LayerProfile:
@@ -144,9 +146,5 @@ def _summed(name: str, members: list[LayerProfile]) -> LayerProfile:
 
 def _sum(values: Iterable[Number | None]) -> Number | None:
     """The sum, or None where one of them is unknown."""
-    total: Number | None = None
-    for value in values:
-        if value is None:
-            return None
-        total = value if total is None else total + value
-    return total
+    known = list(values)
+    return None if None in known else sum(filter(None, known))

@@ -1,10 +1,24 @@
 """The records of an analysis: one layer, one module, the whole network."""
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from inception_lens.analyses.receptive_field import ReceptiveField
 from inception_lens.ops import Category, Role, Shape, main_category
+
+
+class JsonResult(msgspec.Struct, frozen=True):
+    """A result with a JSON form."""
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The keys of the JSON form; numbers are exact integers."""
+        raise NotImplementedError
+
+    def to_json(self, indent: int = 2) -> str:
+        """The JSON that the command for this result prints with `--format json`."""
+        return msgspec.json.format(msgspec.json.encode(self.to_builtins()), indent=indent).decode()
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,10 +64,10 @@ def _verdict(figure: PrintedFigure) -> str:
 def _totals(check: PaperCheck) -> tuple[Row, ...]:
     printed = [(row.printed.params, row.printed.ops) for row in check.table.rows if row.printed.params]
     params, ops = (sum((parsed(figure)[0] for figure in column), Fraction()) for column in zip(*printed, strict=True))
-    weights = f"{count(check.weights)} + {count(check.biases)}"
+    weights = f"{count(check.totals.weights)} + {count(check.totals.biases)}"
     return (
-        Row("sum of params", (f"{float(params):g}K", weights, check.weights, check.biases, "")),
-        Row("sum of ops", (f"{float(ops):g}M", count(check.macs), check.macs, 0, "")),
+        Row("sum of params", (f"{float(params):g}K", weights, check.totals.weights, check.totals.biases, "")),
+        Row("sum of ops", (f"{float(ops):g}M", count(check.totals.macs), check.totals.macs, 0, "")),
     )
 
 

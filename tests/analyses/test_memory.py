@@ -44,7 +44,7 @@ def test_a_chain_holds_what_is_read_and_what_is_made() -> None:
     result = memory(network(*nodes))
     assert result.activation_bytes == (4 * SIZE, 4 * SIZE, SIZE // 2)
     assert result.live_bytes == (5 * SIZE, 8 * SIZE, 4 * SIZE + SIZE // 2)
-    assert result.saved_bytes == ()
+    assert result.saved_activation_bytes == ()
 
 
 def test_an_operation_in_place_takes_nothing() -> None:
@@ -156,7 +156,7 @@ def test_a_call_holds_at_least_its_own_tensors_and_at_most_all_before_it(graph: 
 
 
 def saved(*nodes: Node) -> tuple[int, ...]:
-    return memory(network(*nodes, mode="training")).saved_bytes
+    return memory(network(*nodes, mode="training")).saved_activation_bytes
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_where_nothing_learns_nothing_is_kept() -> None:
     assert saved(Node("pool", MaxPool2d((2, 2), (2, 2)), ("x",)), Node("conv", Conv2d(2, (1, 1)), ("pool",))) == (0, 32)
     frozen = network(Node("conv", Conv2d(2, (1, 1)), ("x",)), Node("act", ReLU(), ("conv",)), mode="training")
     frozen = msgspec.structs.replace(frozen, frozen=frozenset({"conv.weight", "conv.bias"}))
-    assert memory(frozen).saved_bytes == (0, 0)
+    assert memory(frozen).saved_activation_bytes == (0, 0)
 
 
 def test_a_tensor_that_several_calls_keep_counts_at_the_first() -> None:
@@ -206,7 +206,7 @@ def test_the_output_of_an_activation_in_place_is_kept_once_with_the_next_layers_
 def test_saved_bytes_follow_the_dtype() -> None:
     graph = network(Node("a", Conv2d(2, (1, 1)), ("x",)), Node("act", ReLU(), ("a",)), mode="training")
     half = memory(graph.with_dtype("float16"))
-    assert half.saved_bytes == (SIZE // 2, SIZE // 2)
+    assert half.saved_activation_bytes == (SIZE // 2, SIZE // 2)
     assert half.activation_bytes == (SIZE // 2, SIZE // 2)
 
 
@@ -220,5 +220,5 @@ def test_the_mode_alone_decides_what_dropout_takes() -> None:
 @pytest.mark.parametrize("mode", ["inference", "training"])
 def test_every_byte_of_a_googlenet_is_there_once_per_sample(batch: int, mode: Mode) -> None:
     one, many = (memory(PAPER.graph(mode, batch=size)) for size in (1, batch))
-    for column in ("activation_bytes", "live_bytes", "saved_bytes"):
+    for column in ("activation_bytes", "live_bytes", "saved_activation_bytes"):
         assert getattr(many, column) == tuple(batch * size for size in getattr(one, column))

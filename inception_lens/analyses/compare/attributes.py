@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from inception_lens.analyses.compare.structure import without_inplace
 from inception_lens.ops import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Op, Shape
 from inception_lens.ops.window import explicit_padding
+from inception_lens.rewrites.structure import short_padding
 
 FIRST = ("op", "kernel", "out_channels", "out_features", "groups", "stride", "dilation", "scale")
 """Attributes in the order in which a difference in cost is attributed to them."""
@@ -94,9 +96,8 @@ def equivalent(a: ComparedCall, b: ComparedCall) -> bool:
     if differ <= {"rounding"}:
         return bool(differ)
     if isinstance(a.op, MaxPool2d):  # padding after the map never holds the maximum
-        return differ <= {"rounding", "padding"} and [p[0] for p in pads(a.op, a.inputs[0])] == [
-            p[0] for p in pads(b.op, b.inputs[0])
-        ]
+        before_a, before_b = ([before for before, _ in pads(call.op, call.inputs[0])] for call in (a, b))
+        return differ <= {"rounding", "padding"} and before_a == before_b
     return differ == {"count_include_pad"} and not any(map(sum, pads(a.op, a.inputs[0])))
 
 
@@ -120,14 +121,7 @@ def _features(call: ComparedCall) -> int:
     shape = call.inputs[0]
     if call.op.category != "conv":
         return shape[-1]
-    return shape[1] * (_size(shape[2:]) if _covers(call) and call.output[2:] == (1,) * len(call.output[2:]) else 1)
-
-
-def _size(sides: Shape) -> int:
-    size = 1
-    for side in sides:
-        size *= side
-    return size
+    return shape[1] * (prod(shape[2:]) if _covers(call) and call.output[2:] == (1,) * len(call.output[2:]) else 1)
 
 
 def _values(call: ComparedCall) -> dict[str, Any]:
@@ -142,9 +136,7 @@ def _values(call: ComparedCall) -> dict[str, Any]:
     if op.category in ("conv", "pool") and {"kernel", "stride", "padding"} <= values.keys():
         values["dilation"] = _dilation(op)
         rounding = "same" if values["padding"] == "same" else values.pop("rounding", "floor")
-        values["padding"] = tuple(
-            [before if before == after else (before, after) for before, after in pads(op, call.inputs[0])]
-        )
+        values["padding"] = short_padding(pads(op, call.inputs[0]))
         values["rounding"] = None if set(values["stride"]) == {1} else rounding  # where every window is full
     return values
 

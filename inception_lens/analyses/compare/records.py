@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from inception_lens.analyses.compare.attributes import CONSEQUENCES, Difference
+from inception_lens.analyses.records import JsonResult
 from inception_lens.graph import Graph
 
 ChangeKind = Literal["changed", "added", "removed"]
@@ -121,7 +122,7 @@ class ComparedNetwork(msgspec.Struct, frozen=True):
         return self.graph.name
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class Comparison(JsonResult, frozen=True):
     """The comparison of two networks. Every delta is B minus A."""
 
     a: ComparedNetwork
@@ -157,10 +158,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
         def _repr_html_(self) -> str: ...
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `compare --format json`: exact integers."""
+    def to_builtins(self) -> dict[str, Any]:
+        """The keys of `compare --format json`."""
         sides = {key: {"params": side.params, "macs": side.macs} for key, side in (("a", self.a), ("b", self.b))}
-        record = {
+        return {
             "a": self.a.name,
             "b": self.b.name,
             "differs": self.differs,
@@ -178,7 +179,6 @@ class Comparison(msgspec.Struct, frozen=True):
                 },
             },
         }
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from inception_lens.analyses.compare.parts import CountedGraph
+from inception_lens.analyses.compare.parts import CountedGraph, pair
 from inception_lens.analyses.paper.article import Described, Statement, statements
-from inception_lens.analyses.paper.conventions import PaperRow, TableCheck, partners, table_1, weighted_sums
+from inception_lens.analyses.paper.conventions import PaperRow, TableCheck, WeightedSums, table_1, weighted_sums
+from inception_lens.analyses.records import JsonResult
 from inception_lens.architectures.catalogue import find
 from inception_lens.graph import Graph
 
 
-class PaperCheck(msgspec.Struct, frozen=True):
+class PaperCheck(JsonResult, frozen=True):
     """The result of checking a network against the paper and the article."""
 
     name: str
@@ -20,21 +19,17 @@ class PaperCheck(msgspec.Struct, frozen=True):
     """The comparison with Table 1."""
     statements: tuple[Statement, ...]
     """The claims of the article."""
-    weights: int
-    """Weights of all convolutions and linear layers."""
-    biases: int
-    """Their biases."""
-    macs: int
-    """Their multiply-accumulates."""
+    totals: WeightedSums
+    """Sums over all convolutions and linear layers."""
 
     @property
     def holds(self) -> bool:
         """Whether every deviation is known and explained."""
         return self.table.holds and all(each.verdict != "differs" for each in self.statements)
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `verify --paper --format json`: exact integers."""
-        record = {
+    def to_builtins(self) -> dict[str, object]:
+        """The keys of `verify --paper --format json`."""
+        return {
             "model": self.name,
             "holds": self.holds,
             "rows": [_record(row) for row in self.table.rows],
@@ -43,9 +38,8 @@ class PaperCheck(msgspec.Struct, frozen=True):
                 "ops": {"convention": self.table.best_ops[0], "rows": self.table.best_ops[1]},
             },
             "statements": self.statements,
-            "totals": {"weights": self.weights, "biases": self.biases, "macs": self.macs},
+            "totals": self.totals,
         }
-        return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
 
 
 def _record(row: PaperRow) -> dict[str, object]:
@@ -69,16 +63,13 @@ def check_paper(graph: Graph, training: Graph) -> PaperCheck:
     config = find("googlenet").config
     paper = config.graph()
     network, reference = CountedGraph.of(graph), CountedGraph.of(paper)
-    partner = partners(network, reference)
+    calls = [range(len(each.graph.nodes)) for each in (reference, network)]
+    partner = {j: i for i, j in pair(reference, calls[0], network, calls[1]).alignment.pairs.items()}
     nodes = {paper.nodes[i].name: graph.nodes[j] for j, i in partner.items()}
-    described = Described(graph, nodes, training)
     own = Described(paper, paper.index.nodes, config.graph("training"))
-    counted = weighted_sums(network, range(len(graph.nodes)))
     return PaperCheck(
         graph.name,
-        table_1(graph, paper),
-        statements(described, own),
-        counted.weights,
-        counted.biases,
-        counted.macs,
+        table_1(network, reference, partner),
+        statements(Described(graph, nodes, training), own),
+        weighted_sums(network, calls[1]),
     )

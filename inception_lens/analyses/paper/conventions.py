@@ -1,6 +1,6 @@
 """The paper's Table 1 compared with a network: each printed figure with the conventions that reproduce it.
 
-A convention is a unit, a rounding and whether biases count. WeightedSums that no convention reproduces are explained by
+A convention is a unit, a rounding and whether biases count. Figures that no convention reproduces are explained by
 `explanations`.
 """
 
@@ -13,10 +13,10 @@ from typing import Literal
 import msgspec
 
 from inception_lens.analyses.compare.attributes import ComparedCall, differences
-from inception_lens.analyses.compare.parts import CountedGraph, pair
+from inception_lens.analyses.compare.parts import CountedGraph
+from inception_lens.analyses.modules import module_of
 from inception_lens.analyses.paper.explanations import RowLayout, explanation
 from inception_lens.analyses.paper.table1 import TABLE_1, Convention, PrintedRow, fits, patch_of, size_of
-from inception_lens.graph import Graph
 from inception_lens.ops import Dropout, format_shape
 
 Verdict = Literal["reproduced", "known", "differs"]
@@ -81,29 +81,17 @@ class TableCheck(msgspec.Struct, frozen=True):
         return all(row.verdict != "differs" for row in self.rows)
 
 
-def table_1(graph: Graph, paper: Graph) -> TableCheck:
-    """Compare the printed table with `graph`; `paper` is the catalogue's network of the table.
+def table_1(network: CountedGraph, paper: CountedGraph, partner: Mapping[int, int]) -> TableCheck:
+    """Compare the printed table with `network`; `paper` is the catalogue's network of the table.
 
-    The calls of each row are found by aligning `graph` with `paper` by structure. The verdict on a figure is `known`
-    where `paper` does not reproduce it either and both have the same weights or MACs in the row.
+    `partner` is the index of the paper's call by the index of the paired call of `network`. The verdict on a figure is
+    `known` where `paper` does not reproduce it either and both have the same weights or MACs in the row.
     """
-    network, reference = CountedGraph.of(graph), CountedGraph.of(paper)
-    partner = partners(network, reference)
-    calls = _rows_of(network, reference, partner)
-    own = {row.module: [i for i, node in enumerate(paper.nodes) if _module(node.name) == row.module] for row in TABLE_1}
-    pairs = {j: reference.call(i) for j, i in partner.items()}
-    rows = tuple(_row(row, network, calls[row.module], pairs, reference, own[row.module]) for row in TABLE_1)
+    calls = _rows_of(network, paper, partner)
+    own = _rows_of(paper, paper, {i: i for i in range(len(paper.graph.nodes))})
+    pairs = {j: paper.call(i) for j, i in partner.items()}
+    rows = tuple(_row(row, network, calls[row.module], pairs, paper, own[row.module]) for row in TABLE_1)
     return TableCheck(rows, _best([row.params for row in rows]), _best([row.ops for row in rows]))
-
-
-def _module(name: str) -> str:
-    return name.partition("/")[0]
-
-
-def partners(network: CountedGraph, paper: CountedGraph) -> dict[int, int]:
-    """Index of the paper's call, by the index of the network's call that is paired with it."""
-    everything = [range(len(each.graph.nodes)) for each in (paper, network)]
-    return {j: i for i, j in pair(paper, everything[0], network, everything[1]).alignment.pairs.items()}
 
 
 def _rows_of(network: CountedGraph, paper: CountedGraph, partner: Mapping[int, int]) -> Mapping[str, list[int]]:
@@ -112,7 +100,7 @@ def _rows_of(network: CountedGraph, paper: CountedGraph, partner: Mapping[int, i
     module = TABLE_1[0].module
     for j in range(len(network.graph.nodes)):
         if j in partner:
-            module = _module(paper.graph.nodes[partner[j]].name)
+            module = module_of(paper.graph.nodes[partner[j]].name)
         rows[module].append(j)
     return rows
 
@@ -151,19 +139,18 @@ def _row(
 ) -> PaperRow:
     found, printed = weighted_sums(network, calls), weighted_sums(paper, own)
     layout = _layout(row, paper, own)
-    params = ops = None
-    if row.params:
-        ways = tuple(fits(row.params, found.weights, found.biases))
-        known = found.weights == printed.weights and not any(fits(row.params, printed.weights, printed.biases))
+
+    def figure(key: Literal["params", "ops"], counts: tuple[int, ...], own_counts: tuple[int, ...]) -> PrintedFigure:
+        text = row.params if key == "params" else row.ops
+        ways = tuple(fits(text, *counts))
+        known = counts[0] == own_counts[0] and not any(fits(text, *own_counts))
         verdict: Verdict = "reproduced" if ways else "known" if known else "differs"
-        note = explanation(layout, "params", row, found.weights) if verdict == "known" else ""
-        params = PrintedFigure(row.params, found.weights, found.biases, ways, verdict, note)
-    if row.ops:
-        ways = tuple(fits(row.ops, found.macs))
-        known = found.macs == printed.macs and not any(fits(row.ops, printed.macs))
-        verdict = "reproduced" if ways else "known" if known else "differs"
-        note = explanation(layout, "ops", row, found.macs) if verdict == "known" else ""
-        ops = PrintedFigure(row.ops, found.macs, 0, ways, verdict, note)
+        note = explanation(layout, key, row, counts[0]) if verdict == "known" else ""
+        return PrintedFigure(text, counts[0], sum(counts[1:]), ways, verdict, note)
+
+    weights = (found.weights, found.biases), (printed.weights, printed.biases)
+    params = figure("params", *weights) if row.params else None
+    ops = figure("ops", (found.macs,), (printed.macs,)) if row.ops else None
     last = network.graph.nodes[calls[-1]].name if calls else ""
     output = size_of(network.graph.types[last][0].shape) if last else None
     names = tuple(network.graph.nodes[i].name for i in calls)
@@ -195,11 +182,10 @@ def _layers(network: CountedGraph, calls: Sequence[int], pairs: Mapping[int, Com
                 continue
             for each in differences(pairs[i], call):
                 if each.attribute in ("kernel", "out_channels", "out_features"):
-                    values = [
-                        format_shape(value) if isinstance(value, tuple) else f"{value:,}" for value in (each.b, each.a)
-                    ]
-                    what = "kernel" if each.attribute == "kernel" else "width"
-                    yield f"{network.graph.nodes[i].name} has a {what} of {values[0]}, not {values[1]}"
+                    kernel = each.attribute == "kernel"
+                    own, wanted = (format_shape(value) if kernel else f"{value:,}" for value in (each.b, each.a))
+                    what = "kernel" if kernel else "width"
+                    yield f"{network.graph.nodes[i].name} has a {what} of {own}, not {wanted}"
 
 
 def _deviations(
@@ -220,8 +206,7 @@ def _deviations(
         yield f"its layers have {found.weights:,} weights, not {printed.weights:,}"
     if found.macs != printed.macs:
         yield f"its layers have {found.macs:,} MACs, not {printed.macs:,}"
-    operations = [network.call(i) for i in calls]
-    for call in operations:
+    for call in map(network.call, calls):
         if call.op.category == "pool" and row.type.endswith("pool"):
             window = call.op.window(call.inputs[0], call.output)
             patch = patch_of(window.kernel, window.stride) if window else ""

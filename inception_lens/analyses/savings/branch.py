@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from inception_lens.analyses.analysis import Analysis, analyze
-from inception_lens.analyses.savings.network import as_json
+from inception_lens.analyses.records import JsonResult
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Metadata, Output, Writer
 from inception_lens.ops import Conv2d, TensorType, format_shape
@@ -54,7 +54,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
         return Writer([Input("input", TensorType((1, self.in_channels, *self.size)))])
 
 
-class BranchSavings(msgspec.Struct, frozen=True, kw_only=True):
+class BranchSavings(JsonResult, frozen=True, kw_only=True):
     """The analyses of a branch with and without its reduction."""
 
     branch: Branch
@@ -75,10 +75,6 @@ class BranchSavings(msgspec.Struct, frozen=True, kw_only=True):
         return {
             name: {"params": totals.params, "macs": totals.macs} for name, totals in sides.items()
         } | {"ratio": self.ratio}  # fmt: skip
-
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --in ... --format json`."""
-        return as_json(self.to_builtins(), indent)
 
 
 def branch_savings(branch: Branch) -> BranchSavings:

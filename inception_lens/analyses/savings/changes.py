@@ -9,10 +9,10 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.records import Totals
+from inception_lens.analyses.records import JsonResult, Totals
 from inception_lens.analyses.savings.branch import Branch, branch_savings
 from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted
-from inception_lens.analyses.savings.network import NONE, ModuleChange, as_json, head
+from inception_lens.analyses.savings.network import NONE, ModuleChange, head
 from inception_lens.graph import Graph
 from inception_lens.rewrites.plan import Plan, rewritten
 from inception_lens.rewrites.reductions import reductions
@@ -30,7 +30,7 @@ class WidthChange(NamedTuple):
     """The width to evaluate."""
 
 
-class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
+class WhatIf(JsonResult, frozen=True, kw_only=True):
     """A network and the same network with other widths; `without` is the network as it is, `with` the changed one."""
 
     graph: Graph
@@ -60,10 +60,6 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
             "modules": [{"name": each.name} | each.change.to_builtins() for each in self.modules],
         }
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `what-if`."""
-        return as_json(self.to_builtins(), indent)
-
 
 class SweepPoint(NamedTuple):
     """The cost of a branch or network at one width."""
@@ -78,7 +74,7 @@ class SweepPoint(NamedTuple):
     """Whether the cost of every call is known; if not, `macs` is a lower bound."""
 
 
-class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+class Sweep(JsonResult, frozen=True, kw_only=True):
     """A width swept through a range."""
 
     name: str
@@ -102,10 +98,6 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             "direct": {"params": self.direct.params, "macs": self.direct.macs} if self.direct else None,
             "points": [point._asdict() for point in self.points],
         }
-
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `sweep`."""
-        return as_json(self.to_builtins(), indent)
 
 
 def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.machines import Machine
+from inception_lens.analyses.modules import module_of
 from inception_lens.analyses.roofline import Roofline, roofline
 from inception_lens.graph import Graph
 from inception_lens.ops import Shape
@@ -74,21 +75,16 @@ class Counted:
 
     def __init__(self, network: Graph | Analysis, machine: Machine) -> None:
         self.analysis: Analysis = analyze(network)
-        self.roofline: Roofline = roofline(self.analysis.graph, self.analysis.costs, machine)
+        costs = self.analysis.costs
+        self.roofline: Roofline = roofline(self.analysis.graph, costs, machine)
+        self._columns = {key: getattr(costs, key) for key in ("params", "buffers", "macs", "flops")}
+        self._columns |= {"activation_bytes": self.analysis.memory.activation_bytes, "seconds": self.roofline.seconds}
 
     def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""
         totals = self.analysis.totals
-        return CostFigures(
-            params=totals.params,
-            buffers=totals.buffers,
-            macs=totals.macs,
-            flops=totals.flops,
-            activation_bytes=totals.activation_bytes,
-            seconds=sum(filter(None, self.roofline.seconds)),
-            exact=totals.exact,
-            peak_activation_bytes=totals.peak_activation_bytes,
-        )
+        figures = {key: getattr(totals, key) for key in (*INTEGERS, "exact")}
+        return CostFigures(seconds=sum(filter(None, self.roofline.seconds)), **figures)
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
         """The names among `names` that this graph has, in the order of execution."""
@@ -97,8 +93,7 @@ class Counted:
 
     def of(self, names: Iterable[str]) -> CostFigures:
         """Sum over the calls with these names; names that this graph does not have count nothing."""
-        index = self.analysis.graph.index
-        return self._sum([index.position[name] for name in names if name in index.nodes])
+        return self._sum([self.analysis.graph.index.position[name] for name in self.in_order(names)])
 
     def modules(self) -> dict[str, CostFigures]:
         """The modules of `Analysis.by_module(1)`."""
@@ -114,19 +109,5 @@ class Counted:
         }
 
     def _sum(self, calls: list[int]) -> CostFigures:
-        costs, memory = self.analysis.costs, self.analysis.memory
-        flops = [costs.flops[i] for i in calls]
-        return CostFigures(
-            params=sum([costs.params[i] for i in calls]),
-            buffers=sum([costs.buffers[i] for i in calls]),
-            macs=sum([costs.macs[i] or 0 for i in calls]),
-            flops=sum([each or 0 for each in flops]),
-            activation_bytes=sum([memory.activation_bytes[i] for i in calls]),
-            seconds=sum([self.roofline.seconds[i] or 0 for i in calls]),
-            exact=None not in flops,
-        )
-
-
-def module_of(name: str) -> str:
-    """The module that a node belongs to: the first part of its name."""
-    return name.partition("/")[0]
+        sums: dict[str, Any] = {key: sum([column[i] or 0 for i in calls]) for key, column in self._columns.items()}
+        return CostFigures(exact=None not in [self.analysis.costs.flops[i] for i in calls], **sums)

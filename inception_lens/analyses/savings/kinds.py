@@ -19,7 +19,7 @@ SavingDirection = Literal["saved", "possible"]
 """`saved`: the network has the saving and is compared with its rewrite without it; `possible`: the other way."""
 
 
-class SavingKind(msgspec.Struct, frozen=True, kw_only=True):
+class SavingKind(msgspec.Struct, frozen=True):
     """A kind of saving."""
 
     name: str
@@ -50,73 +50,42 @@ class SavingKind(msgspec.Struct, frozen=True, kw_only=True):
 KINDS = {
     kind.name: kind
     for kind in (
+        SavingKind("reductions", "1x1 reductions before larger kernels", "arXiv 1409.4842, section 4", reductions),
         SavingKind(
-            name="reductions",
-            title="1x1 reductions before larger kernels",
-            source="arXiv 1409.4842, section 4",
-            without=reductions,
+            "naive", "1x1 reductions in modules and after their pools, without which the concatenations grow",
+            "arXiv 1409.4842, Figure 2", naive_modules, places=False,
         ),
         SavingKind(
-            name="naive",
-            title="1x1 reductions in modules and after their pools, without which the concatenations grow",
-            source="arXiv 1409.4842, Figure 2",
-            without=naive_modules,
-            places=False,
+            "3x3-pairs", "two 3x3 in place of a 5x5", "arXiv 1512.00567, section 3.1", pairs_of_3x3, five_by_five
         ),
         SavingKind(
-            name="3x3-pairs",
-            title="two 3x3 in place of a 5x5",
-            source="arXiv 1512.00567, section 3.1",
-            without=pairs_of_3x3,
-            using=five_by_five,
+            "asymmetric", "1xn and nx1 in place of nxn", "arXiv 1512.00567, section 3.2",
+            asymmetric_pairs, square_kernels,
         ),
         SavingKind(
-            name="asymmetric",
-            title="1xn and nx1 in place of nxn",
-            source="arXiv 1512.00567, section 3.2",
-            without=asymmetric_pairs,
-            using=square_kernels,
-        ),
-        SavingKind(
-            name="grid",
-            title="a stride inside a module in place of a pool after it",
-            source="arXiv 1512.00567, section 5, Figures 9 and 10",
-            without=strided_modules,
+            "grid", "a stride inside a module in place of a pool after it",
+            "arXiv 1512.00567, section 5, Figures 9 and 10", strided_modules, pooled_modules,
             figures=("macs", "activation_bytes", "seconds"),
-            using=pooled_modules,
         ),
         SavingKind(
-            name="separable",
-            title="depthwise and 1x1 convolutions in place of one convolution",
-            source="arXiv 1610.02357, section 1.2",
-            without=separable_kernels,
-            using=dense_kernels,
+            "separable", "depthwise and 1x1 convolutions in place of one convolution",
+            "arXiv 1610.02357, section 1.2", separable_kernels, dense_kernels,
         ),
         SavingKind(
-            name="global-pooling",
-            title="global average pooling in place of fully connected layers",
-            source="arXiv 1312.4400, section 3.2",
-            without=pooled_heads,
-            using=linear_heads,
+            "global-pooling", "global average pooling in place of fully connected layers",
+            "arXiv 1312.4400, section 3.2", pooled_heads, linear_heads,
         ),
         SavingKind(
-            name="aux-heads",
-            title="auxiliary heads dropped at inference",
-            source="arXiv 1409.4842, section 5",
-            without=auxiliary_heads,
-            mode="training",
+            "aux-heads", "auxiliary heads dropped at inference", "arXiv 1409.4842, section 5",
+            auxiliary_heads, mode="training",
         ),
         SavingKind(
-            name="batch-norm",
-            title="batch norm folded into the layer before it",
-            source="arXiv 1502.03167, section 3.1",
-            using=folded_batch_norms,
-            figures=("params", "buffers", "activation_bytes", "seconds"),
-            folds=True,
-            places=False,
+            "batch-norm", "batch norm folded into the layer before it", "arXiv 1502.03167, section 3.1",
+            using=folded_batch_norms, figures=("params", "buffers", "activation_bytes", "seconds"),
+            folds=True, places=False,
         ),
     )
-}
+}  # fmt: skip
 """Every kind by name."""
 
 

@@ -11,7 +11,9 @@ import msgspec
 from inception_lens.analyses import analysis
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted, module_of
+from inception_lens.analyses.modules import module_of
+from inception_lens.analyses.records import JsonResult
+from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted
 from inception_lens.analyses.savings.kinds import SavingDirection, SavingKind
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph, Mode
@@ -102,7 +104,7 @@ class Refused(NamedTuple):
     """Why the rewrite is impossible."""
 
 
-class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Savings(JsonResult, frozen=True, kw_only=True, dict=True):
     """The requested savings of one network on one machine."""
 
     network: Analysis
@@ -161,22 +163,10 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return None
         return (self.of(kind) or _nothing(self, kind)).to_builtins()
 
-    def to_json(self, indent: int = 2) -> str:
-        """The JSON of `savings --format json`."""
-        return as_json(self.to_builtins(), indent)
-
-
-def as_json(record: dict[str, Any], indent: int = 2) -> str:
-    """Encode a record as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=indent).decode()
-
 
 def head(graph: Graph, machine: Machine) -> dict[str, Any]:
     """The keys that the JSON of every savings result starts with."""
-    return {
-        **analysis.head(graph, SCHEMA),
-        "machine": msgspec.to_builtins(machine),
-    }
+    return {**analysis.head(graph, SCHEMA), "machine": machine}
 
 
 def savings(graphs: Mapping[Mode, Graph | Analysis], kinds: Sequence[SavingKind], machine: Machine) -> Savings:
@@ -223,20 +213,18 @@ def _saving(kind: SavingKind, direction: SavingDirection, network: Counted, plan
     new = Counted(rewritten(network.analysis.graph, plan), machine)
     if kind.mode == "training":  # the training graph has the heads, so the rewrite is the inference network
         network, new = new, network
-    sites = []
-    for site in plan.sites:
-        names = site.names
-        sites.append(
-            SiteChange(
-                name=site.name,
-                module=module_of(site.name),
-                what=site.what,
-                nodes=network.in_order(names),
-                becomes=new.in_order(names),
-                channels=site.channels,
-                change=_change(direction, network.of(names), new.of(names)),
-            )
+    sites = [
+        SiteChange(
+            name=site.name,
+            module=module_of(site.name),
+            what=site.what,
+            nodes=network.in_order(site.names),
+            becomes=new.in_order(site.names),
+            channels=site.channels,
+            change=_change(direction, network.of(site.names), new.of(site.names)),
         )
+        for site in plan.sites
+    ]
     return Saving(
         kind=kind,
         direction=direction,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.savings.figures import CostChange, CostFigures, module_of
+from inception_lens.analyses.modules import module_of
+from inception_lens.analyses.savings.figures import CostChange, CostFigures
 from inception_lens.analyses.savings.kinds import SavingDirection
 from inception_lens.analyses.savings.network import Saving, Savings, SiteChange
 from inception_lens.ops import format_shape

@@ -275,3 +275,9 @@ def test_a_rewrite_that_the_network_does_not_take_leaves_the_others() -> None:
     assert any(note.startswith("naive: not possible in network: ") for note in savings_table(found).further[0].notes)
     with pytest.raises(GraphError, match="1x12x9x9"):
         il.savings(graph, kinds=["naive"])
+
+
+def test_the_order_of_names_does_not_change_a_sum() -> None:
+    counted = Counted(il.load("googlenet"), machine())
+    names = [node.name for node in counted.analysis.graph.nodes]
+    assert counted.of(sorted(names)) == counted.of(sorted(names, reverse=True)) == counted.of(names)
