@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from inception_lens.errors import FormatError
+
+FieldValue = TypeVar("FieldValue")
+
+FLAGS = {"true": True, "True": True, "t": True, "1": True, "false": False, "False": False, "f": False, "0": False}
+"""The spellings of truth values in the text format."""
 
 
 class TextField(NamedTuple):
@@ -38,18 +44,25 @@ class TextMessage:
         """All fields of a name."""
         return [field for field in self.fields if field.name == name]
 
-    def messages(self, name: str) -> list[TextMessage]:
-        """All messages of a name.
+    def _values(self, name: str, read: Callable[[TextField], FieldValue | None], expected: str) -> list[FieldValue]:
+        """The values of all fields of a name; `read` returns None where a value is not as `expected`.
 
         Raises:
-            FormatError: a field of that name is a scalar.
+            FormatError: a value is not as expected; with its line.
         """
-        found = []
+        values = []
         for field in self.all(name):
-            if not isinstance(field.value, TextMessage):
-                _fail(field, "a message in braces")
-            found.append(field.value)
-        return found
+            value = read(field)
+            if value is None:
+                raise FormatError(f"`{name}` is {abbreviated(field.value)}; expected {expected}", line=field.line)
+            values.append(value)
+        return values
+
+    def messages(self, name: str) -> list[TextMessage]:
+        """All messages of a name; others are a FormatError."""
+        return self._values(
+            name, lambda field: None if isinstance(field.value, str) else field.value, "a message in braces"
+        )
 
     def message(self, name: str) -> TextMessage:
         """The message of a name; several are merged, and none is an empty message."""
@@ -60,18 +73,13 @@ class TextMessage:
         return TextMessage(name, line, [field for each in found for field in each.fields])
 
     def integers(self, name: str, least: int = 0, most: int = 2**31 - 1) -> list[int]:
-        """All integers of a name.
+        """All integers of a name; others, and those that are not from `least` to `most`, are a FormatError."""
 
-        Raises:
-            FormatError: a value is not an integer, or not between `least` and `most`.
-        """
-        numbers = []
-        for field in self.all(name):
+        def read(field: TextField) -> int | None:
             number = None if field.quoted else _integer(field.value)
-            if number is None or not least <= number <= most:
-                _fail(field, f"an integer from {least:,} to {most:,}")
-            numbers.append(number)
-        return numbers
+            return number if number is not None and least <= number <= most else None
+
+        return self._values(name, read, f"an integer from {least:,} to {most:,}")
 
     def integer(self, name: str, default: int | None = None, least: int = 0, most: int = 2**31 - 1) -> int:
         """The integer of a name.
@@ -88,72 +96,40 @@ class TextMessage:
         return default
 
     def numbers(self, name: str) -> list[float]:
-        """All numbers of a name.
-
-        Raises:
-            FormatError: a value is not a finite number.
-        """
-        numbers = []
-        for field in self.all(name):
-            try:
-                number = float(str(field.value).rstrip("fF") if not field.quoted else "")
-            except ValueError:
-                number = math.nan
-            if not math.isfinite(number):
-                _fail(field, "a finite number")
-            numbers.append(number)
-        return numbers
+        """All numbers of a name; others, and those that are not finite, are a FormatError."""
+        return self._values(name, _number, "a finite number")
 
     def number(self, name: str, default: float) -> float:
         """The number of a name."""
         return (self.numbers(name) or [default])[-1]
 
     def texts(self, name: str) -> list[str]:
-        """All strings of a name, and all words without quotes.
-
-        Raises:
-            FormatError: a value is a message.
-        """
-        texts = []
-        for field in self.all(name):
-            if not isinstance(field.value, str):
-                _fail(field, "a string in quotes")
-            texts.append(field.value)
-        return texts
+        """All strings of a name, and all words without quotes; messages are a FormatError."""
+        return self._values(
+            name, lambda field: field.value if isinstance(field.value, str) else None, "a string in quotes"
+        )
 
     def text(self, name: str, default: str = "") -> str:
         """The string of a name."""
         return (self.texts(name) or [default])[-1]
 
     def flag(self, name: str, default: bool) -> bool:
-        """The truth value of a name.
-
-        Raises:
-            FormatError: a value is not `true` or `false` in one of the format's spellings.
-        """
-        value = default
-        for field in self.all(name):
-            if field.value not in ("true", "false", "True", "False", "t", "f", "1", "0"):
-                _fail(field, "true or false")
-            value = field.value in ("true", "True", "t", "1")
-        return value
+        """The truth value of a name; other values are a FormatError."""
+        return (self._values(name, lambda field: FLAGS.get(str(field.value)), "true or false") or [default])[-1]
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """The enum value of a name, by its word or its number, which is its place in `choices`; default: the first.
+        """The enum value of a name, by its word or by its number, which is its place in `choices`; default: the first.
 
-        Raises:
-            FormatError: a value is not one of `choices`.
+        Other values are a FormatError.
         """
-        value = choices[0]
-        for field in self.all(name):
+
+        def read(field: TextField) -> str | None:
             number = _integer(field.value)
             if number is not None and 0 <= number < len(choices):
-                value = choices[number]
-            elif field.value in choices:
-                value = str(field.value)
-            else:
-                _fail(field, " or ".join(filter(None, choices)))
-        return value
+                return choices[number]
+            return str(field.value) if field.value in choices else None
+
+        return (self._values(name, read, " or ".join(filter(None, choices))) or [choices[0]])[-1]
 
 
 def abbreviated(value: TextMessage | str) -> str:
@@ -163,8 +139,12 @@ def abbreviated(value: TextMessage | str) -> str:
     return repr(value) if len(value) <= 40 else f"{value[:37]!r}..."
 
 
-def _fail(field: TextField, expected: str) -> NoReturn:
-    raise FormatError(f"`{field.name}` is {abbreviated(field.value)}; expected {expected}", line=field.line)
+def _number(field: TextField) -> float | None:
+    try:
+        number = float(str(field.value).rstrip("fF") if not field.quoted else "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _integer(value: TextMessage | str) -> int | None:

@@ -46,7 +46,7 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_weight(self) -> bool:
-        """Whether it exists before the model runs and is read by its name, whatever its data."""
+        """Whether it exists before the model runs and has a name; its data may be unknown."""
         return bool(self.weight)
 
     @property

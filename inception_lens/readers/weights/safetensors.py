@@ -23,7 +23,7 @@ DTYPES = {
 """Dtypes of the header by PyTorch's names; others keep their own."""
 
 
-class _Entry(msgspec.Struct):
+class _HeaderEntry(msgspec.Struct):
     """A tensor in the header."""
 
     data_offsets: tuple[int, int]
@@ -59,6 +59,6 @@ def _read(path: str, tensor: WeightTensor) -> Array:
     data = map_file(path, KIND)
     begin = 8 + int.from_bytes(data[:8], "little")
     header = msgspec.json.decode(data[8:begin], type=dict[str, msgspec.Raw])
-    first, last = msgspec.json.decode(header[tensor.name], type=_Entry).data_offsets
+    first, last = msgspec.json.decode(header[tensor.name], type=_HeaderEntry).data_offsets
     with errors_in(path):
         return to_array(data[begin + first : begin + last], tensor.dtype, tensor.shape)

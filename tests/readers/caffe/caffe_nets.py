@@ -25,7 +25,7 @@ V0 = {
 
 
 class Builder:
-    """Layers one behind the other, in the spelling `current`, `V1` or `V0`."""
+    """Consecutive layers in the spelling `current`, `V1` or `V0`."""
 
     def __init__(self, spelling: str = "current") -> None:
         self.spelling, self.text, self.x = spelling, 'name: "Net"\n', ""
@@ -134,7 +134,7 @@ def _losses(net: Builder, name: str, weight: float) -> None:
 
 
 def alexnet(spelling: str = "current", *, caffenet: bool = False) -> str:
-    """bvlc_alexnet; CaffeNet pools before it normalises."""
+    """bvlc_alexnet; CaffeNet pools before it normalizes."""
     net = Builder(spelling).data(10, 3, 227)
     for i, (width, kernel, fields) in enumerate(((96, 11, "stride: 4"), (256, 5, "pad: 2 group: 2")), 1):
         net.conv(f"conv{i}", width, kernel, fields, relu=f"relu{i}")

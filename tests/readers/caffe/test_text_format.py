@@ -1,4 +1,4 @@
-"""The text format of protocol buffers: what is read, and how it says what is wrong."""
+"""The text format of protocol buffers: what is read, and what errors report."""
 
 import re
 
@@ -20,7 +20,7 @@ def plain(message: TextMessage) -> list[tuple[str, object]]:
     ("text", "fields"),
     [
         ("", []),
-        ("# nothing but a remark", []),
+        ("# only a comment", []),
         ("a: 1", [("a", "1")]),
         ("a:1 b:-2;c:+3,d:0x1F", [("a", "1"), ("b", "-2"), ("c", "+3"), ("d", "0x1F")]),
         ("a: 1.5e-3 b: .5 c: 2. d: 1f", [("a", "1.5e-3"), ("b", ".5"), ("c", "2."), ("d", "1f")]),
@@ -34,18 +34,18 @@ def plain(message: TextMessage) -> list[tuple[str, object]]:
         ("m { n { a: 1 } } b: 2", [("m", [("n", [("a", "1")])]), ("b", "2")]),
     ],
 )
-def test_a_text_is_read_as_its_specification_says(text: str, fields: list[tuple[str, object]]) -> None:
+def test_a_text_is_parsed_as_specified(text: str, fields: list[tuple[str, object]]) -> None:
     assert plain(parse(text)) == fields
 
 
-def test_fields_know_their_lines() -> None:
+def test_fields_have_their_lines() -> None:
     message = parse("\n\na: 1\nm {\n  b: 2 }\n")
     assert [field.line for field in message.fields] == [3, 4]
     assert message.message("m").all("b")[0].line == 5
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "expected"),
     [
         ("a", 1, "expected `:` or `{` after `a`"),
         ("a:\n", 2, "expected a value for `a`, at the end of the file"),
@@ -62,8 +62,8 @@ def test_fields_know_their_lines() -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_is_no_text_of_the_format_is_told_with_its_place(text: str, line: int, said: str) -> None:
-    with pytest.raises(FormatError, match=re.escape(said)) as caught:
+def test_an_error_has_the_line_and_the_column(text: str, line: int, expected: str) -> None:
+    with pytest.raises(FormatError, match=re.escape(expected)) as caught:
         parse(text)
     assert caught.value.line == line
     assert len(str(caught.value)) < 200
@@ -72,7 +72,7 @@ def test_what_is_no_text_of_the_format_is_told_with_its_place(text: str, line: i
 NUMBERS = parse('n: 7 n: 0x10 n: 010 x: 1.5 x: 2f s: "text" t: true f: 0 w: AVE v: 1 m { k: 1 } m { k: 2 } big: 1e400')
 
 
-def test_questions_are_answered_by_the_last_field_or_the_default() -> None:
+def test_the_value_of_a_name_is_the_last_one_or_the_default() -> None:
     assert NUMBERS.integers("n") == [7, 16, 8]
     assert NUMBERS.integer("n") == 8
     assert NUMBERS.integer("none", 3) == 3
@@ -91,7 +91,7 @@ def test_questions_are_answered_by_the_last_field_or_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "said"),
+    ("read", "expected"),
     [
         (lambda: NUMBERS.integer("x"), "`x` is '1.5'; expected an integer from 0 to 2,147,483,647"),
         (lambda: NUMBERS.integer("n", least=8), "`n` is '7'; expected an integer from 8"),
@@ -106,7 +106,7 @@ def test_questions_are_answered_by_the_last_field_or_the_default() -> None:
         (lambda: NUMBERS.message("n"), "expected a message in braces"),
     ],
 )
-def test_a_field_of_the_wrong_kind_is_told_with_what_would_be_right(ask: object, said: str) -> None:
-    with pytest.raises(FormatError, match=re.escape(said)) as caught:
-        ask()  # type: ignore[operator]
+def test_a_value_of_another_type_is_reported_with_the_expected_one(read: object, expected: str) -> None:
+    with pytest.raises(FormatError, match=re.escape(expected)) as caught:
+        read()  # type: ignore[operator]
     assert caught.value.line == 1

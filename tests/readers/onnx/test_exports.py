@@ -1,4 +1,4 @@
-"""Models that PyTorch exports: what this lens counts of the file is what it counts of the module."""
+"""Models that PyTorch exports: the file has the counts of the module."""
 
 import contextlib
 import io
@@ -43,7 +43,7 @@ class Residual(nn.Module):
 
 
 class Inverted(nn.Module):
-    """MobileNet V3's inverted residual with squeeze and excitation, and EfficientNet's with SiLU."""
+    """MobileNet V3's inverted residual with squeeze and excitation, and SiLU as in EfficientNet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Detector(nn.Module):
 
 
 class Transformer(nn.Module):
-    """ViT's parts: patches, a class token, learned positions, and an encoder layer of PyTorch's own."""
+    """ViT's parts: patches, a class token, learned positions, and PyTorch's encoder layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Transformer(nn.Module):
 
 
 class Sequences(nn.Module):
-    """Recurrent layers, a transposed convolution, norms, and functions of every kind."""
+    """Recurrent layers, a transposed convolution, norms, and many functions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,15 +183,15 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]
     "llama": (Llama, lambda: (TOKENS,)),
 }
 EXPORTERS = [
-    *[(name, False, 17) for name in MODELS if name != "llama"],  # whose norm the older exporter does not know
+    *[(name, False, 17) for name in MODELS if name != "llama"],  # whose norm the older exporter does not support
     *[("detector", False, opset) for opset in (9, 11, 13, 20)],
     *[(name, True, 20) for name in ("transformer", "bert", "llama")],
 ]
-"""Models, whether by way of torch.export, and the version."""
+"""Models, whether they are exported through torch.export, and the opset."""
 
 
-def made(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """A model whose tensors all differ, so that an exporter takes no two for one, and an input of it."""
+def example_model(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """A model whose tensors all differ, so that an exporter does not merge any, and an example of its inputs."""
     torch.manual_seed(0)
     build, example = MODELS[name]
     module = build().eval()
@@ -202,7 +202,7 @@ def made(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
 
 
 def exported(folder: Path, name: str, dynamo: bool, opset: int) -> str:
-    module, example = made(name)
+    module, example = example_model(name)
     path = str(folder / "model.onnx")
     quiet = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
@@ -226,13 +226,13 @@ def traced() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "dynamo", "opset"), EXPORTERS)
-def test_a_file_counts_as_its_module_does(
+def test_a_file_has_the_counts_of_its_module(
     tmp_path: Path, traced: dict[str, Any], name: str, dynamo: bool, opset: int
 ) -> None:
     path = exported(tmp_path, name, dynamo, opset)
     (tmp_path / "model.onnx.data").unlink(missing_ok=True)  # weights are not needed
     graph, seen = reading(path)
-    module, example = made(name)
+    module, example = example_model(name)
     if name not in traced:
         traced[name] = il.analyze(module, example)
     totals = il.analyze(graph).totals
@@ -249,7 +249,7 @@ def reading(path: str) -> tuple[Graph, dict[str, OnnxValue]]:
 
 
 def check_against_onnx(path: str, seen: dict[str, OnnxValue]) -> None:
-    """Every type that ONNX's own inference finds is the one that our rules found."""
+    """Every type that ONNX's shape inference finds is the one of our rules."""
     inferred = shape_inference.infer_shapes(onnx.load(path, load_external_data=False), data_prop=True)
     checked = 0
     for info in (*inferred.graph.value_info, *inferred.graph.output):
@@ -260,13 +260,13 @@ def check_against_onnx(path: str, seen: dict[str, OnnxValue]) -> None:
     assert checked > 5
 
 
-def test_names_are_the_modules_paths(tmp_path: Path) -> None:
+def test_nodes_have_the_paths_of_their_modules(tmp_path: Path) -> None:
     names = [node.name for node in read_onnx(exported(tmp_path, "residual", False, 17)).nodes]
     assert names[:4] == ["stem/0", "stem/1", "stem/2", "a/0"]
     assert names[-1] == "fc"
 
 
-def test_a_free_batch_is_one_and_other_free_sizes_must_be_given(tmp_path: Path) -> None:
+def test_an_open_batch_is_one_and_other_open_sizes_must_be_given(tmp_path: Path) -> None:
     module, path = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), str(tmp_path / "free.onnx")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
