@@ -1,4 +1,4 @@
-"""PyTorch in one thread: small networks gain nothing by two, and lose much where another process wants the cores."""
+"""One thread for PyTorch: small networks gain little by a second, and lose much if another process needs the cores."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Models by name: a callable in a file or a package, an exported program, a module that stands ready."""
+"""Models by name: a callable in a file or a package, an exported program, an existing module."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def needs_weights():
     return net
 
 
-class made:
+class factories:
     small = staticmethod(lambda: Net(width=2))
 '''
 
@@ -73,8 +73,8 @@ def test_a_callable_is_called_with_its_arguments(source: Path, where: str) -> No
     assert (graph.name, graph.metadata.source, graph.mode) == ("Net", "pytorch", "inference")
 
 
-def test_a_dotted_name_a_module_that_stands_ready_and_one_that_needs_its_weights(source: Path) -> None:
-    assert il.load("some_networks:made.small", (1, 3, 8, 8)).types["conv"][0].shape == (1, 2, 8, 8)
+def test_a_dotted_name_an_existing_module_and_a_callable_that_reads_weights(source: Path) -> None:
+    assert il.load("some_networks:factories.small", (1, 3, 8, 8)).types["conv"][0].shape == (1, 2, 8, 8)
     assert il.analyze("some_networks:ready", (1, 4)).totals.params == 15
     assert il.analyze("some_networks:needs_weights", (1, 3, 8, 8)).totals.exact
 
@@ -86,18 +86,18 @@ def test_a_dotted_name_a_module_that_stands_ready_and_one_that_needs_its_weights
         ("nonesuch:Net", UnknownModelError, "no package or module `nonesuch`"),
         ("some_networks:Ned", UnknownModelError, "did you mean `Net`"),
         ("some_networks:number", UnknownModelError, "is of type int: neither a module nor a callable"),
-        ("some_networks:made", UnknownModelError, "returned an object of type made, not a torch.nn.Module"),
+        ("some_networks:factories", UnknownModelError, "returned an object of type factories, not a torch.nn.Module"),
         ("some_networks:fails", TraceError, r"at some_networks.py:\d+: ValueError: no such luck"),
         ("some_networks:Broken", TraceError, "needs weights of 10x512, and these are 10x8"),
         ("nonesuch.pt2", UnknownModelError, "there is no such file"),
     ],
 )
-def test_what_cannot_be_had(source: Path, model: str, error: type[InceptionLensError], message: str) -> None:
+def test_models_that_cannot_be_loaded(source: Path, model: str, error: type[InceptionLensError], message: str) -> None:
     with pytest.raises(error, match=message):
         il.load(model, (1, 3, 8, 8))
 
 
-def test_a_model_that_does_not_say_what_it_reads(source: Path) -> None:
+def test_a_model_that_declares_no_inputs(source: Path) -> None:
     with pytest.raises(ConfigError, match=r"`Net` \(image\) declares no input shape: give its inputs"):
         il.load("some_networks:Net")
 
@@ -116,22 +116,22 @@ def test_a_module_and_an_exported_program(tmp_path: Path) -> None:
         il.load(module, (3, 4), width=2)
 
 
-def test_the_command_says_that_it_runs_code(source: Path, capsys: Capture) -> None:
+def test_the_command_reports_that_it_runs_code(source: Path, capsys: Capture) -> None:
     call = ["summary", "some_networks:Net", "--input", "image=1x3x8x8", "--arg", "width=4", "--format", "json"]
     assert run(call) == 0
-    told = capsys.readouterr()
-    assert told.err == "runs the code of some_networks\n"
-    record = json.loads(told.out)
+    captured = capsys.readouterr()
+    assert captured.err == "runs the code of some_networks\n"
+    record = json.loads(captured.out)
     assert record["model"]["mode"] == "inference"
     assert [layer["op"] for layer in record["layers"]] == ["Conv2d", "mean", "Linear"]
 
 
-def test_the_command_shows_the_part_before_an_error(source: Path, capsys: Capture) -> None:
+def test_the_command_shows_the_graph_before_an_error(source: Path, capsys: Capture) -> None:
     assert run(["summary", "some_networks:Broken", "--input", "1x3x8x8"]) == 2
-    told = capsys.readouterr()
-    assert "conv  3x3" in told.out
-    assert "the layers above ran before the model failed" in told.out
-    assert told.err.splitlines()[1].startswith("error: Broken: `head` (Linear of 1x512), at some_networks.py:")
+    captured = capsys.readouterr()
+    assert "conv  3x3" in captured.out
+    assert "the layers above ran before the model failed" in captured.out
+    assert captured.err.splitlines()[1].startswith("error: Broken: `head` (Linear of 1x512), at some_networks.py:")
 
 
 def test_the_command_verifies_a_model(source: Path, capsys: Capture) -> None:
@@ -158,8 +158,8 @@ class Freezes(nn.Module):
         if self.fails:
             self.conv.eval()
             raise ValueError("on purpose")
-        made: torch.Tensor = self.norm(self.conv(x))
-        return made
+        result: torch.Tensor = self.norm(self.conv(x))
+        return result
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -1,4 +1,4 @@
-"""A graph, built as a module and traced, is the graph again."""
+"""A graph that is built as a module and traced is the same graph."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""First weights have the distribution that each port gives them."""
+"""Initial weights have the distribution of each port."""
 
 from math import sqrt
 
@@ -21,11 +21,11 @@ def deviation(module: nn.Module, path: str) -> float:
     return module.get_parameter(f"{path}.weight").std().item()
 
 
-def test_every_scheme_is_of_a_network_in_the_catalogue() -> None:
+def test_every_scheme_belongs_to_a_network_of_the_catalogue() -> None:
     assert set(SCHEMES) <= set(names())
 
 
-def test_caffes_is_xavier_with_biases_of_a_fifth() -> None:
+def test_caffe_uses_xavier_with_biases_of_one_fifth() -> None:
     module = built("googlenet")
     weight = module.get_parameter("inception_3a.3x3.weight")
     bound = sqrt(3 / (96 * 9))
@@ -62,16 +62,16 @@ def test_caffes_is_xavier_with_biases_of_a_fifth() -> None:
         ("alexnet", "fc2", 1 / sqrt(3 * 4096)),
     ],
 )
-def test_a_port_draws_with_its_own_deviation(name: str, path: str, expected: float) -> None:
+def test_a_port_has_its_own_deviation(name: str, path: str, expected: float) -> None:
     assert deviation(built(name), path) == pytest.approx(expected, rel=0.03)
 
 
-def test_a_config_draws_as_the_network_that_it_varies() -> None:
+def test_a_config_is_initialised_as_the_network_that_it_varies() -> None:
     torch.manual_seed(0)
     module = il.build("googlenet@torchvision", (1, 3, 64, 64), classes=300)
     assert deviation(module, "inception_4a.3x3") == pytest.approx(0.01, rel=0.03)
 
 
-def test_anothers_initialisation_can_be_asked_for() -> None:
+def test_another_initialisation_can_be_requested() -> None:
     fan_in = 96 * 9
     assert deviation(built("googlenet", "pytorch"), "inception_3a.3x3") == pytest.approx(1 / sqrt(3 * fan_in), rel=0.03)

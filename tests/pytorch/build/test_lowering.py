@@ -1,4 +1,4 @@
-"""Every operation of the table becomes a module with its shapes and parameters, and the semantics that it states."""
+"""Every operation of the table becomes a module with its shapes, parameters and semantics."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from inception_lens.pytorch.build.lowering import lower
 from inception_lens.writers.pytorch.module_table import ROWS_OF
 from tests.ops.test_table import SAMPLES
 
-NOT_TOLD = {ops.Declared, ops.Unknown}
+NOT_DEFINED = {ops.Declared, ops.Unknown}
 """Operations that do not say what they compute."""
 
 
@@ -30,7 +30,7 @@ def flat(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-@pytest.mark.parametrize("kind", [kind for kind in OPS if kind not in NOT_TOLD], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [kind for kind in OPS if kind not in NOT_DEFINED], ids=lambda kind: kind.__name__)
 def test_a_module_makes_the_outputs_and_holds_the_tensors_of_its_operation(kind: type[Op]) -> None:
     op, inputs = SAMPLES[kind]
     module = lower(op, inputs)
@@ -47,11 +47,11 @@ def test_a_module_makes_the_outputs_and_holds_the_tensors_of_its_operation(kind:
 
 
 def test_every_operation_has_a_lowering() -> None:
-    assert {op for op, rows in ROWS_OF.items() if not rows} == NOT_TOLD
+    assert {op for op, rows in ROWS_OF.items() if not rows} == NOT_DEFINED
 
 
-@pytest.mark.parametrize("kind", sorted(NOT_TOLD, key=str), ids=lambda kind: kind.__name__)
-def test_what_is_not_told_is_refused(kind: type[Op]) -> None:
+@pytest.mark.parametrize("kind", sorted(NOT_DEFINED, key=str), ids=lambda kind: kind.__name__)
+def test_an_operation_that_is_not_defined_is_refused(kind: type[Op]) -> None:
     op, inputs = SAMPLES[kind]
     with pytest.raises(GraphError, match="does not define what"):
         lower(op, inputs)
@@ -60,7 +60,7 @@ def test_what_is_not_told_is_refused(kind: type[Op]) -> None:
 @pytest.mark.parametrize(
     "op", [ops.Elementwise("mul"), ops.Elementwise("clamp"), ops.Stored((2,), tensor_kind="constant")]
 )
-def test_numbers_that_no_graph_holds_are_refused(op: Op) -> None:
+def test_calls_with_numbers_that_the_graph_lacks_are_refused(op: Op) -> None:
     inputs = () if isinstance(op, ops.Stored) else (TensorType((2, 3)),)
     with pytest.raises(GraphError, match=r"does not hold the numbers|holds a constant's shape"):
         lower(op, inputs)
@@ -86,7 +86,7 @@ def test_numbers_that_no_graph_holds_are_refused(op: Op) -> None:
     ],
     ids=str,
 )
-def test_pytorchs_own_class_serves_where_it_means_the_same(op: Op, kind: type[nn.Module]) -> None:
+def test_pytorchs_own_class_is_used_if_it_has_the_same_semantics(op: Op, kind: type[nn.Module]) -> None:
     assert type(lower(op, (TensorType((2, 4, 9, 8)),))) is kind
 
 
@@ -110,7 +110,7 @@ def windows_of(x: Tensor, op: Op, fill: float) -> Tensor:
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(("kernel", "stride"), WINDOWS, ids=str)
-def test_same_padding_means_what_tensorflow_means(
+def test_same_padding_is_that_of_tensorflow(
     size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]
 ) -> None:
     x = torch.randn(2, 3, *size)
@@ -131,7 +131,7 @@ def test_same_padding_means_what_tensorflow_means(
 @pytest.mark.parametrize(
     ("padding", "rounding", "kernel", "stride", "size"),
     [
-        ((0, 0), "ceil_unclipped", (2, 2), (3, 3), (6, 6)),  # a last window that starts behind the map
+        ((0, 0), "ceil_unclipped", (2, 2), (3, 3), (6, 6)),  # a last window that starts after the map
         ((1, 1), "ceil_unclipped", (2, 2), (3, 3), (7, 8)),
         ((0, 0), "trunc", (7, 7), (7, 7), (4, 5)),  # one window larger than the map
         (((0, 1), (1, 0)), "floor", (3, 3), (2, 2), (7, 8)),  # sides that differ
@@ -139,7 +139,7 @@ def test_same_padding_means_what_tensorflow_means(
         ((2, 2), "floor", (3, 3), (1, 1), (6, 6)),  # more than half a window, which PyTorch's pools refuse
     ],
 )
-def test_borders_that_pytorch_has_no_words_for(
+def test_borders_that_pytorch_does_not_have(
     padding: ops.Padding,
     rounding: ops.Rounding,
     kernel: tuple[int, int],
@@ -156,7 +156,7 @@ def test_borders_that_pytorch_has_no_words_for(
     torch.testing.assert_close(lower(mean, inputs)(x), expected, equal_nan=True)
 
 
-def test_a_counted_mean_leaves_out_what_lies_beyond_the_padding_as_pytorch_does() -> None:
+def test_a_mean_with_padding_excludes_elements_beyond_the_padding() -> None:
     x, inputs = torch.randn(2, 3, 8, 8), (TensorType((2, 3, 8, 8)),)
     own = lower(ops.AvgPool2d((3, 3), (2, 2), ((1, 1), (1, 1)), "ceil"), inputs)
     assert type(own) is nn.AvgPool2d
@@ -191,7 +191,7 @@ def test_a_scaled_sum() -> None:
 
 
 @pytest.mark.parametrize("op", [ops.Sigmoid(inplace=True), ops.Tanh(inplace=True), ops.ReLU(inplace=True)], ids=str)
-def test_what_is_done_in_place_writes_over_its_input(op: Op) -> None:
+def test_an_operation_in_place_writes_to_its_input(op: Op) -> None:
     x = torch.randn(2, 3)
     result = lower(op, (TensorType((2, 3)),))(x)
     assert result.data_ptr() == x.data_ptr()

@@ -1,4 +1,4 @@
-"""A built network computes its graph, nests by its names, and does what PyTorch's own modules do."""
+"""A built network computes its graph, is nested by its names, and behaves as PyTorch's own modules do."""
 
 import copy
 import pickle
@@ -52,7 +52,7 @@ def test_every_network_has_the_shapes_and_parameters_of_its_graph(name: str) -> 
     assert tuple(evaluated.shape) == inference.types[inference.outputs[0].node][0].shape
 
 
-def test_submodules_nest_by_the_parts_of_the_names() -> None:
+def test_submodules_are_nested_by_the_parts_of_names() -> None:
     with torch.device("meta"):
         module = il.build("googlenet@torchvision")
     keys = module.state_dict()
@@ -63,7 +63,7 @@ def test_submodules_nest_by_the_parts_of_the_names() -> None:
     assert [name for name, _ in module.named_children()][:3] == ["conv1", "pool1", "conv2"]
 
 
-def test_heads_are_computed_in_training_alone() -> None:
+def test_heads_are_computed_only_in_training() -> None:
     module = small()
     called: list[str] = []
     for name, child in module.named_modules():
@@ -81,7 +81,7 @@ def test_heads_are_computed_in_training_alone() -> None:
     assert logits.shape == probabilities.shape
 
 
-def test_softmax_is_what_the_config_says() -> None:
+def test_softmax_follows_the_config() -> None:
     with_it, without = small().eval(), small(softmax=False).eval()
     without.load_state_dict(with_it.state_dict())
     image = torch.rand(2, 3, 64, 64)
@@ -99,12 +99,12 @@ def test_a_training_graph_alone_evaluates_its_first_output() -> None:
 
 def test_activations_are_freed_after_their_last_reader() -> None:
     module = small(mode="inference").eval()
-    made: list[weakref.ref[torch.Tensor]] = []
+    outputs: list[weakref.ref[torch.Tensor]] = []
     alive: list[int] = []
 
     def count(_: nn.Module, __: object, output: torch.Tensor) -> None:
-        made.append(weakref.ref(output))
-        alive.append(len({id(ref()) for ref in made} - {id(None)}))
+        outputs.append(weakref.ref(output))
+        alive.append(len({id(ref()) for ref in outputs} - {id(None)}))
 
     for child in module.modules():
         if child is not module:
@@ -147,14 +147,14 @@ def test_several_inputs_and_outputs() -> None:
 
 
 @pytest.mark.parametrize("name", ["training/weight", "__x/__y", "a.b/c d", "forward", "conv/bias", "items/1x1", "a//b"])
-def test_any_name_finds_a_place(name: str) -> None:
+def test_every_name_has_a_place(name: str) -> None:
     nodes = [Node("conv", Conv2d(3, (1, 1)), ("input",)), Node(name, Linear(5), ("conv",))]
     module = il.build(Graph.of([IMAGE], nodes, [Output(name)]))
     assert len(module.state_dict()) == 4
     assert module(torch.rand(2, 3, 8, 8)).shape == (2, 3, 8, 5)
 
 
-def test_what_nobody_knows_is_not_built() -> None:
+def test_an_unknown_operation_is_not_built() -> None:
     nodes = [Node("x", Unknown("custom", (IMAGE.type,)), ("input",))]
     with pytest.raises(GraphError, match="`x`: the graph does not define what custom computes"):
         il.build(Graph.of([IMAGE], nodes, [Output("x")]))

@@ -1,4 +1,4 @@
-"""Weights of other libraries find their places and give the same logits; what does not fit is named, nothing moves."""
+"""Weights of other libraries are matched by name and give the same logits; mismatches are named and change nothing."""
 
 import pickle
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_network_computes_what_its_port_computes(case: PortCase) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_tensor_of_a_port_has_one_place(case: PortCase) -> None:
+def test_every_tensor_of_a_port_is_matched_once(case: PortCase) -> None:
     with torch.device("meta"):
         theirs, ours = port(case), il.build(case.name)
     (names,) = [
@@ -60,7 +60,7 @@ def lenet(classes: int = 10) -> nn.Module:
     return il.build("lenet", classes=classes)
 
 
-def test_a_networks_own_names_are_taken_from_every_kind_of_file(tmp_path: Path) -> None:
+def test_own_names_are_read_from_every_kind_of_file(tmp_path: Path) -> None:
     wanted = lenet()
     save_file(wanted.state_dict(), tmp_path / "w.safetensors")
     torch.save(wanted.state_dict(), tmp_path / "w.pt")
@@ -92,19 +92,19 @@ def refused(network: nn.Module, weights: dict[str, torch.Tensor], match: str) ->
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_what_is_missing_is_named(network: nn.Module) -> None:
+def test_missing_tensors_are_named(network: nn.Module) -> None:
     weights = lenet().state_dict()
     del weights["F6.bias"]
     weights["C1.weight"].add_(1)
     refused(network, weights, r"read as this network's own do not match the network; missing: F6\.bias$")
 
 
-def test_what_finds_no_place_is_named(network: nn.Module) -> None:
+def test_unknown_tensors_are_named(network: nn.Module) -> None:
     weights = {**lenet().state_dict(), "F7.weight": torch.ones(3)}
     refused(network, weights, r"unknown: F7\.weight$")
 
 
-def test_another_shape_is_named_with_both(network: nn.Module) -> None:
+def test_a_wrong_shape_is_reported_with_the_right_one(network: nn.Module) -> None:
     match = r"wrong shapes: output\.weight is 12x84 and must be 10x84; output\.bias is 12 and"
     refused(network, lenet(12).state_dict(), match)
 
@@ -126,7 +126,7 @@ def test_a_ports_names_are_in_the_message() -> None:
         il.load_weights(ten, theirs)
 
 
-def test_a_long_list_is_cut(network: nn.Module) -> None:
+def test_a_long_list_is_shortened(network: nn.Module) -> None:
     weights = {f"layer{i}": torch.ones(1) for i in range(1_000)}
     refused(network, weights, r"layer5, and 994 more; missing: ")
 
@@ -150,7 +150,7 @@ class Hostile:
         return (Path.touch, (self.mark,))
 
 
-def test_nothing_in_a_file_is_run(network: nn.Module, tmp_path: Path) -> None:
+def test_no_code_in_a_file_is_run(network: nn.Module, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     torch.save({"C1.weight": Hostile(mark)}, tmp_path / "w.pt")
     (tmp_path / "raw.pt").write_bytes(pickle.dumps(Hostile(mark)))
@@ -161,7 +161,7 @@ def test_nothing_in_a_file_is_run(network: nn.Module, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_other_files_are_told_in_one_line(network: nn.Module, tmp_path: Path) -> None:
+def test_other_files_are_refused_in_one_line(network: nn.Module, tmp_path: Path) -> None:
     save_file(lenet().state_dict(), tmp_path / "whole.safetensors")
     cut = (tmp_path / "whole.safetensors").read_bytes()[:2000]
     torch.save([1, 2, 3], tmp_path / "list.pt")

@@ -1,4 +1,4 @@
-"""What is measured is what ran, and memory is what liveness says; times are only told to be times."""
+"""Measurements are of what ran, and measured memory equals the liveness analysis; times are only checked to exist."""
 
 import json
 from math import prod
@@ -79,7 +79,7 @@ def test_memory_of_a_traced_model_that_writes_in_place_is_what_was_predicted(mod
     assert found.saved_bytes == found.predicted_saved_bytes
 
 
-def test_every_layer_and_the_whole_have_times() -> None:
+def test_every_layer_and_the_network_have_times() -> None:
     found = profiled("googlenet", 64, width=0.125)
     graph = il.load("googlenet", (2, 3, 64, 64), mode="training", width=0.125)
     assert [layer.name for layer in found.layers] == [node.name for node in graph.nodes]
@@ -104,7 +104,7 @@ def test_inference_has_no_backward() -> None:
     assert "backward" not in render(profile_table(found))
 
 
-def test_a_network_is_left_without_hooks_and_gradients_as_they_were() -> None:
+def test_profiling_leaves_no_hooks_or_gradients() -> None:
     assert torch.is_grad_enabled()
     profiled("lenet", 32)
     assert torch.is_grad_enabled()
@@ -142,7 +142,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--device", "toaster"], "`toaster` is not a device"),
         (["--device", "mps"], "`mps` cannot be measured: give cpu or cuda"),
@@ -154,22 +154,22 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
     ],
 )
 def test_a_wrong_profile_is_refused_in_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert run(["profile", "lenet", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 
 def test_a_batch_of_one_where_a_batch_norm_learns(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["profile", "inception_v3@torchvision", "--set", "width=0.1", "--mode", "training"]) == 2
-    said = capsys.readouterr().err
-    assert "does not run on this device: Expected more than 1 value per channel when training" in said
+    message = capsys.readouterr().err
+    assert "does not run on this device: Expected more than 1 value per channel when training" in message
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there() -> None:
+def test_a_missing_gpu_is_refused() -> None:
     with pytest.raises(ConfigError, match="finds no CUDA device"):
         profile(il.load("lenet"), "cuda")

@@ -1,4 +1,4 @@
-"""Counts with known answers, and where other counters go wrong on them.
+"""Counts that are known, among them those that other counters get wrong.
 
 Convolution, linear, matmul and attention are multiply-accumulates; bias, norm, activation and pooling are not.
 """
@@ -46,8 +46,8 @@ class Tied(nn.Module):
         self.head.weight = self.embedding.weight
 
     def forward(self, tokens: Tensor) -> Tensor:
-        made: Tensor = self.head(self.embedding(tokens))
-        return made
+        result: Tensor = self.head(self.embedding(tokens))
+        return result
 
 
 def weight(*shape: int) -> nn.Parameter:
@@ -136,7 +136,7 @@ each_case = pytest.mark.parametrize("case", CASES)
 @each_case
 @pytest.mark.parametrize("training", [False, True], ids=["evaluating", "training"])
 @pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_a_known_answer(case: str, training: bool, device: str) -> None:
+def test_known_counts(case: str, training: bool, device: str) -> None:
     build, inputs, macs, params = CASES[case]
     with torch.device(device):
         module = build().train(training)
@@ -148,7 +148,7 @@ def test_a_known_answer(case: str, training: bool, device: str) -> None:
 
 
 @each_case
-def test_running_every_module_says_the_same(case: str) -> None:
+def test_running_every_module_gives_the_same_counts(case: str) -> None:
     build, inputs, macs, params = CASES[case]
     module = build()
     quick = trace(module, inputs)
@@ -164,7 +164,7 @@ def test_running_every_module_says_the_same(case: str) -> None:
 
 @each_case
 @pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:LSTM with projections")
-def test_the_outputs_are_of_the_shapes_that_the_model_makes(case: str) -> None:
+def test_outputs_have_the_shapes_that_the_model_returns(case: str) -> None:
     build, inputs, *_ = CASES[case]
     module = build().eval()
     graph = trace(module, inputs)
@@ -172,12 +172,12 @@ def test_the_outputs_are_of_the_shapes_that_the_model_makes(case: str) -> None:
         torch.rand(each) if isinstance(each, tuple) else torch.zeros(each.shape, dtype=torch.int64) for each in inputs
     ]
     with torch.no_grad():
-        made = module(*given)
-    first = made[0] if isinstance(made, tuple) else made
+        result = module(*given)
+    first = result[0] if isinstance(result, tuple) else result
     assert graph.types[graph.outputs[0].node][0].shape == tuple(first.shape)
 
 
-def test_what_is_declared_and_what_is_used_are_told_apart() -> None:
+def test_declared_and_used_parameters_are_counted_separately() -> None:
     totals = analyze(trace(unused(), (1, 10))).totals
     assert (totals.params, totals.params_used, totals.params_trainable) == (11_110, 110, 11_110)
 

@@ -1,4 +1,4 @@
-"""A PyTorch module beside the network that it is meant to be."""
+"""A PyTorch module compared with a network of the catalogue."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ COUNTED = """
 import torch
 from pathlib import Path
 with Path(__file__).with_suffix(".log").open("a") as log:
-    log.write("made ")
+    log.write("loaded ")
 
 class Net(torch.nn.Sequential):
     def __init__(self):
@@ -24,7 +24,7 @@ class Net(torch.nn.Sequential):
 
 
 @pytest.mark.parametrize("name", ["googlenet@torchvision", "googlenet", "resnet18"])
-def test_a_built_network_is_the_network(name: str) -> None:
+def test_a_built_network_equals_its_graph(name: str) -> None:
     with torch.device("meta"):
         module = il.build(name).eval()
     comparison = il.compare(module, name, (1, 3, 224, 224))
@@ -33,7 +33,7 @@ def test_a_built_network_is_the_network(name: str) -> None:
     assert not any(change.kind != "changed" for head in comparison.heads for change in head.changes)
 
 
-def test_another_kernel_in_a_module_is_told() -> None:
+def test_a_different_kernel_in_a_module_is_reported() -> None:
     with torch.device("meta"):
         module = il.build("googlenet", kernel_5x5=3).eval()
     comparison = il.compare("googlenet", module, (1, 3, 224, 224))
@@ -47,7 +47,7 @@ def test_the_code_of_a_model_runs_once(tmp_path: Path) -> None:
     path.write_text(COUNTED)
     comparison = il.compare(f"{path}:Net", f"{path}:Net", (1, 3, 8, 8))
     assert not comparison.changes
-    assert path.with_suffix(".log").read_text() == "made made "
+    assert path.with_suffix(".log").read_text() == "loaded loaded "
 
 
 class Nested(nn.Module):
@@ -63,7 +63,7 @@ class Nested(nn.Module):
 
 
 @pytest.mark.parametrize(("order", "differs"), [((0, 1, 2), False), ((0, 2, 1), True)])
-def test_a_concatenation_in_another_is_as_good_as_its_parts(order: tuple[int, ...], differs: bool) -> None:
+def test_a_nested_concatenation_equals_a_flat_one(order: tuple[int, ...], differs: bool) -> None:
     nodes: list[Any] = [Node(str(i), Conv2d(2 + i, (1, 1)), ("x",)) for i in range(3)]
     flat = Graph.of(
         [Input("x", TensorType((1, 3, 4, 4)))],

@@ -1,4 +1,4 @@
-"""Networks that others wrote: torchvision's, timm's and transformers', against counters and their own shapes."""
+"""Networks of torchvision, timm and transformers, against other counters and their own shapes."""
 
 import importlib
 import sys
@@ -39,7 +39,7 @@ def on_meta(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_torchvision_s_networks(name: str) -> None:
+def test_networks_of_torchvision(name: str) -> None:
     model = on_meta(name)
     graph = trace(model, IMAGE)
     totals = analyze(graph).totals
@@ -51,7 +51,7 @@ def test_torchvision_s_networks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_timm_s_networks(name: str) -> None:
+def test_networks_of_timm(name: str) -> None:
     with torch.device("meta"):
         model = libraries()["timm"].create_model(name).eval()
     shape = (1, *model.pretrained_cfg["input_size"])
@@ -100,7 +100,7 @@ def test_language_models_of_transformers(name: str) -> None:
     assert analyze(trace(model, {"input_ids": WORDS}, shortcuts=False)).totals == totals
 
 
-def test_a_sequence_as_long_as_the_positions_are() -> None:
+def test_a_sequence_of_the_maximum_length() -> None:
     transformers = imported()
     config = transformers.BertConfig(
         hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64

@@ -61,7 +61,7 @@ def storage(tensor: Tensor) -> int:
 
 
 def in_memory_of_an_input(graph: Graph) -> bool:
-    """Whether the graph says that its first output is in the memory of an input."""
+    """Whether the first output is in the memory of an input, by the graph."""
     name, inputs = graph.outputs[0].node, {each.name for each in graph.inputs}
     while name not in inputs:
         node = graph[name.partition(":")[0]]
@@ -151,7 +151,7 @@ def test_an_in_place_form_is_in_the_memory_of_its_input(name: str, training: boo
 
 RANDOM = {"dropout", "feature_dropout", "alpha_dropout"}
 NOT_HELD = {"_upsample", "upsample"}
-"""Beginnings of operators whose scale factors also move the places that are read; a graph holds the size alone."""
+"""Beginnings of operators whose scale factors also move the places that are read; a graph holds only the size."""
 
 
 def values_of(operation: Op, graph: Graph, example: Example) -> tuple[Tensor, ...] | None:

@@ -105,7 +105,7 @@ def test_a_module_that_the_operation_does_not_describe_is_run(module: nn.Module,
     assert operation_of(module, shape) is None
 
 
-def test_the_subclass_of_a_standard_module_is_run() -> None:
+def test_a_subclass_of_a_standard_module_is_run() -> None:
     class Doubles(nn.Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return 2 * super().forward(x)

@@ -1,4 +1,4 @@
-"""What a trace is: names, inputs, decisions, errors, and a model that is left as it was found."""
+"""Traces: names, inputs, branches, errors, and a model that is left as it was found."""
 
 import random
 import sys
@@ -38,8 +38,8 @@ class Net(nn.Module):
         self.head = nn.Linear(4, 3)
 
     def forward(self, image: Tensor) -> Tensor:
-        made: Tensor = self.head(self.blocks(image).mean((2, 3)))
-        return made
+        result: Tensor = self.head(self.blocks(image).mean((2, 3)))
+        return result
 
 
 def test_names_are_the_paths_of_modules_and_the_operators_in_them() -> None:
@@ -58,7 +58,7 @@ def test_a_traced_graph_passes_every_check_of_a_graph() -> None:
     assert Graph.of(graph.inputs, graph.nodes, graph.outputs, graph.mode).types == graph.types
 
 
-def test_a_module_of_one_operator_goes_by_its_path() -> None:
+def test_the_call_of_a_module_with_one_operator_has_the_path_of_the_module() -> None:
     class Join(nn.Module):
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
             return torch.cat([a, b], 1)
@@ -70,8 +70,8 @@ def test_a_module_of_one_operator_goes_by_its_path() -> None:
             self.one = nn.Sequential(nn.ReLU())
 
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
-            made: Tensor = self.one(self.join(a, b))
-            return made
+            result: Tensor = self.one(self.join(a, b))
+            return result
 
     assert [node.name for node in trace(Two(), ((1, 2), (1, 3))).nodes] == ["join", "one/0"]
 
@@ -83,8 +83,8 @@ def test_a_layer_called_again_is_numbered() -> None:
             self.layer = nn.Linear(4, 4)
 
         def forward(self, x: Tensor) -> Tensor:
-            made: Tensor = self.layer(self.layer(x))
-            return made
+            result: Tensor = self.layer(self.layer(x))
+            return result
 
     graph = trace(Twice(), (1, 4))
     assert [node.name for node in graph.nodes] == ["layer", "layer_1"]
@@ -123,22 +123,22 @@ def test_a_batch_replaces_the_first_axis_of_every_input() -> None:
     assert [each.type.shape for each in graph.inputs] == [(7, 10), (7, 4)]
 
 
-def test_a_shape_is_of_the_model_s_own_dtype() -> None:
+def test_a_shape_has_the_dtype_of_the_model() -> None:
     graph = trace(nn.Linear(4, 3).half(), (1, 4))
     assert graph.inputs[0].type == TensorType((1, 4), "float16")
     assert graph.dtype == "float16"
     assert analyze(graph).totals.weight_bytes == 30
 
 
-def test_decisions_by_what_an_input_holds_are_taken_for_real() -> None:
+def test_a_model_that_branches_on_an_input_is_run_with_values() -> None:
     class Decides(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.small, self.large = nn.Linear(4, 2), nn.Linear(4, 200)
 
         def forward(self, x: Tensor) -> Tensor:
-            made: Tensor = self.large(x) if x.sum() > 0 else self.small(x)
-            return made
+            result: Tensor = self.large(x) if x.sum() > 0 else self.small(x)
+            return result
 
     module = Decides()
     assert analyze(trace(module, (torch.ones(1, 4),))).totals.macs == 800
@@ -147,7 +147,7 @@ def test_decisions_by_what_an_input_holds_are_taken_for_real() -> None:
         trace(module.to("meta"), (1, 4))
 
 
-def test_decisions_by_constants_need_no_values() -> None:
+def test_a_model_that_branches_on_constants_needs_no_values() -> None:
     class Counts(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -165,12 +165,12 @@ def test_decisions_by_constants_need_no_values() -> None:
     assert analyze(trace(module, (3, 4))).totals.macs == 2 * 3 * 16
 
 
-def test_writing_into_a_part_changes_the_whole() -> None:
+def test_a_write_to_a_view_changes_its_base() -> None:
     class Writes(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            made = torch.zeros_like(x)
-            made[:, 0] = x[:, 1]
-            return made * 2
+            result = torch.zeros_like(x)
+            result[:, 0] = x[:, 1]
+            return result * 2
 
     graph = trace(Writes(), (3, 4))
     assert [node.op.kind for node in graph.nodes] == ["Constant", "Select", "Select", "copy", "written", "mul"]
@@ -204,8 +204,8 @@ class Restless(nn.Module):
         noise, _ = torch.rand(3), random.random()  # noqa: S311
         if self.fails:
             raise ValueError("on purpose")
-        made: Tensor = functional.dropout(self.norm(self.layer(x)), 0.5, True) + noise.sum() * self.steps
-        return made
+        result: Tensor = functional.dropout(self.norm(self.layer(x)), 0.5, True) + noise.sum() * self.steps
+        return result
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -242,14 +242,14 @@ def test_a_model_is_left_as_it_was_found(fails: bool, values: bool) -> None:
     assert not torch.is_inference_mode_enabled()
 
 
-def test_hooks_of_the_user_s_run() -> None:
+def test_hooks_of_the_user_are_called() -> None:
     module, seen = nn.Sequential(nn.Linear(4, 3)), []
     module[0].register_forward_hook(lambda _, __, output: seen.append(tuple(output.shape)))
     assert analyze(trace(module, (2, 4))).totals.macs == 24
     assert seen == [(2, 3)]
 
 
-def test_an_error_says_where_and_keeps_the_part_before() -> None:
+def test_an_error_names_the_module_and_keeps_the_graph_before_it() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(10, 3))
     with pytest.raises(TraceError) as caught:
         trace(module, (1, 3, 8, 8))
@@ -277,7 +277,7 @@ def test_an_error_names_the_line_of_the_model() -> None:
         (TensorType((1, 4), "float23"), "which PyTorch does not have"),
     ],
 )
-def test_inputs_that_are_none(inputs: Any, message: str) -> None:
+def test_invalid_inputs_are_refused(inputs: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         trace(nn.Linear(4, 3), inputs)
 
@@ -288,26 +288,26 @@ def test_a_lazy_module_has_to_run_first() -> None:
         trace(module, (1, 4))
 
 
-def test_an_answer_that_is_no_tensor() -> None:
-    class Says(nn.Module):
+def test_a_model_that_returns_no_tensor_is_refused() -> None:
+    class ReturnsText(nn.Module):
         def forward(self, x: Tensor) -> str:
             return "nothing"
 
-    with pytest.raises(TraceError, match="`Says` returns no tensor that is computed from its inputs"):
-        trace(Says(), (1, 4))
+    with pytest.raises(TraceError, match="`ReturnsText` returns no tensor that is computed from its inputs"):
+        trace(ReturnsText(), (1, 4))
 
 
 def test_a_model_may_print_its_tensors() -> None:
     class Prints(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            self.told = f"{x} {x!r}"
-            assert "size=(1, 4)" in self.told
+            self.text = f"{x} {x!r}"
+            assert "size=(1, 4)" in self.text
             return x * 2
 
     assert [node.op.kind for node in trace(Prints(), (1, 4)).nodes] == ["mul"]
 
 
-def test_an_error_inside_pytorch_leaves_no_guard_of_pytorch_behind() -> None:
+def test_an_error_leaves_no_guard_of_pytorch_in_effect() -> None:
     class Holds(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             guard = torch._C._DisableFuncTorch()
@@ -319,20 +319,20 @@ def test_an_error_inside_pytorch_leaves_no_guard_of_pytorch_behind() -> None:
     assert (torch.ones(1, requires_grad=True) * 2).requires_grad
 
 
-def test_a_model_that_computes_nothing() -> None:
+def test_a_model_that_computes_nothing_is_refused() -> None:
     with pytest.raises(TraceError, match="`Identity` computes nothing"):
         trace(nn.Identity(), (1, 4))
 
 
-def test_modules_may_stand_in_one_another_as_deep_as_pytorch_can_call_them() -> None:
+def test_modules_may_be_nested_as_deeply_as_pytorch_can_call_them() -> None:
     class Around(nn.Module):
         def __init__(self, inner: nn.Module) -> None:
             super().__init__()
             self.inner = inner
 
         def forward(self, x: Tensor) -> Tensor:
-            made: Tensor = self.inner(x)
-            return made
+            result: Tensor = self.inner(x)
+            return result
 
     module: nn.Module = nn.Linear(4, 4)
     for _ in range(220):
@@ -342,11 +342,11 @@ def test_modules_may_stand_in_one_another_as_deep_as_pytorch_can_call_them() -> 
     assert sys.getrecursionlimit() == limit
 
 
-def test_an_unknown_operator_is_listed_and_the_totals_say_at_least() -> None:
+def test_an_unknown_operator_is_listed_and_makes_the_totals_inexact() -> None:
     class Transforms(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            made: Tensor = torch.fft.rfft(x).abs()
-            return made
+            result: Tensor = torch.fft.rfft(x).abs()
+            return result
 
     analysis = analyze(trace(Transforms(), (4, 8)))
     assert not analysis.totals.exact
@@ -354,15 +354,15 @@ def test_an_unknown_operator_is_listed_and_the_totals_say_at_least() -> None:
     assert isinstance(analysis.graph[analysis.uncounted[0].name].op, Unknown)
 
 
-def test_a_formula_for_an_operator_of_one_s_own() -> None:
+def test_a_formula_for_a_custom_operator() -> None:
     library: Any = torch.library.Library("lens_test", "DEF")  # type: ignore[no-untyped-call]
     library.define("triple(Tensor x) -> Tensor")
     library.impl("triple", lambda x: torch.empty_like(x), "Meta")
 
     class Calls(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            made: Tensor = torch.ops.lens_test.triple(x)
-            return made
+            result: Tensor = torch.ops.lens_test.triple(x)
+            return result
 
     assert not analyze(trace(Calls(), (4, 8))).totals.exact
     register("lens_test::triple", lambda inputs, outputs: 3 * inputs[0][0] * outputs[0][1])
@@ -406,8 +406,8 @@ def test_inference_mode_autocast_and_vmap_inside_the_model() -> None:
                 x = x @ self.weight.t()
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 x = x @ self.weight
-            made: Tensor = torch.vmap(lambda row: row @ self.weight)(x.float())
-            return made
+            result: Tensor = torch.vmap(lambda row: row @ self.weight)(x.float())
+            return result
 
     for _ in range(2):
         totals = analyze(trace(Modes(), (2, 4))).totals

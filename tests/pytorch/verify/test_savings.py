@@ -1,4 +1,4 @@
-"""PyTorch agrees with the savings; and where something is wrong, it says so."""
+"""PyTorch agrees with the savings, and finds what is wrong."""
 
 import json
 from collections.abc import Callable
@@ -128,7 +128,7 @@ def test_a_wrong_count_is_found() -> None:
     ).agrees
 
 
-def test_the_proof_leaves_random_numbers_as_they_were() -> None:
+def test_checks_do_not_change_the_random_state() -> None:
     saving = of(("c", Conv2d(8, (3, 3))), ("n", BatchNorm2d()), shape=(1, 3, 9, 9))
     torch.manual_seed(7)
     wanted = torch.rand(3)
@@ -164,7 +164,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "DIFFERS" not in out
 
 
-def test_a_doubt_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_check_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     lie = Recount(network="direct", params=1, params_of_modules=2, macs=3, macs_of_flop_counter=3)
     monkeypatch.setattr(prove, "recounted", lambda found: (lie,))
     assert run(["savings", "--in", "2", "--out", "2", "--kernel", "3", "--reduce", "1", "--size", "4", "--verify"]) == 1

@@ -1,4 +1,4 @@
-"""Second opinions on networks, and what is said where one differs."""
+"""Second opinions on networks, and how a difference is reported."""
 
 import pytest
 import torch
@@ -32,11 +32,11 @@ class Attends(nn.Module):
         self.attention, self.weight = nn.MultiheadAttention(16, 2, batch_first=True), nn.Parameter(torch.rand(16, 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.attention(x, x, x, need_weights=False)[0] @ self.weight
-        return made
+        result: Tensor = self.attention(x, x, x, need_weights=False)[0] @ self.weight
+        return result
 
 
-def test_what_a_counter_leaves_out_is_named() -> None:
+def test_omissions_of_a_counter_are_named() -> None:
     module = Attends().eval()
     found = second_opinions(module, analyze(trace(module, (2, 5, 16))), (2, 5, 16))
     assert found.agree
@@ -57,7 +57,7 @@ def test_a_wrong_count_is_not_explained() -> None:
     assert found.opinions[1].explained == ("-6 MACs without a known reason",)
 
 
-def test_keyword_arguments_are_not_fvcore_s() -> None:
+def test_fvcore_takes_no_keyword_arguments() -> None:
     module = nn.Linear(4, 3).eval()
     found = second_opinions(module, analyze(trace(module, {"input": (2, 4)})), {"input": (2, 4)})
     assert found.agree
