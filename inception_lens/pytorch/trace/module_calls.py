@@ -15,7 +15,8 @@ from torch.nn.modules import module as nn_module
 from inception_lens.graph import output_name
 from inception_lens.ops import Op
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
-from inception_lens.pytorch.trace.operator_calls import Args, Kwargs, OperatorTracer
+from inception_lens.pytorch.trace.operator_calls import OperatorTracer
+from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
 from inception_lens.pytorch.trace.standard_modules import operation_of
 from inception_lens.pytorch.trace.traced_tensor import TracedTensor, tensors_in, type_of

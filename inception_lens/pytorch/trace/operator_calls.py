@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -17,10 +15,10 @@ from inception_lens.errors import ShapeError
 from inception_lens.graph import output_name
 from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, format_shape
 from inception_lens.pytorch.trace.formulas import FORMULAS
-from inception_lens.pytorch.trace.operator_costs import operation_without_rule, short_name
+from inception_lens.pytorch.trace.operator_costs import operation_without_rule
+from inception_lens.pytorch.trace.operator_facts import Args, Kwargs, facts_of, has_no_meta_result, written_tensors
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall, OperatorRule
-from inception_lens.pytorch.trace.rules.table import RULES
+from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall
 from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
@@ -31,9 +29,6 @@ from inception_lens.pytorch.trace.traced_tensor import (
     traced_tensor,
     type_of,
 )
-
-Args = tuple[Any, ...]
-Kwargs = Mapping[str, Any]
 
 MAX_COMPUTED = 2**20
 """Elements up to which a tensor that does not depend on the inputs is computed, so that a model can branch on it."""
@@ -135,7 +130,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: OpOverload, types: object, args: Args = (), kwargs: Kwargs | None = None
     ) -> object:
         kwargs = kwargs or {}
-        facts = _facts(func)
+        facts = facts_of(func)
         if facts.rule is not None:
             call = facts.rule(self._arguments(args, kwargs))
             if call is not None:
@@ -169,7 +164,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _by_rule(self, func: OpOverload, args: Args, kwargs: Kwargs, call: OperatorCall) -> object:
         inputs = [self.traced(tensor) for tensor in call.inputs]
         input_types = tuple([type_of(tensor) for tensor in inputs])
-        op, facts = call.op, _facts(func)
+        op, facts = call.op, facts_of(func)
         if call.weights:
             _check_weights(op, tuple([each.shape for each in input_types]), call.weights)
         types = op.output_types(input_types)
@@ -211,8 +206,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # --- 3. operators that are called on the meta device
 
     def _by_meta_device(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        facts = _facts(func)
-        written = _written_tensors(func, args, kwargs) if facts.is_mutable else []
+        facts = facts_of(func)
+        written = written_tensors(func, args, kwargs) if facts.is_mutable else []
         if written and all(self.recorder.is_counter(each) for each in written):
             return args[0]  # a module's own count, which is no tensor of the network
         read = [] if facts.short_name in READS_TYPE_ONLY else tensors_in((*args, *kwargs.values()))
@@ -246,11 +241,11 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = inputs and all(each.value is not None for each in inputs)
         if known and (self.values or all(prod(each.shape) <= MAX_COMPUTED for each in inputs)):
             return self._for_real(func, args, kwargs)
-        on_meta = {**kwargs, "device": "meta"} if _facts(func).has_device else kwargs
+        on_meta = {**kwargs, "device": "meta"} if facts_of(func).has_device else kwargs
         try:
             results = func(*map_tensors(args, meta_tensor), **map_tensors(on_meta, meta_tensor))
         except (NotImplementedError, RuntimeError, TypeError) as error:
-            if _has_no_meta_result(func, error):
+            if has_no_meta_result(func, error):
                 raise NeedsValue(
                     f"the shape of what `{func._schema.name}` returns depends on the values of its input"
                 ) from error
@@ -287,57 +282,6 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.output_like(
             self.recorder.add_operator(name, op, [x.path], types), results, _real_or_none(results), base
         )
-
-
-class OperatorFacts(NamedTuple):
-    """What is looked up at every call of an operator; its schema would create new objects for each answer."""
-
-    name: str
-    short_name: str
-    rule: OperatorRule | None
-    """The rule of the operator or of its form that is not in-place; None for a form that writes to an `out` tensor."""
-    is_composite: bool
-    """Whether PyTorch implements it by other operators."""
-    is_mutable: bool
-    """Whether it writes to an argument."""
-    is_view: bool
-    """Whether what it returns is in its input's memory."""
-    has_device: bool
-    """Whether one of its arguments is the device of what it returns."""
-
-
-@cache
-def _facts(func: OpOverload) -> OperatorFacts:
-    schema, key = func._schema, torch._C.DispatchKey.CompositeImplicitAutograd
-    name, short = schema.name, short_name(schema.name)
-    return OperatorFacts(
-        name,
-        short,
-        None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_")),
-        torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),  # type: ignore[no-untyped-call]
-        schema.is_mutable,
-        short in VIEWS or any(each.alias_info for each in schema.returns),
-        any(argument.name == "device" for argument in schema.arguments),
-    )
-
-
-def _written_tensors(func: OpOverload, args: Args, kwargs: Kwargs) -> list[Tensor]:
-    """The tensors that an operator writes to."""
-    found: list[Tensor] = []
-    for i, argument in enumerate(func._schema.arguments):
-        if argument.alias_info and argument.alias_info.is_write:
-            found += tensors_in((kwargs[argument.name] if argument.name in kwargs else args[i],))
-    return found
-
-
-def _has_no_meta_result(func: OpOverload, error: Exception) -> bool:
-    """Whether an operator failed only because the meta device has no values, or no kernel for it."""
-    return (
-        torch.Tag.data_dependent_output in func.tags
-        or torch.Tag.dynamic_output_shape in func.tags
-        or isinstance(error, NotImplementedError)
-        or "meta" in str(error).lower()
-    )
 
 
 def _real_or_none(tensor: Tensor) -> Tensor | None:
