@@ -71,3 +71,10 @@ def test_a_reductions_formula_computes_what_pytorch_does(name: str) -> None:
     expected = pytorchs(name)(torch.tensor(row), *settings)
     found = formulas.REDUCTIONS[name]([Counted(x) for x in row]).value
     torch.testing.assert_close(torch.tensor(float(found)), expected.float())
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("dims", [(), (0,), (1,), (2,), (-1,), (0, 2), (1, 2), (0, 1, 2)], ids=str)
+def test_a_reduction_has_the_shape_of_pytorchs(dims: tuple[int, ...], keepdim: bool) -> None:
+    expected = torch.zeros(2, 3, 4).sum(dims or (0, 1, 2), keepdim=keepdim).shape
+    assert Reduce("sum", dims, keepdim).output_shape((2, 3, 4)) == tuple(expected)

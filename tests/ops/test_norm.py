@@ -3,7 +3,18 @@
 import pytest
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops import BatchNorm2d, LocalResponseNorm, Parameter, Saved, TensorType
+from inception_lens.ops import (
+    BatchNorm2d,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    Op,
+    Parameter,
+    RMSNorm,
+    Saved,
+    TensorType,
+)
 
 SHAPE = (2, 5, 3, 4)
 TYPE = TensorType(SHAPE)
@@ -58,3 +69,32 @@ def test_local_response_norm_learns_nothing_and_keeps_its_input_and_three_maps()
     assert op.parameters(SHAPE) == op.buffers(SHAPE) == ()
     padded = TYPE.bytes * (5 + 4) // 5  # its squares, with two channels on both sides
     assert op.saved((TYPE,), TYPE) == Saved(inputs=True, extra_bytes=padded + 2 * TYPE.bytes)
+
+
+@pytest.mark.parametrize(
+    ("op", "flops", "groups"),
+    [
+        (LayerNorm((4,)), 7, 6),
+        (LayerNorm((3, 4)), 7, 2),
+        (LayerNorm((4,), scale=False, shift=False), 5, 6),
+        (GroupNorm(3), 7, 6),
+        (GroupNorm(1, affine=False), 5, 2),
+        (InstanceNorm(), 5, 6),
+        (InstanceNorm(affine=True), 7, 6),
+    ],
+    ids=str,
+)
+def test_norms_of_groups_count_per_element_and_per_group(op: Op, flops: int, groups: int) -> None:
+    shape = (2, 3, 4)
+    assert op.extra_flops((shape,), shape) == 24 * flops + 5 * groups
+    assert op.saved((TensorType(shape),), TensorType(shape)) == Saved(inputs=True, extra_bytes=8 * groups)
+
+
+def test_rms_norm_divides_by_the_root_of_the_mean_square() -> None:
+    assert RMSNorm((4,)).extra_flops(((2, 3, 4),), (2, 3, 4)) == 24 * 4 + 4 * 6
+    assert RMSNorm((4,), scale=False).extra_flops(((2, 3, 4),), (2, 3, 4)) == 24 * 3 + 4 * 6
+
+
+def test_instance_norm_keeps_statistics_only_on_request() -> None:
+    assert InstanceNorm().buffers((2, 3, 4)) == InstanceNorm().parameters((2, 3, 4)) == ()
+    assert [tensor.shape for tensor in InstanceNorm(track=True).buffers((2, 3, 4))] == [(3,), (3,)]
