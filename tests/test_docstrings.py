@@ -1,4 +1,4 @@
-"""What docstrings say that Python answers, it answers."""
+"""The examples in docstrings run and print what they show."""
 
 import doctest
 import importlib

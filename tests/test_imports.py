@@ -1,4 +1,4 @@
-"""A light command stays light: what an import and each command pull in, and that the front page is complete."""
+"""What the package and its light commands import, and its public names."""
 
 import ast
 import importlib
@@ -35,13 +35,13 @@ def third_party(names: set[str]) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"inception_lens"}
 
 
-def test_the_package_itself_imports_nothing_of_anyone_else() -> None:
+def test_importing_the_package_imports_no_other_package() -> None:
     names = loaded("import inception_lens; inception_lens.__version__; dir(inception_lens)")
     assert "inception_lens" in names
     assert third_party(names) == set()
 
 
-def test_loading_and_analysing_need_one_package() -> None:
+def test_loading_and_analysing_import_only_msgspec() -> None:
     assert third_party(loaded("import inception_lens as il; il.analyze('googlenet').totals")) <= {
         "msgspec", "typing_extensions",
     }  # fmt: skip
@@ -75,7 +75,7 @@ def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("form", "drawers"), [("dot", {"graphviz"}), ("svg", {"graphviz", "pygraphviz"})])
-def test_a_diagram_imports_graphviz_alone(form: str, drawers: set[str]) -> None:
+def test_a_diagram_imports_only_graphviz(form: str, drawers: set[str]) -> None:
     names = loaded(
         "from inception_lens.cli import run; sys.stderr = sys.stdout; "
         f"run(['diagram', 'googlenet', '--format', {form!r}]); sys.stderr = sys.__stderr__"
@@ -102,7 +102,7 @@ def test_a_type_checker_sees_the_names_that_python_does() -> None:
         assert getattr(importlib.import_module(home), name) is getattr(il, name)
 
 
-def test_a_name_that_is_not_there_is_no_attribute() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(il, "nonesuch")
     with pytest.raises(AttributeError, match="`inception_lens` has no attribute `nonesuch`"):
         il.nonesuch  # type: ignore[attr-defined]  # noqa: B018

@@ -1,4 +1,4 @@
-"""The front door: whatever describes a network, to its Graph and its Analysis."""
+"""The public functions: what a model can be, and how results show themselves."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ TWO_INPUTS = Graph.of(
 
 
 class Tensor:
-    """Anything with a shape."""
+    """An object with a shape."""
 
     shape = (2, 3, 64, 64)
 
@@ -48,7 +48,7 @@ def test_a_config_file_is_a_path_or_text(tmp_path: Path) -> None:
     assert il.load(path) == il.load(str(path)) == il.load("googlenet", classes=10)
 
 
-def test_a_graph_knows_what_it_was_read_from(tmp_path: Path) -> None:
+def test_a_graph_names_its_source(tmp_path: Path) -> None:
     sources = [
         il.load("googlenet").metadata.source,
         il.load(config_file(tmp_path)).metadata.source,
@@ -70,7 +70,7 @@ def test_overrides_are_keys_of_the_config() -> None:
     assert graph.types["conv1/7x7_s2"][0].shape == (1, 32, 112, 112)
 
 
-def test_overrides_lie_over_a_config_file(tmp_path: Path) -> None:
+def test_overrides_change_a_config_file(tmp_path: Path) -> None:
     path = config_file(tmp_path, 'classes = 10\nnorm = "none"')
     assert il.load(path, classes=7) == il.load("googlenet", classes=7, norm="none")
     assert il.load(path, overrides={"classes": "7"}) == il.load(path, classes=7)
@@ -101,7 +101,7 @@ def test_a_graph_takes_other_inputs_in_order_or_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "message"),
     [
         ((1, 3, 0, 224), "Expected `int` >= 1"),
         ((0, 3, 224, 224), "at least 1"),
@@ -113,26 +113,26 @@ def test_a_graph_takes_other_inputs_in_order_or_by_name() -> None:
         ((1, 3, 10, 10), "the smallest square input that works is 3x31x31"),
     ],
 )
-def test_an_input_that_cannot_be_is_refused(inputs: Any, said: str) -> None:
-    with pytest.raises(il.InceptionLensError, match=said):
+def test_an_invalid_input_is_an_error(inputs: Any, message: str) -> None:
+    with pytest.raises(il.InceptionLensError, match=message):
         il.load("googlenet", inputs)
 
 
 @pytest.mark.parametrize(
-    ("inputs", "error", "said"),
+    ("inputs", "error", "message"),
     [
         ([(1, 3, 8, 8)], ConfigError, "takes 2 inputs, not 1"),
         ({"lft": (1, 3, 8, 8)}, ConfigError, "did you mean `left`"),
         ([(1, 3, 8, 8), (1, 3, 9, 9)], ShapeError, "`sum`"),
     ],
 )
-def test_a_graph_refuses_inputs_that_do_not_fit(inputs: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_inputs_that_do_not_fit_a_graph_are_an_error(inputs: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         il.load(TWO_INPUTS, inputs)
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         ("googlnet", "did you mean `googlenet`"),
         ("googlenet@torchvison", "did you mean `googlenet@torchvision`"),
@@ -140,8 +140,8 @@ def test_a_graph_refuses_inputs_that_do_not_fit(inputs: Any, error: type[Excepti
         ("folder/net", "is not a file that can be read"),
     ],
 )
-def test_an_unknown_model_is_told_the_nearest(model: str, said: str) -> None:
-    with pytest.raises(UnknownModelError, match=said):
+def test_an_unknown_model_error_suggests_the_nearest(model: str, message: str) -> None:
+    with pytest.raises(UnknownModelError, match=message):
         il.load(model)
 
 
@@ -158,21 +158,21 @@ def test_a_graph_has_no_keys_to_override() -> None:
         assert Source.of(TWO_INPUTS).config
 
 
-def test_analyze_is_of_the_model_its_mode_and_its_batch() -> None:
+def test_analyze_takes_inputs_mode_and_batch() -> None:
     analysis = il.analyze("googlenet", (1, 3, 64, 64), mode="training", batch=4)
     assert analysis.graph.mode == "training"
     assert analysis.graph.types["input"][0].shape == (4, 3, 64, 64)
     assert {output.node for output in analysis.graph.outputs} >= {"aux1/classifier", "aux2/classifier"}
 
 
-def test_analyze_keeps_what_a_graph_says_unless_told_otherwise() -> None:
+def test_a_graph_keeps_its_mode_and_batch_by_default() -> None:
     graph = il.load("googlenet", (2, 3, 64, 64), mode="training")
     assert il.analyze(graph).graph == graph
     assert il.analyze(graph, mode="inference").graph.mode == "inference"
     assert il.analyze(graph, batch=1).graph.types["input"][0].shape == (1, 3, 64, 64)
 
 
-def test_a_batch_holds_a_sample() -> None:
+def test_a_batch_has_at_least_one_sample() -> None:
     with pytest.raises(GraphError, match="at least 1 sample"):
         il.analyze("googlenet", batch=0)
 
@@ -185,13 +185,13 @@ def test_summary_prints_the_table_and_returns_the_analysis(capsys: pytest.Captur
     assert "input 1x3x64x64" in out
 
 
-def test_a_graph_by_hand_is_analysed_as_any_other() -> None:
+def test_a_graph_written_by_hand_is_analysed() -> None:
     graph = Graph.of([Input("x", IMAGE)], [Node("conv", Conv2d(4, (3, 3)), ("x",))], [Output("conv")])
     totals = il.analyze(graph).totals
     assert (totals.params, totals.macs) == (3 * 4 * 9 + 4, 4 * 36 * 27)
 
 
-def test_json_tells_hostile_names_exactly_and_the_unknown_as_null() -> None:
+def test_json_holds_any_name_exactly_and_unknown_values_as_null() -> None:
     names = [
         "</script><script>alert(1)</script>",
         "=cmd()",

@@ -1,4 +1,4 @@
-"""The README's commands say what it says that they say, and what it links to is there."""
+"""The commands of the README print what it shows, and the files that it links to exist."""
 
 import re
 import shlex

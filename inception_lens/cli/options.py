@@ -148,9 +148,7 @@ machine_option = click.option(
     show_default=True,
     help=f"The machine of the roofline: {', '.join(machines.MACHINES)}.",
 )
-output_option = click.option(
-    "-o", "--output", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
-)
+output_option = click.option("-o", "--output", metavar="FILE", help="Write to FILE; - is standard output.")
 
 
 def parse_depth(depth: str) -> int | None:
@@ -181,7 +179,7 @@ def parse_settings(settings: tuple[str, ...], option: str = "--set") -> dict[str
     return pairs
 
 
-class Given(NamedTuple):
+class ParsedInput(NamedTuple):
     """An input as the command line describes it."""
 
     shape: tuple[int, ...]
@@ -189,7 +187,7 @@ class Given(NamedTuple):
     """None for the dtype of the model's parameters."""
 
 
-def parse_inputs(texts: Sequence[str]) -> dict[str, Given] | tuple[int, ...] | None:
+def parse_inputs(texts: Sequence[str]) -> dict[str, ParsedInput] | tuple[int, ...] | None:
     """Read every `--input`: `1x3x224x224` alone is a shape, `ids=1x128:int64` an input by name.
 
     The name of an input with a dtype and without a name is empty: it is the first input.
@@ -201,7 +199,7 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, Given] | tuple[int, ...] | N
         return None
     if len(texts) == 1 and not set(texts[0]) & set("=:"):
         return _shape(texts[0], texts[0])
-    given: dict[str, Given] = {}
+    given: dict[str, ParsedInput] = {}
     for text in texts:
         name, equals, described = text.rpartition("=")
         shape, colon, dtype = described.partition(":")
@@ -211,16 +209,16 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, Given] | tuple[int, ...] | N
             raise ConfigError(f"--input {text}: each of several inputs needs its name, such as ids=1x128:int64")
         if name in given:
             raise ConfigError(f"--input {text}: `{name}` is given twice")
-        given[name] = Given(_shape(shape, text), dtype or None)
+        given[name] = ParsedInput(_shape(shape, text), dtype or None)
     return given
 
 
-def _shape(text: str, whole: str) -> tuple[int, ...]:
-    """Read `1x3x224x224`, or `224` for a square colour image."""
+def _shape(text: str, option: str) -> tuple[int, ...]:
+    """Read a shape of the text of an option: `1x3x224x224`, or `224` alone for a square colour image."""
     if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*", text, flags=re.ASCII):
-        raise ConfigError(f"--input {whole}: a shape is whole numbers joined by x, such as 1x3x224x224")
+        raise ConfigError(f"--input {option}: a shape is whole numbers joined by x, such as 1x3x224x224")
     sizes = tuple(int(size) for size in text.split("x"))
-    return (1, 3, *sizes * 2) if len(sizes) == 1 and text == whole else sizes
+    return (1, 3, *sizes * 2) if len(sizes) == 1 and text == option else sizes
 
 
 def format_of(output: str | None, suffixes: Mapping[str, Format], without: str = ".txt") -> Format:

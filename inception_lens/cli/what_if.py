@@ -12,6 +12,7 @@ from inception_lens.cli.output import OutputTarget, output_options
 from inception_lens.cli.savings_output import PICTURES, emit_result, proof_options, prove
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
+from inception_lens.lens.keys import Keys
 
 HELP = """Show what MODEL would cost with other widths: KEY is a layer, VALUE its number of output channels.
 
@@ -42,8 +43,13 @@ def command(
     outputs: Sequence[OutputTarget],
 ) -> int:
     """Run the command; its help is `HELP`."""
-    widths = _widths(changes)
-    result = what_if(load(model, **network), widths, machines.machine(machine))
+    widths, graph = _widths(changes), load(model, **network)
+    for key in widths:
+        if key in Keys.__optional_keys__ and key not in graph.index.nodes:
+            raise ConfigError(
+                f"`{key}` is a key of the config, not a layer: `compare A A --set-b {key}=...` changes it"
+            )
+    result = what_if(graph, widths, machines.machine(machine))
     proof = prove(result, verify, measure, device)
     emit_result(outputs, result, proof)
     return 0 if proof.agrees else 1

@@ -42,17 +42,9 @@ def compare(
     Raises:
         InceptionLensError: as `load` does.
     """
-    pair_a, pair_b = (
-        Source.of(model, overrides).both_modes(inputs, batch=batch, dtype=dtype)
-        for model, overrides in ((a, overrides_a), (b, overrides_b))
-    )
-    return compare_modes(pair_a, pair_b, mode or mode_of(a, b))
-
-
-def mode_of(*models: Model) -> Mode:
-    """The mode of the first Graph among some models; inference if none is a Graph."""
-    graphs = [model for model in models if isinstance(model, Graph)]
-    return graphs[0].mode if graphs else "inference"
+    sources = Source.of(a, overrides_a), Source.of(b, overrides_b)
+    pair_a, pair_b = (source.both_modes(inputs, batch=batch, dtype=dtype) for source in sources)
+    return compare_modes(pair_a, pair_b, mode or sources[0].own_mode or sources[1].own_mode or "inference")
 
 
 def compare_modes(
@@ -92,7 +84,7 @@ def savings(
     auxiliary heads are part of the network; the costs are those of the forward pass in either mode.
 
     Raises:
-        ConfigError: there is no such kind or machine.
+        ConfigError: a kind or the machine is unknown.
         InceptionLensError: as `load` does, or the network cannot be rewritten.
     """
     from inception_lens.analyses.savings import kinds as savings_kinds

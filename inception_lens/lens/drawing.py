@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 from inception_lens.analyses.analysis import analyze as analyze_graph
 from inception_lens.errors import GraphError
 from inception_lens.graph import Inputs, Mode
-from inception_lens.lens.comparing import compare_modes, mode_of
+from inception_lens.lens.comparing import compare_modes
 from inception_lens.lens.keys import Keys
 from inception_lens.lens.source import Source
 from inception_lens.renderers.diagrams.look import Look
@@ -47,7 +47,7 @@ def diagram(
         notebook shows it.
 
     Raises:
-        ConfigError: there is no such module, or the picture would be too large; the message offers one that fits.
+        ConfigError: the module is unknown, or the diagram would be too large; the message suggests a level that fits.
         InceptionLensError: as `load` does.
     """
     from inception_lens.renderers.diagrams.diagram import diagram as draw
@@ -106,6 +106,10 @@ def report(
     compared = None
     if against is not None:
         inference, training = (analysis if each is graph else each for each in pair)
-        other = Source.of(against, overrides_against).both_modes(inputs, batch=batch, dtype=dtype)
-        compared = compare_modes((inference, training), other, mode_of(model, against))
+        other = Source.of(against, overrides_against)
+        compared = compare_modes(
+            (inference, training),
+            other.both_modes(inputs, batch=batch, dtype=dtype),
+            source.own_mode or other.own_mode or "inference",
+        )
     return Report(analysis=analysis, savings=found, no_savings=reason, comparison=compared)

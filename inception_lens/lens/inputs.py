@@ -55,7 +55,7 @@ def with_inputs(graph: Graph, inputs: Inputs) -> Graph:
     """The same network on inputs of other shapes.
 
     Raises:
-        ConfigError: it has no such input, or another number of inputs.
+        ConfigError: it has another number of inputs, or none of a given name.
         GraphError: it cannot take them.
     """
     types = {given.name: given.type for given in graph.inputs}

@@ -48,9 +48,9 @@ def load(
         **keys: top-level keys of the config, such as `classes=10`.
 
     Raises:
-        UnknownModelError: there is no such network.
+        UnknownModelError: the model is unknown.
         ConfigError: an override is wrong, or the config is.
-        FormatError: the file does not hold what its suffix promises.
+        FormatError: the file is not of the format of its suffix.
         GraphError: the network cannot take the input, the batch or the dtype.
         TraceError: a PyTorch model's forward pass, or the callable that returns it, ended in an error.
         MissingExtraError: the model needs a package that is not installed.

@@ -44,6 +44,8 @@ class Source(ABC):
 
     initialisation: str = "pytorch"
     """Whose initialisation draws the weights of the built network: a name of the catalogue, or `pytorch`."""
+    own_mode: Mode | None = None
+    """The mode of a Graph; None for a model that is loaded in either mode."""
     configurable: bool = False
     """Whether it has a `config`."""
     base: str = ""
@@ -54,7 +56,7 @@ class Source(ABC):
         """Resolve a model, with changes to its config, or settings of its file, or arguments of its callable.
 
         Raises:
-            UnknownModelError: there is no such model.
+            UnknownModelError: the model is unknown.
             ConfigError: an override is wrong, or the config is.
         """
         settings = overrides or {}
@@ -134,7 +136,7 @@ class GraphSource(Source):
     def __init__(self, graph: Graph, settings: Mapping[str, object]) -> None:
         if settings:
             raise ConfigError(f"a Graph has no keys to override: {', '.join(settings)}")
-        self._graph, self.initialisation = graph, graph.name
+        self._graph, self.own_mode, self.initialisation = graph, graph.mode, graph.name
 
     def both_modes(
         self, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
@@ -251,7 +253,7 @@ class ModuleSource(Source):
 
 
 def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:
-    """The source of a name, a path or a callable; `path` says that it is a path and not a name."""
+    """The source of a name, a path or a callable; `path` is true for a path object, which is never a name."""
     suffix = os.path.splitext(text)[1].lower()
     if runs_code(text):
         return ModuleSource(text, settings)

@@ -31,7 +31,7 @@ def test_differences_and_their_cost(capsys: Capture) -> None:
         (["googlenet", "googlenet"], 0),
         (["googlenet", "googlenet@caffe"], 0),
         (["googlenet", "googlenet@torchvision"], 1),
-        (["googlenet", "googlenet", "--set-b", "aux=inception_4b"], 0),  # heads are no part of inference
+        (["googlenet", "googlenet", "--set-b", "aux=inception_4b"], 0),  # inference has no heads
         (["googlenet", "googlenet", "--set-b", "final_pool=7x7/1"], 0),
         (["googlenet", "googlenet", "--set-b", "dropout=0.2"], 1),
         (["googlenet", "googlenet", "--set-b", "bias=false"], 1),
@@ -58,7 +58,7 @@ def test_exit_code(capsys: Capture, arguments: list[str], code: int) -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_wrong_is_one_line(capsys: Capture, arguments: list[str]) -> None:
+def test_a_mistake_is_one_line(capsys: Capture, arguments: list[str]) -> None:
     assert run(["compare", *arguments, "--exit-code"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)

@@ -16,13 +16,13 @@ Capture = pytest.CaptureFixture[str]
 
 def offered(*words: str) -> set[str]:
     """The words that a shell is offered for the last of `words`."""
-    asked = {
+    variables = {
         "_INCEPTION_LENS_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join([PROGRAM, *words]),
         "COMP_CWORD": str(len(words)),
     }
     call = [sys.executable, "-c", "from inception_lens.cli import main; main([])"]
-    done = subprocess.run(call, env=os.environ | asked, capture_output=True, text=True, check=True)
+    done = subprocess.run(call, env=os.environ | variables, capture_output=True, text=True, check=True)
     lines = (line.partition(",") for line in done.stdout.splitlines())
     return {word for kind, _, word in lines if kind == "plain"}
 

@@ -24,7 +24,7 @@ def test_an_exported_network_loads_back_equal(capsys: Capture, tmp_path: Path, n
     assert il.load(path, mode="training") == il.load(name, mode="training")
 
 
-def test_standard_output_gets_what_a_file_gets(capsys: Capture, tmp_path: Path) -> None:
+def test_standard_output_and_a_file_get_the_same(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
     assert run(["export", "googlenet", "--to", "toml", "-o", str(path)]) == 0
     assert run(["export", "googlenet", "--to", "toml"]) == 0
@@ -49,7 +49,7 @@ def test_an_exported_config_can_be_exported_again(capsys: Capture, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["export", "googlenet"], "--to"),
         (["export", "googlenet", "--to", "yaml"], "toml"),
@@ -57,16 +57,16 @@ def test_an_exported_config_can_be_exported_again(capsys: Capture, tmp_path: Pat
         (["export", "googlenet", "--to", "toml", "--set", "clases=3"], "did you mean `classes`"),
     ],
 )
-def test_a_wrong_export_is_refused(capsys: Capture, arguments: list[str], said: str) -> None:
+def test_a_mistake_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:
     assert run(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
-def test_a_prototxt_reads_back_and_one_that_caffe_has_not_is_refused(capsys: Capture, tmp_path: Path) -> None:
+def test_a_prototxt_reads_back_and_what_caffe_lacks_is_an_error(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "deploy.prototxt"
     assert run(["export", "googlenet", "--to", "prototxt", "-o", str(path)]) == 0
     assert il.load(path) == il.load("googlenet")
@@ -79,8 +79,8 @@ def test_a_prototxt_reads_back_and_one_that_caffe_has_not_is_refused(capsys: Cap
 def test_a_googlenet_in_a_file_has_a_config(capsys: Capture, tmp_path: Path) -> None:
     deploy, config = tmp_path / "deploy.prototxt", tmp_path / "net.toml"
     key: dict[str, Any] = {"inception_3a/5x5_reduce": 24}
-    asked = ["export", "googlenet", "--set", "inception_3a/5x5_reduce=24", "--to", "prototxt", "-o", str(deploy)]
-    assert run(asked) == run(["export", str(deploy), "--to", "toml", "-o", str(config)]) == 0
+    arguments = ["export", "googlenet", "--set", "inception_3a/5x5_reduce=24", "--to", "prototxt", "-o", str(deploy)]
+    assert run(arguments) == run(["export", str(deploy), "--to", "toml", "-o", str(config)]) == 0
     assert il.load(config) == il.load("googlenet", overrides=key)
     assert run(["export", "vgg16", "--to", "prototxt", "-o", str(deploy)]) == 0
     assert run(["export", str(deploy), "--to", "toml"]) == 2

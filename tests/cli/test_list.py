@@ -20,7 +20,7 @@ def rows(capsys: Capture) -> dict[str, Any]:
     return {row["name"]: row for row in json.loads(capsys.readouterr().out)}
 
 
-def test_every_network_of_the_catalogue_is_there_once(capsys: Capture) -> None:
+def test_every_network_of_the_catalogue_is_listed_once(capsys: Capture) -> None:
     assert run(["list", "--format", "json"]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(ENTRIES)
 
@@ -38,7 +38,7 @@ def test_a_port_is_a_dialect(capsys: Capture) -> None:
     assert (port["dialect"], port["params"], port["params_with_aux"]) == ("torchvision", 6_624_904, 13_004_888)
 
 
-def test_a_network_without_heads_has_no_more_with_them(capsys: Capture) -> None:
+def test_a_network_without_heads_has_the_same_parameters_in_training(capsys: Capture) -> None:
     slim = rows(capsys)["googlenet@slim"]
     assert (slim["params_with_aux"], slim["macs_with_aux"]) == (slim["params"], slim["macs"])
 
@@ -65,7 +65,7 @@ def test_the_table_shows_exact_parameters(capsys: Capture, monkeypatch: pytest.M
     assert "Szegedy et al. 2014, Table 1" in line
 
 
-def test_another_format_is_refused(capsys: Capture) -> None:
+def test_an_unknown_format_is_an_error(capsys: Capture) -> None:
     assert run(["list", "--format", "yaml"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
 

@@ -1,4 +1,4 @@
-"""The command as a whole: its help, its exit codes, and one line for whatever a user did wrong."""
+"""The command: help, exit codes, and errors in one line."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def refusal(capsys: Capture, *arguments: str) -> str:
-    """What a refused call says on standard error: one line, and exit code 2."""
+    """The standard error of a call that fails: one line, with exit code 2."""
     assert run([*arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -33,8 +33,8 @@ def refusal(capsys: Capture, *arguments: str) -> str:
 def test_help_shows_every_command(option: str) -> None:
     done = process(option)
     assert (done.returncode, done.stderr) == (0, "")
-    for name, (_, told) in COMMANDS.items():
-        assert any(line.split()[:1] == [name] and told[:30] in line for line in done.stdout.splitlines())
+    for name, (_, text) in COMMANDS.items():
+        assert any(line.split()[:1] == [name] and text[:30] in line for line in done.stdout.splitlines())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -69,7 +69,7 @@ def test_the_exit_code_of_the_process_is_that_of_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["lsit"], "`lsit` is not a command (did you mean `list`?)"),
         (["frobnicate"], "`frobnicate` is not a command"),
@@ -116,12 +116,12 @@ def test_the_exit_code_of_the_process_is_that_of_run() -> None:
     ],
     ids=" ".join,
 )
-def test_what_a_user_did_wrong_is_one_line(capsys: Capture, arguments: list[str], said: str) -> None:
-    assert said in refusal(capsys, *arguments)
+def test_a_mistake_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:
+    assert message in refusal(capsys, *arguments)
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         (["inception_3a/1x1=0"], "`modules.inception_3a.1x1` is '0'"),
         (["aux=inception_9z"], "`inception_9z`, which is not a module"),
@@ -129,13 +129,13 @@ def test_what_a_user_did_wrong_is_one_line(capsys: Capture, arguments: list[str]
         (["stem.kernel=2"], "1 or 3"),
     ],
 )
-def test_an_impossible_network_is_refused(capsys: Capture, settings: list[str], said: str) -> None:
+def test_an_impossible_network_is_refused(capsys: Capture, settings: list[str], message: str) -> None:
     calls = [part for setting in settings for part in ("--set", setting)]
-    assert said in refusal(capsys, "summary", *calls)
+    assert message in refusal(capsys, "summary", *calls)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--mode", "training"], ["--set", "final_pool=7x7/1"]])
-def test_an_input_that_is_too_small_is_told_the_smallest_that_works(capsys: Capture, arguments: list[str]) -> None:
+def test_the_error_of_a_small_input_names_the_smallest_that_works(capsys: Capture, arguments: list[str]) -> None:
     err = refusal(capsys, "summary", "--input", "1x3x10x10", *arguments)
     assert "does not fit" in err
     side = int(err.rstrip().rpartition("the smallest square input that works is 3x")[2].partition("x")[0])
@@ -145,7 +145,7 @@ def test_an_input_that_is_too_small_is_told_the_smallest_that_works(capsys: Capt
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"clases = 10\n", ":1: `clases` is not a key (did you mean `classes`"),
         (b'\n[modules.inception_3a]\n"5x5_redcue" = 3\n', ":3: "),
@@ -158,22 +158,22 @@ def test_an_input_that_is_too_small_is_told_the_smallest_that_works(capsys: Capt
     ],
     ids=["typo", "column", "half", "binary", "large", "deep", "base", "small"],
 )
-def test_a_bad_config_is_one_line(capsys: Capture, tmp_path: Path, text: bytes, said: str) -> None:
+def test_a_bad_config_is_one_line(capsys: Capture, tmp_path: Path, text: bytes, message: str) -> None:
     path = tmp_path / "net.toml"
     path.write_bytes(text)
     for arguments in (["summary", str(path)], ["export", str(path), "--to", "toml"]):
         if arguments[0] == "export" and text.startswith(b"input"):
-            continue  # a config that is whole, whose network alone is not
-        assert said in refusal(capsys, *arguments)
+            continue  # a valid config of an impossible network
+        assert message in refusal(capsys, *arguments)
 
 
-def test_a_folder_is_no_config(capsys: Capture, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_config(capsys: Capture, tmp_path: Path) -> None:
     folder = tmp_path / "net.toml"
     folder.mkdir()
     assert refusal(capsys, "summary", str(folder)) == f"error: {folder}: is a directory; expected a TOML file\n"
 
 
-def test_a_message_of_several_lines_is_told_in_one(capsys: Capture) -> None:
+def test_a_message_of_several_lines_is_written_in_one(capsys: Capture) -> None:
     err = refusal(capsys, "summary", "no\nsuch\x1b[31m\nnetwork")
     assert "\x1b" not in err
     assert r"such\x1b[31m" in err
@@ -186,4 +186,4 @@ def test_an_interrupt_is_no_traceback(capsys: Capture, monkeypatch: pytest.Monke
     monkeypatch.setattr("inception_lens.cli.summary.load", interrupted)
     assert run(["summary"]) == 130
     out, err = capsys.readouterr()
-    assert (out, err.strip()) == ("", "error: interrupted")  # behind the terminal's own ^C
+    assert (out, err.strip()) == ("", "error: interrupted")  # after the ^C of the terminal

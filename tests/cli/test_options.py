@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from inception_lens.cli.options import Given, parse_inputs
+from inception_lens.cli.options import ParsedInput, parse_inputs
 from inception_lens.errors import ConfigError
 
 
@@ -15,11 +15,11 @@ from inception_lens.errors import ConfigError
         (["1x3x224x224"], (1, 3, 224, 224)),
         (["224"], (1, 3, 224, 224)),
         (["3x9"], (3, 9)),
-        (["ids=128"], {"ids": Given((128,))}),
-        (["ids=1x128:int64"], {"ids": Given((1, 128), "int64")}),
-        (["1x128:int64"], {"": Given((1, 128), "int64")}),
-        (["a=1x2", "b=3:bool"], {"a": Given((1, 2)), "b": Given((3,), "bool")}),
-        (["a=b=1x2"], {"a=b": Given((1, 2))}),
+        (["ids=128"], {"ids": ParsedInput((128,))}),
+        (["ids=1x128:int64"], {"ids": ParsedInput((1, 128), "int64")}),
+        (["1x128:int64"], {"": ParsedInput((1, 128), "int64")}),
+        (["a=1x2", "b=3:bool"], {"a": ParsedInput((1, 2)), "b": ParsedInput((3,), "bool")}),
+        (["a=b=1x2"], {"a=b": ParsedInput((1, 2))}),
     ],
 )
 def test_inputs_are_read(texts: list[str], expected: object) -> None:
@@ -27,7 +27,7 @@ def test_inputs_are_read(texts: list[str], expected: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("texts", "message"),
     [
         (["1x"], "--input 1x: a shape is whole numbers joined by x"),
         (["0x3"], "--input 0x3"),
@@ -37,6 +37,6 @@ def test_inputs_are_read(texts: list[str], expected: object) -> None:
         (["a=1", "a=2"], "`a` is given twice"),
     ],
 )
-def test_what_is_no_input_is_told(texts: list[str], said: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(said)):
+def test_an_invalid_input_is_an_error(texts: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_inputs(texts)

@@ -41,7 +41,7 @@ def in_terminal(*arguments: str, **environment: str) -> str:
     try:
         while part := os.read(ours, 65_536):
             parts.append(part)
-    except OSError:  # Linux says so when the other side is closed
+    except OSError:  # on Linux, the other side is closed
         pass
     finally:
         os.close(ours)
@@ -82,7 +82,7 @@ def test_a_link_stays_a_link_to_the_same_file(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.rglob("*")} == {"folder", "target.txt", "link.txt"}
 
 
-def test_a_link_to_a_file_that_is_not_there_makes_it(tmp_path: Path) -> None:
+def test_a_link_to_a_missing_file_creates_it(tmp_path: Path) -> None:
     link = tmp_path / "link.txt"
     link.symlink_to(tmp_path / "target.txt")
     write("new", str(link))
@@ -143,13 +143,13 @@ def test_a_full_device_is_an_error_in_one_line(capsys: Capture) -> None:
     assert capsys.readouterr() == ("", "error: /dev/full: No space left on device\n")
 
 
-def test_a_device_takes_what_it_is_given(capsys: Capture) -> None:
+def test_a_device_is_written_to(capsys: Capture) -> None:
     assert run(["summary", "--format", "json", "-o", os.devnull]) == 0
     assert capsys.readouterr() == ("", "")
     assert not Path(os.devnull).is_file()
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     call = [*COMMAND, "summary", "--format", "json"]
     with subprocess.Popen(call, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout
@@ -175,7 +175,7 @@ def test_a_missing_folder_is_an_error_and_not_created(capsys: Capture, tmp_path:
     assert not path.parent.exists()
 
 
-def test_a_folder_is_no_file(capsys: Capture, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(capsys: Capture, tmp_path: Path) -> None:
     assert run(["summary", "--format", "json", "-o", str(tmp_path)]) == 2
     assert capsys.readouterr() == ("", f"error: {tmp_path}: Is a directory\n")
     assert list(tmp_path.iterdir()) == []
@@ -204,7 +204,7 @@ def test_a_terminal_gets_colour_that_changes_no_text() -> None:
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_that_wants_no_colour_gets_none(environment: dict[str, str]) -> None:
+def test_no_color_is_honoured(environment: dict[str, str]) -> None:
     assert "\x1b" not in in_terminal("summary", **environment)
 
 
@@ -241,6 +241,6 @@ def test_no_line_is_wider_than_the_terminal(
         assert max(map(len, capsys.readouterr().out.splitlines())) <= columns
 
 
-def test_a_very_narrow_terminal_is_taken_for_forty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_has_at_least_forty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "7")
     assert Terminal().width == 40

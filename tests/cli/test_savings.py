@@ -1,4 +1,4 @@
-"""`inception-lens savings`, as a user meets it."""
+"""The command `inception-lens savings`."""
 
 import json
 from pathlib import Path
@@ -30,8 +30,8 @@ def record(capsys: Capture, *arguments: str) -> Any:
 
 def test_the_worked_example(capsys: Capture) -> None:
     text = printed(capsys, *ARTICLE)
-    for said in ("460,800", "82,944", "361,267,200", "65,028,096", "5.56 times fewer weights"):
-        assert said in text
+    for message in ("460,800", "82,944", "361,267,200", "65,028,096", "5.56 times fewer weights"):
+        assert message in text
 
 
 def test_the_json_of_the_worked_example_is_the_contract(capsys: Capture) -> None:
@@ -95,7 +95,7 @@ def test_files(tmp_path: Path, suffix: str) -> None:
         ([*ARTICLE, "--format", "svg"], "one branch has no figure"),
     ],
 )
-def test_what_is_wrong_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:
+def test_a_mistake_is_one_line(capsys: Capture, arguments: list[str], message: str) -> None:
     assert run(["savings", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""

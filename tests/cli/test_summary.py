@@ -78,7 +78,7 @@ def test_the_totals_are_those_of_the_paper_s_network(capsys: Capture) -> None:
     assert not set(totals) & {"backward_macs", "gradient_bytes", "optimizer_bytes", "saved_activation_bytes"}
 
 
-def test_training_keeps_the_heads_and_adds_what_learning_takes(capsys: Capture) -> None:
+def test_training_keeps_the_heads_and_adds_the_backward_pass(capsys: Capture) -> None:
     given = record(capsys, "googlenet", "--mode", "training")
     totals = given["totals"]
     assert given["model"]["mode"] == "training"
@@ -113,11 +113,11 @@ def test_the_model_is_googlenet_if_left_out(capsys: Capture) -> None:
     assert printed(capsys) == printed(capsys, "googlenet")
 
 
-def test_a_name_is_known_in_any_case(capsys: Capture) -> None:
+def test_names_are_case_insensitive(capsys: Capture) -> None:
     assert record(capsys, "GoogLeNet@TorchVision") == record(capsys, "googlenet@torchvision")
 
 
-def test_batch_multiplies_work_and_memory_and_no_weight(capsys: Capture) -> None:
+def test_batch_multiplies_cost_and_activations_but_not_weights(capsys: Capture) -> None:
     one, eight = record(capsys), record(capsys, "--batch", "8")
     assert eight["inputs"][0]["shape"] == [8, 3, 224, 224]
     for key in ("macs", "flops", "activation_bytes"):
@@ -146,7 +146,7 @@ def test_input_is_a_batch_an_image_or_a_side(capsys: Capture, text: str, shape: 
     assert given["layers"][-1]["output_shape"] == [shape[0], 1000]
 
 
-def test_batch_goes_before_the_batch_of_the_input(capsys: Capture) -> None:
+def test_batch_overrides_the_batch_of_the_input(capsys: Capture) -> None:
     assert record(capsys, "--input", "2x3x64x64", "--batch", "5")["inputs"][0]["shape"] == [5, 3, 64, 64]
 
 
@@ -204,7 +204,7 @@ def test_set_a_column_of_a_module(capsys: Capture) -> None:
     assert given["inception_3b/5x5_reduce"]["output_shape"] == [1, 32, 28, 28]
 
 
-def test_settings_add_up_and_the_last_of_a_key_counts(capsys: Capture) -> None:
+def test_the_last_setting_of_a_key_counts(capsys: Capture) -> None:
     given = record(capsys, "--set", "classes=7", "--set", "norm=none", "--set", "classes=10")
     assert layers(given)["loss3/classifier"]["output_shape"] == [1, 10]
     assert "conv2/norm2" not in layers(given)
@@ -280,7 +280,7 @@ def test_the_suffix_of_the_file_names_the_format(capsys: Capture, tmp_path: Path
     assert printed(capsys, "--format", name) == text
 
 
-def test_a_format_goes_before_the_suffix(capsys: Capture, tmp_path: Path) -> None:
+def test_format_overrides_the_suffix(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     assert printed(capsys, "--format", "json", "-o", str(path)) == ""
     assert json.loads(path.read_text(encoding="utf-8"))["totals"]["params"] == 6_998_552

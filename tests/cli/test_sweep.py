@@ -1,4 +1,4 @@
-"""`inception-lens sweep`, as a user meets it."""
+"""The command `inception-lens sweep`."""
 
 import json
 from typing import Any

@@ -49,7 +49,7 @@ def test_json_and_files(capsys: Capture, tmp_path: Path) -> None:
     [["nonesuch", "--paper"], ["googlenet", "--paper", "-o", "p.pdf"], ["--paper"]],
     ids=" ".join,
 )
-def test_what_is_wrong_is_one_line(capsys: Capture, arguments: list[str]) -> None:
+def test_a_mistake_is_one_line(capsys: Capture, arguments: list[str]) -> None:
     assert run(["verify", *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)

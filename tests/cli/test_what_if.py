@@ -1,4 +1,4 @@
-"""`inception-lens what-if`, as a user meets it."""
+"""The command `inception-lens what-if`."""
 
 import json
 from typing import Any
@@ -39,6 +39,7 @@ def test_options_of_the_network(capsys: Capture) -> None:
         (["googlenet"], "Missing argument"),
         (["googlenet", "inception_4e/5x5_reduce"], "expected LAYER=WIDTH"),
         (["googlenet", "inception_4e/5x5_reduce=0"], "expected LAYER=WIDTH"),
+        (["googlenet", "classes=10"], "`classes` is a key of the config, not a layer"),
         (["googlenet", "inception_4e/5x5_reduc=8"], "did you mean `inception_4e/5x5_reduce`"),
         (["googlenet", "inception_3a/pool=8"], "is a MaxPool2d"),
         (["resnet50", "res1_1/conv3=8"], "the shapes must be equal"),
