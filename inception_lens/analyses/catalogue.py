@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from inception_lens.analyses.costs import costs
+from inception_lens.analyses.analysis import Analysis
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
 
 
@@ -40,21 +40,8 @@ def sized(entries: Iterable[Entry]) -> list[Sized]:
     rows = []
     for entry in entries:
         config = entry.config
-        graph, training = config.graph(), config.graph("training")
-        without, with_heads = costs(graph), costs(training)
-        rows.append(
-            Sized(
-                entry.name,
-                entry.family,
-                entry.dialect,
-                entry.source,
-                config.input,
-                config.classes,
-                sum(without.params),
-                sum(filter(None, without.macs)),
-                sum(with_heads.params),
-                sum(filter(None, with_heads.macs)),
-                entry.published,
-            )
-        )
+        inference, training = Analysis(config.graph()), Analysis(config.graph("training"))
+        costs = inference.params, inference.macs, training.params, training.macs
+        head = entry.name, entry.family, entry.dialect, entry.source, config.input, config.classes
+        rows.append(Sized(*head, *costs, entry.published))
     return rows

@@ -37,27 +37,17 @@ class _Product(msgspec.Struct, frozen=True):
 
 
 _HOPPER = {
-    "bfloat16": 989.4e12, "float16": 989.4e12, "float8_e4m3fn": 1978.9e12, "float32": 66.9e12,
-    "float64": 66.9e12,
+    "bfloat16": 989.4e12, "float16": 989.4e12, "float8_e4m3fn": 1978.9e12, "float32": 66.9e12, "float64": 66.9e12,
 }  # fmt: skip
+_AMPERE = {"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12, "float64": 19.5e12}
+_ADA = {"bfloat16": 121e12, "float16": 121e12, "float8_e4m3fn": 242.5e12, "float32": 30.3e12}
+_HALVED = "datasheet; its Tensor Core figures halved: no sparsity"
 
 MACHINES: dict[str, _Product] = {
-    "h200": _Product("H200 SXM", 4.8e12, _HOPPER, "NVIDIA H200 datasheet; its Tensor Core figures halved: no sparsity"),
-    "h100": _Product(
-        "H100 SXM", 3.35e12, _HOPPER, "NVIDIA H100 datasheet; its Tensor Core figures halved: no sparsity"
-    ),
-    "a100": _Product(
-        "A100 SXM 80 GB",
-        2.039e12,
-        {"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12, "float64": 19.5e12},
-        "NVIDIA A100 datasheet",
-    ),
-    "l4": _Product(
-        "L4",
-        0.3e12,
-        {"bfloat16": 121e12, "float16": 121e12, "float8_e4m3fn": 242.5e12, "float32": 30.3e12},
-        "NVIDIA L4 datasheet; its Tensor Core figures halved: no sparsity",
-    ),
+    "h200": _Product("H200 SXM", 4.8e12, _HOPPER, f"NVIDIA H200 {_HALVED}"),
+    "h100": _Product("H100 SXM", 3.35e12, _HOPPER, f"NVIDIA H100 {_HALVED}"),
+    "a100": _Product("A100 SXM 80 GB", 2.039e12, _AMPERE, "NVIDIA A100 datasheet"),
+    "l4": _Product("L4", 0.3e12, _ADA, f"NVIDIA L4 {_HALVED}"),
     "v100": _Product("V100 SXM2", 0.9e12, {"float16": 125e12, "float32": 15.7e12}, "NVIDIA V100 datasheet"),
     "t4": _Product("T4", 0.32e12, {"float16": 65e12, "float32": 8.1e12}, "NVIDIA T4 datasheet"),
     "k40": _Product("Tesla K40", 0.288e12, {"float32": 4.29e12}, "NVIDIA Tesla K40 board specification, base clock"),

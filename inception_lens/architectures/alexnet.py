@@ -44,12 +44,7 @@ PADDLE = TORCHVISION.replace(
 )
 
 ENTRIES = (
-    Entry(
-        "alexnet",
-        "AlexNet",
-        "torchvision",
-        TORCHVISION,
-        PublishedAccuracy(56.522, 79.066, "torchvision 0.28, AlexNet_Weights"),
-    ),
+    Entry("alexnet", "AlexNet", "torchvision", TORCHVISION,
+          PublishedAccuracy(56.522, 79.066, "torchvision 0.28, AlexNet_Weights")),
     Entry("alexnet@paddle", "AlexNet", "PaddlePaddle v2, 2017", PADDLE),
-)
+)  # fmt: skip

@@ -5,22 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from inception_lens import ops
 from inception_lens.graph import Writer
-from inception_lens.ops import (
-    ELU,
-    GELU,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    LeakyReLU,
-    MaxPool2d,
-    Op,
-    Padding,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Tanh,
-)
+from inception_lens.ops import BatchNorm2d, Concat, Conv2d, MaxPool2d, Op, Padding, ReLU
 
 ActivationName = Annotated[
     Literal["relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "none"],
@@ -29,12 +16,12 @@ ActivationName = Annotated[
 
 ACTIVATIONS: dict[ActivationName, Op] = {
     "relu": ReLU(inplace=True),
-    "leaky_relu": LeakyReLU(inplace=True),
-    "elu": ELU(inplace=True),
-    "gelu": GELU(),
-    "silu": SiLU(),
-    "sigmoid": Sigmoid(),
-    "tanh": Tanh(),
+    "leaky_relu": ops.LeakyReLU(inplace=True),
+    "elu": ops.ELU(inplace=True),
+    "gelu": ops.GELU(),
+    "silu": ops.SiLU(),
+    "sigmoid": ops.Sigmoid(),
+    "tanh": ops.Tanh(),
 }
 """In place where the gradient needs only the output, as in Caffe and torchvision. `none` has no operation."""
 

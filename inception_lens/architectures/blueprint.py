@@ -6,28 +6,13 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from inception_lens import ops
 from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, norm_and_activation, parse_pool
 from inception_lens.architectures.network import BatchNormConfig, FinalPool, LossWeight, Network, Rate
 from inception_lens.architectures.notation import BlockSpec, Chain, StepKind, StepSpec, parse_block, parse_chain
 from inception_lens.errors import ConfigError, ShapeError, suggest
 from inception_lens.graph import Mode, Output, Writer
-from inception_lens.ops import (
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Linear,
-    LocalResponseNorm,
-    MaxPool2d,
-    Op,
-    Padding,
-    Rounding,
-    Softmax,
-    format_shape,
-)
+from inception_lens.ops import Conv2d, Op, Padding, Rounding, format_shape
 
 Line = Annotated[str, Meta(max_length=2_000, description="a line in the notation of blocks")]
 
@@ -122,7 +107,7 @@ class _BlueprintWriter:
             block_outputs[name] = x
         main = self.head(x, "", self.config.head)
         if self.config.softmax and mode == "inference":
-            main = self.writer.add("prob", Softmax(), main)
+            main = self.writer.add("prob", ops.Softmax(), main)
         if mode == "inference" or self.config.aux == "none":
             return (Output(main),)
         aux = self.head(block_outputs[self.config.aux_at], "AuxLogits", self.config.aux)
@@ -141,7 +126,7 @@ class _BlueprintWriter:
             shortcut = self.shortcut(x, name, block)
         for i, branch in enumerate(block.branches):
             ends += self.chain(x, f"{name}/Branch_{i}" if several else name, branch)
-        joined = self.writer.add(f"{name}/concat", Concat(), *ends) if len(ends) > 1 else ends[0]
+        joined = self.writer.add(f"{name}/concat", ops.Concat(), *ends) if len(ends) > 1 else ends[0]
         if self.writer.shape(joined)[1] > MAX_CHANNELS:
             raise ConfigError(f"`{joined}` has more than {MAX_CHANNELS:,} channels", key=f"blocks.{name}")
         if block.residual is not None:
@@ -149,7 +134,7 @@ class _BlueprintWriter:
                 up = Conv2d(self.writer.shape(x)[1], (1, 1))
                 shortcut, joined = x, self.writer.add(f"{name}/up_1x1", up, joined)
             shortcut = shortcut or self.shortcut(x, name, block)
-            joined = self.writer.add(f"{name}/add", Add(block.residual), shortcut, joined)
+            joined = self.writer.add(f"{name}/add", ops.Add(block.residual), shortcut, joined)
         return self.chain(joined, name, block.tail, after_sum=True)[-1]
 
     def shortcut(self, x: str, name: str, block: BlockSpec) -> str:
@@ -201,21 +186,23 @@ class _BlueprintWriter:
             case "sep":
                 return self.separable_conv(x, name, step, shape[1])
             case "max":
-                return add(name, MaxPool2d(*self.window(x, step), self.config.rounding), x)
+                return add(name, ops.MaxPool2d(*self.window(x, step), self.config.rounding), x)
             case "avg":
-                return add(name, AvgPool2d(*self.window(x, step), self.config.rounding, self.config.count_padding), x)
+                return add(
+                    name, ops.AvgPool2d(*self.window(x, step), self.config.rounding, self.config.count_padding), x
+                )
             case "global":
                 return add(name, self.global_pool(step, shape[2:]), x)
             case "to" | "to?":
                 size = step.kernel or (1, 1)
-                return x if step.kind == "to?" and shape[2:] == size else add(name, AdaptiveAvgPool2d(size), x)
+                return x if step.kind == "to?" and shape[2:] == size else add(name, ops.AdaptiveAvgPool2d(size), x)
             case "fc":
-                x = add(name, Linear(self.width(step)), self.flat(x, f"{name}/flatten"))
+                x = add(name, ops.Linear(self.width(step)), self.flat(x, f"{name}/flatten"))
                 return norm_and_activation(self.writer, x, name, None, None if step.linear else self.style.activation)
             case "lrn":
-                return add(name, LocalResponseNorm(), x)
+                return add(name, ops.LocalResponseNorm(), x)
             case "drop":
-                return add(name, Dropout(self.config.dropout), x)
+                return add(name, ops.Dropout(self.config.dropout), x)
             case "act":
                 activation = self.style.activation
                 if activation and first and getattr(activation, "inplace", False):
@@ -251,13 +238,13 @@ class _BlueprintWriter:
     def global_pool(self, step: StepSpec, map_size: tuple[int, ...]) -> Op:
         if self.config.final_pool != "global":
             kernel, stride = parse_pool(self.config.final_pool)
-            return AvgPool2d(kernel, (stride, stride), rounding=self.config.rounding)
+            return ops.AvgPool2d(kernel, (stride, stride), rounding=self.config.rounding)
         if step.stride > 1:  # TF-slim's arg_scope gives its last pool a stride of 2, which one window does not use
-            return AvgPool2d((map_size[0], map_size[1]), (step.stride, step.stride))
-        return AdaptiveAvgPool2d()
+            return ops.AvgPool2d((map_size[0], map_size[1]), (step.stride, step.stride))
+        return ops.AdaptiveAvgPool2d()
 
     def flat(self, x: str, name: str) -> str:
-        return self.writer.add(name, Flatten(), x) if len(self.writer.shape(x)) > 2 else x
+        return self.writer.add(name, ops.Flatten(), x) if len(self.writer.shape(x)) > 2 else x
 
     def width(self, step: StepSpec) -> int:
         return self.config.classes if step.width == "classes" else self.config.scaled(step.width)

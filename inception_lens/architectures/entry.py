@@ -4,6 +4,10 @@ import msgspec
 
 from inception_lens.architectures.network import Network
 
+SLIM_README = "tensorflow/models research/slim/README.md"
+KERAS_README = "keras-team/keras-applications README"
+"""Where the accuracies of the ports of TF-slim and of Keras are published."""
+
 
 class PublishedAccuracy(msgspec.Struct, frozen=True):
     """Published accuracy of a network's weights.

@@ -4,7 +4,7 @@ The stem is that of Inception V3, as in TF-slim, not the one of Figure 3.
 """
 
 from inception_lens.architectures.blueprint import Blueprint, parse_blocks
-from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.entry import KERAS_README, SLIM_README, Entry, PublishedAccuracy
 from inception_lens.architectures.network import SLIM_BATCH_NORM, BatchNormConfig
 
 TABLE = """
@@ -39,40 +39,16 @@ SLIM = Blueprint(
 )
 WITHOUT_HEADS = SLIM.replace(classes=1000, head="AvgPool_1a_8x8: avg > Logits: fc classes lin", aux="none", aux_at="")
 
+PADDLE = SLIM.replace(
+    classes=102, aux="none", aux_at="", batch_norm=BatchNormConfig(), padding="explicit", rounding="ceil_unclipped",
+    dropout=0.5, softmax=True,
+)  # fmt: skip
+
 ENTRIES = (
-    Entry(
-        "inception_resnet_v2",
-        "Inception-ResNet-v2",
-        "TF-slim",
-        SLIM,
-        PublishedAccuracy(80.4, 95.3, "tensorflow/models research/slim/README.md"),
-    ),
-    Entry(
-        "inception_resnet_v2@timm",
-        "Inception-ResNet-v2",
-        "timm",
-        WITHOUT_HEADS.replace(batch_norm=BatchNormConfig(), padding="explicit"),
-    ),
-    Entry(
-        "inception_resnet_v2@keras",
-        "Inception-ResNet-v2",
-        "Keras",
-        WITHOUT_HEADS.replace(softmax=True),
-        PublishedAccuracy(80.256, 95.252, "keras-team/keras-applications README"),
-    ),
-    Entry(
-        "inception_resnet_v2@paddle",
-        "Inception-ResNet-v2",
-        "PaddlePaddle v2, 2017",
-        SLIM.replace(
-            classes=102,
-            aux="none",
-            aux_at="",
-            batch_norm=BatchNormConfig(),
-            padding="explicit",
-            rounding="ceil_unclipped",
-            dropout=0.5,
-            softmax=True,
-        ),
-    ),
-)
+    Entry("inception_resnet_v2", "Inception-ResNet-v2", "TF-slim", SLIM, PublishedAccuracy(80.4, 95.3, SLIM_README)),
+    Entry("inception_resnet_v2@timm", "Inception-ResNet-v2", "timm",
+          WITHOUT_HEADS.replace(batch_norm=BatchNormConfig(), padding="explicit")),
+    Entry("inception_resnet_v2@keras", "Inception-ResNet-v2", "Keras", WITHOUT_HEADS.replace(softmax=True),
+          PublishedAccuracy(80.256, 95.252, KERAS_README)),
+    Entry("inception_resnet_v2@paddle", "Inception-ResNet-v2", "PaddlePaddle v2, 2017", PADDLE),
+)  # fmt: skip

@@ -4,7 +4,7 @@ Two 3x3 replace each 5x5, a batch norm follows every convolution, and the first 
 """
 
 from inception_lens.architectures.blueprint import Blueprint, parse_blocks
-from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.entry import SLIM_README, Entry, PublishedAccuracy
 from inception_lens.architectures.network import SLIM_BATCH_NORM
 
 TABLE = """
@@ -35,17 +35,7 @@ SLIM = Blueprint(
 )
 
 ENTRIES = (
-    Entry(
-        "inception_v2",
-        "Inception V2",
-        "TF-slim, separable stem",
-        SLIM,
-        PublishedAccuracy(73.9, 91.8, "tensorflow/models research/slim/README.md"),
-    ),
-    Entry(
-        "inception_v2@nonseparable",
-        "Inception V2",
-        "TF-slim, use_separable_conv=False",
-        SLIM.replace(blocks={**SLIM.blocks, "Conv2d_1a_7x7": "7x7/2 64"}),
-    ),
-)
+    Entry("inception_v2", "Inception V2", "TF-slim, separable stem", SLIM, PublishedAccuracy(73.9, 91.8, SLIM_README)),
+    Entry("inception_v2@nonseparable", "Inception V2", "TF-slim, use_separable_conv=False",
+          SLIM.replace(blocks={**SLIM.blocks, "Conv2d_1a_7x7": "7x7/2 64"})),
+)  # fmt: skip

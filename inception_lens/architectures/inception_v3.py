@@ -4,7 +4,7 @@ Two 3x3 replace 5x5, 1x7 and 7x1 replace 7x7, and strided branches in parallel w
 """
 
 from inception_lens.architectures.blueprint import Blueprint, parse_blocks
-from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.entry import KERAS_README, SLIM_README, Entry, PublishedAccuracy
 from inception_lens.architectures.network import SLIM_BATCH_NORM, BatchNormConfig
 
 TABLE = """
@@ -50,32 +50,13 @@ TORCHVISION = SLIM.replace(
     dropout=0.5,
 )
 
+WITHOUT_AUX = {"head": "avgpool: avg > fc: fc classes lin", "aux": "none", "aux_at": ""}
+
 ENTRIES = (
-    Entry(
-        "inception_v3",
-        "Inception V3",
-        "TF-slim",
-        SLIM,
-        PublishedAccuracy(78.0, 93.9, "tensorflow/models research/slim/README.md"),
-    ),
-    Entry(
-        "inception_v3@torchvision",
-        "Inception V3",
-        "torchvision",
-        TORCHVISION,
-        PublishedAccuracy(77.294, 93.45, "torchvision 0.28, Inception_V3_Weights"),
-    ),
-    Entry(
-        "inception_v3@timm",
-        "Inception V3",
-        "timm, no head",
-        TORCHVISION.replace(head="avgpool: avg > fc: fc classes lin", aux="none", aux_at=""),
-    ),
-    Entry(
-        "inception_v3@keras",
-        "Inception V3",
-        "Keras",
-        SLIM.replace(head="avgpool: avg > fc: fc classes lin", aux="none", aux_at="", softmax=True),
-        PublishedAccuracy(77.898, 93.72, "keras-team/keras-applications README"),
-    ),
-)
+    Entry("inception_v3", "Inception V3", "TF-slim", SLIM, PublishedAccuracy(78.0, 93.9, SLIM_README)),
+    Entry("inception_v3@torchvision", "Inception V3", "torchvision", TORCHVISION,
+          PublishedAccuracy(77.294, 93.45, "torchvision 0.28, Inception_V3_Weights")),
+    Entry("inception_v3@timm", "Inception V3", "timm, no head", TORCHVISION.replace(**WITHOUT_AUX)),
+    Entry("inception_v3@keras", "Inception V3", "Keras", SLIM.replace(**WITHOUT_AUX, softmax=True),
+          PublishedAccuracy(77.898, 93.72, KERAS_README)),
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """Inception V4 (C. Szegedy et al., arXiv 1602.07261, Figures 3 to 9)."""
 
 from inception_lens.architectures.blueprint import Blueprint, parse_blocks
-from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.entry import SLIM_README, Entry, PublishedAccuracy
 from inception_lens.architectures.network import SLIM_BATCH_NORM, BatchNormConfig
 
 # Inception-A, -B and -C: Figures 4, 5 and 6.
@@ -80,20 +80,8 @@ PADDLE = SLIM.replace(
 )
 
 ENTRIES = (
-    Entry(
-        "inception_v4",
-        "Inception V4",
-        "TF-slim",
-        SLIM,
-        PublishedAccuracy(80.2, 95.2, "tensorflow/models research/slim/README.md"),
-    ),
-    Entry(
-        "inception_v4@timm",
-        "Inception V4",
-        "timm",
-        SLIM.replace(
-            classes=1000, aux="none", aux_at="", batch_norm=BatchNormConfig(), padding="explicit", dropout=0.0
-        ),
-    ),
+    Entry("inception_v4", "Inception V4", "TF-slim", SLIM, PublishedAccuracy(80.2, 95.2, SLIM_README)),
+    Entry("inception_v4@timm", "Inception V4", "timm", SLIM.replace(
+        classes=1000, aux="none", aux_at="", batch_norm=BatchNormConfig(), padding="explicit", dropout=0.0)),
     Entry("inception_v4@paddle", "Inception V4", "PaddlePaddle v2, 2017", PADDLE),
-)
+)  # fmt: skip

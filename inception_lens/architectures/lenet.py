@@ -33,19 +33,12 @@ LENET = Blueprint(
     activation="tanh",
 )
 
+CAFFE = LENET.replace(
+    input=(1, 28, 28), blocks=parse_blocks(CAFFE_TABLE), head="ip1: fc 500 > ip2: fc classes lin", activation="relu",
+    rounding="ceil", softmax=True,
+)  # fmt: skip
+
 ENTRIES = (
     Entry("lenet", "LeNet-5", "LeCun et al. 1998, dense C3", LENET),
-    Entry(
-        "lenet@caffe",
-        "LeNet-5",
-        "Caffe, examples/mnist",
-        LENET.replace(
-            input=(1, 28, 28),
-            blocks=parse_blocks(CAFFE_TABLE),
-            head="ip1: fc 500 > ip2: fc classes lin",
-            activation="relu",
-            rounding="ceil",
-            softmax=True,
-        ),
-    ),
+    Entry("lenet@caffe", "LeNet-5", "Caffe, examples/mnist", CAFFE),
 )

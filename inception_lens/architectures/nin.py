@@ -46,18 +46,9 @@ CIFAR10 = """
 NIN = Blueprint(blocks=parse_blocks(IMAGENET), head="pool4: avg", norm="none", bias=True, rounding="ceil", softmax=True)
 
 ENTRIES = (
-    Entry(
-        "nin",
-        "Network in Network",
-        "Caffe model zoo, ImageNet",
-        NIN,
-        PublishedAccuracy(59.36, None, "gist mavenlin/d802a5849de39225bcc6"),
-    ),
-    Entry(
-        "nin@cifar10",
-        "Network in Network",
-        "Caffe model zoo, CIFAR-10",
-        NIN.replace(classes=10, input=(3, 32, 32), blocks=parse_blocks(CIFAR10), head="pool3: avg"),
-        PublishedAccuracy(89.6, None, "gist mavenlin/e56253735ef32c3c296d: on the test set of CIFAR-10"),
-    ),
-)
+    Entry("nin", "Network in Network", "Caffe model zoo, ImageNet", NIN,
+          PublishedAccuracy(59.36, None, "gist mavenlin/d802a5849de39225bcc6")),
+    Entry("nin@cifar10", "Network in Network", "Caffe model zoo, CIFAR-10",
+          NIN.replace(classes=10, input=(3, 32, 32), blocks=parse_blocks(CIFAR10), head="pool3: avg"),
+          PublishedAccuracy(89.6, None, "gist mavenlin/e56253735ef32c3c296d: on the test set of CIFAR-10")),
+)  # fmt: skip

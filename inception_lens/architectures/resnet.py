@@ -18,12 +18,8 @@ PADDLE_BLOCKS_PER_STAGE = {**BLOCKS_PER_STAGE, 18: (2, 2, 2, 1)}
 """PaddlePaddle v2's resnet_imagenet has one block less at depth 18."""
 
 ACCURACY = {
-    18: (69.758, 89.078),
-    34: (73.314, 91.42),
-    50: (76.13, 92.862),
-    101: (77.374, 93.546),
-    152: (78.312, 94.046),
-}
+    18: (69.758, 89.078), 34: (73.314, 91.42), 50: (76.13, 92.862), 101: (77.374, 93.546), 152: (78.312, 94.046),
+}  # fmt: skip
 """Top-1 and top-5 of torchvision's `IMAGENET1K_V1` weights."""
 
 
@@ -61,15 +57,10 @@ def _paddle(depth: int) -> Blueprint:
 
 ENTRIES = tuple(
     entry
-    for depth in BLOCKS_PER_STAGE
+    for depth, accuracy in ACCURACY.items()
     for entry in (
-        Entry(
-            f"resnet{depth}",
-            f"ResNet-{depth}",
-            "torchvision",
-            resnet(depth),
-            PublishedAccuracy(*ACCURACY[depth], f"torchvision, ResNet{depth}_Weights.IMAGENET1K_V1"),
-        ),
+        Entry(f"resnet{depth}", f"ResNet-{depth}", "torchvision", resnet(depth),
+              PublishedAccuracy(*accuracy, f"torchvision, ResNet{depth}_Weights.IMAGENET1K_V1")),
         Entry(f"resnet{depth}@paddle", f"ResNet-{depth}", "PaddlePaddle v2, 2017", _paddle(depth)),
     )
-)
+)  # fmt: skip

@@ -34,15 +34,10 @@ def _paddle(depth: int) -> Blueprint:
 
 ENTRIES = tuple(
     entry
-    for depth in CONVOLUTIONS_PER_STAGE
+    for depth, accuracy in ACCURACY.items()
     for entry in (
-        Entry(
-            f"vgg{depth}",
-            f"VGG-{depth}",
-            "torchvision",
-            vgg(depth),
-            PublishedAccuracy(*ACCURACY[depth], f"torchvision 0.28, VGG{depth}_Weights"),
-        ),
+        Entry(f"vgg{depth}", f"VGG-{depth}", "torchvision", vgg(depth),
+              PublishedAccuracy(*accuracy, f"torchvision 0.28, VGG{depth}_Weights")),
         Entry(f"vgg{depth}@paddle", f"VGG-{depth}", "PaddlePaddle v2, 2017", _paddle(depth)),
     )
-)
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """Xception (F. Chollet, "Deep Learning with Depthwise Separable Convolutions", arXiv 1610.02357, Figure 5)."""
 
 from inception_lens.architectures.blueprint import Blueprint, parse_blocks
-from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.architectures.entry import KERAS_README, Entry, PublishedAccuracy
 from inception_lens.architectures.network import BatchNormConfig
 
 TABLE = """
@@ -42,12 +42,6 @@ PADDLE = KERAS.replace(
 )
 
 ENTRIES = (
-    Entry(
-        "xception",
-        "Xception",
-        "Keras",
-        KERAS,
-        PublishedAccuracy(79.006, 94.452, "keras-team/keras-applications README"),
-    ),
+    Entry("xception", "Xception", "Keras", KERAS, PublishedAccuracy(79.006, 94.452, KERAS_README)),
     Entry("xception@paddle", "Xception", "PaddlePaddle v2, 2017", PADDLE),
 )

@@ -98,13 +98,8 @@ def _side(network: CountedGraph, trunk: Sequence[int], heads: int) -> ComparedNe
     costs, graph = network.costs, network.graph
     unused = sum(tensor.elements for tensor in graph.unused)
     macs = [costs.macs[i] for i in trunk]
-    return ComparedNetwork(
-        graph=graph,
-        params=sum([costs.params[i] for i in trunk]) + unused,
-        macs=sum(filter(None, macs)),
-        exact=None not in macs,
-        heads=heads,
-    )
+    params = sum([costs.params[i] for i in trunk]) + unused
+    return ComparedNetwork(graph, params, sum(filter(None, macs)), None not in macs, heads)
 
 
 def _outside(a: Graph, b: Graph) -> Iterator[Change]:
@@ -157,11 +152,8 @@ def _outputs(comparer: Comparer, heads_a: Heads, heads_b: Heads) -> Iterator[Cha
         if isinstance(source, tuple) and in_a.get(source) != in_b.get(source):
             i = source[0]
             names = comparer.a.graph.nodes[i].name, comparer.b.graph.nodes[comparer.pairs[i]].name
-            yield _change(*names, Difference("output", _tuple(in_a.get(source)), _tuple(in_b.get(source))))
-
-
-def _tuple(places: list[int] | None) -> tuple[int, ...] | None:
-    return None if places is None else tuple(places)
+            own, other = (places and tuple(places) for places in (in_a.get(source), in_b.get(source)))
+            yield _change(*names, Difference("output", own, other))
 
 
 def _with(part: PartComparison, more: Iterable[Change]) -> PartComparison:
@@ -210,15 +202,8 @@ def _heads(a: CountedGraph, heads_a: Heads, b: CountedGraph, heads_b: Heads, tru
             if [trunk.get(name) for name in reads_a] != reads_b:
                 what.append(Difference("attached_to", tuple(reads_a), tuple(reads_b)))
             part = _with(part, [_change(output_a.node, output_b.node, *what)] if what else [])
-        yield Head(
-            part.pairs,
-            part.only_a,
-            part.only_b,
-            part.changes,
-            part.in_branches,
-            a=output_a.node if output_a else None,
-            b=output_b.node if output_b else None,
-        )
+        ends = {"a": output_a and output_a.node, "b": output_b and output_b.node}
+        yield Head(**msgspec.structs.asdict(part) | ends)
 
 
 def _matched(

@@ -275,17 +275,10 @@ def _attributed(
     shares: dict[str, Any] = {"bias": _bias(b.call(j)) - _bias(a.call(i))} if len(what) > 1 else {}
     biases = sum([shares[each.attribute] for each in what if each.attribute in shares])
     main = next((each for each in what if each.attribute not in shares), what[0])
-    return tuple(
-        [
-            Difference(each.attribute, each.a, each.b, params - biases, macs or 0)
-            if each is main
-            else Difference(each.attribute, each.a, each.b, shares.get(each.attribute, 0))
-            for each in what
-        ]
-    )
+    costs = [(params - biases, macs or 0) if each is main else (shares.get(each.attribute, 0), 0) for each in what]
+    return tuple([Difference(each.attribute, each.a, each.b, *cost) for each, cost in zip(what, costs, strict=True)])
 
 
 def _bias(call: ComparedCall) -> int:
-    op: Op = call.op
-    parameters = op.parameters(*call.inputs) if op.has_weights else ()
+    parameters = call.op.parameters(*call.inputs) if call.op.has_weights else ()
     return sum([tensor.elements for tensor in parameters if tensor.role == "bias"])

@@ -160,7 +160,6 @@ class Comparison(JsonResult, frozen=True):
 
     def to_builtins(self) -> dict[str, Any]:
         """The keys of `compare --format json`."""
-        sides = {key: {"params": side.params, "macs": side.macs} for key, side in (("a", self.a), ("b", self.b))}
         return {
             "a": self.a.name,
             "b": self.b.name,
@@ -172,11 +171,9 @@ class Comparison(JsonResult, frozen=True):
                 "params": self.b.params - self.a.params,
                 "macs": self.b.macs - self.a.macs,
                 "exact": self.a.exact and self.b.exact,
-                **sides,
-                "heads": {
-                    "params": sum(head.params for head in self.heads),
-                    "macs": sum(head.macs for head in self.heads),
-                },
+                "a": {"params": self.a.params, "macs": self.a.macs},
+                "b": {"params": self.b.params, "macs": self.b.macs},
+                "heads": {key: sum(getattr(head, key) for head in self.heads) for key in ("params", "macs")},
             },
         }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ from inception_lens.errors import ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Conv2d, Linear, MaxPool2d, Padding, Shape, format_shape
 from inception_lens.ops.window import explicit_padding, output_size
+from inception_lens.rewrites.widths import width_of
 
 ClaimVerdict = Literal["holds", "corrected", "unchecked", "differs"]
 """`corrected`: the claim is wrong for the paper's network; `differs`: this network is not the paper's."""
@@ -68,10 +69,15 @@ class Described(msgspec.Struct, frozen=True):
         shape = self.shape(name)
         return format_shape(size_of(shape)) if shape else "no such layer"
 
-    def values(self, name: str) -> dict[str, Any]:
-        """The fields of a call's operation."""
+    def convolution(self, name: str, *, stride: bool) -> str:
+        """Width, kernel, padding and output size of a convolution as the article writes them."""
         node = self.nodes.get(name)
-        return {field: getattr(node.op, field) for field in node.op.__struct_fields__} if node else {}
+        if not node or not isinstance(op := node.op, Conv2d):
+            return "no such layer"
+        before, after = pads(op, self.graph.input_shapes(node)[0])[0]
+        step = f"/{op.stride[0]}" if stride else ""
+        padding = str(before) if before == after else f"{before}+{after}"
+        return f"{op.out_channels} of {format_shape(op.kernel_size)}{step}, padding {padding}: {self.size(name)}"
 
     def weights(self, name: str) -> int:
         """Weights of a call, without its biases."""
@@ -117,15 +123,7 @@ def _compared(topic: str, claim: str, found: str, note: str = "") -> Statement:
 
 
 def _first_layers(network: Described) -> Iterator[Statement]:
-    op = network.values("conv1/7x7_s2")
-    node = network.nodes.get("conv1/7x7_s2")
-    found = "no such layer"
-    if node and isinstance(node.op, Conv2d):
-        before, after = pads(node.op, network.graph.input_shapes(node)[0])[0]
-        padding = str(before) if before == after else f"{before}+{after}"
-        found = f"{op['out_channels']} of {format_shape(op['kernel_size'])}/{op['stride'][0]}, padding {padding}"
-        found += f": {network.size('conv1/7x7_s2')}"
-    yield _compared("C1", "64 of 7x7/2, padding 3: 112x112x64", found)
+    yield _compared("C1", "64 of 7x7/2, padding 3: 112x112x64", network.convolution("conv1/7x7_s2", stride=True))
 
 
 def _pool_sizes(network: Described) -> Iterator[Statement]:
@@ -141,20 +139,11 @@ def _pool_sizes(network: Described) -> Iterator[Statement]:
 
 
 def _second_convolution(network: Described) -> Iterator[Statement]:
-    yield _compared("C2", "192 of 3x3, padding 1: 56x56x192", _conv2(network))
+    yield _compared("C2", "192 of 3x3, padding 1: 56x56x192", network.convolution("conv2/3x3", stride=False))
     reduction, convolution = network.weights("conv2/3x3_reduce"), network.weights("conv2/3x3")
     both = f"two: of {reduction:,} and {convolution:,} weights" if reduction else f"one, of {convolution:,} weights"
     note = "the article omits the 1x1 reduction before it, which Table 1 counts as a layer (depth 2)"
     yield Statement("C2, layers", "one 3x3 convolution", both, "corrected" if reduction else "holds", note)
-
-
-def _conv2(network: Described) -> str:
-    op = network.values("conv2/3x3")
-    node = network.nodes.get("conv2/3x3")
-    if not node or "kernel_size" not in op:
-        return "no such layer"
-    before, _ = pads(node.op, network.graph.input_shapes(node)[0])[0]
-    return f"{op['out_channels']} of {format_shape(op['kernel_size'])}, padding {before}: {network.size('conv2/3x3')}"
 
 
 def _pool_branches(network: Described) -> Iterator[Statement]:
@@ -205,21 +194,14 @@ def _heads(network: Described) -> Iterator[Statement]:
             if name not in nodes or len(nodes[name].inputs) != 1:
                 break
             chain.append(nodes[name])
-        widths = [op.out_channels if isinstance(op, Conv2d) else op.out_features for op in _learned(chain)]
+        widths = [width for node in chain if (width := width_of(node))]
         rate = next((getattr(node.op, "p", 0) for node in chain if node.op.category == "dropout"), 0)
         seen.append(f"{' and '.join(map(str, widths[-1:0:-1]))}, dropout {rate:g}, weight {head.loss_weight:g}")
     found = f"{len(heads)}: {'; '.join(dict.fromkeys(seen))}" if heads else "none"
     claim = "2: 128 and 1024, dropout 0.7, weight 0.3"
-    if heads:
-        yield _compared("heads on 4a and 4d", claim, found)
-    else:
-        yield Statement(
-            "heads on 4a and 4d", claim, found, "unchecked", "networks have no auxiliary heads at inference"
-        )
-
-
-def _learned(chain: list[Node]) -> list[Any]:
-    return [node.op for node in chain if isinstance(node.op, Conv2d | Linear)]
+    note = "networks have no auxiliary heads at inference"
+    none = Statement("heads on 4a and 4d", claim, found, "unchecked", note)
+    yield _compared("heads on 4a and 4d", claim, found) if heads else none
 
 
 def _ends(network: Described) -> Iterator[Statement]:

@@ -34,24 +34,19 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
     def direct(self) -> Graph:
         """The large kernel without a reduction."""
-        writer = self._writer()
-        return writer.graph(
-            [Output(writer.add(format_shape(self.kernel), self._large(), "input"))], metadata=Metadata("direct")
-        )
+        return self._graph("direct", reduce=False)
 
     def reduced(self) -> Graph:
         """A 1x1 convolution to `reduce` channels, followed by the large kernel."""
-        writer = self._writer()
-        x = writer.add(f"{format_shape(self.kernel)}_reduce", Conv2d(self.reduce, (1, 1), bias=self.bias), "input")
-        return writer.graph(
-            [Output(writer.add(format_shape(self.kernel), self._large(), x))], metadata=Metadata("reduced")
-        )
+        return self._graph("reduced", reduce=True)
 
-    def _large(self) -> Conv2d:
-        return Conv2d(self.out_channels, self.kernel, padding="same", bias=self.bias)
-
-    def _writer(self) -> Writer:
-        return Writer([Input("input", TensorType((1, self.in_channels, *self.size)))])
+    def _graph(self, name: str, reduce: bool) -> Graph:
+        writer, x = Writer([Input("input", TensorType((1, self.in_channels, *self.size)))]), "input"
+        kernel = self.kernel
+        if reduce:
+            x = writer.add(f"{format_shape(kernel)}_reduce", Conv2d(self.reduce, (1, 1), bias=self.bias), x)
+        large = Conv2d(self.out_channels, kernel, padding="same", bias=self.bias)
+        return writer.graph([Output(writer.add(format_shape(kernel), large, x))], metadata=Metadata(name))
 
 
 class BranchSavings(JsonResult, frozen=True, kw_only=True):
@@ -71,10 +66,8 @@ class BranchSavings(JsonResult, frozen=True, kw_only=True):
 
     def to_builtins(self) -> dict[str, Any]:
         """For JSON: `direct`, `reduced` and `ratio`, each of params and MACs."""
-        sides = {"direct": self.direct.totals, "reduced": self.reduced.totals}
-        return {
-            name: {"params": totals.params, "macs": totals.macs} for name, totals in sides.items()
-        } | {"ratio": self.ratio}  # fmt: skip
+        sides = {"direct": self.direct, "reduced": self.reduced}
+        return {name: {"params": a.params, "macs": a.macs} for name, a in sides.items()} | {"ratio": self.ratio}
 
 
 def branch_savings(branch: Branch) -> BranchSavings:

@@ -9,10 +9,10 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis, analyze
 from inception_lens.analyses.machines import Machine
-from inception_lens.analyses.records import JsonResult, Totals
+from inception_lens.analyses.records import JsonResult
 from inception_lens.analyses.savings.branch import Branch, branch_savings
 from inception_lens.analyses.savings.figures import CostChange, CostFigures, Counted
-from inception_lens.analyses.savings.network import NONE, ModuleChange, head
+from inception_lens.analyses.savings.network import ModuleChange, head, module_changes
 from inception_lens.graph import Graph
 from inception_lens.rewrites.plan import Plan, rewritten
 from inception_lens.rewrites.reductions import reductions
@@ -56,8 +56,8 @@ class WhatIf(JsonResult, frozen=True, kw_only=True):
             "kind": "what-if",
             "changes": [each._asdict() for each in self.widths],
             "totals": self.total.to_builtins(),
-            "layers": [{"name": each.name} | each.change.to_builtins() for each in self.layers],
-            "modules": [{"name": each.name} | each.change.to_builtins() for each in self.modules],
+            "layers": [each.to_builtins() for each in self.layers],
+            "modules": [each.to_builtins() for each in self.modules],
         }
 
 
@@ -121,13 +121,8 @@ def what_if(graph: Graph, widths: Mapping[str, int], machine: Machine) -> WhatIf
 
 
 def _differing(old: Mapping[str, CostFigures], new: Mapping[str, CostFigures]) -> tuple[ModuleChange, ...]:
-    names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
-    return tuple(
-        [
-            ModuleChange(name=name, change=CostChange(using=new.get(name, NONE), without=old.get(name, NONE)))
-            for name in names
-        ]
-    )
+    changes = module_changes(old, new, "possible")
+    return tuple([each for each in changes if old.get(each.name) != new.get(each.name)])
 
 
 def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Sweep:
@@ -138,15 +133,12 @@ def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Swee
     """
     swept = _swept(values, own)
     counted = [branch_savings(msgspec.structs.replace(branch, reduce=value)) for value in swept]
-    points = [_cost(each.reduced.totals, value) for value, each in zip(swept, counted, strict=True)]
-    direct = counted[0].direct.totals
-    name = f"{branch.in_channels} to {branch.out_channels} channels"
     return Sweep(
-        name=name,
+        name=f"{branch.in_channels} to {branch.out_channels} channels",
         variable="reduce",
-        points=tuple(points),
+        points=tuple([_point(each.reduced, value) for value, each in zip(swept, counted, strict=True)]),
         own=own,
-        direct=_cost(direct, 0),
+        direct=_point(counted[0].direct, 0),
     )
 
 
@@ -169,13 +161,9 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
 
 
 def _swept(values: Sequence[int], own: int | None) -> list[int]:
-    widths = set(values) if own is None else {*values, own}
-    return sorted(widths)
+    return sorted(set(values) if own is None else {*values, own})
 
 
-def _point(graph: Graph, value: int) -> SweepPoint:
-    return _cost(analyze(graph).totals, value)
-
-
-def _cost(totals: Totals, value: int) -> SweepPoint:
+def _point(network: Graph | Analysis, value: int) -> SweepPoint:
+    totals = analyze(network).totals
     return SweepPoint(value, totals.params, totals.macs, totals.exact)

@@ -53,6 +53,10 @@ class ModuleChange(msgspec.Struct, frozen=True, kw_only=True):
     change: CostChange
     """Costs with and without the saving."""
 
+    def to_builtins(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"name": self.name} | self.change.to_builtins()
+
 
 class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One kind of saving in one network: the network, its rewrite, and their differences."""
@@ -88,7 +92,7 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 | site.change.to_builtins()
                 for site in self.sites
             ],
-            "modules": [{"name": module.name} | module.change.to_builtins() for module in self.modules],
+            "modules": [module.to_builtins() for module in self.modules],
             "skipped": [each._asdict() for each in self.skipped],
         }
 
@@ -231,18 +235,22 @@ def _saving(kind: SavingKind, direction: SavingDirection, network: Counted, plan
         network=network.analysis,
         rewritten=new.analysis,
         sites=tuple(sites),
-        modules=tuple(_modules(direction, network, new)),
+        modules=module_changes(network.modules(), new.modules(), direction),
         skipped=plan.skipped,
         total=_change(direction, network.total(), new.total()),
     )
 
 
-def _modules(direction: SavingDirection, network: Counted, new: Counted) -> list[ModuleChange]:
-    before, after = network.modules(), new.modules()
-    return [
-        ModuleChange(name=name, change=_change(direction, before.get(name, NONE), after.get(name, NONE)))
-        for name in dict.fromkeys((*before, *after))
-    ]
+def module_changes(
+    network: Mapping[str, CostFigures], new: Mapping[str, CostFigures], direction: SavingDirection
+) -> tuple[ModuleChange, ...]:
+    """The change of every module of either network."""
+    return tuple(
+        [
+            ModuleChange(name=name, change=_change(direction, network.get(name, NONE), new.get(name, NONE)))
+            for name in dict.fromkeys((*network, *new))
+        ]
+    )
 
 
 def _change(direction: SavingDirection, network: CostFigures, new: CostFigures) -> CostChange:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from inception_lens import ops
 from inception_lens.architectures import blocks
 from inception_lens.architectures.blocks import ACTIVATIONS, ActivationName, ConvStyle, InceptionWidths, PoolRounding
 from inception_lens.architectures.googlenet.tables import (
@@ -19,18 +20,7 @@ from inception_lens.architectures.googlenet.tables import (
 from inception_lens.architectures.network import BatchNormConfig, FinalPool, Kernel, Network, Rate
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Mode, Output, Writer
-from inception_lens.ops import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Linear,
-    LocalResponseNorm,
-    ReLU,
-    Rounding,
-    Softmax,
-)
+from inception_lens.ops import Conv2d, Rounding
 
 ReducedBranch = Literal["3x3", "5x5", "pool"]
 
@@ -157,7 +147,7 @@ class _GoogLeNetWriter:
     def max_pool(self, x: str, name: str, kernel: int = 3, *, norm: str = "", norm_first: bool = False) -> str:
         """A max pool of stride 2, and before or after it the response normalisation `norm` where the config has it."""
         lrn = self.config.lrn
-        op = LocalResponseNorm(lrn.size, lrn.alpha, lrn.beta, lrn.k) if norm and self.config.norm == "lrn" else None
+        op = ops.LocalResponseNorm(lrn.size, lrn.alpha, lrn.beta, lrn.k) if norm and self.config.norm == "lrn" else None
         if lrn.position != "paper":
             norm_first = lrn.position == "before_pool"
         if op and norm_first:
@@ -189,35 +179,35 @@ class _GoogLeNetWriter:
     def head(self, x: str, pool: str, mode: Mode) -> str:
         if self.config.final_pool == "global":
             height, width = self.writer.shape(x)[2:]
-            x = self.writer.add(f"{pool}/{height}x{width}_s1", AdaptiveAvgPool2d(), x)
+            x = self.writer.add(f"{pool}/{height}x{width}_s1", ops.AdaptiveAvgPool2d(), x)
         else:
             kernel, stride = blocks.parse_pool(self.config.final_pool)
             name = f"{pool}/{kernel[0]}x{kernel[1]}_s{stride}"
-            x = self.writer.add(name, AvgPool2d(kernel, (stride, stride), rounding=self.average_rounding), x)
+            x = self.writer.add(name, ops.AvgPool2d(kernel, (stride, stride), rounding=self.average_rounding), x)
         if self.config.dropout:
-            x = self.writer.add("dropout", Dropout(self.config.dropout), x)
+            x = self.writer.add("dropout", ops.Dropout(self.config.dropout), x)
         if self.config.classifier == "conv":
             x = self.writer.add("loss3/classifier", Conv2d(self.config.classes, (1, 1)), x)
-            x = self.writer.add("loss3/flatten", Flatten(), x)
+            x = self.writer.add("loss3/flatten", ops.Flatten(), x)
         else:
-            x = self.writer.add("loss3/flatten", Flatten(), x)
-            x = self.writer.add("loss3/classifier", Linear(self.config.classes), x)
-        return self.writer.add("prob", Softmax(), x) if self.config.softmax and mode == "inference" else x
+            x = self.writer.add("loss3/flatten", ops.Flatten(), x)
+            x = self.writer.add("loss3/classifier", ops.Linear(self.config.classes), x)
+        return self.writer.add("prob", ops.Softmax(), x) if self.config.softmax and mode == "inference" else x
 
     def aux(self, x: str, name: str) -> str:
         head = self.config.aux_head
         if head.pool == "adaptive":
-            x = self.writer.add(f"{name}/avgpool", AdaptiveAvgPool2d((head.pool_size, head.pool_size)), x)
+            x = self.writer.add(f"{name}/avgpool", ops.AdaptiveAvgPool2d((head.pool_size, head.pool_size)), x)
         else:
             k, s = head.pool_kernel, head.pool_stride
-            x = self.writer.add(f"{name}/ave_pool", AvgPool2d((k, k), (s, s), rounding=self.average_rounding), x)
+            x = self.writer.add(f"{name}/ave_pool", ops.AvgPool2d((k, k), (s, s), rounding=self.average_rounding), x)
         x = self.conv(x, f"{name}/conv", head.conv, 1)
-        x = self.writer.add(f"{name}/flatten", Flatten(), x)
-        x = self.writer.add(f"{name}/fc", Linear(self.config.scaled(head.fc)), x)
-        x = self.writer.add(f"{name}/fc/relu", ReLU(inplace=True), x)
+        x = self.writer.add(f"{name}/flatten", ops.Flatten(), x)
+        x = self.writer.add(f"{name}/fc", ops.Linear(self.config.scaled(head.fc)), x)
+        x = self.writer.add(f"{name}/fc/relu", ops.ReLU(inplace=True), x)
         if head.dropout:
-            x = self.writer.add(f"{name}/dropout", Dropout(head.dropout), x)
-        return self.writer.add(f"{name}/classifier", Linear(self.config.classes), x)
+            x = self.writer.add(f"{name}/dropout", ops.Dropout(head.dropout), x)
+        return self.writer.add(f"{name}/classifier", ops.Linear(self.config.classes), x)
 
 
 def _stage(module: str) -> str:

@@ -91,17 +91,8 @@ def _ordered_arrows(content: DiagramContent) -> list[Arrow]:
 
 
 def _graph_defaults(content: DiagramContent, palette: Palette, direction: FlowDirection) -> dict[str, str]:
-    attributes = {
-        "rankdir": RANK_DIRECTIONS[direction],
-        "bgcolor": palette.background,
-        "fontname": FONTS,
-        "fontsize": "11",
-        "fontcolor": palette.ink,
-        "pad": "0.2",
-        "nodesep": "0.22",
-        "ranksep": "0.28",
-        "labelloc": "t",
-    }
+    attributes = {"rankdir": RANK_DIRECTIONS[direction], "bgcolor": palette.background, **_font(11, palette.ink)}
+    attributes |= {"pad": "0.2", "nodesep": "0.22", "ranksep": "0.28", "labelloc": "t"}
     if content.title:
         attributes["label"] = quoted(*content.title, max_length=MAX_TITLE_LENGTH)
     if len(content.arrows) > min(MAX_LABELS, max(MANY_ARROWS, DENSE * len(content.boxes))):
@@ -110,30 +101,19 @@ def _graph_defaults(content: DiagramContent, palette: Palette, direction: FlowDi
 
 
 def _node_defaults(content: DiagramContent, palette: Palette, style: DiagramStyle) -> dict[str, str]:
-    return {
-        "shape": "box",
-        "style": "filled" if style == "paper" else "filled,rounded",
-        "fontname": FONTS,
-        "fontsize": "10",
-        "fontcolor": palette.ink,
-        "color": palette.line,
-        "fillcolor": palette.background,
-        "penwidth": "1",
-        "margin": "0.13,0.06",
-        "height": "0.3",
-        "width": f"{content.width:g}",
-    }
+    shape = {"shape": "box", "style": "filled" if style == "paper" else "filled,rounded"}
+    colors = {"color": palette.line, "fillcolor": palette.background, "penwidth": "1"}
+    size = {"margin": "0.13,0.06", "height": "0.3", "width": f"{content.width:g}"}
+    return {**shape, **_font(10, palette.ink), **colors, **size}
 
 
 def _edge_defaults(palette: Palette, style: DiagramStyle) -> dict[str, str]:
-    return {
-        "fontname": FONTS,
-        "fontsize": "8",
-        "fontcolor": palette.muted,
-        "color": palette.ink if style == "paper" else palette.line,
-        "arrowsize": "0.55",
-        "penwidth": "0.9",
-    }
+    color = palette.ink if style == "paper" else palette.line
+    return {**_font(8, palette.muted), "color": color, "arrowsize": "0.55", "penwidth": "0.9"}
+
+
+def _font(size: int, color: str) -> dict[str, str]:
+    return {"fontname": FONTS, "fontsize": str(size), "fontcolor": color}
 
 
 def _arrow(arrow: Arrow, *, labeled: bool) -> dict[str, str]:
@@ -154,19 +134,9 @@ def _box(box: Box, identity: str, palette: Palette, style: DiagramStyle) -> dict
 
 
 def _panel(text: str, palette: Palette) -> dict[str, str]:
-    return {
-        "label": quoted(text),
-        "style": "rounded,filled",
-        "fillcolor": palette.panel,
-        "color": palette.edge,
-        "peripheries": "1",
-        "fontname": FONTS,
-        "fontsize": "10",
-        "fontcolor": palette.muted,
-        "labeljust": "r",
-        "labelloc": "t",
-        "margin": "9",
-    }
+    look = {"style": "rounded,filled", "fillcolor": palette.panel, "color": palette.edge, "peripheries": "1"}
+    place = {"labeljust": "r", "labelloc": "t", "margin": "9"}
+    return {"label": quoted(text), **look, **_font(10, palette.muted), **place}
 
 
 def _frame(content: DiagramContent, palette: Palette) -> dict[str, str]:
@@ -181,5 +151,4 @@ def _frame(content: DiagramContent, palette: Palette) -> dict[str, str]:
         if swatch.text:
             cells.append(f'<td align="left">{swatch.text} </td>')
     table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2"><tr>{"".join(cells)}</tr></table>'
-    position = {"labelloc": "b", "fontname": FONTS, "fontsize": "9", "fontcolor": palette.muted}
-    return {**frame, **position, "label": f"<{table}>"}
+    return {**frame, "labelloc": "b", **_font(9, palette.muted), "label": f"<{table}>"}

@@ -10,27 +10,14 @@ MAX_NAMED = 3
 """Operations of a module that its box lists one by one; of more it shows the number of each category."""
 
 PAPER_NAMES = {
-    "MaxPool2d": "MaxPool",
-    "AvgPool2d": "AveragePool",
-    "AdaptiveAvgPool2d": "AveragePool",
-    "LocalResponseNorm": "LocalRespNorm",
-    "Concat": "DepthConcat",
-    "Linear": "FC",
-    "Softmax": "SoftmaxActivation",
-    "Conv2d": "Conv",
-}
+    "MaxPool2d": "MaxPool", "AvgPool2d": "AveragePool", "AdaptiveAvgPool2d": "AveragePool", "Conv2d": "Conv",
+    "LocalResponseNorm": "LocalRespNorm", "Concat": "DepthConcat", "Linear": "FC", "Softmax": "SoftmaxActivation",
+}  # fmt: skip
 """The names of operations in GoogLeNet's Figure 3, by op kind."""
 
 COUNTED: tuple[Category, ...] = (
-    "conv",
-    "linear",
-    "attention",
-    "recurrent",
-    "embedding",
-    "pool",
-    "arithmetic",
-    "unknown",
-)
+    "conv", "linear", "attention", "recurrent", "embedding", "pool", "arithmetic", "unknown",
+)  # fmt: skip
 """Categories that a module's box counts, in this order."""
 
 

@@ -29,18 +29,8 @@ from inception_lens.tables.summary import CONVENTION, facts, summary_table
 from inception_lens.tables.units import count
 
 SCRIPTS = (
-    "report/elements.js",
-    "report/numbers.js",
-    "report/rows.js",
-    "report/layout.js",
-    "report/heat.js",
-    "report/zoom.js",
-    "report/diagram.js",
-    "report/table.js",
-    "report/icicle.js",
-    "report/charts.js",
-    "report/search.js",
-    "report/main.js",
+    *("elements", "numbers", "rows", "layout", "heat", "zoom", "diagram", "table", "icicle", "charts"),
+    *("search", "main"),
 )
 """The files of the page's script, in the order in which they are concatenated."""
 
@@ -134,7 +124,7 @@ def _page(report: Report) -> str:
     analysis, graph = report.analysis, report.analysis.graph
     data = embedded(report_data(analysis, page_diagram(graph)))
     # One function around all scripts: nothing becomes a global variable.
-    script = "(() => {\n" + "\n".join([asset(name) for name in SCRIPTS]) + "})();\n"
+    script = "(() => {\n" + "\n".join([asset(f"report/{name}.js") for name in SCRIPTS]) + "})();\n"
     style = f"{asset('report/style.css')}\n{_theme_css()}"
     inputs = [f"{printable(i.name)} {format_shape(i.type.shape)} {i.type.dtype}" for i in graph.inputs]
     savings = report.savings.savings if report.savings else ()
