@@ -1,7 +1,5 @@
 """The counts of a network by this package next to those of other counters; `pytorch/verify` collects them."""
 
-from __future__ import annotations
-
 import msgspec
 
 

@@ -254,14 +254,6 @@ _LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *(f"_{i}_" for i in range(1_000))]
 """For the places of the steps in a branch; a line of `Line`'s length has fewer steps."""
 _NEED_A_MAP = ("conv", "sep", "max", "avg", "global", "to", "to?")
 _TITLES: dict[StepKind, str] = {
-    "conv": "Conv2d",
-    "sep": "SeparableConv2d",
-    "max": "MaxPool",
-    "avg": "AvgPool",
-    "global": "AvgPool",
-    "to": "AvgPool",
-    "to?": "AvgPool",
-    "fc": "Linear",
-    "lrn": "LRN",
-    "drop": "Dropout",
-}
+    "conv": "Conv2d", "sep": "SeparableConv2d", "max": "MaxPool", "avg": "AvgPool", "global": "AvgPool",
+    "to": "AvgPool", "to?": "AvgPool", "fc": "Linear", "lrn": "LRN", "drop": "Dropout",
+}  # fmt: skip

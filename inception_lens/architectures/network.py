@@ -1,7 +1,5 @@
 """The base of every configurable network: its classes, width and input, and how a config becomes a Graph."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 import msgspec

@@ -1,7 +1,5 @@
 """Comparison of two networks: the differences, call by call, and their costs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -48,7 +46,7 @@ def compare(
     else:
         training_a, training_b = network_a, network_b
     outputs = _outputs(comparer, heads_a if not heads else {}, heads_b if not heads else {})
-    inputs = _inputs(network_a.graph, network_b.graph)
+    inputs = [(x.name, y.name) for x, y in zip(network_a.graph.inputs, network_b.graph.inputs, strict=False)]
     return Comparison(
         a=_side(network_a, trunk_a, len(heads_a)),
         b=_side(network_b, trunk_b, len(heads_b)),
@@ -61,10 +59,6 @@ def compare(
 
 Heads = dict[int, list[int]]
 """Indices of the calls of each head, by the index of its output."""
-
-
-def _inputs(a: Graph, b: Graph) -> Iterator[tuple[str, str]]:
-    return ((x.name, y.name) for x, y in zip(a.inputs, b.inputs, strict=False))
 
 
 def _parts(network: CountedGraph) -> tuple[list[int], Heads]:
@@ -104,16 +98,12 @@ def _side(network: CountedGraph, trunk: Sequence[int], heads: int) -> ComparedNe
 
 def _outside(a: Graph, b: Graph) -> Iterator[Change]:
     """Differences outside of the calls: inputs, mode, dtype, and tensors that no call reads."""
-    for k in range(max(len(a.inputs), len(b.inputs))):
-        given_a, given_b = (graph.inputs[k] if k < len(graph.inputs) else None for graph in (a, b))
-        what = []
+    for k, (given_a, given_b) in enumerate(zip_longest(a.inputs, b.inputs)):
+        what = _unlike("shape", given_a and given_a.type.shape, given_b and given_b.type.shape)
         if given_a and given_b:
-            what += _unlike("shape", given_a.type.shape, given_b.type.shape)
             what += _unlike("dtype", given_a.type.dtype, given_b.type.dtype)
             if k == 0:
                 what += [*_unlike("params_dtype", a.dtype, b.dtype), *_unlike("mode", a.mode, b.mode)]
-        else:
-            what += _unlike("shape", given_a and given_a.type.shape, given_b and given_b.type.shape)
         if what:
             yield _change(given_a.name if given_a else None, given_b.name if given_b else None, *what)
     shapes_a, shapes_b = (Counter(tensor.shape for tensor in graph.unused) for graph in (a, b))
@@ -122,8 +112,7 @@ def _outside(a: Graph, b: Graph) -> Iterator[Change]:
         for tensor in graph.unused:
             if more[tensor.shape]:
                 more[tensor.shape] -= 1
-                what_b = Difference("unused", None, tensor.shape, tensor.elements)
-                change = _change(None, tensor.role, what_b)
+                change = _change(None, tensor.role, Difference("unused", None, tensor.shape, tensor.elements))
                 change = msgspec.structs.replace(change, params=tensor.elements, unused=True)
                 yield change if sign > 0 else change.mirrored()
 

@@ -214,8 +214,7 @@ class _Sources:
 
     def __init__(self, network: CountedGraph, part: Sequence[int], pairs: dict[int, int]) -> None:
         self.network, self.pairs = network, pairs
-        self.inputs = {given.name: f"input {k}" for k, given in enumerate(network.graph.inputs)}
-        self._known: dict[str, object] = {}
+        self._known: dict[str, object] = {given.name: f"input {k}" for k, given in enumerate(network.graph.inputs)}
 
     def of(self, node: Node) -> list[object]:
         """One entry per input: the pair and its output, or None where it is ambiguous."""
@@ -231,25 +230,18 @@ class _Sources:
         return [self.source(name)]
 
     def source(self, name: str) -> object:
-        passed: list[str] = []
-        found: object = None
-        while True:
-            if name in self._known:
-                found = self._known[name]
-                break
+        passed = []
+        while name not in self._known:
             passed.append(name)
-            if name in self.inputs:
-                found = self.inputs[name]
-                break
-            i = self.network.find(name)
-            assert i is not None
-            if i in self.pairs:
-                found = (self.pairs[i], name.removeprefix(self.network.graph.nodes[i].name))
-                break
+            i = self.network.graph.index.position[name]
             node = self.network.graph.nodes[i]
-            if node.role not in ("finish", "layout"):
-                break
-            name = node.inputs[0]
+            if i in self.pairs:
+                self._known[name] = (self.pairs[i], name.removeprefix(node.name))
+            elif node.role not in ("finish", "layout"):
+                self._known[name] = None
+            else:
+                name = node.inputs[0]
+        found = self._known[name]
         self._known.update(dict.fromkeys(passed, found))
         return found
 

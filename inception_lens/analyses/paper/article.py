@@ -3,8 +3,6 @@
 The article explains the paper and trains the network with PaddlePaddle v2; its figures are weights without biases.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import ceil

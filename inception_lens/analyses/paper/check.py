@@ -1,7 +1,5 @@
 """The check of `verify --paper`: a network compared with the paper's Table 1 and with the claims of an article."""
 
-from __future__ import annotations
-
 from inception_lens.analyses.compare.parts import CountedGraph, pair
 from inception_lens.analyses.paper.article import Described, Statement, statements
 from inception_lens.analyses.paper.conventions import PaperRow, TableCheck, WeightedSums, table_1, weighted_sums

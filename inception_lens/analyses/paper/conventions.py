@@ -4,8 +4,6 @@ A convention is a unit, a rounding and whether biases count. Figures that no con
 `explanations`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal

@@ -1,7 +1,5 @@
 """Explanations of printed figures that no convention reproduces, by a search over what the authors may have counted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from fractions import Fraction
 from math import prod

@@ -1,7 +1,5 @@
 """One branch with and without a 1x1 reduction, for any sizes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What-if: the effect of other widths; and sweeps of a width through a range."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Costs of a network, module or branch, in the figures that savings compare."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

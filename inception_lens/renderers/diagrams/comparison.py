@@ -1,7 +1,5 @@
 """A diagram of two networks side by side, with the differences coloured."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Literal
 

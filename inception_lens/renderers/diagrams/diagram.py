@@ -118,7 +118,7 @@ def diagram(
         ConfigError: the network has no such module, or the diagram would have too many boxes; the message names
             options with which it has fewer.
     """
-    analysis = network if isinstance(network, Analysis) else analyze(network)
+    analysis = analyze(network)
     graph = analysis.graph
     level = level or ("module" if module else "network")
     if module and level != "module":

@@ -51,41 +51,34 @@ def heat_map(content: DiagramContent, analysis: Analysis, by: Heat, dark: bool) 
     measure = MEASURES[by]
     column = measure.column(analysis)
     numbers = {node.name: number for node, number in zip(analysis.graph.nodes, column, strict=True)}
-    values: list[float | None] = []
-    for box in content.boxes:
-        known = [number for name in box.nodes if (number := numbers[name]) is not None]
-        # A sum is unknown if one of its terms is; a maximum ignores nodes that have no number.
-        complete = measure.combine is max or len(known) == len(box.nodes)
-        values.append(measure.combine(known) if known and complete else None)
-    return _filled(content, values, measure.show, measure.title, dark)
+    return custom_heat_map(content, numbers, measure.title, dark, measure.show, measure.combine)
 
 
 def custom_heat_map(
-    content: DiagramContent, numbers: Mapping[str, float | None], title: str, dark: bool
+    content: DiagramContent,
+    numbers: Mapping[str, float | None],
+    title: str,
+    dark: bool,
+    show: Callable[[float], str] = "{:.3g}".format,
+    combine: Callable[[Iterable[float]], float] = sum,
 ) -> DiagramContent:
-    """As `heat_map`, by the sums of numbers given for some nodes; None, NaN and infinity are unknown."""
+    """As `heat_map`, by numbers given for some nodes; None, NaN and infinity are unknown."""
     values: list[float | None] = []
     for box in content.boxes:
         found = [numbers[name] for name in box.nodes if name in numbers]
         known = [number for number in found if number is not None and isfinite(number)]
-        values.append(sum(known) if known and len(known) == len(found) else None)
-    return _filled(content, values, "{:.3g}".format, title, dark)
-
-
-def _filled(
-    content: DiagramContent, values: Sequence[float | None], show: Callable[[float], str], title: str, dark: bool
-) -> DiagramContent:
+        # A sum is unknown if one of its terms is; a maximum ignores nodes that have no number.
+        values.append(combine(known) if known and (combine is max or len(known) == len(found)) else None)
     palette = palette_of(dark)
     maximum = max([value for value in values if value is not None], default=0) or 1
     unknown_fill = mix(palette.line, palette.background, 0.3)
     boxes: list[Box] = []
     for box, value in zip(content.boxes, values, strict=True):
-        if not box.nodes:
-            boxes.append(box)
-            continue
-        fill = unknown_fill if value is None else heat_color(value / maximum, palette)
-        text = UNKNOWN if value is None else show(value) if value else "-"
-        boxes.append(msgspec.structs.replace(box, fill=fill, text=(*box.text, text)))
+        if box.nodes:
+            fill = unknown_fill if value is None else heat_color(value / maximum, palette)
+            text = UNKNOWN if value is None else show(value) if value else "-"
+            box = msgspec.structs.replace(box, fill=fill, text=(*box.text, text))
+        boxes.append(box)
     ramp = [Swatch(heat_color(k / (LEGEND_STEPS - 1), palette)) for k in range(LEGEND_STEPS - 1)]
     ramp.append(Swatch(heat_color(1.0, palette), show(maximum)))
     if any(box.fill == unknown_fill for box in boxes):

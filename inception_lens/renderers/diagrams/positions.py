@@ -1,7 +1,5 @@
 """The positions of boxes and arrows as Graphviz lays them out, in points from the upper left corner."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import msgspec

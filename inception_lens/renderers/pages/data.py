@@ -1,7 +1,5 @@
 """The data of the report page's script: layers, columns, colours and the diagram, as JSON without markup."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import msgspec

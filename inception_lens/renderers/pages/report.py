@@ -1,7 +1,5 @@
 """The report page: one offline HTML page about a network, and the files that belong to it."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A training run as one offline HTML page."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 

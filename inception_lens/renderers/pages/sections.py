@@ -1,7 +1,5 @@
 """The sections of the report page as plain text: the headline numbers, the savings and the comparison."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
     from inception_lens.analyses.catalogue import Sized
 
@@ -82,21 +83,16 @@ def _add_labels(axes: Axes, labels: Mapping[str, tuple[float, float]], points: S
             fontsize=7.5,
             color=FAMILY_COLORS.get(name, NEUTRAL),
         )
-        best: tuple[int, tuple[int, int], Bbox] | None = None
+        overlaps: dict[tuple[int, int], int] = {}
         for offset in LABEL_OFFSETS:
-            _move(text, *offset)
-            box = text.get_window_extent()
+            box = _moved(text, *offset)
             outside = box.x0 < axes.bbox.x0 or box.x1 > axes.bbox.x1
-            overlaps = sum(box.overlaps(other) for other in occupied) + outside
-            if best is None or overlaps < best[0]:
-                best = overlaps, offset, box
-            if not overlaps:
-                break
-        if best:
-            _move(text, *best[1])
-            occupied.append(best[2])
+            overlaps[offset] = sum(box.overlaps(other) for other in occupied) + outside
+        occupied.append(_moved(text, *min(overlaps, key=overlaps.__getitem__)))
 
 
-def _move(text: Annotation, dx: int, dy: int) -> None:
+def _moved(text: Annotation, dx: int, dy: int) -> Bbox:
+    """Move a label to an offset from its point, and return its extent."""
     text.set_position((dx, dy))
     text.set_horizontalalignment("left" if dx > 0 else "right" if dx < 0 else "center")
+    return text.get_window_extent()

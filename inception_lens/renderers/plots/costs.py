@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, cycle
 from typing import TYPE_CHECKING, Literal
 
-from inception_lens.analyses.records import Layer
 from inception_lens.renderers.diagrams.branches import NO_BRANCH, branches
 from inception_lens.renderers.diagrams.grouping import NodeGroup, modules
 from inception_lens.renderers.escape import printable
@@ -41,16 +40,13 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
     groups = modules(analysis.graph)
     rows = _branch_rows(analysis, groups)
     colors = _branch_colors(rows)
-    panels: dict[str, Callable[[Layer], int | None]] = {
-        "parameters": lambda layer: layer.params,
-        "MACs": lambda layer: layer.macs,
-    }
+    panels: dict[str, Sequence[int | None]] = {"parameters": analysis.costs.params, "MACs": analysis.costs.macs}
     with styled_figure(10, 5.6, dark=dark) as figure:
         all_axes = figure.subplots(2, 1, sharex=True)
-        for axes, (title, value) in zip(all_axes, panels.items(), strict=True):
+        for axes, (title, costs) in zip(all_axes, panels.items(), strict=True):
             base = [0] * len(groups)
             for name, nodes in rows.items():
-                heights = [sum([value(analysis.layers[i]) or 0 for i in of_group]) for of_group in nodes]
+                heights = [sum([costs[i] or 0 for i in of_group]) for of_group in nodes]
                 if any(heights):
                     axes.bar(range(len(groups)), heights, bottom=base, color=colors[name], label=name, width=0.8)
                 base = [a + b for a, b in zip(base, heights, strict=True)]
@@ -101,16 +97,13 @@ def cumulative_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
         dark: draw on a dark background.
     """
     groups = modules(analysis.graph)
-    measures: dict[str, Callable[[Layer], int | None]] = {
-        "parameters": lambda layer: layer.params,
-        "MACs": lambda layer: layer.macs,
-        "new activations": lambda layer: layer.activation_bytes,
-    }
+    costs: dict[str, Sequence[int | None]] = {"parameters": analysis.costs.params, "MACs": analysis.costs.macs}
+    costs["new activations"] = analysis.memory.activation_bytes
     with styled_figure(10, 4.2, dark=dark) as figure:
         axes = figure.subplots()
-        for color, (name, value) in zip(SERIES, measures.items(), strict=False):
-            costs = [sum([value(analysis.layers[i]) or 0 for i in group.nodes]) for group in groups]
-            percentages = [100 * so_far / (sum(costs) or 1) for so_far in accumulate(costs)]
+        for color, (name, column) in zip(SERIES, costs.items(), strict=False):
+            sums = [sum([column[i] or 0 for i in group.nodes]) for group in groups]
+            percentages = [100 * so_far / (sum(sums) or 1) for so_far in accumulate(sums)]
             half = next((k for k, percentage in enumerate(percentages) if percentage >= 50), None)
             label = f"{name}: half by {printable(groups[half].name)}" if half is not None else f"{name}: none"
             axes.plot(percentages, color=color, label=label, marker="o", markersize=3, linewidth=1.6)
