@@ -58,10 +58,14 @@ class ModelIndex:
                 found[full] = tensor
 
     def path(self, module: nn.Module, scope: str) -> str | None:
-        """The path of a module, the one below `scope` if it has several; None if the model does not register it."""
+        """The path of a module, the one below the path `scope` in the graph if it has several.
+
+        It is None if the model does not register the module.
+        """
         shared = self._shared_paths.get(id(module))
         if shared is None:
             return self._paths.get(id(module))
+        scope = scope.replace("/", ".")
         return next((path for path in shared if path.rpartition(".")[0] == scope), shared[0])
 
     @property

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from operator import is_not
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as nn_module
 
 from inception_lens.graph import output_name
-from inception_lens.ops import Op
+from inception_lens.ops import Op, Shape, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
 from inception_lens.pytorch.trace.operator_calls import OperatorTracer
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
@@ -30,6 +31,9 @@ CONTAINERS = frozenset({dict, list, set, OrderedDict})
 
 STATISTICS = ("running_mean", "running_var")
 """Buffers that standard modules read."""
+
+INDEX_DTYPES = frozenset({torch.int32, torch.int64})
+"""Dtypes that an embedding takes as indices."""
 
 
 class Failure(NamedTuple):
@@ -93,11 +97,15 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
     def _standard(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
         """What a standard module returns, without running it; None if it has to be run."""
         if len(args) == 1 and not kwargs and type(args[0]) is TracedTensor:
+            x = args[0]
             if type(module) is nn.Identity:
-                return args[0]
-            op = operation_of(module, tuple(args[0].shape))
-            return None if op is None else self._by_operation(module, path, op, args[0])
+                return x
+            type_ = type_of(x)
+            op = operation_of(module, type_.shape)
+            return None if op is None else self._by_operation(module, path, op, x, type_)
         if type(module) is nn.MultiheadAttention and is_self_attention(module, args, kwargs):
+            if not self._has_own_weights(module, args[0].dtype):
+                return None
             self.recorder.enter(path, type(module))
             name, type_ = add_self_attention(self.recorder, module, args[0])
             self.recorder.leave()
@@ -121,21 +129,62 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
             result.path = recorder.rename_last(path)  # a module that calls one operator gives its path to the call
         return result
 
-    def _by_operation(self, module: nn.Module, path: str, op: Op, x: TracedTensor) -> object:
-        """What a standard module returns, by the shape rule of its operation."""
-        types = op.output_types((type_of(x),))
-        reads: Sequence[Tensor | None] = ()
-        if op.has_weights:
-            state = vars(module)
-            reads = [*state["_parameters"].values(), *[state["_buffers"].get(role) for role in STATISTICS]]
+    def _by_operation(self, module: nn.Module, path: str, op: Op, x: TracedTensor, type_: TensorType) -> object:
+        """What a standard module returns, by the shape rule of its operation; None if the module has to be run."""
+        dtype = x.dtype
+        if not dtype.is_floating_point and type(module) is not nn.Embedding:
+            return None  # the dtype of the output is not always that of the input
+        reads = self._weights(module, op, type_.shape, dtype) if op.has_weights else []
+        if reads is None:
+            return None
+        types = op.output_types((type_,))
         name = self.recorder.add(path, op, (x.path,), types, reads)
         if getattr(op, "inplace", False):
             self.overwrite(x, name, has_value=False)
             return x
+        if len(types) == 1:
+            return self.output(name, types[0])
         outputs = [self.output(output_name(name, i), each) for i, each in enumerate(types)]
-        if op.kind == "LSTM":  # which returns its states as a pair
-            return outputs[0], (outputs[1], outputs[2])
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        return (outputs[0], (outputs[1], outputs[2])) if op.kind == "LSTM" else tuple(outputs)  # the states are a pair
+
+    def _weights(self, module: nn.Module, op: Op, shape: Shape, dtype: torch.dtype) -> list[Tensor] | None:
+        """The parameters and buffers that a standard module reads; None if the operation does not describe them.
+
+        A module computes with its tensors, not with the attributes that the operation was read from. It is run if one
+        of its tensors has another shape or dtype, or is not a tensor of the model: `functional_call` replaces them.
+        """
+        state, names = vars(module), self.recorder.index.names
+        needed = op.parameters(shape)
+        reads = [tensor for tensor in state["_parameters"].values() if tensor is not None]
+        if buffers := state["_buffers"]:
+            needed = (*needed, *op.buffers(shape))
+            reads += [buffers[role] for role in STATISTICS if buffers.get(role) is not None]
+        if len(reads) != len(needed):
+            return None
+        if type(module) is nn.Embedding:
+            if dtype not in INDEX_DTYPES:
+                return None
+            dtype = reads[0].dtype
+        for tensor, need in zip(reads, needed, strict=True):
+            if id(tensor) not in names or tensor.dtype is not dtype or tensor.shape != need.shape:
+                return None
+        return reads
+
+    def _has_own_weights(self, module: nn.MultiheadAttention, dtype: torch.dtype) -> bool:
+        """Whether self-attention reads tensors of the model, of the shapes that its width needs."""
+        width, out = module.embed_dim, module.out_proj
+        shapes = {"in_proj_weight": (3 * width, width), "in_proj_bias": (3 * width,)}
+        needed = [
+            *[(getattr(module, role), shape) for role, shape in shapes.items()],
+            (out.weight, (width, width)),
+            (out.bias, (width,)),
+        ]
+        names = self.recorder.index.names
+        return all(
+            id(tensor) in names and tensor.shape == shape and tensor.dtype is dtype
+            for tensor, shape in needed
+            if tensor is not None
+        )
 
     def _by_formula(self, module: nn.Module, path: str, formula: Formula, tensors: Sequence[Tensor]) -> object:
         """What a module returns whose cost the user has registered."""
@@ -148,7 +197,7 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _path(self, module: nn.Module) -> str:
-        found = self.recorder.index.path(module, self.recorder.scope.replace("/", "."))
+        found = self.recorder.index.path(module, self.recorder.scope)
         if found is None:  # kept in a list, or created in the forward pass
             return self.recorder.scoped(type(module).__name__)
         return found.replace(".", "/")

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from inception_lens.errors import ShapeError
 from inception_lens.graph import output_name
-from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, format_shape
+from inception_lens.ops import Declared, Op, Stored, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS
 from inception_lens.pytorch.trace.operator_costs import operation_without_rule
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs, facts_of, has_no_meta_result, written_tensors
 from inception_lens.pytorch.trace.recorder import Recorder
+from inception_lens.pytorch.trace.rules.checks import check_dtypes, check_shapes, declared
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall
 from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
 from inception_lens.pytorch.trace.traced_tensor import (
@@ -164,14 +164,17 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _by_rule(self, func: OpOverload, args: Args, kwargs: Kwargs, call: OperatorCall) -> object:
         inputs = [self.traced(tensor) for tensor in call.inputs]
         input_types = tuple([type_of(tensor) for tensor in inputs])
-        op, facts = call.op, facts_of(func)
-        if call.weights:
-            _check_weights(op, tuple([each.shape for each in input_types]), call.weights)
+        op, facts, weights = call.op, facts_of(func), call.weights
+        check_dtypes(op, (*call.inputs, *weights))
         types = op.output_types(input_types)
+        if weights:
+            check_shapes(op, input_types, weights)
+            if not all(map(self.recorder.owns, weights)):  # computed weights are further inputs
+                op, inputs, weights = declared(op, input_types), [*inputs, *map(self.traced, weights)], ()
         result = self._small_result(func, args, kwargs, inputs, types)
         if facts.is_mutable and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)
-        name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types, call.weights)
+        name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types, weights)
         if facts.is_mutable:
             self.overwrite(inputs[0], name, has_value=result is not None)
             return args[0]
@@ -290,14 +293,3 @@ def _real_or_none(tensor: Tensor) -> Tensor | None:
 
 def _uninitialised(tensor: Tensor) -> Tensor:
     return torch.empty(tuple(tensor.shape), dtype=tensor.dtype)
-
-
-def _check_weights(op: Op, shapes: tuple[Shape, ...], weights: Sequence[Tensor | None]) -> None:
-    needed = [tensor.shape for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
-    present = [tuple(tensor.shape) for tensor in weights if tensor is not None]
-    for need, have in zip(needed, present, strict=False):
-        if need != have:
-            raise ShapeError(
-                f"an input of {format_shape(shapes[0])} needs weights of "
-                f"{format_shape(need)}, and these are {format_shape(have)}"
-            )

@@ -15,6 +15,7 @@ from torch._ops import OpOverload
 
 from inception_lens import ops
 from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, TensorType, Unknown
+from inception_lens.pytorch.trace.rules.checks import check_same_dtype
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments
 from inception_lens.pytorch.trace.traced_tensor import type_of
 
@@ -143,6 +144,7 @@ def operation_without_rule(
     if name in FLOPS:
         return Declared(name, outputs, declared_flops=FLOPS[name](inputs, outputs))
     if name in MACS:
+        check_same_dtype([each.dtype for each in tensors])
         macs, flops = MACS[name](inputs, outputs)
         return Declared(name, outputs, macs, flops)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation

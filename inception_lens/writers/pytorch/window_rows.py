@@ -73,11 +73,17 @@ def convolution(op: type[Op], rank: int) -> tuple[ModuleRow, ...]:
         row(
             op, *before, padding, *after,
             rank=rank,
-            readable=lambda module, shape: module.padding_mode == "zeros",
+            readable=_is_plain_convolution,
             writable=lambda op, inputs: _symmetric(op) is not None,
         ),
         row(op, *before, "padding", *after, module=f"Bordered{op.__name__}", own=True, readable=None),
     )  # fmt: skip
+
+
+def _is_plain_convolution(module: Any, shape: Shape) -> bool:
+    """Whether the sizes are tuples, as the constructor makes them; one that was set later may be a number."""
+    sizes = (module.kernel_size, module.stride, module.dilation)
+    return module.padding_mode == "zeros" and all(type(each) is tuple for each in sizes)
 
 
 def transposed_convolution(op: type[Op], rank: int) -> ModuleRow:

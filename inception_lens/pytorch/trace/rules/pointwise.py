@@ -23,7 +23,9 @@ RULES: RuleTable = {}
 def _activation(kind: Callable[..., Op], **settings: object) -> OperatorRule:
     """The rule of a function whose further arguments are fields of the operation, with these defaults."""
 
-    def activation(a: OperatorArguments) -> OperatorCall:
+    def activation(a: OperatorArguments) -> OperatorCall | None:
+        if kind is not ops.ReLU and not a.positional[0].is_floating_point():
+            return None  # of a whole number some functions are floating-point
         fields = {name: a.get(i, name, default) for i, (name, default) in enumerate(settings.items(), 1)}
         return OperatorCall(kind(**fields), (a.positional[0],))
 
@@ -54,9 +56,11 @@ def _elu(a: OperatorArguments) -> OperatorCall | None:
 
 
 @rule_for(RULES, "prelu")
-def _prelu(a: OperatorArguments) -> OperatorCall:
+def _prelu(a: OperatorArguments) -> OperatorCall | None:
     x, weight = a.positional[:2]
-    return weighted(a, ops.PReLU(slopes=weight.numel()), (x,), (weight,))
+    if weight.dtype is not x.dtype or weight.dim() != 1 or weight.numel() not in (1, x.shape[1] if x.dim() > 1 else 1):
+        return None
+    return weighted(ops.PReLU(slopes=weight.numel()), x, weight)
 
 
 def _softmax(kind: Callable[[int], Op]) -> OperatorRule:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from inception_lens.ops import Declared, Op
-from inception_lens.pytorch.trace.traced_tensor import type_of
+from inception_lens.ops import Op
 
 
 class OperatorCall(NamedTuple):
@@ -17,8 +16,8 @@ class OperatorCall(NamedTuple):
     op: Op
     inputs: tuple[Tensor, ...]
     """The tensors that are inputs of the node."""
-    weights: tuple[Tensor | None, ...] = ()
-    """The learned tensors that belong to the operation, in the order of `op.parameters` and `op.buffers`."""
+    weights: tuple[Tensor, ...] = ()
+    """The weights that belong to the operation, in the order of `op.parameters` and `op.buffers`."""
 
 
 class OperatorArguments:
@@ -65,16 +64,6 @@ def per_axis(value: int | Sequence[int], dimensions: int) -> tuple[int, ...]:
     return sizes * dimensions if len(sizes) == 1 else sizes
 
 
-def weighted(
-    arguments: OperatorArguments, op: Op, inputs: tuple[Tensor, ...], weights: tuple[Tensor | None, ...]
-) -> OperatorCall:
-    """A call with weights of the model, or a `Declared` call that reads computed weights as further inputs."""
-    present = tuple([tensor for tensor in weights if tensor is not None])
-    if all(map(arguments.is_owned, present)):
-        return OperatorCall(op, inputs, present)
-    shapes = tuple([tuple(tensor.shape) for tensor in inputs])
-    types = op.output_types(tuple(map(type_of, inputs)))
-    macs, flops = op.macs(shapes, types[0].shape), op.extra_flops(shapes, types[0].shape)
-    assert macs is not None
-    assert flops is not None
-    return OperatorCall(Declared(op.kind, types, macs, flops), (*inputs, *present))
+def weighted(op: Op, x: Tensor, *weights: Tensor | None) -> OperatorCall:
+    """A call on `x` with those weights that are not None."""
+    return OperatorCall(op, (x,), tuple([tensor for tensor in weights if tensor is not None]))

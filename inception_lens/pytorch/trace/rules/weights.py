@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from inception_lens import ops
 from inception_lens.ops import Op
 from inception_lens.pytorch.trace.rules.rule import (
@@ -36,7 +38,7 @@ def _convolution(kind: Callable[..., Op], dimensions: int) -> OperatorRule:
             padding = per_axis(padding, dimensions)
         kernel = tuple(weight.shape[2:])
         op = kind(weight.shape[0], kernel, stride, padding, dilation, groups, bias is not None)
-        return weighted(a, op, (x,), (weight, bias))
+        return weighted(op, x, weight, bias)
 
     return convolution
 
@@ -56,7 +58,7 @@ def _transposed_convolution(kind: Callable[..., Op], dimensions: int) -> Operato
         channels = weight.shape[1] * groups
         extra = extra if any(extra) else ()
         op = kind(channels, kernel, stride, padding, dilation, groups, bias is not None, extra)
-        return weighted(a, op, (x,), (weight, bias))
+        return weighted(op, x, weight, bias)
 
     return convolution
 
@@ -79,14 +81,35 @@ def _any_convolution(a: OperatorArguments) -> OperatorCall | None:
 
 
 @rule_for(RULES, "linear")
-def _linear(a: OperatorArguments) -> OperatorCall:
+def _linear(a: OperatorArguments) -> OperatorCall | None:
     x, weight, bias = a.get(0, "input"), a.get(1, "weight"), a.get(2, "bias")
-    if weight.dim() != 2:
+    if weight.dim() != 2 and bias is None:
         return OperatorCall(ops.MatMul(), (x, weight))
-    return weighted(a, ops.Linear(weight.shape[0], bias is not None), (x,), (weight, bias))
+    if weight.dim() != 2 or (bias is not None and bias.shape != weight.shape[:1]):  # the bias may be broadcast
+        return None
+    return weighted(ops.Linear(weight.shape[0], bias is not None), x, weight, bias)
 
 
-@rule_for(RULES, "matmul", "mm", "bmm", "mv", "dot", "vdot")
+def _product(left: int, right: int) -> OperatorRule:
+    """The rule of a matrix product of tensors with these numbers of axes."""
+
+    def product(a: OperatorArguments) -> OperatorCall | None:
+        x, y = a.get(0, "self"), a.positional[1]
+        fits = (x.dim(), y.dim()) == (left, right) and x.shape[:-2] == y.shape[:-2]
+        return OperatorCall(ops.MatMul(), (x, y)) if fits else None
+
+    return product
+
+
+RULES |= {
+    "mm": _product(2, 2),
+    "bmm": _product(3, 3),
+    "mv": _product(2, 1),
+    **dict.fromkeys(("dot", "vdot"), _product(1, 1)),
+}
+
+
+@rule_for(RULES, "matmul")
 def _matmul(a: OperatorArguments) -> OperatorCall:
     left, right = a.positional[:2]
     return OperatorCall(ops.MatMul(), (left, right))
@@ -106,20 +129,20 @@ def _batch_norm(a: OperatorArguments) -> OperatorCall | None:
     if kind is None:
         return None
     op = kind(a.get(7, "eps"), a.get(6, "momentum"), weight is not None, bias is not None, mean is not None)
-    return weighted(a, op, (x,), (weight, bias, mean, variance))
+    return weighted(op, x, weight, bias, mean, variance)
 
 
 @rule_for(RULES, "layer_norm")
 def _layer_norm(a: OperatorArguments) -> OperatorCall:
     x, shape, weight, bias = a.get(0, "input"), a.get(1, "normalized_shape"), a.get(2, "weight"), a.get(3, "bias")
     op = ops.LayerNorm(tuple(shape), a.get(4, "eps", 1e-5), weight is not None, bias is not None)
-    return weighted(a, op, (x,), (weight, bias))
+    return weighted(op, x, weight, bias)
 
 
 @rule_for(RULES, "rms_norm")
 def _rms_norm(a: OperatorArguments) -> OperatorCall:
     x, shape, weight = a.get(0, "input"), a.get(1, "normalized_shape"), a.get(2, "weight")
-    return weighted(a, ops.RMSNorm(tuple(shape), a.get(3, "eps"), weight is not None), (x,), (weight,))
+    return weighted(ops.RMSNorm(tuple(shape), a.get(3, "eps"), weight is not None), x, weight)
 
 
 @rule_for(RULES, "group_norm")
@@ -127,7 +150,7 @@ def _group_norm(a: OperatorArguments) -> OperatorCall | None:
     x, groups, weight, bias = a.get(0, "input"), a.get(1, "num_groups"), a.get(2, "weight"), a.get(3, "bias")
     if (weight is None) != (bias is None):
         return None
-    return weighted(a, ops.GroupNorm(groups, a.get(4, "eps", 1e-5), weight is not None), (x,), (weight, bias))
+    return weighted(ops.GroupNorm(groups, a.get(4, "eps", 1e-5), weight is not None), x, weight, bias)
 
 
 @rule_for(RULES, "instance_norm")
@@ -136,7 +159,7 @@ def _instance_norm(a: OperatorArguments) -> OperatorCall | None:
     if (weight is None) != (bias is None):
         return None
     op = ops.InstanceNorm(a.get(7, "eps"), weight is not None, mean is not None)
-    return weighted(a, op, (x,), (weight, bias, mean, variance))
+    return weighted(op, x, weight, bias, mean, variance)
 
 
 def _recurrent(kind: Callable[..., Op], gates: int) -> OperatorRule:
@@ -148,6 +171,9 @@ def _recurrent(kind: Callable[..., Op], gates: int) -> OperatorRule:
         states = states if isinstance(states, list | tuple) else (states,)
         hidden = weights[1].shape[0] // gates
         projected = weights[1].shape[1] if weights[1].shape[1] != hidden else 0
+        widths = [weights[1].shape[1], hidden]  # of the output, and of the cell of an LSTM
+        if [state.shape[-1] for state in states] != widths[: len(states)]:
+            return None
         op = kind(hidden, layers, biases, batch_first, bidirectional, projected)
         return OperatorCall(op, (x, *states), tuple(weights)) if all(map(a.is_owned, weights)) else None
 
@@ -164,7 +190,7 @@ RULES |= {
 @rule_for(RULES, "embedding")
 def _embedding(a: OperatorArguments) -> OperatorCall | None:
     weight, indices = a.get(0, "weight"), a.get(1, "indices")
-    if weight.dim() != 2 or not a.is_owned(weight):
+    if weight.dim() != 2 or not a.is_owned(weight) or indices.dtype not in (torch.int32, torch.int64):
         return None
     return OperatorCall(
         ops.Embedding(weight.shape[0], weight.shape[1], DTYPE_NAMES[weight.dtype]), (indices,), (weight,)
