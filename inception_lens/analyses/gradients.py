@@ -2,7 +2,7 @@
 
 import msgspec
 
-from inception_lens.graph import Graph, output_name, tensor_names
+from inception_lens.graph import Graph, output_names, tensor_names
 
 
 class Gradient(msgspec.Struct, frozen=True, gc=False):
@@ -27,8 +27,6 @@ def gradients(graph: Graph) -> tuple[Gradient, ...]:
             parameters = node.op.parameters(*graph.input_shapes(node))
             trained = [name not in graph.frozen for name in tensor_names(node, parameters)[: len(parameters)]]
             weights, learns = trained[:1] == [True], True in trained
-        needs[node.name] = learns or True in inputs
-        for i in range(1, len(graph.types[node.name])):
-            needs[output_name(node.name, i)] = needs[node.name]
+        needs |= dict.fromkeys(output_names(node.name, len(graph.types[node.name])), learns or True in inputs)
         column.append(Gradient(inputs, weights, needs[node.name]))
     return tuple(column)

@@ -17,19 +17,13 @@ from inception_lens.tables.units import short
 Status = Literal["changed", "detail", "only_a", "only_b"]
 """How a box differs from the other network: in the operation, in details, or by being in one network only."""
 
-STATUS_FILLS: dict[Status, tuple[str, float]] = {
-    "changed": (ORANGE, 0.6),
-    "detail": (PINK, 0.25),
-    "only_a": (VERMILLION, 0.6),
-    "only_b": (BLUE, 0.6),
+STATUSES: dict[Status, tuple[str, str, float]] = {
+    "changed": ("different", ORANGE, 0.6),
+    "detail": ("different norm, bias or dropout", PINK, 0.25),
+    "only_a": ("only in the first network", VERMILLION, 0.6),
+    "only_b": ("only in the second network", BLUE, 0.6),
 }
-"""The hue of a box, and its share in the fill."""
-STATUS_NAMES: dict[Status, str] = {
-    "changed": "different",
-    "detail": "different norm, bias or dropout",
-    "only_a": "only in the first network",
-    "only_b": "only in the second network",
-}
+"""The name in the legend, the hue of a box, and its share in the fill."""
 DETAIL_ATTRIBUTES = frozenset({"bias", "padding", "rounding", "count_include_pad"})
 MAX_SHOWN = 2
 """Differences that a box lists; of more it shows the number of the rest."""
@@ -58,7 +52,9 @@ def comparison_content(comparison: Comparison, level: Literal["network", "layer"
     ]
     boxes = (*left.boxes, *right_boxes)
     fills = {box.fill for box in boxes}
-    legend = [Swatch(fill, name) for status, name in STATUS_NAMES.items() if (fill := _fill(status, palette)) in fills]
+    legend = [
+        Swatch(fill, name) for status, (name, *_) in STATUSES.items() if (fill := _fill(status, palette)) in fills
+    ]
     a, b = comparison.a, comparison.b
     params, macs = _change(b.params - a.params), _change(b.macs - a.macs)
     return DiagramContent(
@@ -131,5 +127,5 @@ def _change(number: int) -> str:
 
 
 def _fill(status: Status, palette: Palette) -> str:
-    color, part = STATUS_FILLS[status]
+    _, color, part = STATUSES[status]
     return mix(color, palette.background, part)

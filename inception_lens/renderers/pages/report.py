@@ -156,8 +156,8 @@ def _theme_css() -> str:
     """The theme as CSS: variables for the light and the dark scheme, and a class for each kind of box."""
 
     def variables(palette: Palette) -> str:
-        named = {"background": palette.background, "ink": palette.ink, "muted": palette.muted, "line": palette.line}
-        named |= {"panel": palette.panel, "edge": palette.edge, "tint": f"{100 * palette.tint:.0f}%"}
+        named = msgspec.structs.asdict(palette) | {"tint": f"{100 * palette.tint:.0f}%"}
+        del named["heat"]
         return " ".join([f"--{name}: {value};" for name, value in named.items()])
 
     colors = {"reduction": REDUCTION, **{str(category): color for category, color in COLORS.items()}}

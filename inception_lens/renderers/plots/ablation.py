@@ -55,15 +55,13 @@ def ablation_figure(arms: Sequence[AblationArm], title: str) -> Figure:
         places = list(range(len(arms)))
         _points(by_arm, arms, places)
         by_arm.set_xticks(places, [f"{printable(arm.arm)}\nn = {len(arm.accuracies)}" for arm in arms])
-        by_arm.set_xlim(-0.6, len(places) - 0.4)
-        by_arm.set_ylabel("accuracy (%)")
+        by_arm.set(xlim=(-0.6, len(places) - 0.4), ylabel="accuracy (%)")
         for axes, values, label in (
             (by_params, [arm.params / 1e6 for arm in arms], "parameters (M)"),
             (by_macs, [arm.macs / 1e6 for arm in arms], "MACs of one image (M)"),
         ):
             _points(axes, arms, values)
-            axes.set_xlabel(label)
-            axes.set_xlim(0, 1.3 * max(values))
+            axes.set(xlabel=label, xlim=(0, 1.3 * max(values)))
             for arm, value in zip(arms, values, strict=True):
                 axes.annotate(
                     printable(arm.arm), (value, 100 * arm.mean), (6, 5), textcoords="offset points", fontsize=8

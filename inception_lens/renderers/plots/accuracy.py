@@ -49,8 +49,7 @@ def accuracy_figure(networks: Sequence[Sized], *, dark: bool = False) -> Figure:
     with styled_figure(10, 4.6, dark=dark) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (label, values) in zip(panels, costs.items(), strict=True):
-            axes.set_xscale("log")
-            axes.set_xlabel(label)
+            axes.set(xscale="log", xlabel=label)
             axes.scatter(values, accuracies, c=colors, s=34, zorder=3, edgecolors="white", linewidths=0.6)
             axes.margins(0.1)
             axes.set_xticks([tick for tick in TICKS if min(values) / 1.5 < tick < max(values) * 1.5], minor=False)

@@ -38,8 +38,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], classes: Sequence[str])
         axes = figure.subplots()
         image = axes.imshow(percentages, cmap="Blues", vmin=0, vmax=100)
         figure.colorbar(image, ax=axes, label="share of the true class (%)", shrink=0.8)
-        axes.set_xlabel("predicted class")
-        axes.set_ylabel("true class")
+        axes.set(xlabel="predicted class", ylabel="true class")
         if n <= MAX_NAMED:
             names = [printable(name)[:MAX_NAME_LENGTH] for name in classes]
             axes.set_xticks(range(n), names, rotation=90 if max(map(len, names)) > 2 else 0)

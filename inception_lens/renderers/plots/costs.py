@@ -108,8 +108,7 @@ def cumulative_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
             label = f"{name}: half by {printable(groups[half].name)}" if half is not None else f"{name}: none"
             axes.plot(percentages, color=color, label=label, marker="o", markersize=3, linewidth=1.6)
         axes.axhline(50, color=palette_of(dark).muted, linewidth=0.8, linestyle=":")
-        axes.set_ylim(0, 103)
-        axes.set_ylabel("cumulative share (%)")
+        axes.set(ylim=(0, 103), ylabel="cumulative share (%)")
         axes.legend(loc="upper left")
         _name_modules(axes, groups)
         set_heading(figure, analysis.graph, "cumulative cost by module")
@@ -175,9 +174,8 @@ def memory_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
             horizontalalignment="right" if left else "left",
             color=VERMILLION,
         )
-        axes.set_ylim(0, 1.12 * peak or 1)
         axes.yaxis.set_major_formatter(EngFormatter("B"))
-        axes.set_ylabel("live activations")
+        axes.set(ylim=(0, 1.12 * peak or 1), ylabel="live activations")
         _name_layers(axes, analysis)
         batch = next((given.type.shape[0] for given in analysis.graph.inputs if given.type.shape), 1)
         set_heading(figure, analysis.graph, f"activation memory over time, batch {batch}, {analysis.graph.mode}")

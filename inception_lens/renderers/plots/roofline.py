@@ -56,8 +56,7 @@ def roofline_figure(
     total = sum([point.seconds for point in points]) or 1.0
     with styled_figure(7.2, 4.8, dark=dark) as figure:
         axes = figure.subplots()
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set(xscale="log", yscale="log")
         intensities = [ridge, *[point.intensity for point in points]]
         roof = [min(intensities) / 3, ridge, max(intensities) * 3]
         axes.plot(roof, [min(peak, bandwidth * x) for x in roof], color=palette_of(dark).ink, linewidth=1.2)
@@ -77,9 +76,7 @@ def roofline_figure(
         _name_slowest(axes, points, total)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_formatter(EngFormatter())
-        axes.set_ylim(top=peak * 2.5)
-        axes.set_xlabel("FLOPs per byte read or written")
-        axes.set_ylabel("FLOPs per second")
+        axes.set(ylim=(None, peak * 2.5), xlabel="FLOPs per byte read or written", ylabel="FLOPs per second")
         legend = axes.legend(loc="upper left")
         for handle in legend.legend_handles:
             handle.set_sizes([30])  # type: ignore[union-attr]

@@ -102,8 +102,7 @@ def sweep_figure(sweep: Sweep, *, dark: bool = False) -> Figure:
                 label = f"current width, {sweep.own}: {short(own)}"
                 axes.plot([sweep.own], [own], color=OWN, marker="D", markersize=8, linestyle="", label=label)
             axes.yaxis.set_major_formatter(EngFormatter())
-            axes.set_xlabel(f"width of {variable}")
-            axes.set_ylabel(title)
+            axes.set(xlabel=f"width of {variable}", ylabel=title)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend()
         figure.suptitle(f"{printable(sweep.name)}: cost by the width of {variable}", fontsize=10)
@@ -142,8 +141,7 @@ def _add_bars(
                     color=palette.muted,
                 )
     axes.yaxis.set_major_formatter(EngFormatter())
-    axes.set_ylabel(MEASURES[measure])
+    axes.set(ylabel=MEASURES[measure], xlim=(-0.7, max(len(modules), MIN_POSITIONS) - 0.3))
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.16)
-    axes.set_xlim(-0.7, max(len(modules), MIN_POSITIONS) - 0.3)
     set_name_ticks(axes, range(len(modules)), [module.name for module in modules])

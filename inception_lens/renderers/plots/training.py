@@ -54,8 +54,7 @@ def training_figure(epochs: Sequence[Mapping[str, object]], name: str = "trainin
             # On a linear axis the high loss of the first epochs would flatten all others.
             if panel == "loss" and min(axes.dataLim.ymin, 1) > 0:
                 set_log_scale(axes, "y")
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(panel)
+            axes.set(xlabel="epoch", ylabel=panel)
             axes.xaxis.get_major_locator().set_params(integer=True)
             if len(measures) > 1:
                 axes.legend()
