@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.analyses.memory import Memory, memory
@@ -49,11 +50,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """One row per call, in the order of execution."""
-        columns = msgspec.structs.asdict(self.costs) | msgspec.structs.asdict(self.memory)
-        columns = {key: column for key, column in columns.items() if column}  # those of training are empty otherwise
-        return tuple(
-            [self._layer(i, {key: column[i] for key, column in columns.items()}) for i in range(len(self.graph.nodes))]
-        )
+        return tuple([self._layer(i) for i in range(len(self.graph.nodes))])
 
     @cached_property
     def params(self) -> int:
@@ -154,13 +151,12 @@ class Analysis(JsonResult, frozen=True, dict=True):
 
         return pandas.DataFrame([msgspec.to_builtins(layer) for layer in self.layers])
 
-    def _layer(self, i: int, numbers: dict[str, Any]) -> Layer:
-        """The row of a call; `numbers` are its entries in the columns of `costs` and `memory`."""
-        graph, node, field = self.graph, self.graph.nodes[i], self.fields[i]
+    def _layer(self, i: int) -> Layer:
+        graph, node, field, costs, memory = self.graph, self.graph.nodes[i], self.fields[i], self.costs, self.memory
         shapes = graph.input_shapes(node)
         output = graph.types[node.name][0].shape
-        windowed = node.op.category in ("conv", "pool")
-        window = node.op.window(shapes[0], output) if windowed else None
+        window = node.op.window(shapes[0], output) if node.op.category in ("conv", "pool") else None
+        training = graph.mode == "training"
         return Layer(
             name=node.name,
             op=node.op.kind,
@@ -172,10 +168,18 @@ class Analysis(JsonResult, frozen=True, dict=True):
             output_shape=output,
             kernel=window.kernel if window else None,
             stride=window.stride if window else None,
-            weight_bytes=self.costs.params[i] * BYTES_PER_ELEMENT[graph.dtype],
+            params=costs.params[i],
+            params_trainable=costs.params_trainable[i],
+            buffers=costs.buffers[i],
+            macs=costs.macs[i],
+            flops=costs.flops[i],
+            weight_bytes=costs.params[i] * BYTES_PER_ELEMENT[graph.dtype],
+            activation_bytes=memory.activation_bytes[i],
+            live_bytes=memory.live_bytes[i],
             receptive_field=max(field.size) if field else None,
             receptive_field_detail=field,
-            **numbers,
+            backward_macs=costs.backward_macs[i] if training else UNSET,
+            saved_activation_bytes=memory.saved_activation_bytes[i] if training else UNSET,
         )
 
 

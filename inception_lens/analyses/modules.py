@@ -1,7 +1,6 @@
 """Layers grouped into modules by the path in their names; each module is the exact sum of its layers."""
 
 from collections.abc import Callable, Iterable, Iterator
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -13,12 +12,6 @@ from inception_lens.ops import is_minor
 
 EVERY_LEVEL = 1_000_000
 """A depth beyond that of any name."""
-
-
-SUMS = ("params", "params_trainable", "buffers", "macs", "flops", "weight_bytes", "activation_bytes")
-TRAINING_SUMS = ("backward_macs", "saved_activation_bytes")
-"""Columns that a module sums, and those that it sums in training mode."""
-_sums_of = attrgetter(*SUMS, *TRAINING_SUMS)
 
 
 class TreeRow(msgspec.Struct, frozen=True):
@@ -89,15 +82,21 @@ def summed(name: str, layers: Iterable[Layer]) -> Group:
     """Sum `layers` into the group called `name`."""
     layers = tuple(layers)
     last = layers[-1]
-    names = SUMS if last.backward_macs is UNSET else SUMS + TRAINING_SUMS
-    columns = zip(*map(_sums_of, layers), strict=True)
-    sums = {name: sum(filter(None, column)) for name, column in zip(names, columns, strict=False)}
+    training = last.backward_macs is not UNSET
     return Group(
         name=name,
         layers=layers,
+        params=sum([layer.params for layer in layers]),
+        params_trainable=sum([layer.params_trainable for layer in layers]),
+        buffers=sum([layer.buffers for layer in layers]),
+        macs=sum([layer.macs or 0 for layer in layers]),
+        flops=sum([layer.flops or 0 for layer in layers]),
+        weight_bytes=sum([layer.weight_bytes for layer in layers]),
+        activation_bytes=sum([layer.activation_bytes for layer in layers]),
         live_bytes=max([layer.live_bytes for layer in layers]),
         output_shape=last.output_shape,
         receptive_field=max([layer.receptive_field or 0 for layer in layers]) or None,
         exact=None not in [layer.flops for layer in layers],
-        **sums,
+        backward_macs=sum([layer.backward_macs or 0 for layer in layers]) if training else UNSET,
+        saved_activation_bytes=sum([layer.saved_activation_bytes or 0 for layer in layers]) if training else UNSET,
     )
