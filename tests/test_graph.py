@@ -208,6 +208,10 @@ def test_a_batch_is_the_first_axis_of_every_input() -> None:
     assert graph.types["mask"][0].dtype == "bool"
 
 
+def test_a_batch_of_one_sample_is_allowed() -> None:
+    assert chain(CONV).with_batch(1) == chain(CONV)
+
+
 @pytest.mark.parametrize("batch", [0, -3])
 def test_a_batch_has_at_least_one_sample(batch: int) -> None:
     with pytest.raises(GraphError, match=f"^a batch of {batch}: expected at least 1 sample$"):

@@ -4,6 +4,7 @@ import pytest
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops import (
+    BatchNorm1d,
     BatchNorm2d,
     GroupNorm,
     InstanceNorm,
@@ -98,3 +99,13 @@ def test_rms_norm_divides_by_the_root_of_the_mean_square() -> None:
 def test_instance_norm_keeps_statistics_only_on_request() -> None:
     assert InstanceNorm().buffers((2, 3, 4)) == InstanceNorm().parameters((2, 3, 4)) == ()
     assert [tensor.shape for tensor in InstanceNorm(track=True).buffers((2, 3, 4))] == [(3,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("op", "axes"),
+    [(GroupNorm(1), (2, 3)), (InstanceNorm(), (2, 3)), (LocalResponseNorm(), (3, 4)), (BatchNorm1d(), (2, 3))],
+    ids=str,
+)
+def test_a_norm_accepts_its_smallest_and_a_larger_number_of_axes(op: Op, axes: tuple[int, ...]) -> None:
+    for rank in axes:
+        assert op.output_shape((2, 3, 4, 5)[:rank]) == (2, 3, 4, 5)[:rank]

@@ -8,7 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Saved, Shape, TensorType, Window
+from inception_lens.ops import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Op,
+    Saved,
+    Shape,
+    TensorType,
+    Window,
+)
 
 SHAPE = (2, 3, 9, 7)
 
@@ -127,3 +143,31 @@ def test_the_labels_of_pools() -> None:
     assert AvgPool2d((7, 7), (1, 1)).label == "avg 7x7"
     assert AdaptiveAvgPool2d().label == "global avg"
     assert AdaptiveAvgPool2d((4, 2)).label == "avg to 4x2"
+
+
+def test_an_adaptive_max_pool_compares_each_element_after_the_first_of_a_window_and_keeps_indices() -> None:
+    op, shape, output = AdaptiveMaxPool2d((2, 2)), (1, 3, 4, 6), (1, 3, 2, 2)
+    assert op.extra_flops((shape,), output) == 3 * 4 * (2 * 3 - 1)
+    assert op.saved((TensorType(shape),), TensorType(output)) == Saved(inputs=True, extra_bytes=8 * 12)
+
+
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        (MaxPool1d((2,), (2,)), (1, 3, 4)),
+        (MaxPool2d((2, 2), (2, 2)), (1, 3, 4, 4)),
+        (MaxPool3d((2, 2, 2), (2, 2, 2)), (1, 3, 4, 4, 4)),
+        (AvgPool1d((2,), (2,)), (1, 3, 4)),
+        (AvgPool2d((2, 2), (2, 2)), (1, 3, 4, 4)),
+        (AvgPool3d((2, 2, 2), (2, 2, 2)), (1, 3, 4, 4, 4)),
+    ],
+    ids=str,
+)
+def test_by_default_a_pool_has_no_padding_and_one_output(op: Op, shape: Shape) -> None:
+    assert [output.shape for output in op.output_types((TensorType(shape),))] == [(1, 3, *[2] * (len(shape) - 2))]
+
+
+@pytest.mark.parametrize("kind", [AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d])
+def test_by_default_an_adaptive_pool_is_global(kind: type[Op]) -> None:
+    shape = (2, 3, 4, 5, 6)[: 2 + int(kind.__name__[-2])]
+    assert kind().output_shape(shape) == (2, 3, *[1] * (len(shape) - 2))
