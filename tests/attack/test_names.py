@@ -97,8 +97,9 @@ def structure(text: str, form: str) -> set[object]:
         assert not re.search(r"(?<!\\)<(?!https?:)[a-zA-Z!/]", text), text
         return {unescaped(line, "|") for line in text.splitlines() if line.startswith("|")}
     if form == "latex":
-        assert unescaped(text, "$") % 2 == unescaped(text, "%") == 0
-        return {unescaped(line, "&") for line in text.splitlines()}
+        lines = [line for line in text.splitlines() if not line.startswith("% ")]  # without comments
+        assert unescaped("\n".join(lines), "$") % 2 == unescaped("\n".join(lines), "%") == 0
+        return {unescaped(line, "&") for line in lines}
     return set()
 
 

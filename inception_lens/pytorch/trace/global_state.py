@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -25,7 +25,7 @@ def in_mode(modules: Iterable[nn.Module], mode: Mode | None) -> Iterator[None]:
     flags = [(each, each.training) for each in modules]
     try:
         if mode is not None:
-            _set_training(flags[0][0], mode == "training")
+            _set_training([module for module, _ in flags], mode == "training")
         yield
     finally:
         for module, training in flags:
@@ -33,11 +33,11 @@ def in_mode(modules: Iterable[nn.Module], mode: Mode | None) -> Iterator[None]:
                 module.training = training
 
 
-def _set_training(model: nn.Module, training: bool) -> None:
+def _set_training(modules: Sequence[nn.Module], training: bool) -> None:
     try:
-        model.train(training)
-    except (NotImplementedError, RecursionError):  # an exported program has one mode; modules may contain each other
-        for each in model.modules():
+        modules[0].train(training)
+    except (NotImplementedError, RecursionError):  # an exported program has one mode; modules may nest without end
+        for each in modules:
             each.training = training
 
 
