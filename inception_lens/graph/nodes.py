@@ -83,6 +83,8 @@ class Metadata(msgspec.Struct, frozen=True):
     """One line on the network's origin: a paper, or the path of its file."""
     source: str = "python"
     """Kind of source that the graph was read from, such as `catalogue`, `config`, `pytorch`, `onnx` or `prototxt`."""
+    note: str = ""
+    """One sentence about what the graph does not show; empty if it shows the whole network."""
 
 
 def output_name(node: str, i: int) -> str:

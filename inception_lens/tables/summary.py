@@ -182,6 +182,8 @@ def facts(analysis: Analysis) -> list[str]:
             f"{size(totals.optimizer_bytes_adam or 0)} (Adam)",
         ]
     lines = ["; ".join(parts)]
+    if graph.metadata.note:
+        lines.append(graph.metadata.note)
     if analysis.uncounted:
         missing = ", ".join([f"{layer.name} ({layer.op})" for layer in analysis.uncounted])
         lines.append(f"not counted, so that sums are lower bounds (>=): {missing}")

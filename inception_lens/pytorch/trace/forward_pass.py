@@ -7,21 +7,22 @@ import os
 import traceback
 from collections.abc import Mapping
 
+import msgspec
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from inception_lens import version
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
-from inception_lens.ops import format_shape
-from inception_lens.pytorch.trace.forward_arguments import ForwardArguments
+from inception_lens.ops import Declared, TensorType, format_shape
+from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of
 from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, undisturbed
+from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.operator_calls import NeedsValue
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.traced_tensor import TracedTensor, tensors_in
+from inception_lens.pytorch.trace.traced_tensor import TracedTensor, type_of
 
 
 def trace(
@@ -54,7 +55,7 @@ def trace(
         TraceError: the forward pass failed; the message names the place, and `graph` is the part before.
         ConfigError: `module` is not a module, or an input is neither a tensor nor a shape.
     """
-    index = _indexed(module)
+    index = indexed(_checked(module))
     metadata = metadata or Metadata(type(module).__name__, source="pytorch")
     with in_mode(index.modules, mode), undisturbed():
         try:
@@ -63,14 +64,12 @@ def trace(
             return _recorded(index, inputs, batch, metadata, shortcuts=False, values=True)
 
 
-def _indexed(module: nn.Module) -> ModelIndex:
+def _checked(module: nn.Module) -> nn.Module:
+    if isinstance(module, type):
+        raise ConfigError(f"you passed the class `{module.__name__}`; write `{module.__name__}()`")
     if not isinstance(module, nn.Module):
-        raise ConfigError(f"`{module!r}` is not a PyTorch module")
-    index = ModelIndex(module)
-    for name, tensor in (*index.parameters.items(), *index.buffers.items()):
-        if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
-            raise TraceError(f"`{name}` of {type(module).__name__} has no shape yet: run the model once first")
-    return index
+        raise ConfigError(f"an object of type {type(module).__name__} is not a PyTorch module")
+    return module
 
 
 def _recorded(
@@ -83,30 +82,54 @@ def _recorded(
     try:
         with torch.no_grad(), below_autograd(), tracer.intercepted(), tracer:
             result = index.model(*args, **kwargs)
+            found = tensors_of(result)
+            outputs = [each for each in found if isinstance(each, TracedTensor)] or [*map(tracer.traced, found)]
     except NeedsValue as error:
         if not values and all(each.device.type != "meta" for each in index.parameters.values()):
             raise
         raise _failed(error, tracer, metadata, mode) from error
     except (Exception, SystemExit) as error:
         raise _failed(error, tracer, metadata, mode) from error
-    outputs = [each.path for each in _outputs(result) if type(each) is TracedTensor]
-    if not outputs:
-        raise TraceError(f"`{metadata.name}` returns no tensor that is computed from its inputs")
-    graph = recorder.graph(outputs, mode, metadata)
-    if not graph.nodes:
-        raise TraceError(f"`{metadata.name}` computes nothing: it returns its inputs")
-    return graph
+    return _completed(recorder, outputs, mode, metadata)
 
 
-def _outputs(result: object) -> list[Tensor]:
-    """All tensors that the model returns, including those in tuples, mappings and dataclasses."""
+def _completed(recorder: Recorder, outputs: list[TracedTensor], mode: Mode, metadata: Metadata) -> Graph:
+    """The graph of a forward pass that ended, with a note if an output is not computed from the inputs.
+
+    A model that calls no operator is itself the only call: it costs nothing.
+    """
+    inputs = [given.name for given in recorder.inputs]
+    names = [each.path for each in outputs]
+    if not names:
+        metadata = _noted(metadata, "returns no tensor")
+    elif set(names) <= set(inputs):
+        metadata = _noted(metadata, "returns its input")
+    elif recorder.depending_on(inputs).isdisjoint(names):
+        metadata = _noted(metadata, "returns no tensor that is computed from its inputs")
+    if not recorder.nodes:
+        given = outputs[0] if outputs else None
+        type_ = TensorType((0,)) if given is None else type_of(given)
+        op = Declared(type(recorder.index.model).__name__, (type_,), view=given is not None)
+        names = [recorder.add("", op, [] if given is None else [given.path], (type_,))]
+    return recorder.graph(names or [recorder.nodes[-1].name], mode, metadata)
+
+
+def _noted(metadata: Metadata, note: str) -> Metadata:
+    return msgspec.structs.replace(metadata, note=f"`{metadata.name}` {note}: the table shows the operators that ran")
+
+
+def tensors_of(result: object) -> list[Tensor]:
+    """All tensors that a model returns, including those in containers and in the attributes of objects.
+
+    A tensor that a container holds twice is listed twice; what an object keeps several times is listed once.
+    """
     if dataclasses.is_dataclass(result) and not isinstance(result, Mapping | type):
-        return _outputs([getattr(result, field.name) for field in dataclasses.fields(result)])
+        return [tensor for field in dataclasses.fields(result) for tensor in tensors_of(getattr(result, field.name))]
     if isinstance(result, Mapping):
-        return _outputs(list(result.values()))
+        return [tensor for each in result.values() for tensor in tensors_of(each)]
     if isinstance(result, list | tuple):
-        return [tensor for each in result for tensor in _outputs(each)]
-    return tensors_in([result])
+        return [tensor for each in result for tensor in tensors_of(each)]
+    return [part for _, part in parts_of(result) if isinstance(part, Tensor)]
 
 
 def _failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode: Mode) -> TraceError:

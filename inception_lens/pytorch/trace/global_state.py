@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.distributions import Distribution
 
 from inception_lens.graph import Mode
 
@@ -44,20 +45,48 @@ def _set_training(modules: Sequence[nn.Module], training: bool) -> None:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Change what would hinder a trace, and restore it and the state of the random number generators afterwards."""
-    torch_state, python_state, depth = torch.get_rng_state(), random.getstate(), sys.getrecursionlimit()
+    depth = sys.getrecursionlimit()
     sys.setrecursionlimit(3 * depth)  # tracing a module call takes more frames than the call itself
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator instead of several
     cached = torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)  # it would keep tensors of this forward pass for the next
     try:
-        yield
+        with _random_states(), _unchecked_distributions():
+            yield
     finally:
         sys.setrecursionlimit(depth)
         torch.backends.mha.set_fastpath_enabled(fast)
+        torch.set_autocast_cache_enabled(cached)
+
+
+@contextmanager
+def _random_states() -> Iterator[None]:
+    """Restore the random number generators of PyTorch on every device, of Python, and of NumPy if it is imported."""
+    numpy = sys.modules.get("numpy")
+    legacy = None if numpy is None else numpy.random.get_state()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    torch_state, python_state = torch.get_rng_state(), random.getstate()
+    try:
+        yield
+    finally:
         torch.set_rng_state(torch_state)
         random.setstate(python_state)
-        torch.set_autocast_cache_enabled(cached)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
+        if numpy is not None:
+            numpy.random.set_state(legacy)
+
+
+@contextmanager
+def _unchecked_distributions() -> Iterator[None]:
+    """Leave out the checks of `torch.distributions`, which branch on the values of their parameters."""
+    checked = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(checked)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from torch.nn.modules import module as nn_module
 from inception_lens.graph import output_name
 from inception_lens.ops import Op, Shape, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
+from inception_lens.pytorch.trace.lazy_modules import initialise
 from inception_lens.pytorch.trace.operator_calls import OperatorTracer
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
@@ -80,6 +81,7 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
     def _call(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
         path = self._path(module)
         try:
+            initialise(module, args, kwargs)
             if self.shortcuts and module.training == self.training and _has_no_hooks(module):
                 output = self._standard(module, path, args, kwargs)
                 if output is not None:

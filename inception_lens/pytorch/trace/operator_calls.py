@@ -46,6 +46,10 @@ READS_TYPE_ONLY = frozenset({
 """Operators that use only the type of their input, so that the node does not read it."""
 
 
+SIZED_BY_INTEGERS = frozenset({"_pack_padded_sequence", "_pad_packed_sequence"})
+"""Operators whose output shapes depend on the values of their integer inputs, and on no others."""
+
+
 class NeedsValue(Exception):  # noqa: N818 - not an error: the model is then traced with values
     """The model reads the value of a tensor of which only the type is known."""
 
@@ -139,7 +143,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._alias(func, args[0])
         if facts.name in READING:
             return self._read_value(func, args, kwargs)
-        if facts.is_composite:
+        if facts.is_composite and facts.short_name not in SIZED_BY_INTEGERS:
             with self:
                 return func.decompose(*args, **kwargs)
         return self._by_meta_device(func, args, kwargs)
@@ -244,6 +248,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = inputs and all(each.value is not None for each in inputs)
         if known and (self.values or all(prod(each.shape) <= MAX_COMPUTED for each in inputs)):
             return self._for_real(func, args, kwargs)
+        if facts_of(func).short_name in SIZED_BY_INTEGERS:
+            return self._sized_by_integers(func, args, kwargs, inputs)
         on_meta = {**kwargs, "device": "meta"} if facts_of(func).has_device else kwargs
         try:
             results = func(*map_tensors(args, meta_tensor), **map_tensors(on_meta, meta_tensor))
@@ -256,6 +262,20 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not inputs and all(each.numel() <= MAX_COMPUTED for each in tensors_in((results,))):
             return func(*map_tensors(args, _uninitialised), **kwargs)
         return results
+
+    def _sized_by_integers(
+        self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor]
+    ) -> object:
+        """What the operator returns if the values of its integer inputs are known: those are real, others are not."""
+        if any(each.value is None for each in inputs if not each.is_floating_point()):
+            raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
+
+        def known(tensor: Tensor) -> Tensor:
+            value = self.traced(tensor).value
+            return _uninitialised(tensor) if value is None else value
+
+        results = func(*map_tensors(args, known), **map_tensors(kwargs, known))
+        return map_tensors(results, lambda each: meta_tensor(each) if each.is_floating_point() else each)
 
     def _operation(
         self, func: OpOverload, inputs: list[TracedTensor], types: tuple[TensorType, ...], arguments: OperatorArguments

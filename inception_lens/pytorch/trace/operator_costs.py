@@ -29,7 +29,8 @@ FREE = frozenset({
     "index_select", "isin", "kthvalue", "lift_fresh_copy", "linspace", "logspace", "masked_scatter", "masked_select",
     "max_unpool2d", "max_unpool3d", "mode", "multinomial", "narrow_copy", "native_dropout", "new_empty",
     "new_empty_strided", "new_full", "new_ones", "new_zeros", "nonzero", "nonzero_static", "normal", "ones",
-    "ones_like", "_pack_padded_sequence", "permute_copy", "pixel_shuffle", "pixel_unshuffle", "polar", "put", "rand",
+    "ones_like", "_pack_padded_sequence",
+    "_pad_packed_sequence", "permute_copy", "pixel_shuffle", "pixel_unshuffle", "polar", "put", "rand",
     "rand_like", "randint", "randint_like", "randn", "randn_like", "random", "randperm", "reflection_pad1d",
     "reflection_pad2d", "reflection_pad3d", "repeat", "repeat_interleave", "replication_pad1d", "replication_pad2d",
     "replication_pad3d", "_reshape_alias", "resize", "roll", "rot90", "scalar_tensor", "scatter", "scatter_add",
@@ -54,6 +55,16 @@ def _distance(inputs: Types, outputs: Types) -> int:
     return 3 * outputs[0].elements * inputs[0].shape[-1]
 
 
+def _adaptive(kind: Callable[..., Op], dimensions: int) -> Callable[[Types, Types], int]:
+    """FLOPs of an adaptive pool, also on maps without a batch axis."""
+
+    def flops(inputs: Types, outputs: Types) -> int:
+        shape, output = ((1, *each.shape)[-2 - dimensions :] for each in (inputs[0], outputs[0]))
+        return kind(output[2:]).extra_flops((shape,), output) or 0
+
+    return flops
+
+
 FLOPS: dict[str, Callable[[Types, Types], int]] = {
     "cumsum": _per_output(1),
     "cumprod": _per_output(1),
@@ -72,10 +83,10 @@ FLOPS: dict[str, Callable[[Types, Types], int]] = {
     "nll_loss2d_forward": lambda inputs, outputs: inputs[1].elements,
     "binary_cross_entropy": _per_input(7),
     "_embedding_bag": lambda inputs, outputs: inputs[1].elements * inputs[0].shape[-1],
-    "_adaptive_avg_pool2d": _per_input(1),
-    "_adaptive_avg_pool3d": _per_input(1),
-    "adaptive_max_pool2d": _per_input(1),
-    "adaptive_max_pool3d": _per_input(1),
+    "_adaptive_avg_pool2d": _adaptive(ops.AdaptiveAvgPool2d, 2),
+    "_adaptive_avg_pool3d": _adaptive(ops.AdaptiveAvgPool3d, 3),
+    "adaptive_max_pool2d": _adaptive(ops.AdaptiveMaxPool2d, 2),
+    "adaptive_max_pool3d": _adaptive(ops.AdaptiveMaxPool3d, 3),
 }
 """FLOPs of operators that are no operation of `ops`, from the types of their inputs and outputs."""
 

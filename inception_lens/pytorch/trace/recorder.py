@@ -162,6 +162,14 @@ class Recorder:
             metadata=metadata,
         )
 
+    def depending_on(self, inputs: Iterable[str]) -> set[str]:
+        """Names of inputs and of all outputs of the calls that depend on them."""
+        found = set(inputs)
+        for node in self.nodes:
+            if not found.isdisjoint(node.inputs):
+                found.update([output_name(node.name, i) for i in range(len(self.types[node.name]))])
+        return found
+
     def _used_nodes(self, outputs: Iterable[str]) -> tuple[list[Node], list[tuple[int, ...]]]:
         """All calls except views and stored tensors that no call reads, and what each reads.
 

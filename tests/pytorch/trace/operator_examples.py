@@ -224,6 +224,18 @@ def _recurrent(name: str) -> Builder:
     return build
 
 
+def _packed_recurrent(r: Random) -> Example:
+    """The samples have 4, 2 and 1 steps, so that the steps run on 3, 2, 1 and 1 samples."""
+    both, hidden, features = r.flag(), r.randint(2, 4), r.randint(2, 4)
+    shapes = [(hidden, features), (hidden, hidden), (hidden,), (hidden,)] * (1 + both)
+
+    def call(x: Tensor, state: Tensor, *weights: Tensor) -> Any:
+        return aten.rnn_relu(x, torch.tensor([3, 2, 1, 1]), state, [*weights], True, 1, 0.0, False, both)
+
+    inputs = (torch.rand(7, features), torch.rand(1 + both, 3, hidden))
+    return Example(call, inputs, tuple(weight(*shape) for shape in shapes))
+
+
 def _linear(r: Random) -> Example:
     x, out = r.tensor(), r.randint(1, 5)
     bias = (weight(out),) if r.flag() else ()
@@ -332,6 +344,7 @@ RULES: dict[str, tuple[Builder, Kinds]] = {
     "group_norm": (_group_norm, ops.GroupNorm),
     "instance_norm": (_batch_norm("instance_norm"), ops.InstanceNorm),
     **{name: (_recurrent(name), op) for name, op in (("lstm", ops.LSTM), ("gru", ops.GRU), ("rnn_tanh", ops.RNN))},
+    "rnn_relu": (_packed_recurrent, (ops.Declared, ops.Stored)),
     "embedding": (_embedding, ops.Embedding),
     **{f"max_pool{n}d": (_pool(f"max_pool{n}d", n), getattr(ops, f"MaxPool{n}d")) for n in (1, 2, 3)},
     **{f"avg_pool{n}d": (_pool(f"avg_pool{n}d", n), getattr(ops, f"AvgPool{n}d")) for n in (1, 2, 3)},

@@ -111,7 +111,8 @@ def test_a_rule_gives_its_operation(name: str, seed: int) -> None:
         graph = compared(build(Random(f"{name} {seed}")), training=training)
         assert all(isinstance(node.op, kinds) for node in graph.nodes)
         if name.startswith("rule"):
-            assert len(graph.nodes) == 1
+            stored = "rnn_relu" in name  # a packed sequence reads its weights as inputs
+            assert len([node for node in graph.nodes if not (stored and isinstance(node.op, ops.Stored))]) == 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -273,28 +273,14 @@ def test_an_error_names_the_line_of_the_model() -> None:
     ("inputs", "message"),
     [
         ("1x3", "`1x3` is not an input"),
-        ((1, 0), "every size must be at least 1"),
+        ((1, -1), "every size must be at least 0"),
+        (None, "`None` is not an input"),
         (TensorType((1, 4), "float23"), "which PyTorch does not have"),
     ],
 )
 def test_invalid_inputs_are_refused(inputs: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         trace(nn.Linear(4, 3), inputs)
-
-
-def test_a_lazy_module_has_to_run_first() -> None:
-    module = nn.LazyLinear(3)
-    with pytest.raises(TraceError, match="`weight` of LazyLinear has no shape yet: run the model once first"):
-        trace(module, (1, 4))
-
-
-def test_a_model_that_returns_no_tensor_is_refused() -> None:
-    class ReturnsText(nn.Module):
-        def forward(self, x: Tensor) -> str:
-            return "nothing"
-
-    with pytest.raises(TraceError, match="`ReturnsText` returns no tensor that is computed from its inputs"):
-        trace(ReturnsText(), (1, 4))
 
 
 def test_a_model_may_print_its_tensors() -> None:
@@ -317,11 +303,6 @@ def test_an_error_leaves_no_guard_of_pytorch_in_effect() -> None:
         trace(Holds(), (1, 4))
     del caught
     assert (torch.ones(1, requires_grad=True) * 2).requires_grad
-
-
-def test_a_model_that_computes_nothing_is_refused() -> None:
-    with pytest.raises(TraceError, match="`Identity` computes nothing"):
-        trace(nn.Identity(), (1, 4))
 
 
 def test_modules_may_be_nested_as_deeply_as_pytorch_can_call_them() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
+from torch import Tensor
 
 from inception_lens import ops
-from inception_lens.ops import Op
+from inception_lens.ops import Declared, Op, TensorType
 from inception_lens.pytorch.trace.rules.rule import (
     OperatorArguments,
     OperatorCall,
@@ -16,6 +16,7 @@ from inception_lens.pytorch.trace.rules.rule import (
     per_axis,
     rule_for,
 )
+from inception_lens.pytorch.trace.traced_tensor import type_of
 
 RULES: RuleTable = {}
 
@@ -24,46 +25,48 @@ AVG_POOLS = (ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d)
 ADAPTIVE_POOLS = (ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d)
 
 
-def _pool(kind: Callable[..., Op], dimensions: int, *, maximum: bool) -> OperatorRule:
+def _pool(kind: Callable[..., Op], dimensions: int, *, maximum: bool, indices: bool = False) -> OperatorRule:
     def pool(a: OperatorArguments) -> OperatorCall | None:
         x, kernel = a.get(0, "self"), per_axis(a.get(1, "kernel_size"), dimensions)
         stride = per_axis(a.get(2, "stride") or kernel, dimensions)
         padding = per_axis(a.get(3, "padding", 0), dimensions)
-        if x.dim() != dimensions + 2:
-            return None
         if maximum:
             dilation = per_axis(a.get(4, "dilation", 1), dimensions)
             rounding = "ceil" if a.get(5, "ceil_mode", False) else "floor"
-            return OperatorCall(kind(kernel, stride, padding, rounding, dilation if max(dilation) > 1 else ()), (x,))
+            op = kind(kernel, stride, padding, rounding, dilation if max(dilation) > 1 else (), indices)
+            return _on_maps(op, x, dimensions)
         if a.get(6, "divisor_override") is not None:
             return None
         rounding = "ceil" if a.get(4, "ceil_mode", False) else "floor"
-        return OperatorCall(kind(kernel, stride, padding, rounding, a.get(5, "count_include_pad", True)), (x,))
+        return _on_maps(kind(kernel, stride, padding, rounding, a.get(5, "count_include_pad", True)), x, dimensions)
 
     return pool
 
 
 def _adaptive_pool(kind: Callable[..., Op], dimensions: int) -> OperatorRule:
     def pool(a: OperatorArguments) -> OperatorCall | None:
-        x, size = a.get(0, "self"), per_axis(a.get(1, "output_size"), dimensions)
-        return OperatorCall(kind(size), (x,)) if x.dim() == dimensions + 2 else None
+        return _on_maps(kind(per_axis(a.get(1, "output_size"), dimensions)), a.get(0, "self"), dimensions)
 
     return pool
+
+
+def _on_maps(op: Op, x: Tensor, dimensions: int) -> OperatorCall | None:
+    """The call of a pool; a `Declared` call of the same cost on maps without a batch axis."""
+    if x.dim() != dimensions + 1:
+        return OperatorCall(op, (x,)) if x.dim() == dimensions + 2 else None
+    batch = TensorType((1, *x.shape), type_of(x).dtype)
+    types = op.output_types((batch,))
+    flops = op.extra_flops((batch.shape,), types[0].shape) or 0
+    types = tuple([TensorType(each.shape[1:], each.dtype) for each in types])
+    return OperatorCall(Declared(op.kind, types, declared_flops=flops), (x,))
 
 
 for _n in (1, 2, 3):
     RULES[f"max_pool{_n}d"] = _pool(MAX_POOLS[_n - 1], _n, maximum=True)
     RULES[f"avg_pool{_n}d"] = _pool(AVG_POOLS[_n - 1], _n, maximum=False)
     RULES[f"adaptive_avg_pool{_n}d"] = _adaptive_pool(ADAPTIVE_POOLS[_n - 1], _n)
-
-
-@rule_for(RULES, "max_pool2d_with_indices", "max_pool3d_with_indices")
-def _max_pool_with_indices(a: OperatorArguments) -> OperatorCall | None:
-    dimensions = a.positional[0].dim() - 2
-    if dimensions not in (2, 3):
-        return None
-    call = _pool(MAX_POOLS[dimensions - 1], dimensions, maximum=True)(a)
-    return call and call._replace(op=msgspec.structs.replace(call.op, indices=True))
+for _n in (2, 3):
+    RULES[f"max_pool{_n}d_with_indices"] = _pool(MAX_POOLS[_n - 1], _n, maximum=True, indices=True)
 
 
 def _upsample(mode: str, dimensions: int, *, has_align_corners: bool) -> OperatorRule:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from inception_lens import ops
-from inception_lens.ops import Op
+from inception_lens.ops import Declared, Op
 from inception_lens.pytorch.trace.rules.rule import (
     OperatorArguments,
     OperatorCall,
@@ -17,7 +18,7 @@ from inception_lens.pytorch.trace.rules.rule import (
     rule_for,
     weighted,
 )
-from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES
+from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES, type_of
 
 RULES: RuleTable = {}
 
@@ -162,28 +163,47 @@ def _instance_norm(a: OperatorArguments) -> OperatorCall | None:
     return weighted(op, x, weight, bias, mean, variance)
 
 
-def _recurrent(kind: Callable[..., Op], gates: int) -> OperatorRule:
+def _recurrent(kind: Callable[..., Op], gates: int, *, packed_only: bool = False) -> OperatorRule:
     def recurrent(a: OperatorArguments) -> OperatorCall | None:
+        if isinstance(a.positional[3], list | tuple):
+            return _packed_recurrent(kind, gates, a)
         x, states, weights, biases, layers, dropout, _, bidirectional, batch_first = a.positional[:9]
-        packed = isinstance(biases, list | tuple)  # a packed sequence has another order of arguments
-        if packed or (dropout and layers > 1):
+        if packed_only or (dropout and layers > 1):
             return None
         states = states if isinstance(states, list | tuple) else (states,)
         hidden = weights[1].shape[0] // gates
-        projected = weights[1].shape[1] if weights[1].shape[1] != hidden else 0
         widths = [weights[1].shape[1], hidden]  # of the output, and of the cell of an LSTM
         if [state.shape[-1] for state in states] != widths[: len(states)]:
             return None
-        op = kind(hidden, layers, biases, batch_first, bidirectional, projected)
+        op = _recurrent_operation(kind, gates, weights, (layers, biases, batch_first, bidirectional))
         return OperatorCall(op, (x, *states), tuple(weights)) if all(map(a.is_owned, weights)) else None
 
     return recurrent
+
+
+def _recurrent_operation(
+    kind: Callable[..., Op], gates: int, weights: Sequence[Tensor], settings: tuple[int | bool, ...]
+) -> Op:
+    hidden, state = weights[1].shape[0] // gates, weights[1].shape[1]
+    return kind(hidden, *settings, state if state != hidden else 0)
+
+
+def _packed_recurrent(kind: Callable[..., Op], gates: int, a: OperatorArguments) -> OperatorCall:
+    """A recurrent layer on a packed sequence, whose steps of all samples are the first axis."""
+    x, sizes, states, weights, biases, layers, _, _, bidirectional = a.positional[:9]
+    states = states if isinstance(states, list | tuple) else (states,)
+    op = _recurrent_operation(kind, gates, weights, (layers, biases, False, bidirectional))
+    steps = type_of(x)
+    types = (op.output_types((steps,))[0], *map(type_of, states))
+    macs, flops = op.macs((steps.shape,), types[0].shape), op.extra_flops((steps.shape,), types[0].shape)
+    return OperatorCall(Declared(op.kind, types, macs or 0, flops or 0), (x, sizes, *states, *weights))
 
 
 RULES |= {
     "lstm": _recurrent(ops.LSTM, ops.LSTM.gates),
     "gru": _recurrent(ops.GRU, ops.GRU.gates),
     "rnn_tanh": _recurrent(ops.RNN, ops.RNN.gates),
+    "rnn_relu": _recurrent(ops.RNN, ops.RNN.gates, packed_only=True),
 }
 
 
