@@ -144,7 +144,8 @@ def _summed(name: str, members: list[LayerProfile]) -> LayerProfile:
     )
 
 
-def _sum(values: Iterable[Number | None]) -> Number | None:
+def _sum(values: Iterable[Number | None]) -> Number | int | None:
     """The sum, or None where one of them is unknown."""
-    known = list(values)
-    return None if None in known else sum(filter(None, known))
+    terms = list(values)
+    known = [term for term in terms if term is not None]
+    return sum(known) if len(known) == len(terms) else None

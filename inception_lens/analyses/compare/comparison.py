@@ -191,8 +191,8 @@ def _heads(a: CountedGraph, heads_a: Heads, b: CountedGraph, heads_b: Heads, tru
             if [trunk.get(name) for name in reads_a] != reads_b:
                 what.append(Difference("attached_to", tuple(reads_a), tuple(reads_b)))
             part = _with(part, [_change(output_a.node, output_b.node, *what)] if what else [])
-        ends = {"a": output_a and output_a.node, "b": output_b and output_b.node}
-        yield Head(**msgspec.structs.asdict(part) | ends)
+        ends = [output.node if output else None for output in (output_a, output_b)]
+        yield Head(*msgspec.structs.astuple(part), *ends)
 
 
 def _matched(

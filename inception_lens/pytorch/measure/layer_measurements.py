@@ -32,8 +32,8 @@ class LayerMeasurements:
         """Call `before(name, inputs)` and `after(name)` around every call of a layer."""
         handles = []
         for name, module in self.modules.items():
-            handles.append(module.register_forward_pre_hook(lambda _, given, name=name: before(name, given)))
-            handles.append(module.register_forward_hook(lambda _, given, output, name=name: after(name)))
+            handles.append(module.register_forward_pre_hook(lambda _, given, *, name=name: before(name, given)))
+            handles.append(module.register_forward_hook(lambda _, given, output, *, name=name: after(name)))
         try:
             yield
         finally:

@@ -154,8 +154,8 @@ def parts_of(value: object, name: str = "") -> Iterator[tuple[str, object]]:
 def _children(part: object) -> list[tuple[str, object]]:
     if isinstance(part, Tensor | nn.Module):
         return []
-    if isinstance(part, tuple) and hasattr(part, "_fields"):
-        return list(zip(part._fields, part, strict=True))
+    if isinstance(part, tuple) and (fields := getattr(part, "_fields", None)):
+        return list(zip(fields, part, strict=True))
     if isinstance(part, list | tuple | set | frozenset):
         return [(str(i), each) for i, each in enumerate(part)]
     found = [(str(key), each) for key, each in part.items()] if isinstance(part, dict) else []

@@ -44,4 +44,4 @@ def initialise(module: nn.Module, args: tuple[object, ...], kwargs: Mapping[str,
     """
     if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():  # type: ignore[misc]
         with torch._C._DisableTorchDispatch(), torch.no_grad():
-            module._infer_parameters(module, args, kwargs)
+            module._infer_parameters(module, args, kwargs)  # type: ignore[misc]
