@@ -115,6 +115,20 @@ def test_an_npz_is_listed_and_python_objects_are_not_read(tmp_path: Path) -> Non
         weights.read(weights.tensors[2])
 
 
+TORCH_DTYPES = (
+    "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool "
+    "complex64"
+)
+
+
+@pytest.mark.parametrize("dtype", TORCH_DTYPES.split())
+def test_dtypes_of_a_safetensors_have_pytorch_s_names_and_sizes(tmp_path: Path, dtype: str) -> None:
+    tensor = torch.zeros(3, dtype=getattr(torch, dtype))
+    save_torch({"a": tensor}, tmp_path / "w.safetensors")
+    (found,) = read_weights(str(tmp_path / "w.safetensors")).tensors
+    assert (found.dtype, found.bytes) == (dtype, tensor.nbytes)
+
+
 def test_a_safetensors_of_bfloat16_is_read_as_float32(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     tensors = {"a": torch.tensor([[1.0, -2.5]], dtype=torch.bfloat16), "b": torch.ones(3), "c": torch.ones(2).bool()}
