@@ -43,7 +43,7 @@ def _read_archive(path: str) -> WeightFile:
         folder, tensors = _unpickle_archive(archive)
 
     def storage_data(tensor: PickledTensor) -> memoryview | None:
-        name, size = f"{folder}data/{tensor.storage.key}", _storage_size(tensor)
+        name, size = f"{folder}data/{tensor.storage.key}", tensor.storage.size
         with open_zip(path, KIND) as archive:
             if name not in archive.namelist() or archive.getinfo(name).file_size != size:
                 return None
@@ -79,11 +79,11 @@ def _read_legacy(path: str) -> WeightFile:
         if tensor is None or tensor.storage.elements != int.from_bytes(data[at : at + 8], "little"):
             break  # the position of what follows is unknown
         places[tensor.storage.key] = at + 8
-        at += 8 + _storage_size(tensor)
+        at += 8 + tensor.storage.size
 
     def storage_data(tensor: PickledTensor) -> memoryview | None:
         begin = places.get(tensor.storage.key)
-        return None if begin is None else data[begin : begin + _storage_size(tensor)]
+        return None if begin is None else data[begin : begin + tensor.storage.size]
 
     return _weight_file(path, "pytorch, before 1.6", tensors, storage_data)
 
@@ -104,10 +104,6 @@ def _weight_file(
 
     listed = [WeightTensor(name, t.shape, t.dtype, byte_size(t.shape, t.dtype)) for name, t in tensors.items()]
     return WeightFile(path, format_, tuple(listed), read)
-
-
-def _storage_size(tensor: PickledTensor) -> int:
-    return BYTES_PER_ELEMENT[tensor.storage.dtype] * tensor.storage.elements
 
 
 def _named_tensors(loaded: object) -> dict[str, PickledTensor]:
@@ -139,9 +135,10 @@ def _view(data: memoryview, tensor: PickledTensor) -> Array:
     from numpy.lib.stride_tricks import as_strided
 
     last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride, strict=True))
-    inside = 0 <= tensor.offset <= last < tensor.storage.elements or 0 in tensor.shape
+    elements = tensor.storage.size // BYTES_PER_ELEMENT[tensor.dtype]
+    inside = 0 <= tensor.offset <= last < elements or 0 in tensor.shape
     if not inside or min(tensor.stride, default=0) < 0:
         raise FormatError("a tensor exceeds its storage, or has a negative stride")
-    flat = to_array(data, tensor.storage.dtype, (tensor.storage.elements,))
+    flat = to_array(data, tensor.dtype, (elements,))
     strides = [step * flat.itemsize for step in tensor.stride]
     return as_strided(flat[tensor.offset :], tensor.shape, strides, writeable=False)

@@ -31,7 +31,13 @@ class PickledStorage(NamedTuple):
 
     key: str
     dtype: str
+    """`uint8` for a storage of bytes, whose tensors have dtypes of their own."""
     elements: int
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.elements * BYTES_PER_ELEMENT[self.dtype]
 
 
 class PickledTensor(NamedTuple):
@@ -57,8 +63,9 @@ def _tensor(storage: object, offset: object, shape: object, stride: object, *res
     sizes, steps = _integers(shape), _integers(stride)
     if len(sizes) != len(steps):
         raise pickle.UnpicklingError(f"a tensor of {len(sizes)} axes with {len(steps)} strides")
-    dtypes = [each.name.rpartition(".")[2] for each in rest if isinstance(each, _TorchName)]
-    return PickledTensor(storage, offset, check_shape("a tensor", sizes), steps, dtypes[0] if dtypes else storage.dtype)
+    names = [each.name.rpartition(".")[2] for each in rest if isinstance(each, _TorchName)]
+    dtype = next((name for name in names if name in BYTES_PER_ELEMENT), storage.dtype)
+    return PickledTensor(storage, offset, check_shape("a tensor", sizes), steps, dtype)
 
 
 def _integers(values: object) -> tuple[int, ...]:

@@ -8,7 +8,20 @@ import pytest
 from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph, Mode, Output
-from inception_lens.ops import MaxPool2d, Reshape, Shape, Unknown
+from inception_lens.ops import (
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    Reshape,
+    Shape,
+    Unknown,
+)
 from inception_lens.readers.caffe.layers import NetState
 from inception_lens.readers.caffe.prototxt import HANDLERS, MAX_FILE_SIZE, net_state, read_net, read_prototxt
 from inception_lens.readers.caffe.text_format import parse
@@ -248,6 +261,7 @@ LAYERS = {
     'name: "y" type: "Reduction" bottom: "a" top: "y" reduction_param { operation: MEAN axis: -2 }': ("1x8", 0, 0),
     'name: "y" type: "Reduction" bottom: "a" top: "y"': ("", 0, 0),
     'name: "y" type: "ArgMax" bottom: "a" top: "y" argmax_param { top_k: 3 out_max_val: true }': ("1x2x3", 0, 0),
+    'name: "y" type: "ArgMax" bottom: "a" top: "y"': ("1x1x1", 0, 0),
     'name: "y" type: "Interp" bottom: "a" top: "y" interp_param { zoom_factor: 2 shrink_factor: 3 }': (
         "1x8x7x7", 0, 0,
     ),
@@ -369,6 +383,39 @@ def test_a_batch_norm_includes_the_scale_after_it() -> None:
     alone = net(IMAGE + NORM % "n" + SCALE % ("n", "") + 'layer { name: "z" type: "ReLU" bottom: "n" top: "z" }')
     assert analyze(alone).totals.params == 16
     assert [node.op.kind for node in alone.nodes] == ["BatchNorm2d", "Parameter", "mul", "Parameter", "add", "ReLU"]
+
+
+@pytest.mark.parametrize("fields", ["num_axes: -1", "axis: 2"])
+def test_a_scale_of_other_axes_is_not_part_of_the_batch_norm(fields: str) -> None:
+    scale = SCALE.replace("bias_term: true", f"bias_term: true {fields}")
+    graph = net(IMAGE + NORM % "n" + scale % ("n", ""))
+    assert [node.op.kind for node in graph.nodes] == ["BatchNorm2d", "Parameter", "mul", "Parameter", "add"]
+    bias = f'layer {{ name: "b" type: "Bias" bottom: "n" top: "y" bias_param {{ {fields} }} }}'
+    assert [node.op.kind for node in net(IMAGE + NORM % "n" + bias).nodes] == ["BatchNorm2d", "Parameter", "add"]
+
+
+def test_a_batch_norm_includes_the_bias_after_it() -> None:
+    bias = 'layer { name: "b" type: "Bias" bottom: "n" top: "y" }'
+    (node,) = net(IMAGE + NORM % "n" + bias).nodes
+    assert node.op == BatchNorm2d(eps=1e-5, momentum=0.0003, scale=False, shift=True)
+
+
+def test_the_fields_of_a_v0_layer_have_their_current_names() -> None:
+    lines = (
+        'name: "d" type: "images" cropsize: 9 batchsize: 4} top: "d" top: "l"',
+        'name: "c" type: "conv" num_output: 2 kernelsize: 3 biasterm: false pad: 1} bottom: "d" top: "c"',
+        'name: "p" type: "pool" pool: AVE kernelsize: 3 stride: 2} bottom: "c" top: "p"',
+        'name: "n" type: "lrn" local_size: 3 alpha: 0.5} bottom: "p" top: "n"',
+        'name: "o" type: "dropout" dropout_ratio: 0.25} bottom: "n" top: "o"',
+        'name: "j" type: "concat" concat_dim: 0} bottom: "o" bottom: "o" top: "j"',
+        'name: "i" type: "innerproduct" num_output: 5 biasterm: false} bottom: "j" top: "i"',
+    )
+    graph = net("".join(f"layers {{ layer {{ {line} }}\n" for line in lines))
+    assert graph.inputs[0].type.shape == (1, 3, 9, 9)
+    assert [node.op for node in graph.nodes] == [
+        Conv2d(2, (3, 3), padding=(1, 1), bias=False), AvgPool2d((3, 3), (2, 2), (0, 0), "ceil"),
+        LocalResponseNorm(3, 0.5, 0.75, 1.0), Dropout(0.25), Concat(0), Flatten(1), Linear(5, bias=False),
+    ]  # fmt: skip
 
 
 def test_shared_weights_count_once() -> None:
@@ -587,6 +634,22 @@ def test_a_layer_becomes_its_operations(kind: str, fields: str, nodes: str) -> N
     graph = with_inputs(f'name: "y" type: "{kind}" bottom: "a" top: "y" {fields}')
     assert " ".join(node.op.kind for node in graph.nodes) == nodes
     assert graph.nodes[-1].name == "y"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "flops"),
+    [
+        # Per step and sample: two additions per gate, three sigmoids of 4, two tanh, three products and a sum.
+        ("LSTM", 'bottom: "a" recurrent_param { num_output: 6 }', 8 * (2 * 24 * 126 + 2 * 24 + 18 * 6)),
+        # Per step and sample: two additions and a tanh for the state, an addition and a tanh for the output.
+        ("RNN", 'bottom: "a" recurrent_param { num_output: 6 }', 8 * (2 * (720 + 36 + 36) + 3 * 6 + 2 * 6)),
+        ("ArgMax", "argmax_param { top_k: 3 }", 3 * 960),
+        ("Tile", "tile_param { tiles: 2 }", 0),
+    ],
+)
+def test_a_layer_without_a_class_has_its_flops(kind: str, fields: str, flops: int) -> None:
+    graph = with_inputs(f'name: "y" type: "{kind}" bottom: "a" top: "y" {fields}')
+    assert analyze(graph).totals.flops == flops
 
 
 def test_an_odd_pool_without_padding_is_not_clipped() -> None:

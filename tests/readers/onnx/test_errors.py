@@ -101,6 +101,14 @@ def test_an_error_names_the_node_and_what_would_be_right(
     assert "\n" not in str(caught.value)
 
 
+def test_the_batch_of_a_given_shape_can_be_left_out(tmp_path: Path) -> None:
+    made = model([node("Relu", "x")], x=(7, 3, 4))
+    assert read(tmp_path, made, {"x": (3, 9)}).inputs[0].type.shape == (1, 3, 9)
+    assert read(tmp_path, made, {"x": (2, 3, 9)}).inputs[0].type.shape == (2, 3, 9)
+    with pytest.raises(FormatError, match=r"input `x` has 2 axes, not 1: 4"):
+        read(tmp_path, model([node("Relu", "x")], x=(7, 4)), {"x": (4,)})
+
+
 def test_an_input_must_be_a_tensor_of_the_declared_rank(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="input `x` is not a tensor"):
         read(tmp_path, without_type("x"))

@@ -157,6 +157,24 @@ def test_operators_become_operations_with_their_counts(tmp_path: Path, case: Any
     assert (totals.params, totals.macs, totals.exact) == (params, macs, True)
 
 
+@pytest.mark.parametrize(
+    ("call", "weights", "flops"),
+    [
+        (node("CumSum", "x i"), [scalar("i", 1)], 960),
+        (node("AveragePool", "x", kernel_shape=[2, 3], dilations=[2, 1]), [], 8 * 10 * 8 * 6),
+        (node("QuantizeLinear", "x s"), [weight("s", value=0.5)], 2 * 960),
+        (node("Trilu", "x"), [], 0),
+        (node("Einsum", "x x", equation="nchw,nchw->n"), [], 2 * 960),
+        (node("Einsum", "x x x", equation="nchw,nchw,ndhw->n"), [], 2 * 2 * 8 * 960),
+    ],
+    ids=lambda value: value.op_type if isinstance(value, onnx.NodeProto) else "",
+)
+def test_an_operation_without_a_class_has_its_flops(
+    tmp_path: Path, call: onnx.NodeProto, weights: Sequence[Any], flops: int
+) -> None:
+    assert il.analyze(read(tmp_path, model([call], weights))).totals.flops == flops
+
+
 def test_a_weight_counts_once_in_all_its_layers(tmp_path: Path) -> None:
     nodes = [node("MatMul", "x w", "a"), node("MatMul", "a w", "b"), node("Transpose", "w", "t"), node("MatMul", "b t")]
     totals = il.analyze(read(tmp_path, model(nodes, [weight("w", 10, 10)]))).totals
@@ -219,6 +237,15 @@ def test_recurrent_weights_that_are_shared_count_once(tmp_path: Path) -> None:
     totals = il.analyze(graph).totals
     assert (totals.params, totals.macs) == (40, 2 * 5 * 2 * (16 + 16))
     assert graph.types[graph.outputs[0].node][0].shape == (5, 1, 2, 4)
+
+
+def test_the_initial_state_of_a_recurrent_layer_is_not_a_parameter(tmp_path: Path) -> None:
+    call = node("GRU", "x w r b _ h", "y last", hidden_size=4)
+    weights = [weight("w", 1, 12, 4), weight("r", 1, 12, 4), weight("b", 1, 24), weight("h", 1, 2, 4, value=0.5)]
+    graph = read(tmp_path, model([call], weights, (5, 2, 4), outputs=["y", "last"]))
+    assert il.analyze(graph).totals.params == 48 + 48 + 24
+    assert [each.op.kind for each in graph.nodes] == ["Constant", "GRU", "Reshape", "Permute"]
+    assert [graph.types[output.node][0].shape for output in graph.outputs] == [(5, 1, 2, 4), (1, 2, 4)]
 
 
 def test_a_constant_is_a_parameter_only_in_the_place_of_a_weight(tmp_path: Path) -> None:

@@ -211,6 +211,18 @@ def test_a_pth_is_listed_and_read_without_unpickling_it(tmp_path: Path, legacy: 
         assert weights.read(tensor).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("dtype", [*TORCH_DTYPES.split(), "complex128"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_dtypes_of_a_pth_have_pytorch_s_names_and_sizes(tmp_path: Path, dtype: str, legacy: bool) -> None:
+    tensor = torch.ones(3, dtype=torch.float64).to(getattr(torch, dtype))
+    torch.save({"a": tensor}, tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
+    weights = read_weights(str(tmp_path / "w.pth"))
+    (found,) = weights.tensors
+    assert (found.dtype, found.bytes) == (dtype, tensor.nbytes)
+    if not dtype.startswith("float8"):
+        assert weights.read(found).tolist() == [1] * 3
+
+
 def test_state_dicts_and_named_parameters_are_listed(tmp_path: Path) -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     torch.save(module.state_dict(), tmp_path / "a.pt")
