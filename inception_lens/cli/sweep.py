@@ -53,7 +53,7 @@ def command(
         if model or network != options.DEFAULTS:
             raise ConfigError("the options of one branch exclude MODEL and the options of a network")
         branch = sizes.branch(lambda text: _values(text)[0])
-        found = branch_sweep(branch, _values(str(reduce)), None)
+        found = branch_sweep(branch, _values(str(reduce)))
     elif model is None or change is None:
         raise ConfigError("give MODEL KEY=FROM..TO..STEP, or one branch: --in, --out, --kernel, --size and --reduce")
     else:

@@ -297,6 +297,7 @@ def test_json_says_what_the_analysis_says() -> None:
         "name": "net",
         "description": "of nobody",
         "source": "python",
+        "note": "",
         "mode": "inference",
         "dtype": "float32",
     }

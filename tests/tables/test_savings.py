@@ -154,7 +154,7 @@ def test_the_present_width_of_a_sweep_is_marked() -> None:
     assert [row.label for row in table.rows] == ["8", "> 32", "48"]
     assert table.rows[1].cells == (6_998_552, 1_582_671_872, 0, 0)
     assert "without the reduction: 8,568,824 parameters, 1,890,451,456 MACs" in table.notes
-    alone = sweep_table(branch_sweep(ARTICLE, [8, 16], None))
+    alone = sweep_table(branch_sweep(ARTICLE, [8, 16]))
     assert [each.key for each in alone.columns] == ["params", "macs"]
 
 
@@ -174,7 +174,7 @@ def test_csv_of_each() -> None:
         return list(csv.DictReader(io.StringIO(csv_writer.render(table))))
 
     assert [row["params"] for row in rows(branch_table(branch_savings(ARTICLE)))] == ["460800", "82944"]
-    swept = rows(sweep_table(branch_sweep(ARTICLE, [8], 32)))
+    swept = rows(sweep_table(branch_sweep(ARTICLE, [8, 32])))
     assert [(row["value"], row["params"]) for row in swept] == [("8", "20736"), ("32", "82944")]
     found = rows(savings_table(savings("googlenet")))
     assert {row["table"] for row in found} == {"reductions", "naive"}

@@ -82,7 +82,7 @@ class Sweep(JsonResult, frozen=True, kw_only=True):
     points: tuple[SweepPoint, ...]
     """One point per value, in ascending order."""
     own: int | None
-    """The current width, which is one of the points."""
+    """The current width of a network's layer, which is one of the points; None for a branch."""
     direct: SweepPoint | None
     """The cost without the swept layer if it is a reduction; its value is 0."""
 
@@ -123,19 +123,19 @@ def _differing(old: Mapping[str, CostFigures], new: Mapping[str, CostFigures]) -
     return tuple([each for each in changes if old.get(each.name) != new.get(each.name)])
 
 
-def branch_sweep(branch: Branch, values: Sequence[int], own: int | None) -> Sweep:
-    """Sweep the reduction of a branch through `values` and its own width.
+def branch_sweep(branch: Branch, values: Sequence[int]) -> Sweep:
+    """Sweep the reduction of a branch through `values`.
 
     Raises:
         ConfigError: a size of the branch is out of range.
     """
-    swept = _swept(values, own)
+    swept = sorted(set(values))
     counted = [branch_savings(msgspec.structs.replace(branch, reduce=value)) for value in swept]
     return Sweep(
         name=f"{branch.in_channels} to {branch.out_channels} channels",
         variable="reduce",
         points=tuple([_point(each.reduced, value) for value, each in zip(swept, counted, strict=True)]),
-        own=own,
+        own=None,
         direct=_point(counted[0].direct, 0),
     )
 
@@ -147,7 +147,8 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
         GraphError: the layer does not exist, or a later layer cannot take one of the widths.
     """
     own = width_of(graph[node]) if node in graph.index.nodes else None
-    points = [_point(with_widths(graph, {node: value}), value) for value in _swept(values, own)]
+    widths = sorted(set(values) if own is None else {*values, own})
+    points = [_point(with_widths(graph, {node: value}), value) for value in widths]
     reduction = [site for site in reductions(graph).sites if site.name == node]
     return Sweep(
         name=graph.name,
@@ -156,10 +157,6 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
         own=own,
         direct=_point(rewritten(graph, Plan(tuple(reduction))), 0) if reduction else None,
     )
-
-
-def _swept(values: Sequence[int], own: int | None) -> list[int]:
-    return sorted(set(values) if own is None else {*values, own})
 
 
 def _point(network: Graph | Analysis, value: int) -> SweepPoint:

@@ -8,7 +8,7 @@ import pytest
 import inception_lens as il
 from inception_lens.analyses.machines import machine
 from inception_lens.analyses.savings.branch import Branch, branch_savings
-from inception_lens.analyses.savings.changes import branch_sweep, what_if
+from inception_lens.analyses.savings.changes import branch_sweep, network_sweep, what_if
 from inception_lens.analyses.savings.network import Savings
 from inception_lens.graph import Graph, Input, Node, Output
 from inception_lens.ops import Conv2d, TensorType
@@ -42,11 +42,12 @@ def test_every_golden_file_belongs_to_a_case(golden_names: set[str]) -> None:
 
 
 def test_golden_branch_sweep_what_if_and_kinds(golden: Callable[[str, str], None]) -> None:
-    sweep = branch_sweep(ARTICLE, range(8, 65, 8), 32)
+    marked = network_sweep(il.load("googlenet"), "inception_4e/5x5_reduce", range(16, 49, 8))
     changed = what_if(il.load("googlenet"), {"inception_4e/5x5_reduce": 16, "inception_5b/1x1": 128}, machine())
     tables = (
         branch_table(branch_savings(ARTICLE)),
-        sweep_table(sweep),
+        sweep_table(branch_sweep(ARTICLE, range(8, 65, 8))),
+        sweep_table(marked),
         what_if_table(changed),
         kinds_table(savings("googlenet", "all")),
     )
