@@ -219,6 +219,9 @@ LAYERS = {
     'name: "y" type: "Reshape" bottom: "a" top: "y" reshape_param { shape { dim: 2 dim: -1 } axis: 1 num_axes: 1 }': (
         "1x2x4x12x10", 0, 0,
     ),
+    'name: "y" type: "Reshape" bottom: "a" top: "y" reshape_param { shape { dim: 0 dim: -1 } axis: 1 }': (
+        "1x8x120", 0, 0,
+    ),
     'name: "y" type: "Permute" bottom: "a" top: "y" permute_param { order: 0 order: 2 order: 3 }': ("1x12x10x8", 0, 0),
     'name: "y" type: "Reduction" bottom: "a" top: "y" reduction_param { operation: ASUM axis: 1 coeff: 2 }': (
         "1", 0, 0,
@@ -314,6 +317,11 @@ def test_eltwise_is_a_sum_a_product_or_a_maximum(fields: str, nodes: list[str]) 
     layer = f'name: "y" type: "Eltwise" bottom: "a" bottom: "b" top: "y" eltwise_param {{ {fields} }}'
     graph = with_inputs(layer, "1x8x4x4", "1x8x4x4")
     assert [node.op.kind for node in graph.nodes] == nodes
+
+
+@pytest.mark.parametrize(("shape", "params"), [("3", 1), ("2x3", 3), ("2x3x4", 3)])
+def test_a_prelu_has_a_slope_per_channel(shape: str, params: int) -> None:
+    assert analyze(with_inputs('name: "y" type: "PReLU" bottom: "a" top: "y"', shape)).totals.params == params
 
 
 def test_a_scale_with_two_bottoms_is_broadcast() -> None:

@@ -245,6 +245,7 @@ def test_the_initial_state_of_a_recurrent_layer_is_not_a_parameter(tmp_path: Pat
     graph = read(tmp_path, model([call], weights, (5, 2, 4), outputs=["y", "last"]))
     assert il.analyze(graph).totals.params == 48 + 48 + 24
     assert [each.op.kind for each in graph.nodes] == ["Constant", "GRU", "Reshape", "Permute"]
+    assert graph.nodes[1].inputs == ("x", graph.nodes[0].name)
     assert [graph.types[output.node][0].shape for output in graph.outputs] == [(5, 1, 2, 4), (1, 2, 4)]
 
 
@@ -468,6 +469,11 @@ def test_a_node_is_named_after_its_module(tmp_path: Path, name: str, scopes: str
     if scopes:
         call.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
     assert [each.name for each in read(tmp_path, model([call])).nodes] == [expected]
+
+
+def test_a_tensor_is_named_after_its_module(tmp_path: Path) -> None:
+    graph = read(tmp_path, model([node("Mul", "x block.scale")], [weight("block.scale", 8, 1, 1)]))
+    assert [(each.name, each.parameters) for each in graph.nodes] == [("block/scale", ("block.scale",)), ("mul", ())]
 
 
 def test_nodes_of_one_module_have_their_own_names(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ CASES = {
     "clip, no value between": Case(
         "clamp", [node("Clip", "x low high")], [weight("low", value=0.5), weight("high", value=0.2)], computed=False
     ),
+    "hard sigmoid of pytorch": Case("Hardsigmoid", [node("HardSigmoid", "x", alpha=1 / 6)]),
+    "hard sigmoid": Case("hardsigmoid", [node("HardSigmoid", "x")], computed=False),
     "dropout 7": Case("Dropout", [node("Dropout", "x", ratio=0.25)], opset=7),
     "pad 2": Case("Pad", [node("Pad", "x", pads=[0, 0, 1, 2, 0, 0, 3, 0], value=0.5)], opset=2),
     "pad, edge": Case("Pad", [node("Pad", "x p", mode="edge")], [ints("p", 0, 0, 1, 2, 0, 0, 3, 4)]),
