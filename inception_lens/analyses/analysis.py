@@ -15,7 +15,7 @@ from inception_lens.analyses.modules import TreeRow, grouped, summed, tree
 from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
 from inception_lens.analyses.records import Group, JsonResult, Layer, Totals
 from inception_lens.graph import Graph
-from inception_lens.ops import BYTES_PER_ELEMENT
+from inception_lens.ops import BYTES_PER_ELEMENT, Unknown
 
 if TYPE_CHECKING:
     import pandas
@@ -81,6 +81,8 @@ class Analysis(JsonResult, frozen=True, dict=True):
             activation_bytes=sum(memory.activation_bytes),
             peak_activation_bytes=max(memory.live_bytes, default=0),
             exact=None not in costs.flops,
+            macs_exact=None not in costs.macs,
+            params_exact=all(not isinstance(node.op, Unknown) or node.op.params_known for node in graph.nodes),
         )
         if graph.mode == "inference":
             return totals
@@ -138,7 +140,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
 
     def __repr__(self) -> str:
         totals = self.totals
-        at_least = "" if totals.exact else ">= "
+        at_least = "" if totals.macs_exact else ">= "
         return f"<Analysis of {self.graph.name!r}: {totals.params:,} parameters, {at_least}{totals.macs:,} MACs>"
 
     if TYPE_CHECKING:  # attached by `lens.notebook`

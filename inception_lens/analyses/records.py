@@ -134,7 +134,11 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     peak_activation_bytes: int
     """The largest total of activations alive at one time."""
     exact: bool
-    """Whether nothing in the totals is unknown; where something is, MACs and FLOPs are lower bounds."""
+    """Whether nothing in the totals is unknown; where something is, FLOPs are a lower bound."""
+    macs_exact: bool
+    """Whether the MACs of every call are known; otherwise `macs` is a lower bound."""
+    params_exact: bool
+    """Whether the parameters of every call are known; otherwise `params` is a lower bound."""
     backward_macs: int | UnsetType = UNSET
     """Multiply-accumulates of the backward pass."""
     gradient_bytes: int | UnsetType = UNSET

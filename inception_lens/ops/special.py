@@ -79,8 +79,8 @@ class Declared(_Declaring, frozen=True):
 
     declared_macs: int = 0
     """Multiply-accumulates of one call."""
-    declared_flops: int = 0
-    """FLOPs of one call in addition to two per multiply-accumulate."""
+    declared_flops: int | None = 0
+    """FLOPs of one call in addition to two per multiply-accumulate; None if unknown."""
     view: bool = False
     """Whether the output uses the memory of the first input."""
 
@@ -88,7 +88,7 @@ class Declared(_Declaring, frozen=True):
     role: ClassVar[Role] = "layout"
 
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
-        if min(self.declared_macs, self.declared_flops) < 0:
+        if min(self.declared_macs, self.declared_flops or 0) < 0:
             cost = f"{self.declared_macs} MACs and {self.declared_flops} FLOPs"
             raise ShapeError(f"{self.kind} declares {cost}: expected numbers of at least 0")
         return super().output_types(inputs)
@@ -96,7 +96,7 @@ class Declared(_Declaring, frozen=True):
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return self.declared_macs
 
-    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+    def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int | None:
         return self.declared_flops
 
     def reuses_input(self, training: bool) -> bool:
@@ -108,6 +108,9 @@ class Declared(_Declaring, frozen=True):
 
 class Unknown(_Declaring, frozen=True):
     """An operation without a rule: its outputs are declared by its source, and its cost is None, never zero."""
+
+    params_known: bool = True
+    """Whether its learned tensors are among its inputs; where its source does not list them, they are unknown."""
 
     category: ClassVar[Category] = "unknown"
 

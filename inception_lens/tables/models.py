@@ -36,15 +36,15 @@ def _cells(analysis: Analysis) -> tuple[Cell, ...]:
     totals = analysis.totals
     inputs: tuple[Shape, ...] = tuple([each.type.shape for each in analysis.graph.inputs])
 
-    def bound(value: int) -> Cell:
-        return value if totals.exact else AtLeast(value)
+    def bound(value: int, exact: bool) -> Cell:
+        return value if exact else AtLeast(value)
 
     return (
         inputs[0] if inputs else "",
-        totals.params,
+        bound(totals.params, totals.params_exact),
         totals.buffers,
-        bound(totals.macs),
-        bound(totals.flops),
+        bound(totals.macs, totals.macs_exact),
+        bound(totals.flops, totals.exact),
         totals.weight_bytes,
         totals.activation_bytes,
         totals.peak_activation_bytes,

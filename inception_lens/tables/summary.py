@@ -221,7 +221,7 @@ def _with_share(quantity: Quantity, analysis: Analysis) -> Iterable[Quantity]:
     yield quantity
     if quantity.column.key == "macs":
         whole, macs = analysis.totals.macs, quantity.cell
-        column = SHARE if analysis.totals.exact else msgspec.structs.replace(SHARE, title="share of known")
+        column = SHARE if analysis.totals.macs_exact else msgspec.structs.replace(SHARE, title="share of known")
         yield Quantity(column, lambda group: None if macs(group) is None else group.macs / whole if whole else 0)
 
 

@@ -161,4 +161,4 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
 
 def _point(network: Graph | Analysis, value: int) -> SweepPoint:
     totals = analyze(network).totals
-    return SweepPoint(value, totals.params, totals.macs, totals.exact)
+    return SweepPoint(value, totals.params, totals.macs, totals.macs_exact)

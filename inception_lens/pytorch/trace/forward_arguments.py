@@ -121,6 +121,8 @@ class ForwardArguments:
         elif tracer.values:
             value = _example(type_, dtype, tracer.device)
         name = tracer.recorder.add_input(name, type_)
+        if tensor is not None:
+            tracer.note_layout(name, tensor)
         device = tensor.device if tensor is not None and _is_index(tensor) else tracer.device
         return traced_tensor(name, type_.shape, dtype, device, value=value)
 

@@ -104,7 +104,9 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
                 return x
             type_ = type_of(x)
             op = operation_of(module, type_.shape)
-            return None if op is None else self._by_operation(module, path, op, x, type_)
+            if op is None or x.path in self.stored_counts:
+                return None
+            return self._by_operation(module, path, op, x, type_)
         if type(module) is nn.MultiheadAttention and is_self_attention(module, args, kwargs):
             if not self._has_own_weights(module, args[0].dtype):
                 return None
@@ -169,6 +171,8 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
             dtype = reads[0].dtype
         for tensor, need in zip(reads, needed, strict=True):
             if id(tensor) not in names or tensor.dtype is not dtype or tensor.shape != need.shape:
+                return None
+            if tensor.layout is not torch.strided:
                 return None
         return reads
 

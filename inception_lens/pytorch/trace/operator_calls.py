@@ -20,6 +20,7 @@ from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.rules.checks import check_dtypes, check_shapes, declared
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall
 from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
+from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, stored_elements
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
     TracedTensor,
@@ -75,6 +76,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Traced tensors of parameters, buffers and constants, by the identity of the tensor."""
         self._kept: list[Tensor] = []
         """These tensors: as long as one is alive, no other tensor has its identity."""
+        self.stored_counts: dict[str, int] = {}
+        """Elements that the sparse tensors among all tensors store, by their names in the graph."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -90,6 +93,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, name: str, real: Tensor, value: Tensor | None, base: TracedTensor | None = None
     ) -> TracedTensor:
         """A tensor that a call returns, with the shape, dtype and strides of `real`."""
+        self.note_layout(name, real)
         strides = tuple(real.stride()) if real.layout is torch.strided else None
         return traced_tensor(name, tuple(real.shape), real.dtype, self.device, strides=strides, value=value, base=base)
 
@@ -112,6 +116,11 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if tensor.device.type != "meta" and (self.values or (kind != "parameter" and tensor.numel() <= MAX_COMPUTED)):
             value = tensor.detach() if kind == "parameter" else tensor.detach().clone()
         return self.output_like(name, tensor, value)
+
+    def note_layout(self, name: str, tensor: Tensor) -> None:
+        """Note how many elements the tensor of this name stores, if it is sparse."""
+        if tensor.layout is not torch.strided:
+            self.stored_counts[name] = stored_elements(tensor)
 
     def overwrite(self, tensor: TracedTensor, name: str, *, has_value: bool) -> None:
         """Let a tensor be the output of the call `name`, which writes to it.
@@ -167,6 +176,9 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _by_rule(self, func: OpOverload, args: Args, kwargs: Kwargs, call: OperatorCall) -> object:
         inputs = [self.traced(tensor) for tensor in call.inputs]
+        sparse = any(tensor.layout is not torch.strided for tensor in call.weights)
+        if sparse or (self.stored_counts and self._any_sparse((*inputs, *call.weights))):
+            return self._with_sparse_tensors(func, args, kwargs)
         input_types = tuple([type_of(tensor) for tensor in inputs])
         op, facts, weights = call.op, facts_of(func), call.weights
         check_dtypes(op, (*call.inputs, *weights))
@@ -219,6 +231,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return args[0]  # a module's own count, which is no tensor of the network
         read = [] if facts.short_name in READS_TYPE_ONLY else tensors_in((*args, *kwargs.values()))
         inputs = [self.traced(tensor) for tensor in read]
+        if self.stored_counts and self._any_sparse(inputs):
+            return self._with_sparse_tensors(func, args, kwargs)
         results = self._results(func, args, kwargs, inputs)
         found = tensors_in((results,))
         if not found and not written:
@@ -276,6 +290,35 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         results = func(*map_tensors(args, known), **map_tensors(kwargs, known))
         return map_tensors(results, lambda each: meta_tensor(each) if each.is_floating_point() else each)
+
+    # --- operators on sparse tensors
+
+    def _any_sparse(self, tensors: Sequence[Tensor]) -> bool:
+        return any(type(each) is TracedTensor and each.path in self.stored_counts for each in tensors)
+
+    def _with_sparse_tensors(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+        """What an operator returns that reads sparse tensors: for the graph they have the shape of dense ones."""
+        name = facts_of(func).short_name
+        inputs = [self.traced(tensor) for tensor in tensors_in((*args, *kwargs.values()))]
+        counts = [self.stored_counts.get(each.path) for each in inputs]
+        results = self._results(func, args, kwargs, inputs)
+        found = tensors_in((results,))
+        if not found:
+            return results
+        op = sparse_operation(name, [type_of(each) for each in inputs], counts, tuple(map(type_of, found)))
+        node = self.recorder.add_operator(name, op, [each.path for each in inputs], tuple(map(type_of, found)))
+        for written in written_tensors(func, args, kwargs):
+            self.overwrite(self.traced(written), node, has_value=False)
+        count, numbers = result_count(name, counts), iter(range(len(found)))
+
+        def output(real: Tensor) -> TracedTensor:
+            path = output_name(node, next(numbers))
+            tensor = self.output_like(path, real, _real_or_none(real))
+            if count is not None and real.device.type == "meta":
+                self.stored_counts[path] = count
+            return tensor
+
+        return map_tensors(results, output)
 
     def _operation(
         self, func: OpOverload, inputs: list[TracedTensor], types: tuple[TensorType, ...], arguments: OperatorArguments

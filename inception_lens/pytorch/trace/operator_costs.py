@@ -7,7 +7,6 @@ costs. An operator in none of the tables is Unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch._ops import OpOverload
 
 from inception_lens import ops
 from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, TensorType, Unknown
+from inception_lens.pytorch.trace.products import MIXED_DTYPES, PRODUCTS
 from inception_lens.pytorch.trace.rules.checks import check_same_dtype
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments
 from inception_lens.pytorch.trace.traced_tensor import type_of
@@ -39,8 +39,28 @@ FREE = frozenset({
     "uniform", "_unique2", "unique_consecutive", "unique_dim", "_unsafe_index", "_unsafe_index_put",
     "_unsafe_masked_index", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "view_as_complex", "view_as_real",
     "zero", "zeros", "zeros_like",
+    "alias_copy", "binomial", "block_diag", "cat", "cauchy", "_chunk_cat", "_coalesce", "_dirichlet_grad", "geometric",
+    "histogram", "index_reduce", "int_repr", "_is_all_true", "_is_any_true", "_jagged_to_padded_dense_forward",
+    "log_normal", "median", "nanmedian", "_nested_from_padded", "normal_functional", "_padded_dense_to_jagged_forward",
+    "poisson", "resize_as", "_sample_dirichlet", "_stack", "stack", "_standard_gamma", "_to_dense", "_to_sparse",
+    "_to_sparse_bsc", "_to_sparse_bsr", "_to_sparse_csc", "_to_sparse_csr", "unfold_backward", "unique_dim_consecutive",
 })  # fmt: skip
 """Operators that move, choose or draw numbers, and compute none."""
+
+WITHOUT_PRODUCTS = frozenset({
+    "_amp_update_scale", "_batch_norm_no_update", "_batch_norm_with_update", "batch_norm_elemt",
+    "batch_norm_gather_stats", "batch_norm_stats", "_ctc_loss", "_cudnn_ctc_loss", "cudnn_batch_norm",
+    "_fake_quantize_learnable_per_channel_affine", "_fake_quantize_learnable_per_tensor_affine",
+    "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", "_fft_c2c", "_fft_c2r", "_fft_r2c",
+    "fractional_max_pool2d", "fractional_max_pool3d", "_fused_moving_avg_obs_fq_helper", "_masked_softmax",
+    "miopen_batch_norm", "multilabel_margin_loss_forward", "_native_batch_norm_legit",
+    "_native_batch_norm_legit_no_training", "native_batch_norm", "native_group_norm", "native_layer_norm",
+    "native_norm", "_nested_tensor_softmax_with_shape", "quantized_batch_norm", "quantized_max_pool1d",
+    "quantized_max_pool2d", "quantized_max_pool3d", "_safe_softmax",
+    "_softmax_backward_data", "_sparse_log_softmax", "_sparse_softmax",
+    "_sparse_sum", "_standard_gamma_grad", "_thnn_fused_gru_cell", "_thnn_fused_lstm_cell", "_upsample_lanczos2d_aa",
+})  # fmt: skip
+"""Operators without a rule that multiply no matrices: their MACs are zero, and their FLOPs are unknown."""
 
 
 def _per_output(flops: int) -> Callable[[Types, Types], int]:
@@ -87,41 +107,34 @@ FLOPS: dict[str, Callable[[Types, Types], int]] = {
     "_adaptive_avg_pool3d": _adaptive(ops.AdaptiveAvgPool3d, 3),
     "adaptive_max_pool2d": _adaptive(ops.AdaptiveMaxPool2d, 2),
     "adaptive_max_pool3d": _adaptive(ops.AdaptiveMaxPool3d, 3),
+    "nansum": _per_input(1),
+    "aminmax": _per_input(2),
+    "_aminmax": _per_input(2),
+    "std_mean": _per_input(4),
+    "var_mean": _per_input(4),
+    "segment_reduce": _per_input(1),
+    "dist": _per_input(3),
+    "renorm": _per_input(3),
+    "_pdist_forward": _distance,
+    "linalg_cross": _per_output(3),
+    "addr": _per_output(2),
+    "grid_sampler_3d": _per_output(17),
+    "smooth_l1_loss": _per_input(6),
+    "huber_loss": _per_input(6),
+    "soft_margin_loss": _per_input(6),
+    "binary_cross_entropy_with_logits": _per_input(8),
+    "multi_margin_loss": _per_input(4),
+    "_embedding_bag_forward_only": lambda inputs, outputs: inputs[1].elements * inputs[0].shape[-1],
+    "quantize_per_tensor": _per_output(5),
+    "quantize_per_tensor_dynamic": _per_output(5),
+    "quantize_per_channel": _per_output(5),
+    "dequantize": _per_output(2),
+    "fake_quantize_per_tensor_affine_cachemask": _per_output(7),
+    "fake_quantize_per_channel_affine_cachemask": _per_output(7),
+    "_prelu_kernel": _per_output(2),
+    "_masked_scale": _per_output(2),
 }
 """FLOPs of operators that are no operation of `ops`, from the types of their inputs and outputs."""
-
-
-def _added_product(inputs: Types, outputs: Types) -> tuple[int, int]:
-    """`added + left @ right`."""
-    left, right = inputs[1:3]
-    columns = right.shape[-1] if len(right.shape) > 1 else 1
-    return left.elements * columns, outputs[0].elements
-
-
-def _attention(inputs: Types, outputs: Types) -> tuple[int, int]:
-    attention, shapes = ops.ScaledDotProductAttention(), tuple([each.shape for each in inputs[:3]])
-    return attention.macs(shapes, ()), attention.extra_flops(shapes, ())
-
-
-def _bilinear(inputs: Types, outputs: Types) -> tuple[int, int]:
-    """`x W y` for each output feature: first `x W`, then its product with y."""
-    left, weight, right = inputs[:3]
-    rows = prod(left.shape[:-1])
-    return rows * weight.shape[0] * (left.shape[-1] + 1) * right.shape[-1], 0
-
-
-MACS: dict[str, Callable[[Types, Types], tuple[int, int]]] = {
-    "addmm": _added_product,
-    "addmv": _added_product,
-    "baddbmm": _added_product,
-    "addbmm": _added_product,
-    "_trilinear": _bilinear,
-    "_scaled_dot_product_flash_attention": _attention,
-    "_scaled_dot_product_flash_attention_for_cpu": _attention,
-    "_scaled_dot_product_efficient_attention": _attention,
-    "_scaled_dot_product_cudnn_attention": _attention,
-}
-"""MACs and further FLOPs of operators that multiply matrices and are no operation of `ops`."""
 
 
 def short_name(name: str) -> str:
@@ -154,10 +167,13 @@ def operation_without_rule(
         return Declared(name, outputs)
     if name in FLOPS:
         return Declared(name, outputs, declared_flops=FLOPS[name](inputs, outputs))
-    if name in MACS:
-        check_same_dtype([each.dtype for each in tensors])
-        macs, flops = MACS[name](inputs, outputs)
+    if name in PRODUCTS:
+        if name not in MIXED_DTYPES:
+            check_same_dtype([each.dtype for each in tensors[:3]])
+        macs, flops = PRODUCTS[name](inputs, outputs)
         return Declared(name, outputs, macs, flops)
+    if name in WITHOUT_PRODUCTS:
+        return Declared(func._schema.name, outputs, declared_flops=None)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)
     return Unknown(func._schema.name, outputs)

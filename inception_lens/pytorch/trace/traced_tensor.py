@@ -107,5 +107,10 @@ def _mapped(value: object, change: Callable[[Tensor], object]) -> object:
 
 
 def meta_tensor(tensor: Tensor) -> Tensor:
-    """A tensor of the same layout without storage, on which PyTorch computes an operator's output type."""
+    """A tensor of the same strides without storage, on which PyTorch computes an operator's output type.
+
+    For a sparse tensor it is dense: the meta device has no products of sparse ones.
+    """
+    if tensor.layout is not torch.strided:
+        return torch.empty(tuple(tensor.shape), dtype=tensor.dtype, device="meta")
     return torch.empty_strided(tuple(tensor.shape), tuple(tensor.stride()), dtype=tensor.dtype, device="meta")

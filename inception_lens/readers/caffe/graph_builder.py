@@ -105,7 +105,7 @@ class CaffeGraphBuilder:
         if not shapes and layer.tops == layer.bottoms and not self.unknown_outputs & set(inputs):
             shapes = [self.shape(node) for node in inputs]
         declared = tuple(TensorType(shape) for shape in shapes) or (UNKNOWN_TYPE,) * max(len(layer.tops), 1)
-        name = self.add(layer, Unknown(layer.type, declared), *inputs)
+        name = self.add(layer, Unknown(layer.type, declared, params_known=False), *inputs)
         outputs = tuple(output_name(name, i) for i in range(len(declared)))
         if not shapes:
             self.unknown_outputs.update(outputs)

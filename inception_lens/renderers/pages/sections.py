@@ -86,11 +86,18 @@ class ComparisonSection(NamedTuple):
 def headline(analysis: Analysis) -> list[Card]:
     """The most important numbers of a network."""
     totals = analysis.totals
-    bound = "" if totals.exact else "at least "
+    params, macs, flops = (
+        "" if exact else "at least " for exact in (totals.params_exact, totals.macs_exact, totals.exact)
+    )
     cards = [
-        Card("parameters", short(totals.params), count(totals.params), f"{size(totals.weight_bytes)} of weights"),
-        Card("MACs", f"{bound}{short(totals.macs)}", f"{bound}{count(totals.macs)}", "multiply-adds without bias"),
-        Card("FLOPs", f"{bound}{short(totals.flops)}", f"{bound}{count(totals.flops)}", "2 per MAC, plus the rest"),
+        Card(
+            "parameters",
+            f"{params}{short(totals.params)}",
+            f"{params}{count(totals.params)}",
+            f"{size(totals.weight_bytes)} of weights",
+        ),
+        Card("MACs", f"{macs}{short(totals.macs)}", f"{macs}{count(totals.macs)}", "multiply-adds without bias"),
+        Card("FLOPs", f"{flops}{short(totals.flops)}", f"{flops}{count(totals.flops)}", "2 per MAC, plus the rest"),
     ]
     if analysis.layers:
         peak = totals.peak_activation_bytes

@@ -125,6 +125,11 @@ def _is_reduction(op: ops.Reduce, inputs: InputTypes) -> bool:
     return True
 
 
+def _is_grouped(query: Shape, key: Shape, value: Shape) -> bool:
+    """Whether heads of keys or values are shared by groups of queries; a single head, `(1,)`, is broadcast."""
+    return any(heads not in ((), (1,), query) for heads in (key, value))
+
+
 def _is_stored(op: ops.Stored, inputs: InputTypes) -> bool:
     if op.tensor_kind == "constant":
         raise GraphError("the graph holds a constant's shape but not its value: no module can be built for it")
@@ -142,7 +147,7 @@ NOT_IN_PLACE = COMPARISONS | {"clone", "fmax", "fmin", "maximum", "minimum", "wh
 SINGLE_AXIS = frozenset({"argmax", "argmin", "prod"})
 """Reductions that PyTorch computes over a single axis."""
 
-_GROUPED = Setting("grouped", write=lambda op, inputs: inputs[0].shape[:-2] != inputs[1].shape[:-2])
+_GROUPED = Setting("grouped", write=lambda op, inputs: _is_grouped(*[each.shape[-3:-2] for each in inputs[:3]]))
 _REDUCTION = Setting("function", write=lambda op, inputs: {"max": "amax", "min": "amin"}.get(op.function, op.function))
 _DTYPE = Setting("", "dtype", "weight", read=lambda weight, shape: str(weight.dtype).removeprefix("torch."))
 

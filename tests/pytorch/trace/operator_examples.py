@@ -84,6 +84,9 @@ def _convolution(name: str, dimensions: int, transposed: bool) -> Builder:
         extra = [step - 1 for step in stride]
 
         def call(x: Tensor, w: Tensor, b: Tensor | None = None) -> Any:
+            if name == "_convolution":
+                flags = (False, False, False, False)
+                return aten._convolution(x, w, b, stride, padding, dilation, transposed, extra, groups, *flags)
             if name == "convolution":
                 return aten.convolution(x, w, b, stride, padding, dilation, transposed, extra, groups)
             if transposed:
@@ -95,8 +98,8 @@ def _convolution(name: str, dimensions: int, transposed: bool) -> Builder:
     return build
 
 
-def _any_convolution(r: Random) -> Example:
-    return _convolution("convolution", r.choice((1, 2, 3)), r.flag())(r)
+def _any_convolution(name: str) -> Builder:
+    return lambda r: _convolution(name, r.choice((1, 2, 3)), r.flag())(r)
 
 
 def _pool(name: str, dimensions: int) -> Builder:
@@ -334,7 +337,7 @@ RULES: dict[str, tuple[Builder, Kinds]] = {
     },
     **{name: (_reduced(name), ops.Reduce) for name in ("mean", "sum", "amax", "amin")},
     **{f"conv{n}d": (_convolution(f"conv{n}d", n, False), getattr(ops, f"Conv{n}d")) for n in (1, 2, 3)},
-    "convolution": (_any_convolution, CONVOLUTIONS),
+    **{name: (_any_convolution(name), CONVOLUTIONS) for name in ("convolution", "_convolution")},
     "linear": (_linear, ops.Linear),
     **{name: (_product(name), ops.MatMul) for name in ("matmul", "mm", "bmm", "mv", "dot", "vdot")},
     "scaled_dot_product_attention": (_attention, ops.ScaledDotProductAttention),

@@ -326,13 +326,16 @@ def test_modules_may_be_nested_as_deeply_as_pytorch_can_call_them() -> None:
 def test_an_unknown_operator_is_listed_and_makes_the_totals_inexact() -> None:
     class Transforms(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            result: Tensor = torch.fft.rfft(x).abs()
+            result: Tensor = torch.linalg.inv(torch.fft.rfft(x).abs()[:, :4])
             return result
 
     analysis = analyze(trace(Transforms(), (4, 8)))
-    assert not analysis.totals.exact
-    assert [layer.op for layer in analysis.uncounted] == ["aten::_fft_r2c"]
-    assert isinstance(analysis.graph[analysis.uncounted[0].name].op, Unknown)
+    totals = analysis.totals
+    assert (totals.exact, totals.macs_exact, totals.params_exact) == (False, False, True)
+    transform, inverse = analysis.uncounted
+    assert (transform.op, transform.macs) == ("aten::_fft_r2c", 0)
+    assert (inverse.op, inverse.macs) == ("aten::linalg_inv_ex", None)
+    assert isinstance(analysis.graph[inverse.name].op, Unknown)
 
 
 def test_a_formula_for_a_custom_operator() -> None:

@@ -69,7 +69,7 @@ for _n in (1, 2, 3):
     RULES[f"conv_transpose{_n}d"] = _transposed_convolution(TRANSPOSED[_n - 1], _n)
 
 
-@rule_for(RULES, "convolution")
+@rule_for(RULES, "convolution", "_convolution")
 def _any_convolution(a: OperatorArguments) -> OperatorCall | None:
     """The operator that all convolutions call, whose arguments are in another order."""
     x, weight, bias, stride, padding, dilation, transposed, extra, groups = a.positional[:9]
@@ -117,8 +117,12 @@ def _matmul(a: OperatorArguments) -> OperatorCall:
 
 
 @rule_for(RULES, "scaled_dot_product_attention")
-def _attention(a: OperatorArguments) -> OperatorCall:
+def _attention(a: OperatorArguments) -> OperatorCall | None:
     query, key, value, mask = (a.get(i, name) for i, name in enumerate(("query", "key", "value", "attn_mask")))
+    if not a.keywords.get("enable_gqa", False):
+        heads = [each.shape[-3] for each in (query, key, value) if each.dim() > 2]
+        if len({*heads} - {1}) > 1:  # which the operation would read as groups, and PyTorch refuses
+            return None
     inputs = (query, key, value) if mask is None else (query, key, value, mask)
     return OperatorCall(ops.ScaledDotProductAttention(bool(a.get(5, "is_causal", False))), inputs)
 
