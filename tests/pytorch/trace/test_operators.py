@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from inception_lens.pytorch.trace.products import PRODUCTS
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,6 +16,7 @@ from inception_lens.ops import Declared, Elementwise, Op, Reduce
 from inception_lens.pytorch.build.lowering import lower
 from inception_lens.pytorch.trace.forward_pass import trace
 from inception_lens.pytorch.trace.operator_costs import FLOPS, FREE, WITHOUT_PRODUCTS
+from inception_lens.pytorch.trace.products import PRODUCTS
 from inception_lens.pytorch.trace.rules.table import RULES
 from inception_lens.pytorch.trace.rules.views import VIEWS
 from inception_lens.pytorch.trace.traced_tensor import tensors_in, type_of
