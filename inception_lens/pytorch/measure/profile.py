@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from inception_lens.analyses.roofline import Roofline, roofline
 from inception_lens.errors import ConfigError, GraphError
 from inception_lens.graph import Graph
 from inception_lens.ops import TensorType
-from inception_lens.pytorch.build.network import BuiltNetwork, build
+from inception_lens.pytorch.build.network import build
 from inception_lens.pytorch.measure.clock import Clock, repeat, timed
 from inception_lens.pytorch.measure.layer_measurements import LayerMeasurements, output_tuple
 from inception_lens.pytorch.measure.live_memory import saved_bytes
@@ -53,13 +54,14 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
     where = _device(device)
     training = graph.mode == "training"
     analysis = analyze(graph)
-    with where:
+    with where, _failures(graph):
         network = build(graph).train(training)
         inputs = tuple(_example(given.type) for given in graph.inputs)
     clock = Clock.of(where)
     layers = LayerMeasurements(network, analysis, inputs, clock)
     with torch.set_grad_enabled(training):
-        _first_run(network, inputs)
+        with _failures(graph):
+            network(*inputs)
         ceiling = ceilings(where, graph.dtype)
         repeat(lambda: network(*inputs), warmup)
         forward, backward = _whole_passes(network, inputs, clock, training, repeats)
@@ -89,13 +91,14 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
     )
 
 
-def _first_run(network: BuiltNetwork, inputs: Sequence[Tensor]) -> None:
-    """Run the network once, to report what shapes do not show: too little memory, a batch of 1 for a batch norm."""
+@contextmanager
+def _failures(graph: Graph) -> Iterator[None]:
+    """Report what shapes do not show, such as too little memory or a batch of 1 for a batch norm."""
     try:
-        network(*inputs)
+        yield
     except (RuntimeError, ValueError, MemoryError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise GraphError(f"`{network.graph.name}` does not run on this device: {reason}") from None
+        raise GraphError(f"`{graph.name}` does not run on this device: {reason}") from None
 
 
 def _rows(

@@ -150,6 +150,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: object) -> No
         (["--depth", "x"], "--depth x: expected a whole number"),
         (["-o", "net.docx"], "unknown suffix `.docx`"),
         (["--dtype", "float33"], "`float33` is not a dtype"),
+        (["--batch", "1000000", "--input", "1x1x9999x9999"], "`lenet` does not run on this device: "),
         (["--dtype", "float8_e4m3fn"], "`lenet` does not run on this device: "),
     ],
 )
