@@ -168,6 +168,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
             inputs=node.inputs,
             input_shapes=shapes,
             output_shape=output,
+            has_batch=node.name not in graph.index.independent,
             kernel=window.kernel if window else None,
             stride=window.stride if window else None,
             params=costs.params[i],

@@ -40,6 +40,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One shape per input, batch first."""
     output_shape: Shape
     """Shape of the first output, batch first."""
+    has_batch: bool
+    """Whether the output is computed from an input of the network: otherwise its first axis is not the batch."""
     kernel: tuple[int, ...] | None
     """Window of a convolution or pool, per spatial axis."""
     stride: tuple[int, ...] | None

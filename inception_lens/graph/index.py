@@ -22,6 +22,8 @@ class GraphIndex(msgspec.Struct, frozen=True):
     readers: dict[str, tuple[int, ...]]
     """For each node and graph input, the positions of the nodes that read any of its outputs, ascending. A node that
     reads it twice is listed twice; an output of the graph is not a reader."""
+    independent: frozenset[str]
+    """Tensors that are not computed from an input of the graph, such as parameters: their first axis is not a batch."""
 
     @classmethod
     def of(
@@ -31,14 +33,20 @@ class GraphIndex(msgspec.Struct, frozen=True):
         producer = {given.name: given.name for given in inputs}
         position = dict.fromkeys(producer, -1)
         readers: dict[str, list[int]] = {name: [] for name in producer}
+        independent: set[str] = set()
         for i, node in enumerate(nodes):
             for name in node.inputs:
                 readers[producer[name]].append(i)
             readers[node.name] = []
-            for output in output_names(node.name, len(types[node.name])):
+            outputs = output_names(node.name, len(types[node.name]))
+            for output in outputs:
                 producer[output], position[output] = node.name, i
+            if independent.issuperset(node.inputs):
+                independent.update(outputs)
         by_name = {node.name: node for node in nodes}
-        return cls(by_name, producer, position, {name: tuple(found) for name, found in readers.items()})
+        return cls(
+            by_name, producer, position, {name: tuple(found) for name, found in readers.items()}, frozenset(independent)
+        )
 
     def reads(self, node: Node) -> tuple[int, ...]:
         """The positions of the nodes that produce the inputs of `node`, in their order; -1 for a graph input."""

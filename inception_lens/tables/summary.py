@@ -12,7 +12,7 @@ from inception_lens.analyses.records import Group
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Graph
 from inception_lens.ops import Shape, format_shape
-from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table
+from inception_lens.tables.table import AtLeast, Cell, Column, FullShape, Row, Table
 from inception_lens.tables.units import count, short, size
 
 CONVENTION = (
@@ -55,7 +55,7 @@ def _inputs(group: Group) -> Cell:
 
 
 def _output_shape(group: Group) -> Shape:
-    return group.output_shape
+    return group.output_shape if group.layers[-1].has_batch else FullShape(group.output_shape)
 
 
 def _receptive_field(group: Group) -> int | None:

@@ -28,6 +28,12 @@ and a terminal that is wide enough. `terminal`: only a terminal that is wide eno
 """
 
 
+class FullShape(tuple[int, ...]):
+    """A shape without a batch axis, of which a `sample_shape` column shows the first axis too."""
+
+    __slots__ = ()
+
+
 class AtLeast(msgspec.Struct, frozen=True):
     """A sum that leaves out unknown terms. CSV holds nothing for it; other formats write `>=` before it."""
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from inception_lens.errors import GraphError
 from inception_lens.graph import output_name
 from inception_lens.ops import Declared, Op, Stored, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS
@@ -23,6 +24,7 @@ from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
 from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, stored_elements
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
+    ELEMENT_LIMIT,
     TracedTensor,
     map_tensors,
     meta_tensor,
@@ -268,6 +270,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             results = func(*map_tensors(args, meta_tensor), **map_tensors(on_meta, meta_tensor))
         except (NotImplementedError, RuntimeError, TypeError) as error:
+            if "numel: integer multiplication overflow" in str(error):
+                raise GraphError(f"the result of `{func._schema.name}` is too large: {ELEMENT_LIMIT}") from None
             if has_no_meta_result(func, error):
                 raise NeedsValue(
                     f"the shape of what `{func._schema.name}` returns depends on the values of its input"

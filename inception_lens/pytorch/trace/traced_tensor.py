@@ -7,13 +7,14 @@ of shape, dtype and device pass; every operator called on it reaches the tracer,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import prod
 from typing import ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from inception_lens.errors import GraphError
-from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType
+from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType, format_shape
 
 DTYPES: dict[str, torch.dtype] = {
     name: dtype for name in BYTES_PER_ELEMENT if isinstance(dtype := getattr(torch, name, None), torch.dtype)
@@ -21,6 +22,11 @@ DTYPES: dict[str, torch.dtype] = {
 """PyTorch's dtypes by their names in a graph."""
 
 DTYPE_NAMES: dict[torch.dtype, str] = {dtype: name for name, dtype in DTYPES.items()}
+
+MAX_ELEMENTS = 2**63
+"""PyTorch counts the elements of a tensor in a signed integer of 64 bits, which must be less than this."""
+
+ELEMENT_LIMIT = "PyTorch's tensors have fewer than 2^63 elements"
 
 Value = TypeVar("Value")
 
@@ -56,10 +62,19 @@ def traced_tensor(
     value: Tensor | None = None,
     base: TracedTensor | None = None,
 ) -> TracedTensor:
-    """Create a tensor of a traced forward pass; its fields are those of `TracedTensor`."""
-    tensor: TracedTensor = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-        TracedTensor, shape, strides=strides, dtype=dtype, device=device
-    )
+    """Create a tensor of a traced forward pass; its fields are those of `TracedTensor`.
+
+    Raises:
+        GraphError: PyTorch cannot have a tensor of this size.
+    """
+    try:
+        tensor: TracedTensor = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            TracedTensor, shape, strides=strides, dtype=dtype, device=device
+        )
+    except RuntimeError:
+        if prod(shape) < MAX_ELEMENTS:
+            raise
+        raise GraphError(f"a tensor of {format_shape(shape)}: {ELEMENT_LIMIT}") from None
     tensor.path, tensor.value, tensor.base = path, value, base
     return tensor
 

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from inception_lens.graph import Graph
+from inception_lens.ops import format_shape
 from inception_lens.renderers.diagrams.content import Arrow, Box, DiagramContent
 from inception_lens.renderers.diagrams.labels import shape_text
 
@@ -74,7 +75,8 @@ class _Connections:
         self.ends: dict[End, Box] = {}
 
     def shape(self, tensor: str) -> str:
-        return shape_text(self.graph.types[tensor][0].shape)
+        shape = self.graph.types[tensor][0].shape
+        return (format_shape(shape) or "scalar") if tensor in self.graph.index.independent else shape_text(shape)
 
     def end(self, side: Literal["input", "output"], tensor: str, note: str = "") -> End:
         end: End = (side, self.previous or tensor)

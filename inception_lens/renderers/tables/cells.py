@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from inception_lens.ops import format_shape
-from inception_lens.tables.table import AtLeast, Cell, Column, Kind, Table
+from inception_lens.tables.table import AtLeast, Cell, Column, FullShape, Kind, Table
 from inception_lens.tables.units import count, duration, percent, short, size, times
 
 UNKNOWN = "?"
@@ -31,7 +31,8 @@ def shown(column: Column, cell: Cell) -> str:
     if isinstance(cell, AtLeast):
         return f">= {_number(column, cell.value)}" if cell.value else UNKNOWN
     if isinstance(cell, tuple):
-        return format_shape(cell[1:] if column.kind == "sample_shape" and len(cell) > 1 else cell) or "scalar"
+        has_batch = column.kind == "sample_shape" and len(cell) > 1 and not isinstance(cell, FullShape)
+        return format_shape(cell[1:] if has_batch else cell) or "scalar"
     if isinstance(cell, str):
         return cell or ("" if column.kind in ("text", "verdict") else NOTHING)
     return _number(column, cell)
