@@ -96,6 +96,11 @@ class Analysis(JsonResult, frozen=True, dict=True):
         )
 
     @property
+    def is_run(self) -> bool:
+        """Whether the calls are those of a forward pass, and not the modules of a model without inputs."""
+        return all(layer.output_shape is not None for layer in self.layers)
+
+    @property
     def peak_layer(self) -> Layer:
         """The layer during which most activation memory is alive."""
         live = self.memory.live_bytes
@@ -159,6 +164,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
         output = graph.types[node.name][0].shape
         window = node.op.window(shapes[0], output) if node.op.category in ("conv", "pool") else None
         training = graph.mode == "training"
+        is_run = not isinstance(node.op, Unknown) or node.op.is_run
         return Layer(
             name=node.name,
             op=node.op.kind,
@@ -167,7 +173,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
             label=node.op.label,
             inputs=node.inputs,
             input_shapes=shapes,
-            output_shape=output,
+            output_shape=output if is_run else None,
             has_batch=node.name not in graph.index.independent,
             kernel=window.kernel if window else None,
             stride=window.stride if window else None,
@@ -177,8 +183,8 @@ class Analysis(JsonResult, frozen=True, dict=True):
             macs=costs.macs[i],
             flops=costs.flops[i],
             weight_bytes=costs.params[i] * BYTES_PER_ELEMENT[graph.dtype],
-            activation_bytes=memory.activation_bytes[i],
-            live_bytes=memory.live_bytes[i],
+            activation_bytes=memory.activation_bytes[i] if is_run else None,
+            live_bytes=memory.live_bytes[i] if is_run else None,
             receptive_field=max(field.size) if field else None,
             receptive_field_detail=field,
             backward_macs=costs.backward_macs[i] if training else UNSET,

@@ -38,8 +38,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the tensors that it reads."""
     input_shapes: tuple[Shape, ...]
     """One shape per input, batch first."""
-    output_shape: Shape
-    """Shape of the first output, batch first."""
+    output_shape: Shape | None
+    """Shape of the first output, batch first; None for a module that was not run."""
     has_batch: bool
     """Whether the output is computed from an input of the network: otherwise its first axis is not the batch."""
     kernel: tuple[int, ...] | None
@@ -58,9 +58,9 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """FLOPs of the forward pass: two per MAC, plus bias, norm, activation, pooling and element-wise arithmetic."""
     weight_bytes: int
     """Size of the parameters in the graph's dtype."""
-    activation_bytes: int
+    activation_bytes: int | None
     """Bytes that the outputs allocate; 0 for a view and for an operation in place."""
-    live_bytes: int
+    live_bytes: int | None
     """Bytes of all activations that are alive during the call, inputs and outputs included."""
     receptive_field: int | None
     """The longer side of the receptive field, in input pixels."""
@@ -95,7 +95,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that its layers allocate."""
     live_bytes: int
     """The maximum over its layers, since memory at different times does not add up."""
-    output_shape: Shape
+    output_shape: Shape | None
     """Shape of its last layer's output."""
     receptive_field: int | None
     """The largest receptive field of its layers, in input pixels."""

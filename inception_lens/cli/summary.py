@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import click
 
+from inception_lens import lens
 from inception_lens.analyses.analysis import Analysis, analyze, head
 from inception_lens.cli import options
 from inception_lens.cli.output import OutputTarget, as_json, emit, output_options, write
 from inception_lens.errors import ConfigError, TraceError
 from inception_lens.graph import Graph
-from inception_lens.lens import load
 from inception_lens.tables.models import models_table
 from inception_lens.tables.summary import summary_table
 from inception_lens.tables.table import Table
@@ -33,19 +33,17 @@ def command(
     """Show the cost of each module of MODEL: shapes, parameters, MACs, FLOPs, memory and receptive field.
 
     MODEL is by default googlenet; of several models, each is a row with its totals. `inception-lens --help` lists what
-    a MODEL can be.
+    a MODEL can be. A PyTorch model without --input is the tree of its modules with their parameters.
     """
     if len(models) > 1:
         if (depth, sort, columns) != (None, None, None):
             raise ConfigError("--depth, --sort and --columns show the modules of one model, not of several")
-        _totals([analyze(load(model, **network)) for model in models], outputs)
+        _totals([lens.analyze(model, **network) for model in models], outputs)
         return
     levels = 1 if depth is None else options.parse_depth(depth)
     keys = list(dict.fromkeys(key.strip() for key in columns.split(","))) if columns is not None else None
 
-    def show(graph: Graph) -> None:
-        analysis = analyze(graph)
-
+    def show(analysis: Analysis) -> None:
         def table(format_: str) -> Table:
             flat = format_ == "csv"
             deep = None if flat and depth is None else levels
@@ -54,13 +52,12 @@ def command(
         emit(outputs, analysis.to_json, table)
 
     try:
-        graph = load(models[0] if models else "googlenet", **network)
+        show(lens.analyze(models[0] if models else "googlenet", **network))
     except TraceError as error:
         if isinstance(error.graph, Graph) and outputs == [OutputTarget("table", None)]:
-            show(error.graph)
+            show(analyze(error.graph))
             write("\nthe layers above ran before the model failed\n", None)
         raise
-    show(graph)
 
 
 def _totals(analyses: Sequence[Analysis], outputs: Sequence[OutputTarget]) -> None:

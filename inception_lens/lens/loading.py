@@ -38,7 +38,10 @@ def load(
             PyTorch module or an exported program.
         inputs: shape of the input, `(N, C, H, W)`, or anything with a `.shape`; several in a sequence, or by name in a
             mapping. By default the network's own, with a batch of 1. For PyTorch a tuple of tensors, shapes and other
-            arguments, or a mapping of keyword arguments.
+            arguments, or a mapping of keyword arguments; objects that hold tensors, such as a named tuple, a dataclass
+            or a PackedSequence, are copied with traced tensors in them. A tuple of whole numbers is a shape. So is a
+            list of them, unless a tensor or a shape that is not a list is among the inputs: in `(image, [16, 16])` the
+            list is an argument, in `[[2, 8], [2, 8]]` both are shapes.
         mode: `inference`, the default for every model but a Graph, which stays in its own mode; or `training`, which
             keeps the auxiliary heads and is the phase TRAIN of a prototxt. A module's training flags are put back.
         batch: samples at once, the first axis of every input.
@@ -70,13 +73,16 @@ def analyze(
 ) -> Analysis:
     """Analyse a network: its cost, memory and receptive fields. Arguments and errors are those of `load`.
 
+    A PyTorch model without inputs is the tree of its modules: their parameters are known, their shapes and costs not.
+
     >>> analysis = analyze("googlenet")
     >>> analysis.totals.params, analysis.totals.macs
     (6998552, 1582671872)
     >>> [(module.name, module.macs) for module in analysis.by_module()[:2]]
     [('conv1', 118013952), ('pool1', 0)]
     """
-    return analysis.analyze(load(model, inputs, mode=mode, batch=batch, dtype=dtype, overrides=overrides, **keys))
+    source = Source.of(model, {**(overrides or {}), **keys})
+    return analysis.analyze(source.overview(mode, inputs, batch=batch, dtype=dtype))
 
 
 def summary(
@@ -94,6 +100,8 @@ def summary(
 
     >>> analysis = summary("lenet")
     lenet: LeNet-5...
+
+    A PyTorch model without inputs is shown as by `analyze`.
 
     `depth` is the number of levels of modules that the table opens; None opens all.
     """

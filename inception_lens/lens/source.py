@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import reprlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -69,9 +70,7 @@ class Source(ABC):
         torch = sys.modules.get("torch")  # without it nothing can be a module
         if torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram):
             return ModuleSource(model, settings)
-        raise UnknownModelError(
-            f"`{model!r}` is not a model: give a name of the catalogue, a path, a config, a Graph or a PyTorch module"
-        )
+        raise UnknownModelError(_not_a_model(model))
 
     def graph(
         self,
@@ -86,6 +85,17 @@ class Source(ABC):
             raise ConfigError(f"`{mode}` is not a mode{suggest(str(mode), get_args(Mode))}")
         graph = self._load(mode, inputs, batch)
         return graph if dtype is None else graph.with_dtype(dtype)
+
+    def overview(
+        self,
+        mode: Mode | None = None,
+        inputs: Inputs | None = None,
+        *,
+        batch: int | None = None,
+        dtype: str | None = None,
+    ) -> Graph:
+        """As `graph`, except that a PyTorch model without inputs is the Graph of its modules, with unknown costs."""
+        return self.graph(mode, inputs, batch=batch, dtype=dtype)
 
     def both_modes(
         self, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
@@ -237,6 +247,21 @@ class ModuleSource(Source):
         except TraceError:
             return inference, inference
 
+    def overview(
+        self,
+        mode: Mode | None = None,
+        inputs: Inputs | None = None,
+        *,
+        batch: int | None = None,
+        dtype: str | None = None,
+    ) -> Graph:
+        if inputs is not None or self.ready.declared_inputs is not None:
+            return self.graph(mode, inputs, batch=batch, dtype=dtype)
+        from inception_lens.pytorch.trace.module_tree import module_tree
+
+        graph = module_tree(self.ready.module, mode or "inference", self.ready.metadata)
+        return graph if dtype is None else graph.with_dtype(dtype)
+
     def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, Inputs | None]:
         return self.ready.module, self.ready.inputs(unnamed(inputs))
 
@@ -250,6 +275,19 @@ class ModuleSource(Source):
         module, metadata, _ = self.ready
         given = self.ready.inputs(unnamed(inputs))
         return trace(module, given, mode=mode or "inference", batch=batch, metadata=metadata)
+
+
+def _not_a_model(given: object) -> str:
+    """Why an object is not a model, in one line."""
+    if isinstance(given, type):
+        return f"you passed the class `{given.__name__}`; write `{given.__name__}()`"
+    if isinstance(given, Mapping):
+        return (
+            f"a dictionary of {len(given)} entries is not a model: a state_dict holds weights and not the network; "
+            "create the module and call its `load_state_dict`"
+        )
+    shown = reprlib.repr(given)
+    return f"`{shown}` is not a model: give a name of the catalogue, a path, a config, a Graph or a PyTorch module"
 
 
 def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:

@@ -110,9 +110,23 @@ class Unknown(_Declaring, frozen=True):
     """An operation without a rule: its outputs are declared by its source, and its cost is None, never zero."""
 
     params_known: bool = True
-    """Whether its learned tensors are among its inputs; where its source does not list them, they are unknown."""
+    """Whether its learned tensors are among its inputs or in `learned`; where its source does not list them, they are
+    unknown."""
+    learned: tuple[Parameter, ...] = ()
+    """Learned tensors that its source declares for it."""
+    kept: tuple[Parameter, ...] = ()
+    """Buffers that its source declares for it."""
+    is_run: bool = True
+    """False for a module of a model that was not run, whose declared output has no elements and is not shown."""
 
     category: ClassVar[Category] = "unknown"
+    has_weights: ClassVar[bool] = True
+
+    def parameters(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        return self.learned
+
+    def buffers(self, *shapes: Shape) -> tuple[Parameter, ...]:
+        return self.kept
 
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> None:
         return None

@@ -41,9 +41,16 @@ class Ready(NamedTuple):
         Raises:
             ConfigError: there are none.
         """
-        if given is not None:
-            return given
-        return _own_inputs(self.module, self.metadata.name) if self.example is None else self.example
+        found = given if given is not None else self.declared_inputs
+        if found is None:
+            name, names = self.metadata.name, ", ".join(_argument_names(self.module)) or "no named arguments"
+            raise ConfigError(f"`{name}` ({names}) declares no input shape: give its inputs, such as 1x3x224x224")
+        return found
+
+    @property
+    def declared_inputs(self) -> Inputs | None:
+        """The inputs that the model itself declares; None if it declares none."""
+        return _own_inputs(self.module) if self.example is None else self.example
 
 
 def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapping[str, object]) -> Ready:
@@ -200,17 +207,14 @@ def _example(program: torch.export.ExportedProgram) -> Inputs | None:
     return {**kwargs} if kwargs and not args else args
 
 
-def _own_inputs(model: nn.Module, name: str) -> Inputs:
+def _own_inputs(model: nn.Module) -> Inputs | None:
     """The inputs that a model declares: the example of PyTorch Lightning, or the settings of timm."""
     example = getattr(model, "example_input_array", None)
     if example is not None and tensors_in((example,)):
         return example
     settings = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
     size = settings.get("input_size") if isinstance(settings, Mapping) else getattr(settings, "input_size", None)
-    if size:
-        return (1, *size)
-    names = ", ".join(_argument_names(model)) or "no named arguments"
-    raise ConfigError(f"`{name}` ({names}) declares no input shape: give its inputs, such as 1x3x224x224")
+    return (1, *size) if size else None
 
 
 def _argument_names(model: nn.Module) -> list[str]:

@@ -46,7 +46,7 @@ def _cells(analysis: Analysis) -> tuple[Cell, ...]:
         bound(totals.macs, totals.macs_exact),
         bound(totals.flops, totals.exact),
         totals.weight_bytes,
-        totals.activation_bytes,
-        totals.peak_activation_bytes,
+        totals.activation_bytes if analysis.is_run else None,
+        totals.peak_activation_bytes if analysis.is_run else None,
         analysis.whole.receptive_field if analysis.layers else None,
     )

@@ -54,8 +54,9 @@ def _inputs(group: Group) -> Cell:
     return " ".join(group.layers[0].inputs) if len(group.layers) == 1 else ""
 
 
-def _output_shape(group: Group) -> Shape:
-    return group.output_shape if group.layers[-1].has_batch else FullShape(group.output_shape)
+def _output_shape(group: Group) -> Shape | None:
+    shape = group.output_shape
+    return shape if shape is None or group.layers[-1].has_batch else FullShape(shape)
 
 
 def _receptive_field(group: Group) -> int | None:
@@ -158,7 +159,7 @@ def title(graph: Graph) -> str:
 def subtitle(graph: Graph) -> str:
     """The inputs of a network, its dtype and mode."""
     inputs = ", ".join([f"{given.name} {format_shape(given.type.shape)}" for given in graph.inputs])
-    return f"{inputs} {graph.dtype}, {graph.mode}"
+    return f"{inputs} {graph.dtype}, {graph.mode}".lstrip()
 
 
 def facts(analysis: Analysis) -> list[str]:
@@ -167,16 +168,17 @@ def facts(analysis: Analysis) -> list[str]:
     parts = [f"FLOPs {'' if totals.exact else '>= '}{short(totals.flops)}", f"weights {size(totals.weight_bytes)}"]
     if totals.buffers:
         parts.append(f"buffers {count(totals.buffers)}")
-    if analysis.layers:
+    if analysis.layers and analysis.is_run:
         parts.append(f"peak activations {size(totals.peak_activation_bytes)} at {analysis.peak_layer.name}")
     if totals.params != totals.params_used:
         parts.append(f"parameters used {count(totals.params_used)}")
     if totals.params != totals.params_trainable:
         parts.append(f"parameters trainable {count(totals.params_trainable)}")
     if graph.mode == "training":
+        if analysis.is_run:
+            parts.append(f"backward {short(totals.backward_macs or 0)} MACs")
+            parts.append(f"saved for the backward pass {size(totals.saved_activation_bytes or 0)}")
         parts += [
-            f"backward {short(totals.backward_macs or 0)} MACs",
-            f"saved for the backward pass {size(totals.saved_activation_bytes or 0)}",
             f"gradients {size(totals.gradient_bytes or 0)}",
             f"optimizer state {size(totals.optimizer_bytes or 0)} (SGD with momentum) or "
             f"{size(totals.optimizer_bytes_adam or 0)} (Adam)",
@@ -184,7 +186,7 @@ def facts(analysis: Analysis) -> list[str]:
     lines = ["; ".join(parts)]
     if graph.metadata.note:
         lines.append(graph.metadata.note)
-    if analysis.uncounted:
+    if analysis.uncounted and analysis.is_run:
         missing = ", ".join([f"{layer.name} ({layer.op})" for layer in analysis.uncounted])
         lines.append(f"not counted, so that sums are lower bounds (>=): {missing}")
     return lines

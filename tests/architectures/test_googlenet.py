@@ -29,7 +29,7 @@ def names(config: Network, training: bool = False) -> list[str]:
 
 
 def layer(analysis: Analysis, name: str) -> tuple[int, ...]:
-    return next(layer.output_shape for layer in analysis.layers if layer.name == name)
+    return next(layer.output_shape or () for layer in analysis.layers if layer.name == name)
 
 
 @pytest.mark.parametrize(

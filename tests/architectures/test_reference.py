@@ -63,7 +63,7 @@ def counted(layers: tuple[Layer, ...]) -> list[Line]:
             params, statistics = last.params + layer.params, last.statistics + layer.buffers
             lines[-1] = last._replace(params=params, statistics=statistics)
             continue
-        shape = layer.output_shape[1:]
+        shape = (layer.output_shape or ())[1:]
         head = layer.name.partition("/")[0].lower().replace("logits", "")
         section = head if head.startswith("aux") else "main"
         lines.append(

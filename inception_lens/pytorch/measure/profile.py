@@ -114,14 +114,14 @@ def _rows(
             op=layer.op,
             category=layer.category,
             role=layer.role,
-            output_shape=layer.output_shape,
+            output_shape=layer.output_shape or (),
             forward=Spread.of(forwards[layer.name]),
             backward=backwards.get(layer.name),
             least_seconds=least.seconds[i],
             flops=layer.flops,
             moved_bytes=least.bytes[i],
             live_bytes=alive.get(layer.name, 0),
-            predicted_live_bytes=layer.live_bytes,
+            predicted_live_bytes=layer.live_bytes or 0,
         )
         for i, layer in enumerate(analysis.layers)
     )

@@ -39,8 +39,8 @@ class ForwardArguments:
     the inputs: then the caller shows how it writes its inputs, and the list is an argument.
     """
 
-    def __init__(self, tracer: ModuleTracer, batch: int | None) -> None:
-        self.tracer, self.batch = tracer, batch
+    def __init__(self, tracer: ModuleTracer, batch: int | None, add_axis: bool) -> None:
+        self.tracer, self.batch, self.add_axis = tracer, batch, add_axis
         self.index = tracer.recorder.index
         self._lists_are_shapes = True
 
@@ -108,6 +108,8 @@ class ForwardArguments:
         if self.batch is not None and type_.shape:
             type_ = TensorType((self.batch, *type_.shape[1:]), type_.dtype)
             tensor = None
+        if self.add_axis:  # a batch of one sample
+            type_, tensor = TensorType((1, *type_.shape), type_.dtype), None
         if type_.dtype not in DTYPES:
             raise ConfigError(f"input `{name}` has the dtype `{type_.dtype}`, which PyTorch does not have")
         if min(type_.shape, default=0) < 0:

@@ -20,9 +20,8 @@ from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, u
 from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
-from inception_lens.pytorch.trace.operator_calls import NeedsValue
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.traced_tensor import TracedTensor, type_of
+from inception_lens.pytorch.trace.traced_tensor import NeedsValue, TracedTensor, type_of
 
 
 def trace(
@@ -62,6 +61,20 @@ def trace(
             return _recorded(index, inputs, batch, metadata, shortcuts=shortcuts, values=values)
         except NeedsValue:
             return _recorded(index, inputs, batch, metadata, shortcuts=False, values=True)
+        except TraceError as error:
+            if batch is not None or not (hint := _missing_batch_axis(index, inputs, metadata)):
+                raise
+            raise TraceError(f"{error}; {hint}", graph=error.graph) from error
+
+
+def _missing_batch_axis(index: ModelIndex, inputs: Inputs, metadata: Metadata) -> str:
+    """The inputs with a batch axis, if the model runs on those; otherwise empty."""
+    try:
+        graph = _recorded(index, inputs, None, metadata, shortcuts=True, values=False, add_axis=True)
+    except (NeedsValue, InceptionLensError):
+        return ""
+    shapes = " and ".join([format_shape(given.type.shape) for given in graph.inputs])
+    return f"the batch axis is missing: the model takes {shapes}"
 
 
 def _checked(module: nn.Module) -> nn.Module:
@@ -73,11 +86,18 @@ def _checked(module: nn.Module) -> nn.Module:
 
 
 def _recorded(
-    index: ModelIndex, inputs: Inputs, batch: int | None, metadata: Metadata, *, shortcuts: bool, values: bool
+    index: ModelIndex,
+    inputs: Inputs,
+    batch: int | None,
+    metadata: Metadata,
+    *,
+    shortcuts: bool,
+    values: bool,
+    add_axis: bool = False,
 ) -> Graph:
     recorder = Recorder(index)
     tracer = ModuleTracer(recorder, index.device, shortcuts=shortcuts, values=values)
-    args, kwargs = ForwardArguments(tracer, batch).of(inputs)
+    args, kwargs = ForwardArguments(tracer, batch, add_axis).of(inputs)
     mode: Mode = "training" if index.model.training else "inference"
     try:
         with torch.no_grad(), below_autograd(), tracer.intercepted(), tracer:

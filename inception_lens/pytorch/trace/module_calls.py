@@ -21,7 +21,7 @@ from inception_lens.pytorch.trace.operator_calls import OperatorTracer
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
 from inception_lens.pytorch.trace.standard_modules import operation_of
-from inception_lens.pytorch.trace.traced_tensor import TracedTensor, tensors_in, type_of
+from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS, TracedTensor, tensors_in, type_of
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
@@ -72,9 +72,11 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
             return self._call(module, args, kwargs)
 
         nn.Module._call_impl = call  # type: ignore[method-assign, assignment]
+        TRACED_THREADS.add(thread)
         try:
             yield
         finally:
+            TRACED_THREADS.discard(thread)
             nn.Module._call_impl = original  # type: ignore[method-assign]
             self._restore()
 

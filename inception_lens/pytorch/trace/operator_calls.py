@@ -25,6 +25,7 @@ from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, 
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
     ELEMENT_LIMIT,
+    NeedsValue,
     TracedTensor,
     map_tensors,
     meta_tensor,
@@ -51,10 +52,6 @@ READS_TYPE_ONLY = frozenset({
 
 SIZED_BY_INTEGERS = frozenset({"_pack_padded_sequence", "_pad_packed_sequence"})
 """Operators whose output shapes depend on the values of their integer inputs, and on no others."""
-
-
-class NeedsValue(Exception):  # noqa: N818 - not an error: the model is then traced with values
-    """The model reads the value of a tensor of which only the type is known."""
 
 
 class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]

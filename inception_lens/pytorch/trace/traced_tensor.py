@@ -6,6 +6,7 @@ of shape, dtype and device pass; every operator called on it reaches the tracer,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from math import prod
 from typing import ClassVar, TypeVar, cast
@@ -30,6 +31,13 @@ ELEMENT_LIMIT = "PyTorch's tensors have fewer than 2^63 elements"
 
 Value = TypeVar("Value")
 
+TRACED_THREADS: set[int] = set()
+"""Identifiers of the threads in which a model is being traced."""
+
+
+class NeedsValue(Exception):  # noqa: N818 - not an error: the model is then traced with values
+    """The model reads the value of a tensor of which only the type is known."""
+
 
 class TracedTensor(Tensor):
     """One tensor of a traced forward pass."""
@@ -47,8 +55,16 @@ class TracedTensor(Tensor):
     # Subclasses of Tensor are passed to `__torch_function__` first; operators are to reach the dispatch mode instead.
     __torch_function__: ClassVar[Callable[..., object]] = torch._C._disabled_torch_function_impl
 
+    def data_ptr(self) -> int:
+        """The address of the tensor's value, which a model may check."""
+        if self.value is None:
+            raise NeedsValue("the model reads the address of a tensor")
+        return self.value.data_ptr()
+
     @classmethod
     def __torch_dispatch__(cls, func: object, *rest: object) -> object:  # type: ignore[override]
+        if TRACED_THREADS and threading.get_ident() not in TRACED_THREADS:
+            raise RuntimeError(f"{func} was called in another thread than the forward pass, where it is not recorded")
         raise RuntimeError(f"{func} was called on a tensor of a model that is no longer being traced")
 
 

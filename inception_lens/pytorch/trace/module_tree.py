@@ -1,0 +1,60 @@
+"""The Graph of a model that was not run: its modules with the tensors that they declare, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from inception_lens.graph import Graph, Metadata, Mode, Node, Output
+from inception_lens.ops import Parameter, TensorType, Unknown
+from inception_lens.pytorch.trace.model_index import ModelIndex
+from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES
+
+NO_OUTPUT = TensorType((0,))
+"""Type of the output that the graph holds for a module that was not run."""
+
+
+def module_tree(model: nn.Module, mode: Mode, metadata: Metadata) -> Graph:
+    """One unknown call for each module that has tensors of its own or no modules in it, in the order of declaration.
+
+    A tensor without a shape, of a lazy module, is left out.
+    """
+    index = ModelIndex(model)
+    nodes: dict[str, Node] = {}
+    for module in index.modules:
+        parameters, buffers = _tensors(module._parameters), _tensors(module._buffers)
+        if not parameters and not buffers and module._modules:
+            continue
+        name = (index.path(module, "") or type(model).__name__).replace(".", "/")
+        learned, kept = (
+            tuple([Parameter(role, tuple(tensor.shape)) for role, tensor in tensors.items()])
+            for tensors in (parameters, buffers)
+        )
+        known = len(learned) == len([each for each in module._parameters.values() if each is not None])
+        op = Unknown(type(module).__name__, (NO_OUTPUT,), known, learned, kept, is_run=False)
+        names = tuple([index.names[id(tensor)] for tensor in (*parameters.values(), *buffers.values())])
+        nodes[name] = Node(name, op, (), names)
+    frozen = frozenset([name for name, tensor in index.parameters.items() if not tensor.requires_grad])
+    note = (
+        f"`{metadata.name}` was not run, so that its shapes and costs are unknown: give its inputs, such as "
+        "il.summary(model, (1, 3, 224, 224)) or --input 1x3x224x224"
+    )
+    lazy = sum(map(is_lazy, [*index.parameters.values(), *index.buffers.values()]))
+    if lazy:
+        note += f"; {lazy} tensors of lazy modules have no shape yet and are not counted"
+    return Graph(
+        inputs=(),
+        nodes=tuple(nodes.values()),
+        outputs=(Output([*nodes][-1]),),
+        types=dict.fromkeys(nodes, (NO_OUTPUT,)),
+        mode=mode,
+        dtype=DTYPE_NAMES.get(index.dtype, "float32"),
+        frozen=frozen,
+        metadata=Metadata(metadata.name, metadata.description, metadata.source, note),
+    )
+
+
+def _tensors(own: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    return {role: tensor for role, tensor in own.items() if tensor is not None and not is_lazy(tensor)}
