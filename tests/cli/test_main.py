@@ -183,7 +183,7 @@ def test_an_interrupt_is_no_traceback(capsys: Capture, monkeypatch: pytest.Monke
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("inception_lens.cli.summary.load", interrupted)
+    monkeypatch.setattr("inception_lens.lens.analyze", interrupted)
     assert run(["summary"]) == 130
     out, err = capsys.readouterr()
     assert (out, err.strip()) == ("", "error: interrupted")  # after the ^C of the terminal
