@@ -96,7 +96,7 @@ SAMPLES: dict[type[Op], tuple[Op, tuple[TensorType, ...]]] = {
     ops.Upsample: (ops.Upsample((18, 14), "bilinear"), (IMAGE,)),
     ops.Stored: (ops.Stored((3, 4)), ()),
     ops.Declared: (ops.Declared("index", (IMAGE, SEQUENCE)), (IMAGE, IMAGE)),
-    ops.Unknown: (ops.Unknown("custom", (IMAGE, IMAGE), (Parameter("weight", (4,)),)), (IMAGE, IMAGE)),
+    ops.Unknown: (ops.Unknown("custom", (IMAGE, IMAGE), learned=(Parameter("weight", (4,)),)), (IMAGE, IMAGE)),
 }
 """One operation of every class, and inputs that it is tried on. A new row of the table needs one here."""
 
