@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
+from html import escape
 from importlib.util import find_spec
 from typing import Literal
-from xml.sax.saxutils import escape
 
 from inception_lens.errors import MissingExtraError, OutputError
 from inception_lens.renderers.theme import FONTS

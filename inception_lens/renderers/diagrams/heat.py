@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Literal
-from xml.sax.saxutils import escape
 
 import msgspec
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.renderers.diagrams.content import Box, DiagramContent, Swatch
 from inception_lens.renderers.diagrams.dot import MAX_FRAMED, DiagramStyle
-from inception_lens.renderers.escape import printable
+from inception_lens.renderers.escape import html_text
 from inception_lens.renderers.theme import KIND_NAMES, BoxKind, heat_color, kind_fill, mix, palette_of
 from inception_lens.tables.units import short, size
 
@@ -84,7 +83,7 @@ def custom_heat_map(
     if any(box.fill == unknown_fill for box in boxes):
         ramp.append(Swatch(unknown_fill, UNKNOWN))
     return msgspec.structs.replace(
-        content, boxes=tuple(boxes), legend=tuple(ramp), legend_title=f"{escape(printable(title))}: 0"
+        content, boxes=tuple(boxes), legend=tuple(ramp), legend_title=f"{html_text(title)}: 0"
     )
 
 
