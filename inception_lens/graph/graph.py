@@ -239,6 +239,8 @@ class Writer:
             raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs, which it does not accept")
         try:
             outputs = node.op.output_types(inputs)
+            if node.dtype:
+                outputs = tuple([TensorType(each.shape, node.dtype) for each in outputs])
             for tensor in outputs:
                 if min(tensor.shape, default=0) < 0:
                     raise ShapeError(f"the output would be {format_shape(tensor.shape)}")

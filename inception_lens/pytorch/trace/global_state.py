@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -110,6 +111,31 @@ def below_autograd() -> Iterator[None]:
     finally:
         del guard
         mode.__enter__, mode.__exit__ = enter, leave  # type: ignore[method-assign]
+
+
+@contextmanager
+def autocast_regions(device: torch.device) -> Iterator[list[bool]]:
+    """Whether `torch.autocast` is enabled on a device, for each region around the running code, innermost last.
+
+    While an operator is dispatched, PyTorch itself reports autocast as disabled.
+    """
+    region, regions = torch.autocast, [torch.is_autocast_enabled(device.type)]
+    enter, leave = region.__enter__, region.__exit__
+
+    def entered(self: torch.autocast) -> object:
+        result = enter(self)  # type: ignore[no-untyped-call]
+        regions.append(torch.is_autocast_enabled(device.type))
+        return result
+
+    def left(self: torch.autocast, *error: Any) -> object:
+        regions.pop()
+        return leave(self, *error)
+
+    region.__enter__, region.__exit__ = entered, left  # type: ignore[method-assign, assignment]
+    try:
+        yield regions
+    finally:
+        region.__enter__, region.__exit__ = enter, leave  # type: ignore[method-assign]
 
 
 def _clear_frames(error: BaseException | None) -> None:

@@ -16,6 +16,7 @@ from torch.nn.modules import module as nn_module
 from inception_lens.graph import output_name
 from inception_lens.ops import Op, Shape, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
+from inception_lens.pytorch.trace.global_state import autocast_regions
 from inception_lens.pytorch.trace.lazy_modules import initialise
 from inception_lens.pytorch.trace.operator_calls import OperatorTracer
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
@@ -74,7 +75,8 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         nn.Module._call_impl = call  # type: ignore[method-assign, assignment]
         TRACED_THREADS.add(thread)
         try:
-            yield
+            with autocast_regions(self.device) as self.autocast_regions:
+                yield
         finally:
             TRACED_THREADS.discard(thread)
             nn.Module._call_impl = original  # type: ignore[method-assign]
@@ -84,7 +86,12 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         path = self._path(module)
         try:
             initialise(module, args, kwargs)
-            if self.shortcuts and module.training == self.training and _has_no_hooks(module):
+            if (
+                self.shortcuts
+                and module.training == self.training
+                and _has_no_hooks(module)
+                and not self.autocast_regions[-1]  # dtypes are decided by operator
+            ):
                 output = self._standard(module, path, args, kwargs)
                 if output is not None:
                     return output

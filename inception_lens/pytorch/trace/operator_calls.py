@@ -75,6 +75,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Traced tensors of parameters, buffers and constants, by the identity of the tensor."""
         self._kept: list[Tensor] = []
         """These tensors: as long as one is alive, no other tensor has its identity."""
+        self.autocast_regions = [False]
+        """As in `global_state.autocast_regions`."""
         self.stored_counts: dict[str, int] = {}
         """Elements that the sparse tensors among all tensors store, by their names in the graph."""
 
@@ -149,6 +151,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return self._by_rule(func, args, kwargs, call)
         if facts.name in ALIASES:
             return self._alias(func, args[0])
+        if facts.name == "aten::_to_copy" and (cast := self._autocast(args[0], kwargs)) is not None:
+            return cast
         if facts.name in READING:
             return self._read_value(func, args, kwargs)
         if facts.is_composite and facts.short_name not in SIZED_BY_INTEGERS:
@@ -165,6 +169,26 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return func(tensor)
             tensor = self.traced(tensor)
         return self.output_like(tensor.path, tensor, tensor.value, tensor.base if tensor.base is not None else tensor)
+
+    def _autocast(self, tensor: Tensor, kwargs: Kwargs) -> TracedTensor | None:
+        """A tensor in the dtype that `torch.autocast` gives an operator; None if this is another copy.
+
+        The cast is not a call of the network: the tensor keeps its name in the graph, and a parameter stays one. A cast
+        of the model's own in a region of `torch.autocast` cannot be told from it.
+        """
+        dtype = kwargs.get("dtype")
+        if dtype is None or len(kwargs) > 1 or not self.autocast_regions[-1]:
+            return None
+        if not (tensor.is_floating_point() and dtype.is_floating_point):
+            return None
+        x, recorder = self.traced(tensor), self.recorder
+        value = None if x.value is None else x.value.to(dtype)
+        cast = traced_tensor(x.path, tuple(x.shape), dtype, self.device, strides=tuple(x.stride()), value=value)
+        recorder.autocast = True
+        if recorder.owns(tensor):
+            recorder.casts[id(cast)] = recorder.casts.get(id(tensor), tensor)
+            self._kept.append(cast)
+        return cast
 
     def _read_value(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
         if any(self.traced(tensor).value is None for tensor in tensors_in(args)):
@@ -186,6 +210,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             check_shapes(op, input_types, weights)
             if not all(map(self.recorder.owns, weights)):  # computed weights are further inputs
                 op, inputs, weights = declared(op, input_types), [*inputs, *map(self.traced, weights)], ()
+            else:
+                weights = tuple([self.recorder.casts.get(id(each), each) for each in weights])
         result = self._small_result(func, args, kwargs, inputs, types)
         if facts.is_mutable and "inplace" in type(op).__struct_fields__:
             op = msgspec.structs.replace(op, inplace=True)

@@ -32,6 +32,10 @@ class Recorder:
         """The last number that was appended to a name to make it unique."""
         self._scopes: list[tuple[str, str]] = [("", "")]
         """Path of each running module, and the operation that its class is if it is a standard one."""
+        self.casts: dict[int, Tensor] = {}
+        """The parameter or buffer of which a traced tensor is the cast by `torch.autocast`, by the traced tensor."""
+        self.autocast = False
+        """Whether anything was cast by `torch.autocast`, so that the dtypes of calls are compared with their rules'."""
         self.last_scope = ""
         """Path of the module that called the last operator."""
 
@@ -51,7 +55,7 @@ class Recorder:
     def owns(self, tensor: object) -> bool:
         """Whether a tensor is a parameter or a buffer, also of a module that the model does not register."""
         if type(tensor) is TracedTensor:  # the usual case, and faster than `isinstance` with Parameter
-            return False
+            return id(tensor) in self.casts
         return id(tensor) in self.index.names or isinstance(tensor, nn.Parameter)
 
     def is_counter(self, tensor: Tensor) -> bool:
@@ -85,12 +89,18 @@ class Recorder:
         A model that is itself a standard module has no path; its call is named after the operation.
         """
         name = self._unique(name or op.kind)
-        self.nodes.append(Node(name, op, tuple(inputs)))
+        dtype = self._cast_dtype(op, inputs, types) if self.autocast else ""
+        self.nodes.append(Node(name, op, tuple(inputs), dtype=dtype))
         self.types[name] = types
         for i in range(1, len(types)):
             self.types[output_name(name, i)] = (types[i],)
         self._reads.append(tuple([id(tensor) for tensor in reads if tensor is not None]))
         return name
+
+    def _cast_dtype(self, op: Op, inputs: Sequence[str], types: tuple[TensorType, ...]) -> str:
+        """The dtype of a call's outputs if it is not the one that the operation has on its inputs as they were."""
+        ruled = op.output_types(tuple([self.types[name][0] for name in inputs]))
+        return types[0].dtype if types != ruled else ""
 
     def add_operator(
         self,
