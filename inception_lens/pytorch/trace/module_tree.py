@@ -57,4 +57,6 @@ def module_tree(model: nn.Module, mode: Mode, metadata: Metadata) -> Graph:
 
 
 def _tensors(own: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-    return {role: tensor for role, tensor in own.items() if tensor is not None and not is_lazy(tensor)}
+    """The tensors with a shape; counters, such as a batch norm's number of batches, count as little as in a trace."""
+    present = {role: tensor for role, tensor in own.items() if tensor is not None and not is_lazy(tensor)}
+    return {role: tensor for role, tensor in present.items() if tensor.dim() or tensor.is_floating_point()}
