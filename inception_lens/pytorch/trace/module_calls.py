@@ -174,14 +174,15 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
             reads += [buffers[role] for role in STATISTICS if buffers.get(role) is not None]
         if len(reads) != len(needed):
             return None
-        if type(module) is nn.Embedding:
+        if type(module) is nn.Linear:  # the only module whose weight may be sparse
+            if reads[0].layout is not torch.strided:
+                return None
+        elif type(module) is nn.Embedding:
             if dtype not in INDEX_DTYPES:
                 return None
             dtype = reads[0].dtype
         for tensor, need in zip(reads, needed, strict=True):
             if id(tensor) not in names or tensor.dtype is not dtype or tensor.shape != need.shape:
-                return None
-            if tensor.layout is not torch.strided:
                 return None
         return reads
 

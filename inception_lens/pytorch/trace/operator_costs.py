@@ -176,7 +176,8 @@ def operation_without_rule(
         return Declared(func._schema.name, outputs, declared_flops=None)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)
-    return Unknown(func._schema.name, outputs)
+    packed = any(isinstance(each, torch.ScriptObject) for each in arguments.positional)  # quantized weights
+    return Unknown(func._schema.name, outputs, params_known=not packed)
 
 
 def _elementwise(name: str, inputs: tuple[TensorType, ...], output: TensorType, alpha: object) -> Op:

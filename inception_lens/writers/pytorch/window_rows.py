@@ -82,8 +82,8 @@ def convolution(op: type[Op], rank: int) -> tuple[ModuleRow, ...]:
 
 def _is_plain_convolution(module: Any, shape: Shape) -> bool:
     """Whether the sizes are tuples, as the constructor makes them; one that was set later may be a number."""
-    sizes = (module.kernel_size, module.stride, module.dilation)
-    return module.padding_mode == "zeros" and all(type(each) is tuple for each in sizes)
+    plain = type(module.kernel_size) is type(module.stride) is type(module.dilation) is tuple
+    return plain and module.padding_mode == "zeros"
 
 
 def transposed_convolution(op: type[Op], rank: int) -> ModuleRow:
