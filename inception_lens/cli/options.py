@@ -60,7 +60,7 @@ set_option = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     help="Change one key of the network, such as classes=10, norm=batch or inception_3a/5x5_reduce=24, or set an "
-    "argument of a callable, such as depth=50. Repeatable.",
+    "argument of a callable or of the forward pass, such as depth=50. Repeatable.",
 )
 
 
@@ -84,7 +84,7 @@ NETWORK_OPTIONS = {
         metavar="[NAME=]SHAPE[:DTYPE]",
         multiple=True,
         help="Shape of the input: 1x3x224x224; 3x224x224 is one image, 224 a square colour image. With several inputs "
-        "each has its NAME. Repeatable.",
+        "each has its NAME, and batch.x is x in a dictionary batch. Repeatable.",
     ),
     "batch": click.option(
         "--batch",

@@ -72,8 +72,26 @@ def with_inputs(graph: Graph, inputs: Inputs) -> Graph:
 
 
 def unnamed(inputs: Inputs | None) -> Inputs | None:
-    """Inputs as PyTorch takes them: by position if the only one has no name."""
-    return (inputs[""],) if isinstance(inputs, Mapping) and list(inputs) == [""] else inputs
+    """Inputs as PyTorch takes them: by position if the only one has no name; `batch.x` is `x` in a dictionary `batch`.
+
+    Raises:
+        ConfigError: an input is given as a tensor and as a dictionary.
+    """
+    if not isinstance(inputs, Mapping) or not any("." in name for name in inputs):
+        return (inputs[""],) if isinstance(inputs, Mapping) and list(inputs) == [""] else inputs
+    nested: dict[str, object] = {}
+    for name, given in inputs.items():
+        *above, last = name.split(".")
+        inner = nested
+        for part in above:
+            found = inner.setdefault(part, {})
+            if not isinstance(found, dict):
+                raise ConfigError(f"input `{name}`: `{part}` is given as a tensor too")
+            inner = found
+        if last in inner:
+            raise ConfigError(f"input `{name}` is given as a tensor and as a dictionary")
+        inner[last] = given
+    return nested
 
 
 def _listed(inputs: Sequence[object] | Shaped) -> list[Shape]:

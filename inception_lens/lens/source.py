@@ -272,7 +272,7 @@ class ModuleSource(Source):
     def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
         from inception_lens.pytorch.trace.forward_pass import trace
 
-        module, metadata, _ = self.ready
+        module, metadata = self.ready.module, self.ready.metadata
         given = self.ready.inputs(unnamed(inputs))
         return trace(module, given, mode=mode or "inference", batch=batch, metadata=metadata)
 

@@ -10,10 +10,10 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pickle import UnpicklingError
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import NamedTuple
 
 import torch
@@ -21,6 +21,7 @@ from torch import nn
 
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
 from inception_lens.graph import Inputs, Metadata
+from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
 from inception_lens.pytorch.trace.forward_pass import source_line
 from inception_lens.pytorch.trace.traced_tensor import tensors_in
 from inception_lens.readers.files import open_zip
@@ -34,6 +35,8 @@ class Ready(NamedTuple):
     """Its name, and where it comes from."""
     example: Inputs | None
     """The inputs that it was exported with, if it was exported and holds them."""
+    arguments: Mapping[str, object] = MappingProxyType({})
+    """Further arguments of its forward pass, by name."""
 
     def inputs(self, given: Inputs | None) -> Inputs:
         """The given inputs, or those that the model itself declares.
@@ -42,8 +45,11 @@ class Ready(NamedTuple):
             ConfigError: there are none.
         """
         found = given if given is not None else self.declared_inputs
+        if found is not None and self.arguments:
+            literals = {name: LiteralArgument(value) for name, value in self.arguments.items()}
+            return {**by_name(self.module, found), **literals}
         if found is None:
-            name, names = self.metadata.name, ", ".join(_argument_names(self.module)) or "no named arguments"
+            name, names = self.metadata.name, ", ".join(parameter_names(self.module)) or "no named arguments"
             raise ConfigError(f"`{name}` ({names}) declares no input shape: give its inputs, such as 1x3x224x224")
         return found
 
@@ -59,7 +65,8 @@ def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapp
     Args:
         model: a module, an exported program, the path of one (`.pt2`), or `package.module:callable` or
             `file.py:callable`, whose code is run.
-        arguments: of the callable; text is read as a Python literal where it is one.
+        arguments: of the callable, or of the forward pass if the callable does not take them but that does; text is
+            read as a Python literal where it is one.
 
     Raises:
         UnknownModelError: there is no such file, package or callable.
@@ -70,7 +77,8 @@ def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapp
     if isinstance(model, str):
         metadata = Metadata(os.path.basename(model).rpartition(":")[2], f"PyTorch, {model}", "pytorch")
         if not model.endswith(".pt2"):
-            return _unwrapped(_called(model, arguments), metadata)
+            module, rest = _called(model, arguments)
+            return _unwrapped(module, metadata)._replace(arguments=rest)
         model = _exported(model)
     if arguments:
         raise ConfigError(f"`{metadata.name}` is not a callable and takes no arguments: {', '.join(arguments)}")
@@ -83,8 +91,8 @@ def _unwrapped(model: nn.Module | torch.export.ExportedProgram, metadata: Metada
     return Ready(getattr(model, "_orig_mod", model), metadata, None)  # the module that torch.compile wraps
 
 
-def _called(spec: str, arguments: Mapping[str, object]) -> nn.Module:
-    """The module that a callable returns, on the meta device if the callable allows it."""
+def _called(spec: str, arguments: Mapping[str, object]) -> tuple[nn.Module, dict[str, object]]:
+    """The module that a callable returns, on the meta device if the callable allows it, and the arguments left over."""
     where, _, name = spec.rpartition(":")
     found: object = _imported(where)
     for part in name.split("."):
@@ -92,19 +100,33 @@ def _called(spec: str, arguments: Mapping[str, object]) -> nn.Module:
             names = [each for each in dir(found) if not each.startswith("_")]
             raise UnknownModelError(f"`{where}` has no `{name}`{suggest(part, names)}")
         found = getattr(found, part)
+    values = {key: _literal(value) for key, value in arguments.items()}
     if isinstance(found, nn.Module):
-        return found
+        _check_taken(spec, [], found, values)
+        return found, values
     if not callable(found):
         raise UnknownModelError(f"`{spec}` is of type {type(found).__name__}: neither a module nor a callable")
-    values = {key: _literal(value) for key, value in arguments.items()}
+    taken = _argument_names(found)
+    rest = {} if taken is None else {key: value for key, value in values.items() if key not in taken}
+    own = {key: value for key, value in values.items() if key not in rest}
     try:
         with torch.device("meta"):
-            module = found(**values)
+            module = found(**own)
     except Exception:  # some models read their weights while they are created
-        module = _on_cpu(spec, found, values)
+        module = _on_cpu(spec, found, own)
     if not isinstance(module, nn.Module):
         raise UnknownModelError(f"`{spec}` returned an object of type {type(module).__name__}, not a torch.nn.Module")
-    return module
+    _check_taken(spec, taken or [], module, rest)
+    return module, rest
+
+
+def _check_taken(spec: str, own: Sequence[str], module: nn.Module, arguments: Mapping[str, object]) -> None:
+    """Check that the forward pass of a module takes the arguments that the callable does not."""
+    names = _argument_names(module.forward)
+    unknown = [] if names is None else [key for key in arguments if key not in names]
+    if unknown:
+        known = suggest(unknown[0], [*own, *(names or [])])
+        raise ConfigError(f"neither `{spec}` nor its forward pass takes an argument `{unknown[0]}`{known}")
 
 
 def _on_cpu(spec: str, function: Callable[..., object], arguments: Mapping[str, object]) -> object:
@@ -217,8 +239,12 @@ def _own_inputs(model: nn.Module) -> Inputs | None:
     return (1, *size) if size else None
 
 
-def _argument_names(model: nn.Module) -> list[str]:
+def _argument_names(function: Callable[..., object]) -> list[str] | None:
+    """Names of the arguments that a function takes by keyword; None if it takes any."""
     try:
-        return [each for each in inspect.signature(model.forward).parameters if each not in ("args", "kwargs")]
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return []
+        return None
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return None
+    return [each.name for each in parameters]

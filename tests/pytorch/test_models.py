@@ -34,6 +34,23 @@ class Broken(Net):
         return self.head(self.conv(image).flatten(1))
 
 
+class Scales(nn.Module):
+    """Takes a dictionary and plain arguments."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.layer = nn.Linear(4, width)
+
+    def forward(self, batch, size, *, twice=False):
+        assert (size, twice) == ([16, 16], True)
+        return self.layer(batch["x"]) + self.layer(batch["more"]["y"])
+
+
+class Expands(Scales):
+    def forward(self, x, count):
+        return self.layer(x.expand(count, 4))
+
+
 ready = nn.Linear(4, 3)
 number = 3
 
@@ -124,6 +141,32 @@ def test_the_command_reports_that_it_runs_code(source: Path, capsys: Capture) ->
     record = json.loads(captured.out)
     assert record["model"]["mode"] == "inference"
     assert [layer["op"] for layer in record["layers"]] == ["Conv2d", "mean", "Linear"]
+
+
+@pytest.mark.parametrize("command", ["summary", "verify"])
+def test_the_command_takes_nested_inputs_and_arguments_of_the_forward_pass(
+    source: Path, capsys: Capture, command: str
+) -> None:
+    inputs = ["--input", "batch.x=2x4", "--input", "batch.more.y=2x4:float32"]
+    arguments = ["--arg", "width=5", "--arg", "size=[16, 16]", "--arg", "twice=true"]
+    assert run([command, "some_networks:Scales", *inputs, *arguments, "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["totals"] if command == "summary" else record)["macs"] == 2 * 2 * 4 * 5
+
+
+def test_an_argument_of_the_forward_pass_next_to_an_input_without_a_name(source: Path) -> None:
+    model = "some_networks:Expands"
+    assert il.analyze(model, (1, 4), overrides={"count": "6"}).totals.macs == 6 * 4 * 8
+    with pytest.raises(ConfigError, match=rf"neither `{model}` nor .* `cuont` \(did you mean `count`\?\)"):
+        il.analyze(model, (1, 4), overrides={"cuont": 6})
+    with pytest.raises(ConfigError, match="nor its forward pass takes an argument `width`"):
+        il.analyze("some_networks:ready", (1, 4), overrides={"width": 6})
+
+
+@pytest.mark.parametrize("names", [("batch", "batch.x"), ("batch.x", "batch"), ("batch.x", "batch.x.y")])
+def test_an_input_that_is_a_tensor_and_a_dictionary(source: Path, names: tuple[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"as a tensor"):
+        il.load("some_networks:Scales", dict.fromkeys(names, (2, 4)))
 
 
 def test_the_command_shows_the_graph_before_an_error(source: Path, capsys: Capture) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import NamedTuple, TypeGuard
 
@@ -18,12 +18,17 @@ from torch.nn.utils.rnn import PackedSequence
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Inputs
 from inception_lens.ops import TensorType, format_shape
+from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.operator_calls import MAX_COMPUTED
 from inception_lens.pytorch.trace.traced_tensor import DTYPES, TracedTensor, traced_tensor, type_of
 
 PLAIN = (bool, int, float, complex, str, bytes, type, ModuleType, torch.dtype, torch.device)
 """Types of values that hold no tensors and are never copied."""
+
+
+CreateTensor = Callable[[str, TensorType, Tensor | None], Tensor]
+"""From the name and the type of an input, and the tensor that the caller gives for it, to the tensor that is passed."""
 
 
 class LiteralArgument(NamedTuple):
@@ -39,9 +44,11 @@ class ForwardArguments:
     the inputs: then the caller shows how it writes its inputs, and the list is an argument.
     """
 
-    def __init__(self, tracer: ModuleTracer, batch: int | None, add_axis: bool) -> None:
-        self.tracer, self.batch, self.add_axis = tracer, batch, add_axis
-        self.index = tracer.recorder.index
+    def __init__(
+        self, index: ModelIndex, create: CreateTensor, *, batch: int | None = None, add_axis: bool = False
+    ) -> None:
+        """`batch` is the size of the first axis of every tensor; with `add_axis` each gets one of one sample."""
+        self.index, self.create, self.batch, self.add_axis = index, create, batch, add_axis
         self._lists_are_shapes = True
 
     def of(self, inputs: Inputs) -> tuple[list[object], dict[str, object]]:
@@ -53,15 +60,9 @@ class ForwardArguments:
         self._lists_are_shapes = not _has_tensors(inputs)
         if isinstance(inputs, Mapping):
             return [], {name: self._argument(name, value) for name, value in inputs.items()}
-        if not isinstance(inputs, list | tuple) or _is_shape(inputs) or hasattr(inputs, "_fields"):
-            if isinstance(inputs, str | int | float | None):
-                raise ConfigError(
-                    f"`{inputs!s}` is not an input: give a tensor, a shape, a tuple of those, or a mapping"
-                )
-            inputs = (inputs,)
-        names = parameter_names(self.index.model)
-        names += [f"input_{i}" for i in range(len(names), len(inputs))]
-        return [self._argument(name, value) for name, value in zip(names, inputs, strict=False)], {}
+        listed = _listed(inputs)
+        names = _names(self.index.model, len(listed))
+        return [self._argument(name, value) for name, value in zip(names, listed, strict=True)], {}
 
     def _argument(self, name: str, value: object) -> object:
         if isinstance(value, LiteralArgument):
@@ -95,7 +96,7 @@ class ForwardArguments:
                 replaced[id(part)] = part
         if isinstance(value, nn.Module):
             return value
-        has_tensors = any(isinstance(each, TracedTensor) for each in replaced.values())
+        has_tensors = any(isinstance(each, Tensor) for each in replaced.values())
         try:
             return copy.deepcopy(value, replaced)
         except Exception as error:
@@ -104,7 +105,7 @@ class ForwardArguments:
                 raise ConfigError(f"input `{name}` of type {kind} cannot be copied: {error}") from error
             return value
 
-    def _tensor(self, name: str, type_: TensorType, tensor: Tensor | None) -> TracedTensor:
+    def _tensor(self, name: str, type_: TensorType, tensor: Tensor | None) -> Tensor:
         if self.batch is not None and type_.shape:
             type_ = TensorType((self.batch, *type_.shape[1:]), type_.dtype)
             tensor = None
@@ -116,17 +117,42 @@ class ForwardArguments:
             raise ConfigError(f"input `{name}` is {format_shape(type_.shape)}: every size must be at least 0")
         if max(type_.shape, default=0) >= 2**63:
             raise ConfigError(f"input `{name}` is {format_shape(type_.shape)}: every size must be below 2^63")
-        tracer, dtype = self.tracer, DTYPES[type_.dtype]
-        value = None
-        if tensor is not None and (tracer.values or _is_index(tensor)):
-            value = tensor.detach().clone()
-        elif tracer.values:
-            value = _example(type_, dtype, tracer.device)
-        name = tracer.recorder.add_input(name, type_)
-        if tensor is not None:
-            tracer.note_layout(name, tensor)
-        device = tensor.device if tensor is not None and _is_index(tensor) else tracer.device
-        return traced_tensor(name, type_.shape, dtype, device, value=value)
+        return self.create(name, type_, tensor)
+
+
+def traced_input(tracer: ModuleTracer, name: str, type_: TensorType, tensor: Tensor | None) -> TracedTensor:
+    """An input of the graph; its value is known if the model is run with values, or if it holds indices."""
+    dtype, device, value = DTYPES[type_.dtype], tracer.device, None
+    if tensor is not None and _is_index(tensor):
+        device, value = tensor.device, tensor.detach().clone()
+    elif tracer.values:
+        value = tensor.detach().clone() if tensor is not None else _example(type_, dtype, device)
+    name = tracer.recorder.add_input(name, type_)
+    if tensor is not None:
+        tracer.note_layout(name, tensor)
+    return traced_tensor(name, type_.shape, dtype, device, value=value)
+
+
+def by_name(model: nn.Module, inputs: Inputs) -> Mapping[str, object]:
+    """Inputs by the names of the forward pass's arguments."""
+    if isinstance(inputs, Mapping):
+        return inputs
+    listed = _listed(inputs)
+    return dict(zip(_names(model, len(listed)), listed, strict=True))
+
+
+def _listed(inputs: object) -> Sequence[object]:
+    """The inputs as a sequence of arguments: a shape, a tensor or another object alone is one."""
+    if isinstance(inputs, list | tuple) and not _is_shape(inputs) and not hasattr(inputs, "_fields"):
+        return inputs
+    if isinstance(inputs, str | int | float | None):
+        raise ConfigError(f"`{inputs!s}` is not an input: give a tensor, a shape, a tuple of those, or a mapping")
+    return (inputs,)
+
+
+def _names(model: nn.Module, count: int) -> list[str]:
+    names = parameter_names(model)
+    return [*names, *[f"input_{i}" for i in range(len(names), count)]][:count]
 
 
 def parameter_names(model: nn.Module) -> list[str]:

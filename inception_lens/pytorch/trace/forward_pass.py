@@ -6,6 +6,7 @@ import dataclasses
 import os
 import traceback
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 import torch
@@ -15,7 +16,7 @@ from inception_lens import version
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
-from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of
+from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of, traced_input
 from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, undisturbed
 from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
@@ -97,7 +98,8 @@ def _recorded(
 ) -> Graph:
     recorder = Recorder(index)
     tracer = ModuleTracer(recorder, index.device, shortcuts=shortcuts, values=values)
-    args, kwargs = ForwardArguments(tracer, batch, add_axis).of(inputs)
+    arguments = ForwardArguments(index, partial(traced_input, tracer), batch=batch, add_axis=add_axis)
+    args, kwargs = arguments.of(inputs)
     mode: Mode = "training" if index.model.training else "inference"
     try:
         with torch.no_grad(), below_autograd(), tracer.intercepted(), tracer:

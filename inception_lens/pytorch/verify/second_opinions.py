@@ -18,7 +18,10 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.second_opinions import Opinion, Opinions
 from inception_lens.errors import require
 from inception_lens.graph import Graph, Inputs
+from inception_lens.ops import TensorType
+from inception_lens.pytorch.trace.forward_arguments import ForwardArguments
 from inception_lens.pytorch.trace.global_state import in_mode
+from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.traced_tensor import DTYPES
 
 MAX_WEIGHT_BYTES = 2 * 10**9
@@ -65,7 +68,7 @@ def second_opinions(module: nn.Module, analysis: Analysis, inputs: Inputs | None
         inputs: arguments of the forward pass, by position or name; by default tensors of the graph's types.
     """
     graph = analysis.graph
-    args, kwargs = _arguments(graph, inputs, "meta")
+    args, kwargs = _arguments(module, graph, inputs, "meta")
     with in_mode(module.modules(), graph.mode):
         run = _Run(_on_meta(module), analysis, args, kwargs)
         shapes, compared = _by_modules(run)
@@ -85,26 +88,16 @@ def _on_meta(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module, memo)
 
 
-def _arguments(graph: Graph, inputs: Inputs | None, device: str) -> tuple[list[object], dict[str, object]]:
+def _arguments(
+    module: nn.Module, graph: Graph, inputs: Inputs | None, device: str
+) -> tuple[list[object], dict[str, object]]:
     if inputs is None:
         return [_zeros(each.type.shape, each.type.dtype, device) for each in graph.inputs], {}
 
-    def real(value: object) -> object:
-        if isinstance(value, Tensor):
-            return value.to(device)
-        if (shape := getattr(value, "shape", None)) is not None:
-            return _zeros(shape, getattr(value, "dtype", None) or graph.dtype, device)
-        if isinstance(value, list | tuple) and value and all(type(size) is int for size in value):
-            return _zeros(tuple(value), graph.dtype, device)
-        if isinstance(value, list | tuple):
-            return type(value)(map(real, value))
-        return {key: real(each) for key, each in value.items()} if isinstance(value, dict) else value
+    def create(name: str, type_: TensorType, tensor: Tensor | None) -> Tensor:
+        return _zeros(type_.shape, type_.dtype, device) if tensor is None else tensor.to(device)
 
-    if isinstance(inputs, Mapping):
-        return [], {name: real(each) for name, each in inputs.items()}
-    if isinstance(inputs, Sequence) and not hasattr(inputs, "shape") and type(inputs[0]) is not int:
-        return [real(each) for each in inputs], {}
-    return [real(inputs)], {}
+    return ForwardArguments(ModelIndex(module), create).of(inputs)
 
 
 def _zeros(shape: tuple[int, ...], dtype: object, device: str) -> Tensor:
@@ -167,7 +160,7 @@ def _by_hooks(run: _Run) -> Opinion:
 def _by_fvcore(module: nn.Module, analysis: Analysis, inputs: Inputs | None) -> Opinion:
     if analysis.totals.weight_bytes > MAX_WEIGHT_BYTES:
         return Opinion("fvcore", explained=("not run: it would need the weights in memory",))
-    args, kwargs = _arguments(analysis.graph, inputs, "cpu")
+    args, kwargs = _arguments(module, analysis.graph, inputs, "cpu")
     if kwargs:
         return Opinion("fvcore", explained=("not run: it takes no keyword arguments",))
     try:
