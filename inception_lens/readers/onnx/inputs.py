@@ -29,10 +29,8 @@ def input_types(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | N
             is not a tensor, or a size is neither declared nor given.
     """
     names = [each.name for each in inputs]
-    if given is None or not names:
-        given = given if isinstance(given, Mapping) else {}
-    elif not isinstance(given, Mapping):
-        given = {"": given}
+    if not isinstance(given, Mapping):
+        given = {"": given} if given is not None and names else {}
     shapes = {name or (names[0] if names else ""): shape for name, shape in given.items()}
     if unknown := sorted(set(shapes) - set(names)):
         raise FormatError(f"has no input `{unknown[0]}`{suggest(unknown[0], names)}")

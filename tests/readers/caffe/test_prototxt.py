@@ -456,6 +456,8 @@ def test_an_unknown_layer_is_listed_and_so_is_what_reads_its_output() -> None:
     [
         ("", 1, "has no `layer`"),
         ('base_lr: 0.1\nnet: "train.prototxt"', 1, "this is a solver file"),
+        ("solver_mode: GPU", 1, "this is a solver file"),
+        ('train_net: "train.prototxt"', 1, "this is a solver file"),
         ("layres { }", 1, "did you mean"),
         (IMAGE, 1, "has no `layer`"),
         ('\nlayer { name: "x" bottom: "a" }', 2, "`x` has no `type`"),
@@ -716,6 +718,13 @@ def test_a_data_layer_has_the_shapes_of_its_tops(layer: str, shapes: list[str]) 
     )
     graph = net(f'layer {{ name: "data" {layer} }} {reads}')
     assert ["x".join(map(str, given.type.shape)) for given in graph.inputs] == shapes
+
+
+def test_the_shape_of_an_input_without_one_must_be_given() -> None:
+    text = 'input: "a" layer { name: "r" type: "ReLU" bottom: "a" top: "r" }'
+    assert net(text, {"a": (2, 3)}).inputs[0].type.shape == (2, 3)
+    with pytest.raises(FormatError, match="`input: a` does not contain the shape of `a`: give it"):
+        net(text)
 
 
 def test_a_layer_without_bottoms_of_an_unknown_type_is_an_input() -> None:

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inception_lens.errors import GraphError
 from inception_lens.graph import Graph
-from inception_lens.ops import Stored
+from inception_lens.ops import Shape, Stored, Unknown
 from inception_lens.pytorch.build.network import build
 from inception_lens.readers.onnx.inputs import InputShapes
 from inception_lens.readers.onnx.model import read_onnx
@@ -64,15 +64,16 @@ def model(
     return helper.make_model(graph, opset_imports=opsets, functions=list(functions), ir_version=10)
 
 
-def read(folder: Path, made: onnx.ModelProto, inputs: InputShapes | None = None) -> Graph:
+def read(folder: Path, made: onnx.ModelProto, inputs: InputShapes | Shape | None = None) -> Graph:
     path = folder / "model.onnx"
     path.write_bytes(made.SerializeToString())
     return read_onnx(str(path), inputs)
 
 
 def kinds(graph: Graph) -> str:
-    """The operations of a graph without stored tensors."""
-    return " ".join(each.op.kind for each in graph.nodes if not isinstance(each.op, Stored))
+    """The operations of a graph without stored tensors; unknown ones start with `?`."""
+    operations = [each.op for each in graph.nodes if not isinstance(each.op, Stored)]
+    return " ".join(f"?{op.kind}" if isinstance(op, Unknown) else op.kind for op in operations)
 
 
 def compute(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:

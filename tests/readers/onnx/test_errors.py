@@ -104,6 +104,10 @@ def test_an_error_names_the_node_and_what_would_be_right(
 def test_the_batch_of_a_given_shape_can_be_left_out(tmp_path: Path) -> None:
     made = model([node("Relu", "x")], x=(7, 3, 4))
     assert read(tmp_path, made, {"x": (3, 9)}).inputs[0].type.shape == (1, 3, 9)
+    assert read(tmp_path, made, (2, 3, 9)).inputs[0].type.shape == (2, 3, 9)
+    without_inputs = model([node("RandomNormal", "", shape=[2])])
+    del without_inputs.graph.input[:]
+    assert read(tmp_path, without_inputs, (2, 3, 9)).inputs == ()
     assert read(tmp_path, made, {"x": (2, 3, 9)}).inputs[0].type.shape == (2, 3, 9)
     with pytest.raises(FormatError, match=r"input `x` has 2 axes, not 1: 4"):
         read(tmp_path, model([node("Relu", "x")], x=(7, 4)), {"x": (4,)})
@@ -211,6 +215,18 @@ def test_large_data_and_places_of_other_files_are_stripped() -> None:
     assert (third.name, list(third.external_data), third.data_location) == ("outside", [], TensorProto.EXTERNAL)
     assert (fourth.name, list(fourth.float_data), list(fourth.dims)) == ("floats", [], [5_000])
     assert stripped.graph.node == made.graph.node
+
+
+def test_large_data_of_attributes_branches_and_functions_are_stripped() -> None:
+    large = weight("large", 4_097)
+    branch = helper.make_graph([node("Custom", "x", tensor=large)], "branch", [], [info("y")], [large])
+    calls = [node("Custom", "x", tensor=large, tensors=[large, large]), node("If", "x", branch=branch, graphs=[branch])]
+    function = helper.make_function("local", "F", ["x"], ["y"], [node("Custom", "x", tensor=large)], [])
+    made = model(calls, functions=[function])
+    stripped = strip_tensor_data(memoryview(made.SerializeToString()))
+    assert made.SerializeToString().count(large.raw_data) == 8
+    assert large.raw_data[:1_000] not in stripped
+    assert onnx.ModelProto.FromString(stripped).SerializeToString() == stripped
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,8 @@ def test_recurrent_weights_that_are_shared_count_once(tmp_path: Path) -> None:
     graph = read(tmp_path, model(nodes, weights, (5, 2, 4)))
     totals = il.analyze(graph).totals
     assert (totals.params, totals.macs) == (40, 2 * 5 * 2 * (16 + 16))
+    (second,) = (each for each in graph.nodes if each.op.kind == "RNN" and len(each.inputs) > 1)
+    assert [graph.types[name][0].shape for name in second.inputs] == [(5, 2, 4), (1, 4, 4), (1, 4, 4), (1, 8)]
     assert graph.types[graph.outputs[0].node][0].shape == (5, 1, 2, 4)
 
 

@@ -26,33 +26,34 @@ Abs Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh Ceil Celu Cos Cosh Div Erf Ex
 Neg Pow Reciprocal Round Sign Sin Sinh Softsign Sqrt Sub Tan Where
 """
 SAME_NAME = """
-Concat ConstantOfShape CumSum DequantizeLinear Expand EyeLike GatherElements GatherND Hardmax LogSoftmax Mish OneHot Pad
+Concat CumSum DequantizeLinear Expand EyeLike GatherElements GatherND Hardmax LogSoftmax Mish OneHot Pad
 QuantizeLinear ReverseSequence Scatter ScatterElements ScatterND Sigmoid Softmax Softplus Tanh Tile TopK Trilu
 """
 KINDS = {
     **{name: name.lower() for name in LOWER_CASE.split()},
     **{name: name for name in SAME_NAME.split()},
     "Add": "Add|add", "And": "logical_and",
-    "Attention": "Attention|((Reshape Permute ){3})?ScaledDotProductAttention( Permute Reshape)?",
+    "Attention": r"\?Attention|((Reshape Permute ){3})?ScaledDotProductAttention( Permute Reshape)?",
     "AveragePool": "AvgPool1d|AvgPool2d|AvgPool3d|AvgPool",
-    "BatchNormalization": "BatchNorm2d|BatchNorm2d BatchNormalization BatchNormalization",
+    "BatchNormalization": r"BatchNorm2d( \?BatchNormalization){2}|BatchNorm2d",
     "BitShift": "bitwise_left_shift", "BitwiseAnd": "bitwise_and", "BitwiseNot": "bitwise_not",
     "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor", "Cast": "cast", "CastLike": "cast",
-    "Clip": "clamp|Hardtanh", "Conv": "Conv2d", "ConvTranspose": "ConvTranspose1d|ConvTranspose2d|ConvTranspose3d",
+    "Clip": "clamp|Hardtanh", "ConstantOfShape": r"\?ConstantOfShape", "Conv": "Conv2d",
+    "ConvTranspose": "ConvTranspose1d|ConvTranspose2d|ConvTranspose3d",
     "DepthToSpace": "PixelShuffle|Reshape Permute Reshape",
-    "Dropout": "Dropout|Dropout mask", "Einsum": "einsum|Einsum",
-    "Elu": "ELU", "Equal": "eq", "Flatten": "Flatten|Reshape", "GRU": "GRU Reshape Permute|GRU", "Gather": "gather",
+    "Dropout": "Dropout|Dropout mask", "Einsum": r"einsum|\?Einsum",
+    "Elu": "ELU", "Equal": "eq", "Flatten": "Flatten|Reshape", "GRU": r"GRU Reshape Permute|\?GRU", "Gather": "gather",
     "Gelu": "GELU", "Gemm": "Linear|(Permute )*MatMul( mul)? add", "GlobalAveragePool": "AdaptiveAvgPool2d",
     "GlobalMaxPool": "AdaptiveMaxPool2d", "Greater": "gt", "GreaterOrEqual": "ge", "GroupNormalization": "GroupNorm",
     "HardSwish": "Hardswish", "InstanceNormalization": "InstanceNorm", "LRN": "LocalResponseNorm",
-    "LSTM": "LSTM Reshape Permute|LSTM", "LayerNormalization": "LayerNorm( LayerNormalization){2}",
+    "LSTM": r"LSTM Reshape Permute|\?LSTM", "LayerNormalization": r"LayerNorm( \?LayerNormalization){2}",
     "LeakyRelu": "LeakyReLU", "Less": "lt", "LessOrEqual": "le", "LpNormalization": "norm div",
     "MatMul": "Linear|MatMul", "Max": "maximum( maximum)?", "MaxPool": "MaxPool1d|MaxPool2d|MaxPool3d",
     "Min": "minimum( minimum)?", "Mod": "remainder|fmod", "Not": "logical_not", "Or": "logical_or", "PRelu": "PReLU",
-    "RMSNormalization": "RMSNorm", "RNN": "RNN Reshape Permute|RNN", "ReduceL1": "abs sum", "ReduceL2": "norm",
+    "RMSNormalization": "RMSNorm", "RNN": r"RNN Reshape Permute|\?RNN", "ReduceL1": "abs sum", "ReduceL2": "norm",
     "ReduceLogSum": "sum log", "ReduceLogSumExp": "logsumexp", "ReduceMax": "amax", "ReduceMean": "mean",
     "ReduceMin": "amin", "ReduceProd": "prod", "ReduceSum": "sum", "ReduceSumSquare": "square sum", "Relu": "ReLU",
-    "Reshape": "Flatten|Reshape", "Resize": "Upsample|Resize", "Selu": "selu|ELU mul", "Shape": "",
+    "Reshape": "Flatten|Reshape", "Resize": r"Upsample|\?Resize", "Selu": "selu|ELU mul", "Shape": "",
     "Shrink": "hardshrink", "Size": "", "Slice": "Slice|flip flip flip",
     "SpaceToDepth": "PixelUnshuffle|Reshape Permute Reshape", "Split": "Slice( Slice)+", "Squeeze": "Reshape",
     "Sum": "Add", "Swish": "SiLU", "ThresholdedRelu": "threshold", "Transpose": "Permute",

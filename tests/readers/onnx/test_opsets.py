@@ -38,6 +38,7 @@ CASES = {
     "clip, no value between": Case(
         "clamp", [node("Clip", "x low high")], [weight("low", value=0.5), weight("high", value=0.2)], computed=False
     ),
+    "selu, another gamma": Case("ELU mul", [node("Selu", "x", gamma=2.0)], computed=False),
     "hard sigmoid of pytorch": Case("Hardsigmoid", [node("HardSigmoid", "x", alpha=1 / 6)]),
     "hard sigmoid": Case("hardsigmoid", [node("HardSigmoid", "x")], computed=False),
     "dropout 7": Case("Dropout", [node("Dropout", "x", ratio=0.25)], opset=7),
