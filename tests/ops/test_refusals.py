@@ -32,6 +32,7 @@ REFUSED: list[tuple[Op, tuple[Shape, ...], str]] = [
     (ops.ScaledDotProductAttention(), ((2, 3), (4, 5), (4, 6)), "attention of q 2x3, k 4x5 and v 4x6"),
     (ops.ScaledDotProductAttention(), ((2, 3), (4, 3), (5, 6)), "the lengths of k and v, differ"),
     (ops.ScaledDotProductAttention(), ((3,), (4, 3), (4, 6)), "attention of q 3"),
+    (ops.ScaledDotProductAttention(), ((2, 3), (1, 3), (1, 6), (2, 5)), "mask of 2x5 for scores of 2x1"),
     (ops.RNN(3), ((4,),), "RNN expects an input of 2 or 3 axes, (L, N, features), not 4"),
     (ops.LSTM(3, layers=0), ((5, 2, 4),), "0 layers of 3 units, projected to 0: LSTM has 1 to 10,000 layers"),
     (ops.LSTM(3, layers=10_001), ((5, 2, 4),), "10001 layers of 3 units"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inception_lens.ops import Permute, Reshape, ScaledDotProductAttention
+from inception_lens.ops import Pad, Permute, Reshape, ScaledDotProductAttention
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 
@@ -21,7 +21,7 @@ def attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
             split = builder.add(f"{call.name}/{role}", Reshape((batch, length, heads, features // heads)), node)
             node = builder.add(f"{call.name}/{role}_heads", Permute((0, 2, 1, 3)), split.node).node
         nodes.append(node)
-    mask = [builder.node(call.input(3))] if call.has_input(3) else []
+    mask = [_mask(builder, call, values[1].shape[-2])] if call.has_input(3) else []
     op = ScaledDotProductAttention(bool(call.integer("is_causal", 0)))
     output = builder.add(call.name, op, *nodes, *mask)
     if len(values[0].shape) == 3 and query_heads:
@@ -29,6 +29,16 @@ def attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         swapped = builder.add(f"{call.name}/joined", Permute((0, 2, 1, 3)), output.node)
         output = builder.add(f"{call.name}/output", Reshape((batch, length, heads * width)), swapped.node)
     return [output]
+
+
+def _mask(builder: OnnxGraphBuilder, call: OnnxCall, keys: int) -> str:
+    """The node of the mask; one for fewer keys than there are hides the rest, as the operator's definition says."""
+    mask = call.input(3)
+    node, missing = builder.node(mask), keys - mask.shape[-1]
+    if missing <= 0:
+        return node
+    padding = (*[(0, 0)] * (len(mask.shape) - 1), (0, missing))
+    return builder.add(f"{call.name}/mask", Pad(padding, value=float("-inf")), node).node
 
 
 ATTENTION: dict[str, OnnxHandler] = {"Attention": attention}
