@@ -102,6 +102,8 @@ QUANTITIES: dict[str, Quantity] = {
 """Every column by its key, which is that of the JSON."""
 
 SHARE = Column(key="share", title="share", kind="share", unit="of MACs", audience="people", bar=4)
+OF_PARAMETERS = ("params", "params_trainable", "weight_bytes")
+"""Columns whose total is a lower bound where an operation may have parameters that are unknown."""
 TRAINING = ("backward_macs", "saved_activation_bytes")
 """Columns that only a training analysis has."""
 
@@ -139,7 +141,7 @@ def summary_table(
             for row in analysis.tree(depth, key)
         ]
     rows = [msgspec.structs.replace(row, cells=tuple([each.cell(group) for each in chosen])) for row, group in tree]
-    total = tuple([each.cell(analysis.whole) if each.sums else "" for each in chosen])
+    total = tuple([_total(each, analysis) if each.sums else "" for each in chosen])
     return Table(
         title=title(analysis.graph),
         subtitle=subtitle(analysis.graph),
@@ -149,6 +151,13 @@ def summary_table(
         totals=(Row("total", total),),
         notes=(*facts(analysis), CONVENTION),
     )
+
+
+def _total(quantity: Quantity, analysis: Analysis) -> Cell:
+    cell = quantity.cell(analysis.whole)
+    if quantity.column.key in OF_PARAMETERS and not analysis.totals.params_exact and isinstance(cell, int):
+        return AtLeast(cell)
+    return cell
 
 
 def title(graph: Graph) -> str:
@@ -165,7 +174,10 @@ def subtitle(graph: Graph) -> str:
 def facts(analysis: Analysis) -> list[str]:
     """The totals that are not the sum of a column, and the layers that were not counted."""
     totals, graph = analysis.totals, analysis.graph
-    parts = [f"FLOPs {'' if totals.exact else '>= '}{short(totals.flops)}", f"weights {size(totals.weight_bytes)}"]
+    parts = [
+        f"FLOPs {'' if totals.exact else '>= '}{short(totals.flops)}",
+        f"weights {'' if totals.params_exact else '>= '}{size(totals.weight_bytes)}",
+    ]
     if totals.buffers:
         parts.append(f"buffers {count(totals.buffers)}")
     if analysis.layers and analysis.is_run:

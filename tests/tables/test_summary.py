@@ -152,3 +152,13 @@ def test_the_facts_name_what_is_not_counted(uncounted: Analysis) -> None:
     first, second = facts(uncounted)
     assert first.startswith("FLOPs >= ")
     assert second == "not counted, so that sums are lower bounds (>=): odd (Odd)"
+
+
+def test_a_total_of_parameters_that_leaves_out_unknown_ones_is_a_lower_bound() -> None:
+    unknown = Unknown("mystery", (TensorType((1, 3, 8, 8)),), params_known=False)
+    nodes = [Node("odd", unknown, ("x",)), Node("conv", Conv2d(4, (3, 3)), ("odd",))]
+    graph = Graph.of([Input("x", TensorType((1, 3, 8, 8)))], nodes, [Output("conv")])
+    table = summary_table(il.analyze(graph))
+    total = dict(zip([column.key for column in table.columns], table.totals[0].cells, strict=True))
+    assert total["params"] == AtLeast(112)
+    assert "weights >= 448 B" in table.notes[0]
