@@ -63,9 +63,11 @@ def trace(
         except NeedsValue:
             return _recorded(index, inputs, batch, metadata, shortcuts=False, values=True)
         except TraceError as error:
-            if batch is not None or not (hint := _missing_batch_axis(index, inputs, metadata)):
-                raise
-            raise TraceError(f"{error}; {hint}", graph=error.graph) from error
+            failed = error
+        hint = "" if batch is not None else _missing_batch_axis(index, inputs, metadata)
+        if not hint:
+            raise failed
+        raise TraceError(f"{failed}; {hint}", graph=failed.graph) from failed
 
 
 def _missing_batch_axis(index: ModelIndex, inputs: Inputs, metadata: Metadata) -> str:

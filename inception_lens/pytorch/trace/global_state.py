@@ -142,8 +142,11 @@ def _clear_frames(error: BaseException | None) -> None:
     """Drop the local variables of an error's frames.
 
     A guard of PyTorch's among them restores, when it ends, the dispatch keys of the time when it was created. If it
-    ended after the guard of `below_autograd`, autograd would stay excluded.
+    ended after the guard of `below_autograd`, autograd would stay excluded. A model that raises one error object in
+    two runs makes it its own context, so that the chain may have no end.
     """
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

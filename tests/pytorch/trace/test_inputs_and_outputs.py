@@ -318,3 +318,15 @@ def test_random_generators_are_left_as_they_were() -> None:
     assert torch.equal(torch.get_rng_state(), before[0])
     assert random.getstate() == before[1]
     assert state() == before[2]
+
+
+def test_a_model_that_raises_one_error_object_in_each_run_is_one_line() -> None:
+    error = ValueError("no")
+
+    class Raising(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise error
+
+    for _ in range(2):
+        with pytest.raises(TraceError, match=r"ValueError: no$"):
+            trace(Raising(), (3, 8, 8))
