@@ -77,11 +77,11 @@ def unnamed(inputs: Inputs | None) -> Inputs | None:
     Raises:
         ConfigError: an input is given as a tensor and as a dictionary.
     """
-    if not isinstance(inputs, Mapping) or not any("." in name for name in inputs):
+    if not isinstance(inputs, Mapping) or not any("." in str(name) for name in inputs):
         return (inputs[""],) if isinstance(inputs, Mapping) and list(inputs) == [""] else inputs
     nested: dict[str, object] = {}
     for name, given in inputs.items():
-        *above, last = name.split(".")
+        *above, last = str(name).split(".")
         inner = nested
         for part in above:
             found = inner.setdefault(part, {})
