@@ -174,7 +174,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """A tensor in the dtype that `torch.autocast` gives an operator; None if this is another copy.
 
         The cast is not a call of the network: the tensor keeps its name in the graph, and a parameter stays one. A cast
-        of the model's own in a region of `torch.autocast` cannot be told from it.
+        of the model's own in a region of `torch.autocast` cannot be distinguished from it.
         """
         dtype = kwargs.get("dtype")
         if dtype is None or len(kwargs) > 1 or not self.autocast_regions[-1]:
@@ -253,7 +253,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         facts = facts_of(func)
         written = written_tensors(func, args, kwargs) if facts.is_mutable else []
         if written and all(self.recorder.is_counter(each) for each in written):
-            return args[0]  # a module's own count, which is no tensor of the network
+            return args[0]  # a counter of a module, which is not a tensor of the network
         read = [] if facts.short_name in READS_TYPE_ONLY else tensors_in((*args, *kwargs.values()))
         inputs = [self.traced(tensor) for tensor in read]
         if self.stored_counts and self._any_sparse(inputs):

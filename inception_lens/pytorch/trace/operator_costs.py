@@ -134,7 +134,7 @@ FLOPS: dict[str, Callable[[Types, Types], int]] = {
     "_prelu_kernel": _per_output(2),
     "_masked_scale": _per_output(2),
 }
-"""FLOPs of operators that are no operation of `ops`, from the types of their inputs and outputs."""
+"""FLOPs of operators without an operation in `ops`, from the types of their inputs and outputs."""
 
 
 def short_name(name: str) -> str:

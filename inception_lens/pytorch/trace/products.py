@@ -1,4 +1,4 @@
-"""Operators that multiply matrices and are no operation of `ops`: their MACs and further FLOPs by their types."""
+"""Operators that multiply matrices and have no operation in `ops`: their MACs and further FLOPs by their types."""
 
 from __future__ import annotations
 
