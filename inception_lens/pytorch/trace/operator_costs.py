@@ -14,6 +14,7 @@ from torch._ops import OpOverload
 
 from inception_lens import ops
 from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, TensorType, Unknown
+from inception_lens.pytorch.trace.product_call import product_call
 from inception_lens.pytorch.trace.products import MIXED_DTYPES, PRODUCTS
 from inception_lens.pytorch.trace.rules.checks import check_same_dtype
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments
@@ -170,8 +171,8 @@ def operation_without_rule(
     if name in PRODUCTS:
         if name not in MIXED_DTYPES:
             check_same_dtype([each.dtype for each in tensors[:3]])
-        macs, flops = PRODUCTS[name](inputs, outputs)
-        return Declared(name, outputs, macs, flops)
+        macs, flops = PRODUCTS[name](product_call(func, inputs, outputs, arguments))
+        return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, flops)
     if name in WITHOUT_PRODUCTS:
         return Declared(func._schema.name, outputs, declared_flops=None)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation

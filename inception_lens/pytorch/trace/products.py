@@ -1,121 +1,190 @@
-"""Operators that multiply matrices and have no operation in `ops`: their MACs and further FLOPs by their types."""
+"""Operators that multiply matrices and have no operation in `ops`: their MACs and further FLOPs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import prod
 
 from inception_lens import ops
-from inception_lens.ops import TensorType
-
-Types = Sequence[TensorType]
-
-ProductRule = Callable[[Types, Types], tuple[int, int | None]]
-"""From the types of inputs and outputs to the MACs, and the FLOPs in addition to two per MAC; None if unknown."""
+from inception_lens.ops import ELEMENTWISE
+from inception_lens.pytorch.trace.backward_products import BACKWARD_PRODUCTS
+from inception_lens.pytorch.trace.product_call import Cost, ProductCall, ProductRule, has_bias
 
 
-def _product(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _product(call: ProductCall) -> Cost:
     """`left @ right`, which sums over the last axis of `left`."""
-    return outputs[0].elements * inputs[0].shape[-1], 0
+    return call.outputs[0].elements * call.inputs[0].shape[-1], 0
 
 
-def _added_product(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _products(call: ProductCall) -> Cost:
+    """The products of two lists of matrices."""
+    return sum(each.elements * left.shape[-1] for each, left in zip(call.outputs, call.inputs, strict=False)), 0
+
+
+def _added_product(call: ProductCall) -> Cost:
     """`added + left @ right`."""
-    left, right = inputs[1:3]
+    left, right = call.inputs[1:3]
     columns = right.shape[-1] if len(right.shape) > 1 else 1
-    return left.elements * columns, outputs[0].elements
+    return left.elements * columns, call.outputs[0].elements
 
 
-def _activated_product(inputs: Types, outputs: Types) -> tuple[int, None]:
-    """`relu(added + left @ right)`, or a GELU instead, which cannot be seen from the types."""
-    return _added_product(inputs, outputs)[0], None
+def _activated_product(call: ProductCall) -> Cost:
+    """`relu(added + left @ right)`, or a GELU instead."""
+    function = "gelu" if call.arguments["use_gelu"] else "relu"
+    return _added_product(call)[0], (1 + ELEMENTWISE[function]) * call.outputs[0].elements
 
 
-def _unpacked_product(inputs: Types, outputs: Types) -> tuple[int, None]:
-    """`left @ unpacked(right)`; what the unpacking costs is the kernel's own."""
-    return _product(inputs, outputs)[0], None
+def _unpacked_product(call: ProductCall) -> Cost:
+    """`left @ unpacked(right)`; the cost of the unpacking is the kernel's own."""
+    return _product(call)[0], None
 
 
-def _scaled_product(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _scaled_product(call: ProductCall) -> Cost:
     """`scale x (left @ right) + bias`: one multiplication per output element, and an addition if there is a bias."""
-    macs, _ = _product(inputs, outputs)
-    has_bias = len(inputs) > 4 and inputs[4].shape == outputs[0].shape[-1:]
-    return macs, outputs[0].elements * (1 + has_bias)
+    return _product(call)[0], call.outputs[0].elements * (1 + has_bias(call))
 
 
-def _grouped_product(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _grouped_product(call: ProductCall) -> Cost:
     """A product for each group of rows, of columns or, of two matrices, of the axis that is summed over."""
-    left, right = inputs[:2]
+    left, right = call.inputs[:2]
     if len(left.shape) == len(right.shape) == 2:  # each part of the summed axis is in one of the groups
         return left.elements * right.shape[-1], 0
-    return _product(inputs, outputs)
+    return _product(call)
 
 
-def _linear(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _linear(call: ProductCall) -> Cost:
     """`x @ weight.T + bias`."""
-    has_bias = len(inputs) > 2 and len(inputs[2].shape) == 1
-    return outputs[0].elements * inputs[0].shape[-1], outputs[0].elements * has_bias
+    return _product(call)[0], call.outputs[0].elements * has_bias(call)
 
 
-def _attention(inputs: Types, outputs: Types) -> tuple[int, int]:
-    attention, shapes = ops.ScaledDotProductAttention(), tuple([each.shape for each in inputs[:3]])
-    return attention.macs(shapes, attention.output_shape(*shapes)), attention.extra_flops(shapes, ())
+def _attention(call: ProductCall) -> Cost:
+    mask = call.shape("attn_mask") or call.shape("attn_bias")
+    attention, shapes = ops.ScaledDotProductAttention(), tuple([each.shape for each in call.inputs[:3]])
+    shapes = (*shapes, mask) if mask else shapes
+    output = attention.output_shape(*shapes)
+    return attention.macs(shapes, output), attention.extra_flops(shapes, output)
 
 
-def _bilinear(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _attention_of_sequences(call: ProductCall) -> Cost:
+    """Attention of `(batch, length, heads, width)`; that of sequences of several lengths in one batch is unknown."""
+    if any(call.arguments.get(name) is not None for name in ("cum_seq_q", "cu_seqlens_q", "seqused_k", "seqlen_k")):
+        return None, None
+    query, key, value = [call.shape(name) for name in ("query", "key", "value")]
+    return prod(query[:-1]) * key[1] * (query[-1] + value[-1]), None
+
+
+def _bilinear(call: ProductCall) -> Cost:
     """`x W y` for each output feature: first `x W`, then its product with y."""
-    left, weight, right = inputs[:3]
+    left, weight, right = call.inputs[:3]
     rows = prod(left.shape[:-1])
     return rows * weight.shape[0] * (left.shape[-1] + 1) * right.shape[-1], 0
 
 
-def _convolution(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _convolution(call: ProductCall) -> Cost:
     """A convolution, not transposed: a filter of `weight.shape[1:]` for each output element."""
-    weight = inputs[1]
-    has_bias = len(inputs) > 2 and len(inputs[2].shape) == 1
-    return outputs[0].elements * prod(weight.shape[1:]), outputs[0].elements * has_bias
+    (output, *_), weight = call.outputs, call.inputs[1]
+    return output.elements * prod(weight.shape[1:]), output.elements * has_bias(call)
 
 
-def _convolution_of_sequences(inputs: Types, outputs: Types) -> tuple[int, int]:
+def _transposed_convolution(call: ProductCall) -> Cost:
+    """A transposed convolution: a filter of `weight.shape[1:]` for each input element."""
+    x, weight = call.inputs[:2]
+    return x.elements * prod(weight.shape[1:]), call.outputs[0].elements * has_bias(call)
+
+
+def _either_convolution(call: ProductCall) -> Cost:
+    return (_transposed_convolution if call.arguments["transposed"] else _convolution)(call)
+
+
+def _activated_convolution(call: ProductCall) -> Cost:
+    """`relu(convolution)`, or `relu(convolution + alpha z)`."""
+    macs, flops = _convolution(call)
+    added = 2 if call.shape("z") else 0
+    return macs, (flops or 0) + (1 + added) * call.outputs[0].elements
+
+
+def _convolution_of_sequences(call: ProductCall) -> Cost:
     """A convolution of `(time, batch, channels)` with a weight of `(kernel, channels, out_channels)`, and a bias."""
-    kernel, channels, _ = inputs[1].shape
-    return outputs[0].elements * kernel * channels, outputs[0].elements
+    kernel, channels, _ = call.inputs[1].shape
+    return call.outputs[0].elements * kernel * channels, call.outputs[0].elements
+
+
+def _grid(call: ProductCall) -> Cost:
+    """`(x, y, 1) @ theta` for each position of the grid."""
+    return call.outputs[0].elements * call.inputs[0].shape[-1], 0
+
+
+def _recurrent(call: ProductCall) -> Cost:
+    """Each step of each sequence meets every weight matrix once; what the gates compute is the kernel's own."""
+    weights = call.arguments.get("weight") or [call.arguments[f"weight{i}"] for i in range(4)]
+    matrices = sum(each.numel() for each in weights if len(each.shape) == 2)
+    return prod(call.inputs[0].shape[:-1]) * matrices, None
+
+
+def _product_of_4_bits(call: ProductCall) -> Cost:
+    """`left @ unpacked(right)`, of `in_features` as an argument."""
+    return call.outputs[0].elements * call.arguments["in_features"], None
 
 
 PRODUCTS: dict[str, ProductRule] = {
-    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm"), _product),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm", "affine_grid_generator"), _product),
+    "_foreach_mm": _products,
     **dict.fromkeys(("addmm", "addmv", "baddbmm", "addbmm"), _added_product),
     "_addmm_activation": _activated_product,
     **dict.fromkeys(("_scaled_mm", "_scaled_mm_v2", "_weight_int8pack_mm"), _scaled_product),
     **dict.fromkeys(
-        ("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros"),
+        (
+            "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros",
+            "_mixed_dtypes_linear",
+        ),
         _unpacked_product,
     ),
+    "_dyn_quant_matmul_4bit": _product_of_4_bits,
     **dict.fromkeys(("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2"), _grouped_product),
     **dict.fromkeys(("linear", "mkldnn_linear"), _linear),
-    "affine_grid_generator": _product,
+    "cudnn_affine_grid_generator": _grid,
     "_trilinear": _bilinear,
     **dict.fromkeys(
         (
             "_scaled_dot_product_flash_attention", "_scaled_dot_product_flash_attention_for_cpu",
             "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention",
+            "_cudnn_attention_forward", "_scaled_dot_product_fused_attention_overrideable",
+            "_scaled_dot_product_attention_math_for_mps", "_triton_scaled_dot_attention",
         ),
         _attention,
     ),
+    **dict.fromkeys(("_flash_attention_forward", "_efficient_attention_forward"), _attention_of_sequences),
     **dict.fromkeys(
         (
-            "cudnn_convolution", "cudnn_convolution_relu", "miopen_convolution", "miopen_convolution_relu",
-            "mkldnn_convolution", "_nnpack_spatial_convolution", "slow_conv3d_forward", "slow_conv_dilated2d",
+            "cudnn_convolution", "miopen_convolution", "miopen_depthwise_convolution", "mkldnn_convolution",
+            "_mps_convolution", "_nnpack_spatial_convolution", "slow_conv3d_forward", "slow_conv_dilated2d",
             "slow_conv_dilated3d", "_slow_conv2d_forward", "_conv_depthwise2d", "conv_depthwise3d",
         ),
         _convolution,
     ),
+    **dict.fromkeys(
+        (
+            "cudnn_convolution_transpose", "miopen_convolution_transpose", "_mps_convolution_transpose",
+            "slow_conv_transpose2d", "slow_conv_transpose3d",
+        ),
+        _transposed_convolution,
+    ),
+    "convolution_overrideable": _either_convolution,
+    **dict.fromkeys(
+        (
+            "cudnn_convolution_relu", "miopen_convolution_relu", "cudnn_convolution_add_relu",
+            "miopen_convolution_add_relu",
+        ),
+        _activated_convolution,
+    ),
     "conv_tbc": _convolution_of_sequences,
+    **dict.fromkeys(("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn"), _recurrent),
+    **BACKWARD_PRODUCTS,
 }  # fmt: skip
 """Rules by the operators' names; the form that writes into an `out` tensor is counted by them too."""
 
 MIXED_DTYPES = frozenset({
     "_scaled_mm", "_scaled_mm_v2", "_scaled_grouped_mm", "_scaled_grouped_mm_v2", "_weight_int8pack_mm",
     "_grouped_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros",
+    "_mixed_dtypes_linear", "_dyn_quant_matmul_4bit",
 })  # fmt: skip
 """Products of tensors of several dtypes: quantized weights, scales, offsets."""
