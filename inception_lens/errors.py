@@ -7,6 +7,7 @@ InceptionLensError
 ├── GraphError            nodes that do not form a graph
 │   └── ShapeError        tensor shapes that an operation cannot take
 ├── TraceError            a PyTorch model whose forward pass failed while it was traced
+│   └── UnknownValueError a PyTorch model that reads a value which is unknown, such as one of its weights
 ├── WeightsError          weights that do not fit the network
 ├── DataError             images or labels that cannot be used for training
 ├── TrainingError         a run that cannot continue, or an invalid run folder
@@ -64,6 +65,10 @@ class TraceError(InceptionLensError):
         super().__init__(message)
         self.graph = graph
         """The graph of the calls before the failure; None if there is none."""
+
+
+class UnknownValueError(TraceError):
+    """A PyTorch model that reads a value which is unknown, such as one of its weights on the meta device."""
 
 
 class WeightsError(InceptionLensError):

@@ -15,7 +15,15 @@ import msgspec
 
 from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
-from inception_lens.errors import ConfigError, ShapeError, TraceError, UnknownModelError, require, suggest
+from inception_lens.errors import (
+    ConfigError,
+    ShapeError,
+    TraceError,
+    UnknownModelError,
+    UnknownValueError,
+    require,
+    suggest,
+)
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.lens.files import READERS
 from inception_lens.lens.inputs import image_shape, unnamed, with_inputs
@@ -53,14 +61,24 @@ class Source(ABC):
     """The catalogue's name of the network that its config varies; empty if there is none."""
 
     @staticmethod
-    def of(model: Model, overrides: Mapping[str, object] | None = None) -> Source:
+    def of(
+        model: Model, overrides: Mapping[str, object] | None = None, weights: str | os.PathLike[str] | None = None
+    ) -> Source:
         """Resolve a model, with changes to its config, or settings of its file, or arguments of its callable.
+
+        `weights` is a file with the weights of a callable's module.
 
         Raises:
             UnknownModelError: the model is unknown.
-            ConfigError: an override is wrong, or the config is.
+            ConfigError: an override is wrong, or the config is, or the model does not take weights.
         """
         settings = overrides or {}
+        if weights is not None:
+            if not isinstance(model, str) or CALLABLE.fullmatch(model) is None:
+                raise ConfigError(
+                    f"`{weights}`: weights are for a PyTorch callable; the cost of others is known without"
+                )
+            return ModuleSource(model, settings, weights)
         if isinstance(model, Graph):
             return GraphSource(model, settings)
         if isinstance(model, Network):
@@ -226,16 +244,24 @@ class FileSource(Source):
 class ModuleSource(Source):
     """A model of PyTorch: a module, an exported program, the path of one, or a callable."""
 
-    def __init__(self, model: str | Module | ExportedProgram, arguments: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        model: str | Module | ExportedProgram,
+        arguments: Mapping[str, object],
+        weights: str | os.PathLike[str] | None = None,
+    ) -> None:
         require("torch", extra="torch")
-        self._model, self._arguments = model, arguments
+        self._model, self._arguments, self._weights = model, arguments, weights
 
     @cached_property
     def ready(self) -> Ready:
-        """The module, what it is called and the inputs that it states; a callable's code runs once."""
+        """The module, what it is called and the inputs that it declares.
+
+        A callable is called once, and again for a module that needs the values of its weights.
+        """
         from inception_lens.pytorch.models import ready
 
-        return ready(self._model, self._arguments)
+        return ready(self._model, self._arguments, self._weights)
 
     def both_modes(
         self, inputs: Inputs | None = None, *, batch: int | None = None, dtype: str | None = None
@@ -272,9 +298,18 @@ class ModuleSource(Source):
     def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
         from inception_lens.pytorch.trace.forward_pass import trace
 
-        module, metadata = self.ready.module, self.ready.metadata
-        given = self.ready.inputs(unnamed(inputs))
-        return trace(module, given, mode=mode or "inference", batch=batch, metadata=metadata)
+        def traced(found: Ready) -> Graph:
+            given = found.inputs(unnamed(inputs))
+            return trace(found.module, given, mode=mode or "inference", batch=batch, metadata=found.metadata)
+
+        try:
+            return traced(self.ready)
+        except UnknownValueError:
+            with_values = self.ready.with_values()
+            if with_values is None:
+                raise
+        self.ready = with_values
+        return traced(with_values)
 
 
 def _not_a_model(given: object) -> str:

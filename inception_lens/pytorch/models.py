@@ -1,28 +1,24 @@
-"""Modules by what names them: a callable in a file or a package, an exported program, or the module itself."""
+"""Modules that can run: from a callable, an exported program, or the module itself."""
 
 from __future__ import annotations
 
-import ast
-import importlib
-import importlib.util
-import inspect
 import logging
 import os
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pickle import UnpicklingError
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
+from inception_lens.errors import ConfigError, TraceError, UnknownModelError
 from inception_lens.graph import Inputs, Metadata
+from inception_lens.pytorch.build.weights import load_state, read_weights
+from inception_lens.pytorch.callables import Called, called, failed
 from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
-from inception_lens.pytorch.trace.forward_pass import source_line
 from inception_lens.pytorch.trace.traced_tensor import tensors_in
 from inception_lens.readers.files import open_zip
 
@@ -37,6 +33,16 @@ class Ready(NamedTuple):
     """The inputs that it was exported with, if it was exported and holds them."""
     arguments: Mapping[str, object] = MappingProxyType({})
     """Further arguments of its forward pass, by name."""
+    create: Callable[[], nn.Module] | None = None
+    """Creates the module again, with values; None if it cannot be."""
+
+    def with_values(self) -> Ready | None:
+        """The module with values for its parameters and buffers; None if there are none that could be given.
+
+        Raises:
+            TraceError: it does not fit into memory.
+        """
+        return None if self.create is None else self._replace(module=self.create(), create=None)
 
     def inputs(self, given: Inputs | None) -> Inputs:
         """The given inputs, or those that the model itself declares.
@@ -59,7 +65,11 @@ class Ready(NamedTuple):
         return _own_inputs(self.module) if self.example is None else self.example
 
 
-def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapping[str, object]) -> Ready:
+def ready(
+    model: str | nn.Module | torch.export.ExportedProgram,
+    arguments: Mapping[str, object],
+    weights: str | os.PathLike[str] | None = None,
+) -> Ready:
     """Find, load or create the module; its training flags are left as they are.
 
     Args:
@@ -67,124 +77,48 @@ def ready(model: str | nn.Module | torch.export.ExportedProgram, arguments: Mapp
             `file.py:callable`, whose code is run.
         arguments: of the callable, or of the forward pass if the callable does not take them but that does; text is
             read as a Python literal where it is one.
+        weights: a file with the `state_dict` of a callable's module.
 
     Raises:
         UnknownModelError: there is no such file, package or callable.
         TraceError: the callable, or the file that defines it, raised an error.
-        ConfigError: there are arguments for a model that is not a callable.
+        ConfigError: there are arguments or weights for a model that is not a callable.
+        WeightsError: the file cannot be read, or does not fit the module.
     """
     metadata = Metadata(type(model).__name__, source="pytorch")
     if isinstance(model, str):
         metadata = Metadata(os.path.basename(model).rpartition(":")[2], f"PyTorch, {model}", "pytorch")
         if not model.endswith(".pt2"):
-            module, rest = _called(model, arguments)
-            return _unwrapped(module, metadata)._replace(arguments=rest)
+            return _of_callable(called(model, arguments), metadata, weights)
         model = _exported(model)
     if arguments:
         raise ConfigError(f"`{metadata.name}` is not a callable and takes no arguments: {', '.join(arguments)}")
-    return _unwrapped(model, metadata)
-
-
-def _unwrapped(model: nn.Module | torch.export.ExportedProgram, metadata: Metadata) -> Ready:
+    if weights is not None:
+        raise ConfigError(f"`{metadata.name}` has weights of its own: a file of weights is for a PyTorch callable")
     if isinstance(model, torch.export.ExportedProgram):
         return Ready(model.module(), metadata, _example(model))
-    return Ready(getattr(model, "_orig_mod", model), metadata, None)  # the module that torch.compile wraps
+    return Ready(_uncompiled(model), metadata, None)
 
 
-def _called(spec: str, arguments: Mapping[str, object]) -> tuple[nn.Module, dict[str, object]]:
-    """The module that a callable returns, on the meta device if the callable allows it, and the arguments left over."""
-    where, _, name = spec.rpartition(":")
-    found: object = _imported(where)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            names = [each for each in dir(found) if not each.startswith("_")]
-            raise UnknownModelError(f"`{where}` has no `{name}`{suggest(part, names)}")
-        found = getattr(found, part)
-    values = {key: _literal(value) for key, value in arguments.items()}
-    if isinstance(found, nn.Module):
-        _check_taken(spec, [], found, values)
-        return found, values
-    if not callable(found):
-        raise UnknownModelError(f"`{spec}` is of type {type(found).__name__}: neither a module nor a callable")
-    taken = _argument_names(found)
-    rest = {} if taken is None else {key: value for key, value in values.items() if key not in taken}
-    own = {key: value for key, value in values.items() if key not in rest}
-    try:
-        with torch.device("meta"):
-            module = found(**own)
-    except Exception:  # some models read their weights while they are created
-        module = _on_cpu(spec, found, own)
-    if not isinstance(module, nn.Module):
-        raise UnknownModelError(f"`{spec}` returned an object of type {type(module).__name__}, not a torch.nn.Module")
-    _check_taken(spec, taken or [], module, rest)
-    return module, rest
+def _of_callable(found: Called, metadata: Metadata, weights: str | os.PathLike[str] | None) -> Ready:
+    tensors = None if weights is None else read_weights(weights)
+
+    def loaded(module: nn.Module) -> nn.Module:
+        module = _uncompiled(module)
+        if tensors is not None:
+            load_state(module, tensors)
+        return module
+
+    again = found.with_values
+    create = None if again is None else lambda: loaded(again())
+    return Ready(loaded(found.module), metadata, None, found.arguments, create)
 
 
-def _check_taken(spec: str, own: Sequence[str], module: nn.Module, arguments: Mapping[str, object]) -> None:
-    """Check that the forward pass of a module takes the arguments that the callable does not."""
-    names = _argument_names(module.forward)
-    unknown = [] if names is None else [key for key in arguments if key not in names]
-    if unknown:
-        known = suggest(unknown[0], [*own, *(names or [])])
-        raise ConfigError(f"neither `{spec}` nor its forward pass takes an argument `{unknown[0]}`{known}")
-
-
-def _on_cpu(spec: str, function: Callable[..., object], arguments: Mapping[str, object]) -> object:
-    try:
-        return function(**arguments)
-    except InceptionLensError:
-        raise
-    except Exception as error:
-        raise _failed(spec, error) from error
-
-
-def _failed(what: str, error: Exception) -> TraceError:
-    line, reason = source_line(error), str(error).strip().split("\n")[0]
-    return TraceError(f"`{what}`{f', at {line}' if line else ''}: {type(error).__name__}: {reason}")
-
-
-def _literal(value: object) -> object:
-    """The value that text is a Python literal of; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value, value))
-    except (ValueError, SyntaxError):
-        return value
-
-
-def _imported(where: str) -> ModuleType:
-    """The Python module at a path or of a dotted name, which is searched for in the working folder first."""
-    try:
-        if where.endswith(".py"):
-            return _from_file(where)
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
-        return importlib.import_module(where)
-    except InceptionLensError:
-        raise
-    except ModuleNotFoundError as error:
-        if error.name and where.startswith(error.name):
-            raise UnknownModelError(f"there is no package or module `{error.name}`") from None
-        raise _failed(where, error) from error
-    except (Exception, SystemExit) as error:
-        raise _failed(where, error if isinstance(error, Exception) else RuntimeError("it exits the program")) from error
-
-
-def _from_file(path: str) -> ModuleType:
-    if not os.path.isfile(path):
-        raise UnknownModelError(f"`{path}`: there is no such file")
-    name = os.path.splitext(os.path.basename(path))[0]
-    folder = os.path.dirname(os.path.abspath(path))
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
+def _uncompiled(module: nn.Module) -> nn.Module:
+    """The module that `torch.compile` wraps, or the module itself."""
+    found = getattr(module, "_orig_mod", module)
+    assert isinstance(found, nn.Module)
+    return found
 
 
 def _exported(path: str) -> torch.export.ExportedProgram:
@@ -201,7 +135,7 @@ def _exported(path: str) -> torch.export.ExportedProgram:
     except UnpicklingError:
         raise TraceError(f"`{path}` holds pickled objects other than tensors, which are not read") from None
     except Exception as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
     finally:
         log.disabled = False
 
@@ -237,14 +171,3 @@ def _own_inputs(model: nn.Module) -> Inputs | None:
     settings = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
     size = settings.get("input_size") if isinstance(settings, Mapping) else getattr(settings, "input_size", None)
     return (1, *size) if size else None
-
-
-def _argument_names(function: Callable[..., object]) -> list[str] | None:
-    """Names of the arguments that a function takes by keyword; None if it takes any."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
-        return None
-    return [each.name for each in parameters]

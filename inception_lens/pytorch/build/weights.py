@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from inception_lens.errors import WeightsError, require
 from inception_lens.ops import format_shape
@@ -59,6 +61,34 @@ def load_weights(network: nn.Module, weights: WeightSource) -> str:
     return whose
 
 
+def load_state(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put all tensors of a `state_dict` into a module, in the dtypes of its own; nothing is copied if these agree.
+
+    A tensor that the module has under several names stays one; the others may be missing in `tensors`.
+
+    Raises:
+        WeightsError: a tensor is unexpected, is missing or has the wrong shape. The message lists them.
+    """
+    held = module.state_dict(keep_vars=True)
+    own = {name: each for name, each in held.items() if isinstance(each, Tensor) and not is_lazy(each)}
+    _check_shapes({name: (name, each, tensors[name]) for name, each in own.items() if name in tensors})
+    replaced: dict[int, Tensor] = {}
+    for name, each in own.items():
+        if name in tensors and id(each) not in replaced:
+            value = tensors[name].to(each.dtype)
+            learned = isinstance(each, nn.Parameter)
+            replaced[id(each)] = nn.Parameter(value, each.requires_grad) if learned else value
+    given = {**tensors, **{name: replaced[id(each)] for name, each in own.items() if id(each) in replaced}}
+    try:
+        missing, unexpected = module.load_state_dict(given, strict=False, assign=True)
+    except Exception as error:  # hooks of the module may read the tensors
+        reason = str(error).strip().split("\n")[0]
+        raise WeightsError(f"the module does not load these weights: {type(error).__name__}: {reason}") from error
+    found = (("unexpected", unexpected), ("missing", missing))
+    if parts := [f"{what}: {_listed(names)}" for what, names in found if names]:
+        raise WeightsError(f"the weights do not match the module; {'; '.join(parts)}")
+
+
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors by name in a safetensors file or one that `torch.save` wrote; no code in it is run.
 
@@ -73,7 +103,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
             held: object = load_file(path)
         else:
-            held = torch.load(path, map_location="cpu", weights_only=True)
+            # A file of the format before PyTorch 1.6 is not an archive, and cannot be mapped into memory.
+            held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except OSError as error:
         raise WeightsError(f"`{shown}`: {error.strerror or error}") from None
     except Exception as error:  # broken and hostile files raise many types

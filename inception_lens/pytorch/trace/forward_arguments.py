@@ -126,7 +126,7 @@ def traced_input(tracer: ModuleTracer, name: str, type_: TensorType, tensor: Ten
     if tensor is not None and _is_index(tensor):
         device, value = tensor.device, tensor.detach().clone()
     elif tracer.values:
-        value = tensor.detach().clone() if tensor is not None else _example(type_, dtype, device)
+        value = tensor.detach().clone() if tensor is not None else example(type_, dtype, device)
     name = tracer.recorder.add_input(name, type_)
     if tensor is not None:
         tracer.note_layout(name, tensor)
@@ -212,7 +212,7 @@ def _is_index(tensor: Tensor) -> bool:
     return integers and tensor.numel() <= MAX_COMPUTED and tensor.device.type != "meta"
 
 
-def _example(type_: TensorType, dtype: torch.dtype, device: torch.device) -> Tensor:
+def example(type_: TensorType, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Values for an input of which only the type is given: numbers between 0 and 1, or zeros if they are integers."""
     if not dtype.is_floating_point:
         return torch.zeros(type_.shape, dtype=dtype, device=device)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from inception_lens import version
-from inception_lens.errors import ConfigError, InceptionLensError, TraceError
+from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownValueError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
 from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of, traced_input
@@ -53,6 +53,7 @@ def trace(
 
     Raises:
         TraceError: the forward pass failed; the message names the place, and `graph` is the part before.
+        UnknownValueError: it reads a value that only the weights give, and they are on the meta device.
         ConfigError: `module` is not a module, or an input is neither a tensor nor a shape.
     """
     index = indexed(_checked(module))
@@ -172,7 +173,8 @@ def _failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode
     recorder, graph = tracer.recorder, None
     if recorder.nodes:
         graph = recorder.graph([recorder.nodes[-1].name], mode, metadata)
-    return TraceError(f"{metadata.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
+    kind = UnknownValueError if isinstance(error, NeedsValue) else TraceError
+    return kind(f"{metadata.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
 
 
 def source_line(error: BaseException) -> str:

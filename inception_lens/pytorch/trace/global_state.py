@@ -53,7 +53,7 @@ def undisturbed() -> Iterator[None]:
     cached = torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)  # it would keep tensors of this forward pass for the next
     try:
-        with _random_states(), _unchecked_distributions():
+        with random_states(), _unchecked_distributions():
             yield
     finally:
         sys.setrecursionlimit(depth)
@@ -62,7 +62,7 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _random_states() -> Iterator[None]:
+def random_states() -> Iterator[None]:
     """Restore the random number generators of PyTorch on every device, of Python, and of NumPy if it is imported."""
     numpy = sys.modules.get("numpy")
     legacy = None if numpy is None else numpy.random.get_state()

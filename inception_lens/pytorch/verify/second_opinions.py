@@ -19,7 +19,7 @@ from inception_lens.analyses.second_opinions import Opinion, Opinions
 from inception_lens.errors import require
 from inception_lens.graph import Graph, Inputs
 from inception_lens.ops import TensorType
-from inception_lens.pytorch.trace.forward_arguments import ForwardArguments
+from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, example
 from inception_lens.pytorch.trace.global_state import in_mode
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.traced_tensor import DTYPES
@@ -43,7 +43,7 @@ class _Run(NamedTuple):
     """A forward pass that counters observe."""
 
     module: nn.Module
-    """The network on the meta device, in the mode of the analysis."""
+    """The network in the mode of the analysis: on the meta device, or with values if it reads them."""
     analysis: Analysis
     args: Sequence[object]
     kwargs: Mapping[str, object]
@@ -68,13 +68,25 @@ def second_opinions(module: nn.Module, analysis: Analysis, inputs: Inputs | None
         inputs: arguments of the forward pass, by position or name; by default tensors of the graph's types.
     """
     graph = analysis.graph
-    args, kwargs = _arguments(module, graph, inputs, "meta")
     with in_mode(module.modules(), graph.mode):
-        run = _Run(_on_meta(module), analysis, args, kwargs)
+        run = _run(module, analysis, inputs)
         shapes, compared = _by_modules(run)
         opinions = (shapes, _by_flop_counter(run), _by_hooks(run), _by_fvcore(module, analysis, inputs))
     totals = analysis.totals
     return Opinions(graph.name, totals.macs, totals.params, compared, opinions)
+
+
+def _run(module: nn.Module, analysis: Analysis, inputs: Inputs | None) -> _Run:
+    """The forward pass on the meta device, or of the module itself if it reads values and has them."""
+    run = _Run(_on_meta(module), analysis, *_arguments(module, analysis.graph, inputs, "meta"))
+    index = ModelIndex(module)
+    if any(tensor.is_meta for tensor in (*index.parameters.values(), *index.buffers.values())):
+        return run
+    try:
+        run()
+    except Exception:  # each kind of value that is read on the meta device raises its own error
+        return _Run(module, analysis, *_arguments(module, analysis.graph, inputs, str(index.device)))
+    return run
 
 
 def _on_meta(module: nn.Module) -> nn.Module:
@@ -92,16 +104,20 @@ def _arguments(
     module: nn.Module, graph: Graph, inputs: Inputs | None, device: str
 ) -> tuple[list[object], dict[str, object]]:
     if inputs is None:
-        return [_zeros(each.type.shape, each.type.dtype, device) for each in graph.inputs], {}
+        return [_example(each.type, device) for each in graph.inputs], {}
 
     def create(name: str, type_: TensorType, tensor: Tensor | None) -> Tensor:
-        return _zeros(type_.shape, type_.dtype, device) if tensor is None else tensor.to(device)
+        return _example(type_, device) if tensor is None else tensor.to(device)
 
     return ForwardArguments(ModelIndex(module), create).of(inputs)
 
 
-def _zeros(shape: tuple[int, ...], dtype: object, device: str) -> Tensor:
-    return torch.zeros(shape, dtype=DTYPES.get(str(dtype).removeprefix("torch.")), device=device)
+def _example(type_: TensorType, device: str) -> Tensor:
+    """A tensor of a type; with values, those of a traced forward pass."""
+    dtype = DTYPES[type_.dtype]
+    if device == "meta":
+        return torch.empty(type_.shape, dtype=dtype, device=device)
+    return example(type_, dtype, torch.device(device))
 
 
 def _by_modules(run: _Run) -> tuple[Opinion, int]:
@@ -187,12 +203,25 @@ def _counted_by_fvcore(module: nn.Module, args: tuple[object, ...]) -> dict[str,
 
 
 def _omitted(analysis: Analysis, counter: str) -> Counter[str]:
-    """MACs that a counter is known to omit, by operation."""
+    """MACs that a counter is known to omit, by operation; fvcore also omits what no output is computed from."""
     omitted: Counter[str] = Counter()
-    for layer in analysis.layers:
-        if layer.op in OMITTED[counter] and layer.macs:
+    used = _used(analysis.graph) if counter == "fvcore" else range(len(analysis.layers))
+    for i, layer in enumerate(analysis.layers):
+        if layer.macs and i not in used:
+            omitted["calls that no output depends on"] += layer.macs
+        elif layer.macs and layer.op in OMITTED[counter]:
             omitted[layer.op] += layer.macs
     return omitted
+
+
+def _used(graph: Graph) -> set[int]:
+    """Positions of the nodes that an output is computed from."""
+    index = graph.index
+    used = {index.position[output.node] for output in graph.outputs}
+    for i in reversed(range(len(graph.nodes))):
+        if i in used:
+            used.update(index.reads(graph.nodes[i]))
+    return used
 
 
 def _judged(counter: str, macs: int, analysis: Analysis, omitted: Mapping[str, int]) -> Opinion:

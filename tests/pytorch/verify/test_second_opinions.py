@@ -47,6 +47,21 @@ def test_omissions_of_a_counter_are_named() -> None:
     )  # fmt: skip
 
 
+class Discards(Attends):
+    """Computes what no output depends on, which fvcore does not see."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result = x @ x.mT
+        x @ self.weight
+        return result
+
+
+def test_fvcore_omits_what_no_output_depends_on() -> None:
+    found = second_opinions(Discards(), analyze(trace(Discards(), (2, 5, 16))), (2, 5, 16))
+    assert found.agree
+    assert found.opinions[3].explained == ("omits calls that no output depends on, 640",)
+
+
 def test_a_wrong_count_is_not_explained() -> None:
     module = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)).eval()
     wrong = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2)).eval()

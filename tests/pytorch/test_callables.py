@@ -1,0 +1,186 @@
+"""Callables: what they return is created without values, and with values only where the model decides by them."""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import inception_lens as il
+from inception_lens.cli import run
+from inception_lens.errors import TraceError, UnknownValueError
+from inception_lens.pytorch import callables
+from inception_lens.pytorch.models import ready
+
+SOURCE = '''
+import random
+
+import torch
+from torch import nn
+
+CREATED = []
+
+
+class Plain(nn.Module):
+    """Decides nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+        CREATED.append(self.layer.weight.device.type)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class EarlyExit(Plain):
+    """Leaves after the first of four layers whose weights, drawn or loaded, are positive on average."""
+
+    def __init__(self, first=None):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(8, 8, bias=False) for _ in range(4))
+        if first is not None:
+            for i, layer in enumerate(self.layers):
+                nn.init.constant_(layer.weight, 1 if i >= first else -1)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+            if layer.weight.mean() > 0:
+                return x
+        return x
+
+
+class Gate(Plain):
+    """Calls its layer once for each element of a mask, which no file of weights holds, that is true."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.tensor([True, False, True]), persistent=False)
+
+    def forward(self, x):
+        for present in self.mask:
+            if present:
+                x = self.layer(x)
+        return x
+
+
+class Selects(Gate):
+    """Selects the rows of its input by the mask."""
+
+    def forward(self, x):
+        return self.layer(x[self.mask])
+
+
+class Large(EarlyExit):
+    """2^40 weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers.append(nn.Linear(2**20, 2**20))
+
+
+class Always(EarlyExit):
+    """Cannot be created without values, and decides by them."""
+
+    def __init__(self):
+        super().__init__(2)
+        self.layer.weight.sum().item()
+
+
+class Draws(nn.Module):
+    """As many layers as three kinds of random numbers say."""
+
+    def __init__(self):
+        super().__init__()
+        import numpy as np
+
+        count = 1 + random.randrange(50) + int(np.random.randint(50)) + int(torch.randint(50, (), device="cpu"))
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(count))
+
+    def forward(self, x):
+        return sum(layer(x) for layer in self.layers)
+'''
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "deciding.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "deciding", raising=False)
+    return tmp_path
+
+
+def devices(model: str) -> list[str]:
+    """Analyse a model, and return on which devices it was created."""
+    il.analyze(model, (3, 8))
+    found = sys.modules["deciding"].CREATED
+    assert isinstance(found, list)
+    return found
+
+
+def test_values_are_created_only_for_a_model_that_decides_by_them(source: Path) -> None:
+    assert devices("deciding:Plain") == ["meta"]
+    assert devices("deciding:Gate") == ["meta", "meta", "cpu"]
+    assert devices("deciding:Always") == ["meta", "meta", "cpu", "meta", "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("model", "calls"), [("Gate", 2), ("Selects", 2 / 3), ("Always", 3)]
+)  # fmt: skip
+def test_a_model_that_decides_by_values(source: Path, model: str, calls: float) -> None:
+    totals = il.analyze(f"deciding.py:{model}", (3, 8)).totals
+    assert (totals.macs, totals.exact) == (round(calls * 3 * 64), True)
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_an_early_exit_leaves_where_its_weights_decide(source: Path, first: int) -> None:
+    found = il.analyze("deciding.py:EarlyExit", (3, 8), overrides={"first": first})
+    assert found.totals.macs == (first + 1) * 3 * 64
+    assert found.totals.params == 72 + 4 * 64
+
+
+@pytest.mark.parametrize(("model", "calls"), [("Gate", 2), ("Always", 3)])
+def test_the_command_verifies_a_model_that_decides_by_values(source: Path, model: str, calls: int) -> None:
+    assert run(["summary", f"deciding.py:{model}", "--input", "3x8", "-o", "found.json"]) == 0
+    assert json.loads((source / "found.json").read_bytes())["totals"]["macs"] == calls * 3 * 64
+    assert run(["verify", f"deciding.py:{model}", "--input", "3x8", "-o", "found.txt"]) == 0
+
+
+def test_random_numbers_are_the_same_in_every_run_and_their_states_stay(source: Path) -> None:
+    before = random.getstate(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # type: ignore[index]
+    layers = [il.analyze("deciding.py:Draws", (1, 8)).totals.params for _ in range(2)]
+    exits = [il.analyze("deciding.py:EarlyExit", (3, 8)).totals.macs for _ in range(2)]
+    after = random.getstate(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # type: ignore[index]
+    assert layers[0] == layers[1]
+    assert exits[0] == exits[1]
+    assert before == after
+
+
+def test_a_model_that_does_not_fit_into_memory(source: Path, capsys: Capture) -> None:
+    assert run(["summary", "deciding.py:Large", "--input", "3x8"]) == 2
+    error = capsys.readouterr().err
+    assert "`deciding.py:Large` decides by values, which need 4.40 TB of memory for its weights" in error
+
+
+def test_the_memory_that_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = callables.available_memory()
+    assert found is not None
+    assert 10**8 < found < 10**14
+    monkeypatch.setattr(callables, "open", lambda *_, **__: (_ for _ in ()).throw(OSError), raising=False)
+    total = callables.available_memory()
+    assert total is not None
+    assert total >= found
+
+
+def test_a_module_that_exists_gets_no_values(source: Path) -> None:
+    found = ready("deciding:Gate", {}).module
+    with pytest.raises(UnknownValueError, match="which is unknown: give the model its weights") as caught:
+        il.analyze(found, (3, 8))
+    assert isinstance(caught.value, TraceError)
