@@ -16,7 +16,14 @@ from inception_lens.graph import output_name
 from inception_lens.ops import Declared, Op, Stored, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS
 from inception_lens.pytorch.trace.operator_costs import operation_without_rule
-from inception_lens.pytorch.trace.operator_facts import Args, Kwargs, facts_of, has_no_meta_result, written_tensors
+from inception_lens.pytorch.trace.operator_facts import (
+    Args,
+    Kwargs,
+    facts_of,
+    has_no_meta_result,
+    writing_results,
+    written_tensors,
+)
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.rules.checks import check_dtypes, check_shapes, declared
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall
@@ -133,10 +140,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not has_value:
             tensor.value = None
         if tensor.base is not None:
-            base, type_ = tensor.base, type_of(tensor.base)
-            op = Declared("written", (type_,), view=True)
-            written = self.recorder.add(f"{name}/written", op, (base.path, name), (type_,))
-            self.overwrite(base, written, has_value=has_value)
+            self.overwrite(tensor.base, self._add_written(tensor.base, name), has_value=has_value)
 
     # --- operators
 
@@ -260,27 +264,56 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._with_sparse_tensors(func, args, kwargs)
         results = self._results(func, args, kwargs, inputs)
         found = tensors_in((results,))
-        if not found and not written:
+        if written:
+            return self._by_writing(func, args, kwargs, inputs, results)
+        if not found:
             return results
-        types = tuple([type_of(each) for each in found or written])
-        if not written and inputs and facts.is_view:
+        types = tuple([type_of(each) for each in found])
+        if inputs and facts.is_view:
             return self._view(facts.short_name, inputs[0], args, results, types)
         op = self._operation(func, inputs, types, self._arguments(args, kwargs))
-        if written and "inplace" in type(op).__struct_fields__:
-            op = msgspec.structs.replace(op, inplace=True)
         name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types)
-        if torch.Tag.inplace_view in func.tags:
-            with torch._C._DisableTorchDispatch():
-                func(*args, **kwargs)  # the tensor's own sizes and strides change
-        if written:
-            has_value = all(each.device.type != "meta" for each in found)
-            for target in written:
-                self.overwrite(self.traced(target), name, has_value=has_value)
-            return None if not func._schema.returns else written[0] if len(written) == 1 else tuple(written)
         numbers = iter(range(len(found)))
         return map_tensors(
             results, lambda each: self.output_like(output_name(name, next(numbers)), each, _real_or_none(each))
         )
+
+    def _by_writing(
+        self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: list[TracedTensor], results: object
+    ) -> object:
+        """What an operator returns that writes to tensors.
+
+        The outputs of its node are its new tensors or, if there are none, the tensors that it writes to. Next to new
+        tensors each written one is a further node, as one that is written through a view.
+        """
+        returned, new, written = writing_results(func, args, kwargs, results)
+        types = tuple([type_of(each) for each in new or [after for _, after in written]])
+        op = self._operation(func, inputs, types, self._arguments(args, kwargs))
+        if not new and "inplace" in type(op).__struct_fields__:
+            op = msgspec.structs.replace(op, inplace=True)
+        name = self.recorder.add_operator(facts_of(func).short_name, op, [each.path for each in inputs], types)
+        if torch.Tag.inplace_view in func.tags:
+            with torch._C._DisableTorchDispatch():
+                func(*args, **kwargs)  # the tensor's own sizes and strides change
+        for i, (target, after) in enumerate(written):
+            tensor, path = self.traced(target), output_name(name, i)
+            if new:
+                path = self._add_written(tensor, name)
+            self.overwrite(tensor, path, has_value=after.device.type != "meta")
+        outputs = {id(each): output_name(name, i) for i, each in enumerate(new)}
+
+        def output(tensor: Tensor) -> Tensor:
+            path = outputs.get(id(tensor))
+            return tensor if path is None else self.output_like(path, tensor, _real_or_none(tensor))
+
+        values = map_tensors(returned, output)
+        return None if not values else values[0] if len(values) == 1 else values
+
+    def _add_written(self, tensor: TracedTensor, name: str) -> str:
+        """Add the node that returns a tensor into which the call `name` has written, and return its name."""
+        type_ = type_of(tensor)
+        op = Declared("written", (type_,), view=True)
+        return self.recorder.add(f"{name}/written", op, (tensor.path, name), (type_,))
 
     def _results(self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor]) -> object:
         """What the operator returns: for real if all values are known, otherwise on the meta device."""

@@ -26,7 +26,8 @@ class OperatorFacts(NamedTuple):
     name: str
     short_name: str
     rule: OperatorRule | None
-    """The rule of the operator or of its form that is not in-place; None for a form that writes to an `out` tensor."""
+    """The rule of the operator or of its form that is not in-place; None if it writes to another tensor than its
+    first argument."""
     is_composite: bool
     """Whether PyTorch implements it by other operators."""
     is_mutable: bool
@@ -45,7 +46,7 @@ def facts_of(func: OpOverload) -> OperatorFacts:
     return OperatorFacts(
         name,
         short,
-        None if func._overloadname == "out" else RULES.get(name) or RULES.get(name.removesuffix("_")),
+        None if schema.is_mutable and not name.endswith("_") else RULES.get(name) or RULES.get(name.removesuffix("_")),
         torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),  # type: ignore[no-untyped-call]
         schema.is_mutable,
         short in VIEWS or any(each.alias_info for each in schema.returns),
@@ -55,11 +56,49 @@ def facts_of(func: OpOverload) -> OperatorFacts:
 
 def written_tensors(func: OpOverload, args: Args, kwargs: Kwargs) -> list[Tensor]:
     """The tensors that an operator writes to."""
-    found: list[Tensor] = []
+    return tensors_in(_written(func, args, kwargs).values())
+
+
+def _written(func: OpOverload, args: Args, kwargs: Kwargs) -> dict[str, object]:
+    """The arguments that an operator writes to, by the names of their memory in its schema, which lists lack."""
+    found: dict[str, object] = {}
     for i, argument in enumerate(func._schema.arguments):
         if argument.alias_info and argument.alias_info.is_write:
-            found += tensors_in((kwargs[argument.name] if argument.name in kwargs else args[i],))
+            memory = min(argument.alias_info.before_set, default=argument.name)
+            found[memory] = args[i] if i < len(args) else kwargs.get(argument.name)
     return found
+
+
+class WritingResults(NamedTuple):
+    """What an operator that writes to tensors returns."""
+
+    returned: tuple[object, ...]
+    """By position: the argument that is written to, where its schema names the argument's memory, or new values."""
+    new: list[Tensor]
+    """The new tensors among them."""
+    written: list[tuple[Tensor, Tensor]]
+    """Each tensor that is written to, and what it is then: the operator may change its shape."""
+
+
+def writing_results(func: OpOverload, args: Args, kwargs: Kwargs, results: object) -> WritingResults:
+    """Distinguish the tensors that an operator writes to from new ones: it may write to a buffer and return another.
+
+    Args:
+        func: the operator.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+        results: what it returns for these arguments, or for copies of them.
+    """
+    returns, arguments = func._schema.returns, _written(func, args, kwargs)
+    values = (results,) if len(returns) == 1 else tuple(results) if isinstance(results, list | tuple) else ()
+    first = next(iter(arguments), "")
+    memories = [min(each.alias_info.before_set, default=first) if each.alias_info else "" for each in returns]
+    after = {**arguments, **dict(zip(memories, values, strict=True))}
+    return WritingResults(
+        tuple([arguments.get(memory, value) for memory, value in zip(memories, values, strict=True)]),
+        tensors_in([value for memory, value in zip(memories, values, strict=True) if memory not in arguments]),
+        list(zip(tensors_in(arguments.values()), tensors_in([after[each] for each in arguments]), strict=True)),
+    )
 
 
 def has_no_meta_result(func: OpOverload, error: Exception) -> bool:
