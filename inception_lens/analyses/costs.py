@@ -91,7 +91,7 @@ def _first_read(
         if name in seen:
             continue
         seen.add(name)
-        if i >= len(parameters):
+        if i >= len(parameters) or name in graph.kept:
             buffered += tensor.elements
         else:
             params += tensor.elements

@@ -50,6 +50,9 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """Tensors that the model declares and no call reads; their role is their whole name."""
     frozen: frozenset[str] = frozenset()
     """Names of the parameters that training does not change."""
+    kept: frozenset[str] = frozenset()
+    """Names of the tensors that are parameters of operations and buffers of the model, such as a fixed blur kernel of a
+    convolution: they count as buffers. They are also among `frozen`."""
     metadata: Metadata = Metadata()
     """Name and origin; not compared."""
 
@@ -106,7 +109,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
     @property
     def _identity(self) -> tuple[object, ...]:
-        return (self.inputs, self.nodes, self.outputs, self.mode, self.dtype, self.unused, self.frozen)
+        return (self.inputs, self.nodes, self.outputs, self.mode, self.dtype, self.unused, self.frozen, self.kept)
 
     def input_types(self, node: Node) -> tuple[TensorType, ...]:
         """Types of the tensors that `node` reads."""

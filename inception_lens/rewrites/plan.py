@@ -127,7 +127,7 @@ def written(
                         f"`{name}` of {format_shape(writer.shape(name))}"
                     )
     new = writer.graph(outputs, graph.mode, graph.metadata)
-    return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen)
+    return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, kept=graph.kept)
 
 
 def _read(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Output]) -> list[Node]:

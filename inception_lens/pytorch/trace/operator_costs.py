@@ -24,7 +24,8 @@ Types = Sequence[TensorType]
 
 FREE = frozenset({
     "arange", "as_strided", "as_strided_scatter", "bernoulli", "bincount", "bucketize", "channel_shuffle", "col2im",
-    "complex", "_conj", "copy", "cummax", "cummin", "diag_embed", "diagonal", "diagonal_scatter", "embedding_renorm",
+    "complex", "_conj", "copy", "cummax", "cummin", "diag_embed", "diagonal", "diagonal_scatter", "embedding",
+    "embedding_renorm",
     "empty", "empty_like", "empty_permuted", "empty_strided", "expand_copy", "exponential", "eye", "fill", "flip",
     "full", "full_like", "gather", "histc", "im2col", "index", "index_add", "index_copy", "index_fill", "index_put",
     "index_select", "isin", "kthvalue", "lift_fresh_copy", "linspace", "logspace", "masked_scatter", "masked_select",

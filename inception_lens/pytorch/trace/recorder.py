@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from torch import Tensor, nn
@@ -152,7 +152,8 @@ class Recorder:
                 if each not in names:  # of a module that the model does not register
                     names[each] = f"{node.name}.{i}"
         read = [names[each] for tensors in reads for each in tensors]
-        frozen = frozenset([name for name, tensor in parameters.items() if not tensor.requires_grad])
+        kept = self._kept_as_buffers(nodes, reads, names) if self.index.buffers else frozenset()
+        frozen = kept.union([name for name, tensor in parameters.items() if not tensor.requires_grad])
         used = set(read)
         if frozen or len(used) < len(read):  # shared and frozen tensors need the model's own names
             nodes = [
@@ -169,8 +170,20 @@ class Recorder:
             dtype=DTYPE_NAMES.get(self.index.dtype, "float32"),
             unused=tuple(unused),
             frozen=frozen,
+            kept=kept,
             metadata=metadata,
         )
+
+    def _kept_as_buffers(
+        self, nodes: Sequence[Node], reads: Sequence[tuple[int, ...]], names: Mapping[int, str]
+    ) -> frozenset[str]:
+        """Names of the buffers that calls read where their operations have parameters."""
+        buffers, found = self.index.buffers, set[str]()
+        for node, tensors in zip(nodes, reads, strict=True):
+            if tensors and type(node.op) is not Stored:
+                statistics = 2 if getattr(node.op, "track", False) else 0  # of a norm, after its parameters
+                found.update([names[each] for each in tensors[: len(tensors) - statistics]])
+        return frozenset(found & buffers.keys())
 
     def depending_on(self, inputs: Iterable[str]) -> set[str]:
         """Names of inputs and of all outputs of the calls that depend on them."""

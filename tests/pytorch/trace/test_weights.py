@@ -222,3 +222,37 @@ def test_shapes_that_pytorch_refuses_are_refused(
 ) -> None:
     with pytest.raises(TraceError):
         trace(Calls(lambda s, *inputs: call(*inputs)), tuple(map(torch.rand, shapes)))
+
+
+class Kept(nn.Module):
+    """Calls whose weights are buffers, next to one with a learned bias."""
+
+    blur: Tensor
+    table: Tensor
+    matrix: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("blur", r(3, 1, 3, 3))
+        self.register_buffer("table", r(10, 3))
+        self.register_buffer("matrix", r(4, 3))
+        self.bias = nn.Parameter(r(4))
+        self.constants = [r(10, 3)]
+
+    def forward(self, image: Tensor, indices: Tensor) -> tuple[Tensor, ...]:
+        positions = functional.embedding(indices, self.constants[0]) + functional.embedding(indices, self.table)
+        return functional.conv2d(image, self.blur, groups=3), functional.linear(positions, self.matrix, self.bias)
+
+
+def test_a_weight_that_is_a_buffer_is_not_learned() -> None:
+    module = Kept()
+    graph = trace(module, (r(1, 3, 8, 8), torch.tensor([[1, 2]])), mode="training")
+    totals = analyze(graph).totals
+    assert totals.params == totals.params_trainable == sum(each.numel() for each in module.parameters()) == 4
+    assert totals.buffers == sum(each.numel() for each in module.buffers()) == 27 + 30 + 12
+    assert totals.macs == 3 * 36 * 9 + 2 * 3 * 4
+    assert totals.backward_macs == 0  # the images need no gradient, and the bias multiplies nothing
+    assert totals.exact
+    assert [type(node.op).__name__ for node in graph.nodes if node.op.has_weights] == [
+        "Stored", "Embedding", "Conv2d", "Linear"
+    ]  # fmt: skip
