@@ -23,6 +23,7 @@ from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.traced_tensor import NeedsValue, TracedTensor, type_of
+from inception_lens.pytorch.trace.uncompiled import uncompiled
 
 
 def trace(
@@ -58,7 +59,7 @@ def trace(
     """
     index = indexed(_checked(module))
     metadata = metadata or Metadata(type(module).__name__, source="pytorch")
-    with in_mode(index.modules, mode), undisturbed():
+    with in_mode(index.modules, mode), undisturbed(), uncompiled(index.modules):
         try:
             return _recorded(index, inputs, batch, metadata, shortcuts=shortcuts, values=values)
         except NeedsValue:

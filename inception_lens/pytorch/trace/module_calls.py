@@ -17,8 +17,8 @@ from inception_lens.graph import output_name
 from inception_lens.ops import Op, Shape, TensorType
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
 from inception_lens.pytorch.trace.global_state import autocast_regions
+from inception_lens.pytorch.trace.higher_order import HigherOrderTracer
 from inception_lens.pytorch.trace.lazy_modules import initialise
-from inception_lens.pytorch.trace.operator_calls import OperatorTracer
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
 from inception_lens.pytorch.trace.standard_modules import operation_of
@@ -49,7 +49,7 @@ class Failure(NamedTuple):
     """Shapes of the tensors that it was called with."""
 
 
-class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
+class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
     """Records a forward pass: the operation of each standard module, and the operators that the other modules call."""
 
     failure: Failure | None = None
@@ -138,8 +138,8 @@ class ModuleTracer(OperatorTracer):  # type: ignore[no-untyped-call]
             recorder.leave()
         is_one_call = len(recorder.nodes) == before + 1 and recorder.last_scope == path != ""
         last = recorder.nodes[-1].name if is_one_call else ""
-        if last.startswith(f"{path}/") and type(result) is TracedTensor and result.path == last:
-            result.path = recorder.rename_last(path)  # a module that calls one operator gives its path to the call
+        if last.startswith(f"{path}/") and (output := self.recorded(result)) is not None and output.path == last:
+            output.path = recorder.rename_last(path)  # a module that calls one operator gives its path to the call
         return result
 
     def _by_operation(self, module: nn.Module, path: str, op: Op, x: TracedTensor, type_: TensorType) -> object:

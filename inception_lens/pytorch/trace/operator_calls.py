@@ -8,12 +8,13 @@ from math import prod
 import msgspec
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inception_lens.errors import GraphError
 from inception_lens.graph import output_name
 from inception_lens.ops import Declared, Op, Stored, TensorType
+from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.formulas import FORMULAS
 from inception_lens.pytorch.trace.operator_costs import operation_without_rule
 from inception_lens.pytorch.trace.operator_facts import (
@@ -115,6 +116,10 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._kept.append(tensor)
         return found
 
+    def recorded(self, value: object) -> TracedTensor | None:
+        """The traced tensor of what an operator returned; None for any other value."""
+        return value if type(value) is TracedTensor else None
+
     def _store(self, tensor: Tensor) -> TracedTensor:
         kind, path = self.recorder.tensor_kind(tensor)
         type_ = type_of(tensor)
@@ -122,8 +127,11 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = self.recorder.add(path, Stored(type_.shape, type_.dtype, kind), (), (type_,), reads)
         value = None
         if tensor.device.type != "meta" and (self.values or (kind != "parameter" and tensor.numel() <= MAX_COMPUTED)):
-            value = tensor.detach() if kind == "parameter" else tensor.detach().clone()
+            value = self._stored_value(tensor, kind)
         return self.output_like(name, tensor, value)
+
+    def _stored_value(self, tensor: Tensor, kind: TensorKind) -> Tensor:
+        return tensor.detach() if kind == "parameter" else tensor.detach().clone()
 
     def note_layout(self, name: str, tensor: Tensor) -> None:
         """Note how many elements the tensor of this name stores, if it is sparse."""
@@ -145,9 +153,11 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # --- operators
 
     def __torch_dispatch__(
-        self, func: OpOverload, types: object, args: Args = (), kwargs: Kwargs | None = None
+        self, func: OpOverload | HigherOrderOperator, types: object, args: Args = (), kwargs: Kwargs | None = None
     ) -> object:
         kwargs = kwargs or {}
+        if type(func) is not OpOverload:
+            return self._higher_order(func, args, kwargs)
         facts = facts_of(func)
         if facts.rule is not None:
             call = facts.rule(self._arguments(args, kwargs))
@@ -160,9 +170,15 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if facts.name in READING:
             return self._read_value(func, args, kwargs)
         if facts.is_composite and facts.short_name not in SIZED_BY_INTEGERS:
-            with self:
-                return func.decompose(*args, **kwargs)
+            return self._decomposed(func, args, kwargs)
         return self._by_meta_device(func, args, kwargs)
+
+    def _higher_order(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
+        raise GraphError(f"the higher-order operator `{func.name()}` is not recorded")
+
+    def _decomposed(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+        with self:
+            return func.decompose(*args, **kwargs)
 
     def _arguments(self, args: Args, kwargs: Kwargs) -> OperatorArguments:
         return OperatorArguments(args, kwargs, self.recorder.owns, self.training)
