@@ -51,9 +51,7 @@ class HigherOrderTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         inputs = [self.traced(tensor) for tensor in (*call[:3], *call.captured_tensors())]
         results = call.results()
         types = tuple(map(type_of, results))
-        name = self.recorder.add_operator(
-            "flex_attention", call.operation(), [each.path for each in inputs], types
-        )
+        name = self.recorder.add_operator("flex_attention", call.operation(), [each.path for each in inputs], types)
         return tuple([self.output_like(output_name(name, i), each, None) for i, each in enumerate(results)])
 
 

@@ -156,7 +156,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: OpOverload | HigherOrderOperator, types: object, args: Args = (), kwargs: Kwargs | None = None
     ) -> object:
         kwargs = kwargs or {}
-        if type(func) is not OpOverload:
+        if not isinstance(func, OpOverload):
             return self._higher_order(func, args, kwargs)
         facts = facts_of(func)
         if facts.rule is not None:

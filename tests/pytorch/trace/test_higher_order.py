@@ -68,12 +68,16 @@ def block_mask(length: int) -> object:
     return create_block_mask(lambda b, h, i, j: i >= j, None, None, length, length, device="cpu")
 
 
+def distance(score: Tensor, batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+    return score + query - key
+
+
 @pytest.mark.parametrize(
     ("function", "query", "key"),
     [
         (lambda _, q, k: flex_attention(q, k, k), (2, 4, 16, 8), (2, 4, 16, 8)),
         (lambda _, q, k: flex_attention(q, k, k, enable_gqa=True), (2, 4, 16, 8), (2, 2, 32, 8)),
-        (lambda _, q, k: flex_attention(q, k, k, score_mod=lambda s, b, h, i, j: s + i - j), (2, 4, 16, 8), (2, 4, 16, 8)),
+        (lambda _, q, k: flex_attention(q, k, k, score_mod=distance), (2, 4, 16, 8), (2, 4, 16, 8)),
         (lambda _, q, k: flex_attention(q, k, k, block_mask=block_mask(128)), (1, 2, 128, 8), (1, 2, 128, 8)),
         (lambda _, q, k: torch.compile(flex_attention)(q, k, k), (2, 4, 16, 8), (2, 4, 16, 8)),
     ],
