@@ -40,7 +40,7 @@ class HigherOrderTracer(OperatorTracer):  # type: ignore[no-untyped-call]
     """PyTorch passes them to `__torch_dispatch__`."""
 
     def _higher_order(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
-        if func.name() == "flex_attention":
+        if func._name == "flex_attention":
             return self._flex_attention(FlexAttention(*args[:5]))
         kernel = _eager_implementation(func)
         with _without_mode_check(kernel), self:
@@ -95,8 +95,8 @@ def _eager_implementation(func: HigherOrderOperator) -> Callable[..., object]:
         GraphError: PyTorch has none.
     """
     kernel = func.py_kernels.get(EAGER)
-    if kernel is None or func.name() in COMPILED:
-        raise GraphError(f"the higher-order operator `{func.name()}` calls no operators, so that it cannot be counted")
+    if kernel is None or func._name in COMPILED:
+        raise GraphError(f"the higher-order operator `{func._name}` calls no operators, so that it cannot be counted")
     return kernel
 
 

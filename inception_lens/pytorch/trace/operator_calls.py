@@ -174,7 +174,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._by_meta_device(func, args, kwargs)
 
     def _higher_order(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
-        raise GraphError(f"the higher-order operator `{func.name()}` is not recorded")
+        raise GraphError(f"the higher-order operator `{func._name}` is not recorded")
 
     def _decomposed(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
         with self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch._higher_order_ops.associative_scan import associative_scan
 from torch._higher_order_ops.map import map as map_operator
 from torch._higher_order_ops.scan import scan
 from torch._higher_order_ops.while_loop import while_loop
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 import inception_lens as il
 from inception_lens.errors import TraceError
@@ -33,7 +34,7 @@ class Calls(nn.Module):
 
 
 def loop(linear: nn.Module, x: Tensor) -> object:
-    return while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, linear(y)), (torch.tensor(0), x))[1]
+    return while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, linear(y)), (torch.tensor(0), x))[1]  # type: ignore[no-untyped-call]
 
 
 def nested_branches(linear: nn.Module, x: Tensor) -> object:
@@ -64,7 +65,7 @@ def test_functions_that_run_are_counted(function: Callable[..., object], inputs:
     assert (totals.macs, totals.macs_exact) == (macs, True)
 
 
-def block_mask(length: int) -> object:
+def block_mask(length: int) -> BlockMask:
     return create_block_mask(lambda b, h, i, j: i >= j, None, None, length, length, device="cpu")
 
 
@@ -117,7 +118,7 @@ def compiled_in_place(model: nn.Module) -> nn.Module:
     [
         compiled_in_place(nn.Sequential(nn.Linear(8, 8, bias=False), nn.ReLU())),
         nn.Sequential(compiled_in_place(nn.Linear(8, 8, bias=False)), nn.ReLU()),
-        nn.Sequential(torch.compile(nn.Linear(8, 8, bias=False), backend="eager"), nn.ReLU()),
+        nn.Sequential(cast(nn.Module, torch.compile(nn.Linear(8, 8, bias=False), backend="eager")), nn.ReLU()),
     ],
 )
 def test_compiled_modules_are_traced_as_they_were(model: nn.Module) -> None:
