@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from inception_lens.analyses.costs import Costs, costs
+from inception_lens.analyses.costs import Costs, CostSums, cost_sums, costs
 from inception_lens.analyses.memory import Memory, memory
 from inception_lens.analyses.modules import TreeRow, grouped, summed, tree
 from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
@@ -38,6 +38,11 @@ class Analysis(JsonResult, frozen=True, dict=True):
         return costs(self.graph)
 
     @cached_property
+    def cost_sums(self) -> CostSums:
+        """The sums of `costs`, without its columns."""
+        return cost_sums(self.graph)
+
+    @cached_property
     def memory(self) -> Memory:
         """Activation memory of every call."""
         return memory(self.graph)
@@ -55,40 +60,40 @@ class Analysis(JsonResult, frozen=True, dict=True):
     @cached_property
     def params(self) -> int:
         """Learned elements of the whole network, without an analysis of its memory; as `totals.params`."""
-        return sum(self.costs.params) + sum([tensor.elements for tensor in self.graph.unused])
+        return self.cost_sums.params + sum([tensor.elements for tensor in self.graph.unused])
 
     @cached_property
     def macs(self) -> int:
         """Known multiply-accumulates of the whole network, without an analysis of its memory; as `totals.macs`."""
-        return sum(filter(None, self.costs.macs))
+        return self.cost_sums.macs
 
     @cached_property
     def totals(self) -> Totals:
         """Sums over the whole network."""
-        graph, costs, memory = self.graph, self.costs, self.memory
+        graph, sums, memory = self.graph, self.cost_sums, self.memory
         unused_trainable = sum(tensor.elements for tensor in graph.unused if tensor.role not in graph.frozen)
-        trainable = sum(costs.params_trainable) + unused_trainable
+        trainable = sums.params_trainable + unused_trainable
         element = BYTES_PER_ELEMENT[graph.dtype]
         totals = Totals(
             params=self.params,
             params_trainable=trainable,
-            params_used=sum(costs.params),
-            buffers=sum(costs.buffers),
-            macs=self.macs,
-            flops=sum(filter(None, costs.flops)),
+            params_used=sums.params,
+            buffers=sums.buffers,
+            macs=sums.macs,
+            flops=sums.flops,
             weight_bytes=self.params * element,
-            buffer_bytes=sum(costs.buffers) * element,
+            buffer_bytes=sums.buffers * element,
             activation_bytes=sum(memory.activation_bytes),
             peak_activation_bytes=max(memory.live_bytes, default=0),
-            exact=None not in costs.flops,
-            macs_exact=None not in costs.macs,
-            params_exact=all(not isinstance(node.op, Unknown) or node.op.params_known for node in graph.nodes),
+            exact=sums.exact,
+            macs_exact=sums.macs_exact,
+            params_exact=sums.params_exact,
         )
         if graph.mode == "inference":
             return totals
         return msgspec.structs.replace(
             totals,
-            backward_macs=sum(filter(None, costs.backward_macs)),
+            backward_macs=sum(filter(None, self.costs.backward_macs)),
             gradient_bytes=trainable * element,
             optimizer_bytes=trainable * element,
             optimizer_bytes_adam=2 * trainable * element,

@@ -1,13 +1,14 @@
 """Costs of each call: parameters, multiply-accumulates and FLOPs."""
 
+from collections import Counter
 from collections.abc import Sequence
-from math import prod
+from operator import attrgetter
 
 import msgspec
 
 from inception_lens.analyses.gradients import gradients
-from inception_lens.graph import Graph, Node, tensor_names
-from inception_lens.ops import Parameter, Shape
+from inception_lens.graph import CallFacts, Graph, Node, tensor_names
+from inception_lens.ops import Unknown
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -28,46 +29,68 @@ class Costs(msgspec.Struct, frozen=True):
     inputs; empty in inference mode."""
 
 
+class CostSums(msgspec.Struct, frozen=True):
+    """Sums over all nodes of a graph; unknown costs are left out."""
+
+    params: int
+    """Learned elements; a tensor that several calls share counts once."""
+    params_trainable: int
+    """The elements among them that training changes."""
+    buffers: int
+    """Elements that are kept but not learned."""
+    macs: int
+    """Multiply-accumulates of the forward pass."""
+    flops: int
+    """FLOPs of the forward pass."""
+    exact: bool
+    """Whether the FLOPs of every call are known."""
+    macs_exact: bool
+    """Whether the MACs of every call are known."""
+    params_exact: bool
+    """Whether the parameters of every call are known."""
+
+
 def costs(graph: Graph) -> Costs:
     """Count parameters, MACs and FLOPs of every call of `graph`."""
-    shared = bool(graph.frozen) or any(node.parameters for node in graph.nodes)
-    # One list per column: a tuple per node would give the garbage collector a tracked object per node.
-    all_params: list[int] = []
-    all_trainable: list[int] = []
-    all_buffers: list[int] = []
-    all_macs: list[int | None] = []
-    all_flops: list[int | None] = []
-    seen: set[str] = set()
-    types = graph.types
-    for node in graph.nodes:
-        op, inputs = node.op, node.inputs
-        if len(inputs) == 1:
-            shapes: tuple[Shape, ...] = (types[inputs[0]][0].shape,)
-        else:
-            shapes = tuple([types[name][0].shape for name in inputs])
-        output = types[node.name][0].shape
-        params = trainable = buffers = 0
-        if op.has_weights:
-            parameters, kept = op.parameters(*shapes), op.buffers(*shapes)
-            if shared:
-                params, trainable, buffers = _first_read(graph, node, parameters, kept, seen)
-            else:  # the common case: no tensor is shared or frozen
-                params = trainable = sum([prod(tensor.shape) for tensor in parameters])
-                buffers = sum([prod(tensor.shape) for tensor in kept]) if kept else 0
-        macs, extra = op.macs(shapes, output), op.extra_flops(shapes, output)
-        all_params.append(params)
-        all_trainable.append(trainable)
-        all_buffers.append(buffers)
-        all_macs.append(macs)
-        all_flops.append(None if macs is None or extra is None else 2 * macs + extra)
-    return Costs(
-        tuple(all_params),
-        tuple(all_trainable),
-        tuple(all_buffers),
-        tuple(all_macs),
-        tuple(all_flops),
-        _backward(graph, all_macs),
+    facts = graph.facts
+    macs = tuple([each.macs for each in facts])
+    return Costs(*_tensor_elements(graph), macs, tuple([each.flops for each in facts]), _backward(graph, macs))
+
+
+def cost_sums(graph: Graph) -> CostSums:
+    """The sums of the columns of `costs`: of each of the few different facts, times the number of its nodes."""
+    counts = Counter(graph.facts)
+    if _names_tensors(graph):
+        params, trainable, buffers = map(sum, _tensor_elements(graph))
+    else:
+        params = trainable = sum([count * each.parameter_elements for each, count in counts.items()])
+        buffers = sum([count * each.buffer_elements for each, count in counts.items()])
+    return CostSums(
+        params,
+        trainable,
+        buffers,
+        macs=sum([count * (each.macs or 0) for each, count in counts.items()]),
+        flops=sum([count * (each.flops or 0) for each, count in counts.items()]),
+        exact=None not in [each.flops for each in counts],
+        macs_exact=None not in [each.macs for each in counts],
+        params_exact=all(not isinstance(each.op, Unknown) or each.op.params_known for each in counts),
     )
+
+
+def _names_tensors(graph: Graph) -> bool:
+    """Whether tensors have names, because some are shared or frozen: then they are followed node by node."""
+    return bool(graph.frozen) or any(map(attrgetter("parameters"), graph.nodes))
+
+
+def _tensor_elements(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The columns of parameters, trainable parameters and buffers."""
+    if not _names_tensors(graph):
+        params = tuple([each.parameter_elements for each in graph.facts])
+        return params, params, tuple([each.buffer_elements for each in graph.facts])
+    seen: set[str] = set()
+    rows = [_first_read(graph, node, facts, seen) for node, facts in zip(graph.nodes, graph.facts, strict=True)]
+    params, trainable, buffers = zip(*rows, strict=True)
+    return params, trainable, buffers
 
 
 def _backward(graph: Graph, macs: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -81,17 +104,15 @@ def _backward(graph: Graph, macs: Sequence[int | None]) -> tuple[int | None, ...
     )
 
 
-def _first_read(
-    graph: Graph, node: Node, parameters: tuple[Parameter, ...], buffers: tuple[Parameter, ...], seen: set[str]
-) -> tuple[int, int, int]:
+def _first_read(graph: Graph, node: Node, facts: CallFacts, seen: set[str]) -> tuple[int, int, int]:
     """Count parameters, trainable parameters and buffers whose names are not in `seen`, and add them to it."""
     params = trainable = buffered = 0
-    tensors = (*parameters, *buffers)
+    tensors = (*facts.parameters, *facts.buffers)
     for i, (name, tensor) in enumerate(zip(tensor_names(node, tensors), tensors, strict=True)):
         if name in seen:
             continue
         seen.add(name)
-        if i >= len(parameters) or name in graph.kept:
+        if i >= len(facts.parameters) or name in graph.kept:
             buffered += tensor.elements
         else:
             params += tensor.elements

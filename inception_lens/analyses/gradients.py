@@ -20,13 +20,13 @@ def gradients(graph: Graph) -> tuple[Gradient, ...]:
     """Find the required gradients of every call; one entry per node, in the graph's order."""
     needs = dict.fromkeys((given.name for given in graph.inputs), False)
     column = []
-    for node in graph.nodes:
+    for node, facts in zip(graph.nodes, graph.facts, strict=True):
         inputs = tuple([needs[name] for name in node.inputs])
         weights = learns = False
         if node.op.has_weights:
-            parameters = node.op.parameters(*graph.input_shapes(node))
+            parameters = facts.parameters
             trained = [name not in graph.frozen for name in tensor_names(node, parameters)[: len(parameters)]]
             weights, learns = trained[:1] == [True], True in trained
-        needs |= dict.fromkeys(output_names(node.name, len(graph.types[node.name])), learns or True in inputs)
+        needs |= dict.fromkeys(output_names(node.name, len(facts.outputs)), learns or True in inputs)
         column.append(Gradient(inputs, weights, needs[node.name]))
     return tuple(column)

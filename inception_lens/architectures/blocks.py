@@ -1,5 +1,6 @@
 """The blocks from which architectures are built: a convolution with its norm and activation, an Inception module."""
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,6 +25,9 @@ ACTIVATIONS: dict[ActivationName, Op] = {
     "tanh": ops.Tanh(),
 }
 """In place where the gradient needs only the output, as in Caffe and torchvision. `none` has no operation."""
+
+CONCAT = Concat()
+"""By channels."""
 
 PoolRounding = Literal["floor", "trunc", "ceil", "ceil_unclipped", "same"]
 """How a pool rounds its output size (see `ops.window.Rounding`); `same` is TensorFlow's SAME padding."""
@@ -67,12 +71,25 @@ class InceptionWidths(msgspec.Struct, frozen=True):
 
 def conv(writer: Writer, x: str, name: str, channels: int, kernel: int, style: ConvStyle, stride: int = 1) -> str:
     """Write a square convolution, with its norm and activation as nodes below its name; return the last node's name."""
-    op = Conv2d(channels, (kernel, kernel), (stride, stride), style.padding(kernel), bias=style.bias)
-    x = writer.add(name, op, x)
+    x = writer.add(name, square_conv(channels, kernel, stride, style.padding(kernel), style.bias), x)
     if style.activation_first:
         x = norm_and_activation(writer, x, name, None, style.activation)
         return norm_and_activation(writer, x, name, style.norm, None)
     return norm_and_activation(writer, x, name, style.norm, style.activation)
+
+
+@lru_cache(4096)
+def square_conv(channels: int, kernel: int, stride: int, padding: Padding, bias: bool) -> Conv2d:
+    """A square convolution; equal ones are one object, which a `Writer` compares and keeps only once."""
+    return Conv2d(channels, (kernel, kernel), (stride, stride), padding, bias=bias)
+
+
+@lru_cache(4096)
+def square_max_pool(kernel: int, stride: int, padding: int, rounding: PoolRounding) -> MaxPool2d:
+    """A square max pool; equal ones are one object."""
+    if rounding == "same":
+        return MaxPool2d((kernel, kernel), (stride, stride), "same")
+    return MaxPool2d((kernel, kernel), (stride, stride), (padding, padding), rounding)
 
 
 def norm_and_activation(writer: Writer, x: str, name: str, norm: Op | None, activation: Op | None) -> str:
@@ -88,9 +105,7 @@ def max_pool(
     writer: Writer, x: str, name: str, kernel: int, stride: int, rounding: PoolRounding, padding: int = 0
 ) -> str:
     """Write a square max pool; with the rounding `same`, `padding` has no effect."""
-    if rounding == "same":
-        return writer.add(name, MaxPool2d((kernel, kernel), (stride, stride), "same"), x)
-    return writer.add(name, MaxPool2d((kernel, kernel), (stride, stride), (padding, padding), rounding), x)
+    return writer.add(name, square_max_pool(kernel, stride, padding, rounding), x)
 
 
 def inception(
@@ -119,7 +134,7 @@ def inception(
     if widths.pool_proj is not None:
         pool = conv(writer, pool, f"{name}/pool_proj", widths.pool_proj, 1, style)
 
-    return writer.add(f"{name}/output", Concat(), one, three, five, pool)
+    return writer.add(f"{name}/output", CONCAT, one, three, five, pool)
 
 
 def parse_pool(text: str) -> tuple[tuple[int, int], int]:

@@ -1,5 +1,7 @@
 """The graph of a network, its parts, and the builder of graphs."""
 
+from inception_lens.graph.facts import CallFacts as CallFacts
+from inception_lens.graph.facts import facts_of as facts_of
 from inception_lens.graph.graph import Graph as Graph
 from inception_lens.graph.graph import Writer as Writer
 from inception_lens.graph.index import GraphIndex as GraphIndex

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from inception_lens.errors import GraphError, ShapeError, suggest
+from inception_lens.errors import GraphError, suggest
+from inception_lens.graph.facts import CallFacts, infer
 from inception_lens.graph.index import GraphIndex
 from inception_lens.graph.nodes import (
     Input,
@@ -42,6 +44,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """Tensors that the caller receives: the main output, then those of auxiliary heads."""
     types: Mapping[str, tuple[TensorType, ...]]
     """Types of all outputs of each node and of each input, by name; `name:1` has an entry of its own too."""
+    facts: tuple[CallFacts, ...]
+    """Of each node, in their order; nodes that call the same operation on the same types share one."""
     mode: Mode = "inference"
     """Whether the graph is that of a prediction or of training."""
     dtype: str = "float32"
@@ -150,7 +154,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
                 if old != new:
                     sizes = " and not ".join(format_shape(tensors[0].shape) for tensors in (new, old))
                     raise GraphError(f"for that input `{node.name}` would need weights of {sizes}")
-        return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types)
+        return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types, facts=changed.facts)
 
     def with_batch(self, batch: int) -> Graph:
         """The same network with `batch` as the first axis of every input.
@@ -193,6 +197,9 @@ class Writer:
         """
         self._inputs = tuple(inputs)
         self._nodes: list[Node] = []
+        self._facts: list[CallFacts] = []
+        self._known: dict[object, CallFacts] = {}
+        """The facts of each operation on each combination of input types, so that equal calls are inferred once."""
         self._types: dict[str, tuple[TensorType, ...]] = {}
         for given in self._inputs:
             if given.name in self._types:
@@ -226,39 +233,41 @@ class Writer:
                 number of inputs.
             ShapeError: the operation cannot take the shapes of its inputs.
         """
-        return self.write(Node(name, op, inputs, parameters))
+        return self._append(name, op, inputs, Node(name, op, inputs, parameters))
 
     def write(self, node: Node) -> str:
         """Add an existing node; as `add`."""
-        name, types = node.name, self._types
+        return self._append(node.name, node.op, node.inputs, node)
+
+    def _append(self, name: str, op: Op, inputs: tuple[str, ...], node: Node) -> str:
+        """Add a node whose fields are at hand: this runs once per node, so that each look-up shows in the total."""
+        types = self._types
         if name in types or not name:
             raise GraphError(f"two nodes are called `{name}`: give each its own name" if name else "a node has no name")
         try:
-            given = node.inputs
-            inputs = (types[given[0]][0],) if len(given) == 1 else tuple([types[each][0] for each in given])
+            key: tuple[object, ...]
+            if len(inputs) == 1:
+                key = (op, types[inputs[0]], node.dtype)
+            else:
+                key = (op, *[types[each] for each in inputs], node.dtype)
         except KeyError as error:
             raise GraphError(f"`{name}` reads `{error.args[0]}`, which is not an earlier node or an input") from None
-        if not node.op.accepts(len(given)):
-            raise GraphError(f"`{name}` calls {node.op.kind} on {len(given)} inputs, which it does not accept")
-        try:
-            outputs = node.op.output_types(inputs)
-            if node.dtype:
-                outputs = tuple([TensorType(each.shape, node.dtype) for each in outputs])
-            for tensor in outputs:
-                if min(tensor.shape, default=0) < 0:
-                    raise ShapeError(f"the output would be {format_shape(tensor.shape)}")
-        except ShapeError as error:
-            seen = ", ".join(
-                f"`{each}` {format_shape(tensor.shape)}" for each, tensor in zip(given, inputs, strict=True)
-            )
-            raise ShapeError(f"`{name}` ({node.op.label} of {seen}): {error}") from None
-        types[name] = outputs
-        for i in range(1, len(outputs)):
-            if output_name(name, i) in types:
-                raise GraphError(f"`{output_name(name, i)}` is a node, and an output of `{name}`")
-            types[output_name(name, i)] = (outputs[i],)
+        facts = self._known.get(key)
+        if facts is None:
+            facts = self._known[key] = infer(node, tuple([types[each][0] for each in inputs]))
+        types[name] = outputs = facts.outputs
+        if len(outputs) > 1:
+            self._name_outputs(name, outputs)
         self._nodes.append(node)
+        self._facts.append(facts)
         return name
+
+    def _name_outputs(self, name: str, outputs: tuple[TensorType, ...]) -> None:
+        for i in range(1, len(outputs)):
+            output = output_name(name, i)
+            if output in self._types:
+                raise GraphError(f"`{output}` is a node, and an output of `{name}`")
+            self._types[output] = (outputs[i],)
 
     def graph(self, outputs: Iterable[Output], mode: Mode = "inference", metadata: Metadata | None = None) -> Graph:
         """The graph of the calls so far.
@@ -280,17 +289,17 @@ class Writer:
             nodes=nodes,
             outputs=outputs,
             types=dict(self._types),
+            facts=tuple(self._facts),
             mode=mode,
             metadata=metadata or Metadata(),
         )
 
     def _check_shared_tensors(self) -> None:
-        if not any(node.parameters for node in self._nodes):
+        if not any(map(_PARAMETERS, self._nodes)):
             return
         shapes: dict[str, Shape] = {}
-        for node in self._nodes:
-            given = [self.shape(name) for name in node.inputs]
-            tensors = (*node.op.parameters(*given), *node.op.buffers(*given))
+        for node, facts in zip(self._nodes, self._facts, strict=True):
+            tensors = (*facts.parameters, *facts.buffers)
             if node.parameters and len(tensors) != len(node.parameters):
                 raise GraphError(f"`{node.name}` names {len(node.parameters)} tensors, but reads {len(tensors)}")
             for name, tensor in zip(tensor_names(node, tensors), tensors, strict=True):
@@ -299,3 +308,6 @@ class Writer:
                         f"`{node.name}` reads `{name}` as {format_shape(tensor.shape)}, "
                         f"an earlier node as {format_shape(shapes[name])}"
                     )
+
+
+_PARAMETERS = attrgetter("parameters")

@@ -41,7 +41,7 @@ BYTES_PER_ELEMENT: dict[str, int] = {
 """Bytes per element, by PyTorch's name of the dtype."""
 
 
-class TensorType(msgspec.Struct, frozen=True, gc=False):
+class TensorType(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Shape and dtype of a tensor."""
 
     shape: Shape
@@ -100,7 +100,7 @@ class Saved(msgspec.Struct, frozen=True, gc=False):
     """Bytes of tensors that only the backward pass reads, such as a dropout mask or the indices of a max pool."""
 
 
-class Op(msgspec.Struct, frozen=True, gc=False):
+class Op(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One operation: a frozen value with its shape rule, parameters and arithmetic, independent of any framework.
 
     A subclass has the name of PyTorch's module, and overrides what differs from an element-wise operation without cost.
@@ -131,7 +131,9 @@ class Op(msgspec.Struct, frozen=True, gc=False):
             ShapeError: the operation cannot take these inputs.
         """
         if len(inputs) == 1:
-            return (TensorType(self.output_shape(inputs[0].shape), inputs[0].dtype),)
+            (given,) = inputs
+            shape = self.output_shape(given.shape)
+            return inputs if shape is given.shape else (TensorType(shape, given.dtype),)
         return (TensorType(self.output_shape(*[tensor.shape for tensor in inputs]), inputs[0].dtype),)
 
     def output_shape(self, *shapes: Shape) -> Shape:

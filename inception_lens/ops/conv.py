@@ -32,7 +32,8 @@ class _AnyConvolution(Op, frozen=True):
         return sliding.label(self.kernel_size, self.stride)
 
     def _check(self, shape: Shape) -> None:
-        check_rank(self.kind, shape, self.dimensions)
+        if len(shape) != self.dimensions + 2:
+            check_rank(self.kind, shape, self.dimensions)
         channels = shape[1]
         if self.groups < 1 or channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from inception_lens.graph import Graph, Metadata, Mode, Node, Output
+from inception_lens.graph import Graph, Metadata, Mode, Node, Output, facts_of
 from inception_lens.ops import Parameter, TensorType, Unknown
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES
@@ -44,11 +44,13 @@ def module_tree(model: nn.Module, mode: Mode, metadata: Metadata) -> Graph:
     lazy = sum(map(is_lazy, [*index.parameters.values(), *index.buffers.values()]))
     if lazy:
         note += f"; {lazy} tensors of lazy modules have no shape yet and are not counted"
+    types = dict.fromkeys(nodes, (NO_OUTPUT,))
     return Graph(
         inputs=(),
         nodes=tuple(nodes.values()),
         outputs=(Output([*nodes][-1]),),
-        types=dict.fromkeys(nodes, (NO_OUTPUT,)),
+        types=types,
+        facts=facts_of(nodes.values(), types),
         mode=mode,
         dtype=DTYPE_NAMES.get(index.dtype, "float32"),
         frozen=frozen,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from torch import Tensor, nn
 
-from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, output_name
+from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, facts_of, output_name
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.model_index import ModelIndex
@@ -166,6 +166,7 @@ class Recorder:
             nodes=tuple(nodes),
             outputs=tuple([Output(name) for name in outputs]),
             types=self.types,
+            facts=facts_of(nodes, self.types),
             mode=mode,
             dtype=DTYPE_NAMES.get(self.index.dtype, "float32"),
             unused=tuple(unused),
