@@ -22,7 +22,8 @@ from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.traced_tensor import NeedsValue, TracedTensor, type_of
+from inception_lens.pytorch.trace.retries import NeedsValue, noted_retries
+from inception_lens.pytorch.trace.traced_tensor import TracedTensor, type_of
 from inception_lens.pytorch.trace.uncompiled import uncompiled
 
 
@@ -106,7 +107,7 @@ def _recorded(
     args, kwargs = arguments.of(inputs)
     mode: Mode = "training" if index.model.training else "inference"
     try:
-        with torch.no_grad(), below_autograd(), tracer.intercepted(), tracer:
+        with noted_retries(), torch.no_grad(), below_autograd(), tracer.intercepted(), tracer:
             result = index.model(*args, **kwargs)
             found = tensors_of(result)
             outputs = [each for each in found if isinstance(each, TracedTensor)] or [*map(tracer.traced, found)]

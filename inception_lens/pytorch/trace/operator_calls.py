@@ -26,6 +26,7 @@ from inception_lens.pytorch.trace.operator_facts import (
     written_tensors,
 )
 from inception_lens.pytorch.trace.recorder import Recorder
+from inception_lens.pytorch.trace.retries import NeedsValue
 from inception_lens.pytorch.trace.rules.checks import check_dtypes, check_shapes, declared
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall
 from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
@@ -33,7 +34,6 @@ from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, 
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
     ELEMENT_LIMIT,
-    NeedsValue,
     TracedTensor,
     map_tensors,
     meta_tensor,
@@ -119,6 +119,10 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def recorded(self, value: object) -> TracedTensor | None:
         """The traced tensor of what an operator returned; None for any other value."""
         return value if type(value) is TracedTensor else None
+
+    def known_value(self, result: Tensor) -> Tensor | None:
+        """The value of a traced tensor, from what the operator returned; None if that is on the meta device."""
+        return None if result.device.type == "meta" else result
 
     def _store(self, tensor: Tensor) -> TracedTensor:
         kind, path = self.recorder.tensor_kind(tensor)
@@ -291,7 +295,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types)
         numbers = iter(range(len(found)))
         return map_tensors(
-            results, lambda each: self.output_like(output_name(name, next(numbers)), each, _real_or_none(each))
+            results, lambda each: self.output_like(output_name(name, next(numbers)), each, self.known_value(each))
         )
 
     def _by_writing(
@@ -320,7 +324,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         def output(tensor: Tensor) -> Tensor:
             path = outputs.get(id(tensor))
-            return tensor if path is None else self.output_like(path, tensor, _real_or_none(tensor))
+            return tensor if path is None else self.output_like(path, tensor, self.known_value(tensor))
 
         values = map_tensors(returned, output)
         return None if not values else values[0] if len(values) == 1 else values
@@ -389,7 +393,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         def output(real: Tensor) -> TracedTensor:
             path = output_name(node, next(numbers))
-            tensor = self.output_like(path, real, _real_or_none(real))
+            tensor = self.output_like(path, real, self.known_value(real))
             if count is not None and real.device.type == "meta":
                 self.stored_counts[path] = count
             return tensor
@@ -412,22 +416,18 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             assert isinstance(results, list | tuple)
             outputs = [
                 self.output_like(
-                    self.recorder.add_operator(name, op, [x.path], (each,)), real, _real_or_none(real), base
+                    self.recorder.add_operator(name, op, [x.path], (each,)), real, self.known_value(real), base
                 )
                 for op, each, real in zip(split_parts(name, shape, types, rest), types, results, strict=True)
             ]
             return type(results)(outputs)
         if types[0] == type_of(x) and name in ("expand", "view", "_unsafe_view", "_reshape_alias"):
-            return self.output_like(x.path, results, _real_or_none(results), base)  # the same shape: no node
+            return self.output_like(x.path, results, self.known_value(results), base)  # the same shape: no node
         view = VIEWS.get(name) if types[0].dtype == type_of(x).dtype else None
         op = view(shape, types[0].shape, rest) if view else Declared(name, types, view=True)
         return self.output_like(
-            self.recorder.add_operator(name, op, [x.path], types), results, _real_or_none(results), base
+            self.recorder.add_operator(name, op, [x.path], types), results, self.known_value(results), base
         )
-
-
-def _real_or_none(tensor: Tensor) -> Tensor | None:
-    return None if tensor.device.type == "meta" else tensor
 
 
 def _uninitialised(tensor: Tensor) -> Tensor:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from math import prod
-from typing import ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from inception_lens.errors import GraphError
 from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType, format_shape
+from inception_lens.pytorch.trace.retries import NeedsValue
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
 
 DTYPES: dict[str, torch.dtype] = {
     name: dtype for name in BYTES_PER_ELEMENT if isinstance(dtype := getattr(torch, name, None), torch.dtype)
@@ -35,10 +39,6 @@ TRACED_THREADS: set[int] = set()
 """Identifiers of the threads in which a model is being traced."""
 
 
-class NeedsValue(Exception):  # noqa: N818 - not an error: the model is then traced with values
-    """The model reads the value of a tensor of which only the type is known."""
-
-
 class TracedTensor(Tensor):
     """One tensor of a traced forward pass."""
 
@@ -55,11 +55,33 @@ class TracedTensor(Tensor):
     # Subclasses of Tensor are passed to `__torch_function__` first; operators are to reach the dispatch mode instead.
     __torch_function__: ClassVar[Callable[..., object]] = torch._C._disabled_torch_function_impl
 
+    # What reads memory gets that of the value: PyTorch refuses it for a tensor without storage.
+
     def data_ptr(self) -> int:
         """The address of the tensor's value, which a model may check."""
+        return self._known("reads the address of a tensor").data_ptr()
+
+    def numpy(self, *, force: bool = False) -> NDArray[Any]:
+        """The value as an array in the same memory."""
+        return self._known("converts a tensor to an array").numpy(force=force)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """The value as an array, which NumPy's functions take."""
+        found = self.numpy(force=True)
+        return found if dtype is None else found.astype(dtype)
+
+    def tolist(self) -> Any:
+        """The value as a number or nested lists."""
+        return self._known("reads the values of a tensor").tolist()
+
+    def __format__(self, spec: str) -> str:
+        """Text of a number; of a tensor with axes the same as of any other object."""
+        return format(self.item(), spec) if self.dim() == 0 else object.__format__(self, spec)
+
+    def _known(self, what: str) -> Tensor:
         if self.value is None:
-            raise NeedsValue("the model reads the address of a tensor")
-        return self.value.data_ptr()
+            raise NeedsValue(f"the model {what}")
+        return self.value
 
     @classmethod
     def __torch_dispatch__(cls, func: object, *rest: object) -> object:  # type: ignore[override]

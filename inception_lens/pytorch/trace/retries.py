@@ -1,0 +1,43 @@
+"""Why a forward pass has to run again in another way; it is noted even if the model catches the exception."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+class Retry(Exception):  # noqa: N818 - not an error: the model runs again in another way
+    """The forward pass does what the tensors that it runs with cannot."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        RETRIES.get().append(self)
+
+
+RETRIES: ContextVar[list[Retry]] = ContextVar("RETRIES", default=[])  # noqa: B039 - each forward pass sets its own
+"""Those that were raised in the running forward pass."""
+
+
+class NeedsValue(Retry):
+    """The model reads the value of a tensor of which only the type is known."""
+
+
+class NeedsOrdinaryTensors(Retry):
+    """The model does what only an ordinary tensor can, such as to pass its memory to other code."""
+
+
+class NeedsGradients(NeedsOrdinaryTensors):
+    """The model computes gradients in its forward pass."""
+
+
+@contextmanager
+def noted_retries() -> Iterator[None]:
+    """Raise at the end what the model has caught: it then did not run as it runs with ordinary tensors."""
+    token = RETRIES.set([])
+    try:
+        yield
+        if found := RETRIES.get():
+            raise found[0]
+    finally:
+        RETRIES.reset(token)
