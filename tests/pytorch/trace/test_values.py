@@ -50,7 +50,7 @@ def caught(linear: nn.Module, x: Tensor) -> object:
         (lambda linear, x: linear(x) if np.asarray(x).shape == (2, 8) else x, 128),
         (lambda linear, x: linear(x) if np.sum(x.abs().numpy()) > 0 else x, 128),
         (lambda linear, x: linear(torch.tensor(x.tolist())), 128),
-        (lambda linear, x: linear(x) if "%.1f" % x.abs().sum() != "0.0" else x, 128),
+        (lambda linear, x: linear(x) if format(x.abs().sum(), ".1f") != "0.0" else x, 128),
         (caught, 128),
     ],
 )  # fmt: skip
