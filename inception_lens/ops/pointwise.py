@@ -97,8 +97,13 @@ class SiLU(_KeepsInput, frozen=True):
 
 
 class GELU(_KeepsInput, frozen=True):
-    """x (1 + erf(x / sqrt 2)) / 2: an erf, two multiplications, an addition and a halving."""
+    """x (1 + erf(x / sqrt 2)) / 2: an erf, two multiplications, an addition and a halving.
 
+    Its approximation by a tanh counts the same.
+    """
+
+    approximate: str = "none"
+    """PyTorch's name: `none`, or `tanh` for x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2."""
     flops_per_element: ClassVar[int] = 5
 
 
@@ -207,6 +212,8 @@ class Dropout(_TypePreserving, frozen=True):
     """Probability."""
     inplace: bool = False
     """Whether the output replaces the input."""
+    by_channel: bool = False
+    """Whether the channels of each sample are set to zero, each with all its elements, as by `Dropout2d`."""
 
     category: ClassVar[Category] = "dropout"
 
@@ -218,4 +225,8 @@ class Dropout(_TypePreserving, frozen=True):
         return self.inplace or not training or self.p == 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(extra_bytes=output.elements if self.p else 0)  # a byte of mask per element
+        if not self.p:
+            return Saved()
+        if self.by_channel:  # a factor per channel, which is multiplied with the input
+            return Saved(extra_bytes=output.bytes // (prod(output.shape[2:]) or 1))
+        return Saved(extra_bytes=output.elements)  # a byte of mask per element

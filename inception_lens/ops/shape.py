@@ -213,6 +213,8 @@ class Upsample(Op, frozen=True):
     """Size of the output map per spatial axis."""
     mode: str = "nearest"
     """PyTorch's name: `nearest`, `nearest-exact`, `linear`, `bilinear`, `trilinear` or `bicubic`."""
+    align_corners: bool = False
+    """Whether the corners of both maps are at the same places, and not the corners of their corner elements."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"

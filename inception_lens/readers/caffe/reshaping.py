@@ -97,7 +97,7 @@ def interp(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
         shrink, zoom = found.integer("shrink_factor", 1, 1), found.integer("zoom_factor", 1, 1)
         height, width = ((n - 1) // shrink * zoom + 1 for n in shape[2:])
         size = height, width
-    return (builder.add(layer, Upsample(size, "bilinear"), x),)
+    return (builder.add(layer, Upsample(size, "bilinear", align_corners=True), x),)
 
 
 def shuffle_channels(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from inception_lens.readers.shapes import resolve_axis
 
 WITHOUT_ATTRIBUTES: dict[str, Op] = {
     "Relu": ops.ReLU(), "Sigmoid": ops.Sigmoid(), "Tanh": ops.Tanh(), "Softplus": ops.Softplus(), "Mish": ops.Mish(),
-    "HardSwish": ops.Hardswish(), "Gelu": ops.GELU(), "FastGelu": ops.GELU(), "Swish": ops.SiLU(),
+    "HardSwish": ops.Hardswish(), "Gelu": ops.GELU(), "FastGelu": ops.GELU(approximate="tanh"), "Swish": ops.SiLU(),
     "Celu": ops.Elementwise("celu"), "Softsign": ops.Elementwise("softsign"),
     "ThresholdedRelu": ops.Elementwise("threshold"), "Shrink": ops.Elementwise("hardshrink"),
 }  # fmt: skip
@@ -32,6 +32,8 @@ def activation(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
             op: Op = ops.LeakyReLU(negative_slope=call.number("alpha", 0.01))
         case "Elu":
             op = ops.ELU(alpha=call.number("alpha", 1.0))
+        case "Gelu":
+            op = ops.GELU(approximate="tanh" if call.text("approximate", "none") == "tanh" else "none")
         case "HardSigmoid":
             is_pytorchs = abs(call.number("alpha", 0.2) - 1 / 6) < 1e-4
             op = ops.Hardsigmoid() if is_pytorchs else ops.Elementwise("hardsigmoid")

@@ -193,7 +193,8 @@ def resize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return builder.unknown(call)
     mode = call.text("mode", "nearest")
     linear = {3: "linear", 4: "bilinear", 5: "trilinear"}[rank]
-    op = ops.Upsample(tuple(target[2:]), {"linear": linear, "cubic": "bicubic"}.get(mode, mode))
+    aligned = mode != "nearest" and call.text("coordinate_transformation_mode", "") == "align_corners"
+    op = ops.Upsample(tuple(target[2:]), {"linear": linear, "cubic": "bicubic"}.get(mode, mode), aligned)
     return [builder.add(call.name, op, builder.node(x))]
 
 

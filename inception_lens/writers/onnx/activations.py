@@ -22,6 +22,10 @@ def _elu(op: ops.ELU, writer: OnnxNodeWriter) -> None:
     writer.add("Elu", writer.inputs, alpha=op.alpha)
 
 
+def _gelu(op: ops.GELU, writer: OnnxNodeWriter) -> None:
+    writer.add("Gelu", writer.inputs, approximate=None if op.approximate == "none" else op.approximate)
+
+
 def _silu(op: ops.SiLU, writer: OnnxNodeWriter) -> None:
     """Two operators: `Swish` is not in ONNX before opset 24."""
     writer.add("Mul", [*writer.inputs, writer.add("Sigmoid", writer.inputs, "sigmoid")])
@@ -52,9 +56,10 @@ def _dropout(op: ops.Dropout, writer: OnnxNodeWriter) -> None:
 
 
 ACTIVATION_WRITERS: dict[type[ops.Op], OnnxWriter] = {
-    **dict.fromkeys((ops.GELU, ops.Hardswish, ops.Mish, ops.ReLU, ops.Sigmoid, ops.Softplus, ops.Tanh), _activation),
+    **dict.fromkeys((ops.Hardswish, ops.Mish, ops.ReLU, ops.Sigmoid, ops.Softplus, ops.Tanh), _activation),
     ops.Dropout: _dropout,
     ops.ELU: _elu,
+    ops.GELU: _gelu,
     ops.Hardsigmoid: _hardsigmoid,
     ops.Hardtanh: _hardtanh,
     ops.LeakyReLU: _leaky_relu,

@@ -59,7 +59,7 @@ def _upsample(op: ops.Upsample, writer: OnnxNodeWriter) -> None:
         "Resize",
         [*writer.inputs, "", "", sizes],
         mode="nearest" if nearest else "cubic" if op.mode == "bicubic" else "linear",
-        coordinate_transformation_mode="asymmetric" if nearest else None,
+        coordinate_transformation_mode="asymmetric" if nearest else "align_corners" if op.align_corners else None,
         nearest_mode="floor" if nearest else None,
     )
 

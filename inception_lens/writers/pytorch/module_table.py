@@ -194,12 +194,27 @@ MODULES: tuple[ModuleRow, ...] = (
     # These modules never write over their input; two have a function that does.
     _own(ops.Sigmoid, _constant("function", "sigmoid"), module="InPlace", writable=lambda op, inputs: op.inplace),
     _own(ops.Tanh, _constant("function", "tanh"), module="InPlace", writable=lambda op, inputs: op.inplace),
-    *[row(op) for op in (ops.Sigmoid, ops.Tanh, ops.GELU, ops.Softplus)],
+    *[row(op) for op in (ops.Sigmoid, ops.Tanh)],
+    row(ops.GELU, "approximate"),
+    row(ops.Softplus, readable=lambda module, shape: (module.beta, module.threshold) == (1, 20)),
     *[row(op, "dim", readable=lambda m, shape: m.dim is not None) for op in (ops.Softmax, ops.LogSoftmax)],
-    row(ops.Dropout, "p", "inplace"),
-    *[row(ops.Dropout, "p", "inplace", module=f"Dropout{n}d", writable=never) for n in (1, 2, 3)],
+    row(
+        ops.Dropout, "p", "inplace", Setting("", "by_channel", "p", read=never),
+        writable=lambda op, inputs: not op.by_channel,
+    ),
+    *[
+        row(
+            ops.Dropout, "p", "inplace", Setting("", "by_channel", "p", read=always), module=f"Dropout{n}d", rank=n + 2,
+            writable=lambda op, inputs: op.by_channel,
+        )
+        for n in (1, 2, 3)
+    ],
     row(ops.Flatten, "start_dim", "end_dim", readable=lambda module, shape: module.start_dim >= 0),
-    row(ops.Upsample, "size", "mode", readable=None),
+    row(
+        ops.Upsample, "size", "mode",
+        Setting("align_corners", write=lambda op, inputs: None if "nearest" in op.mode else op.align_corners),
+        readable=None,
+    ),
     row(ops.PixelShuffle, "upscale_factor", rank=4),
     row(ops.PixelUnshuffle, "downscale_factor", rank=4),
     _function(ops.MatMul, "matmul"),

@@ -63,6 +63,23 @@ def _unary(name: str, *arguments: Any, dtype: torch.dtype = torch.float32) -> Bu
     return lambda r: Example(lambda x: function(x, *arguments), (r.tensor().to(dtype),))
 
 
+def _activation(name: str) -> Builder:
+    """An activation with its default settings or with others, some of which its operation does not have."""
+    settings: dict[str, Callable[[Random], dict[str, Any]]] = {
+        "gelu": lambda r: {"approximate": r.choice(("none", "tanh"))},
+        "leaky_relu": lambda r: {"negative_slope": r.choice((0.01, 0.2))},
+        "elu": lambda r: {"alpha": r.choice((1.0, 0.5)), "scale": r.choice((1, 1, 1.1))},
+        "hardtanh": lambda r: {"min_val": r.choice((-1.0, 0.3)), "max_val": 0.7},
+        "softplus": lambda r: {"beta": r.choice((1, 1, 2)), "threshold": r.choice((20, 20, 0.5))},
+    }
+
+    def build(r: Random) -> Example:
+        given = settings[name](r) if name in settings and r.flag() else {}
+        return Example(lambda x: getattr(aten, name)(x, **given), (r.tensor() - 0.5,))
+
+    return build
+
+
 def _binary(name: str, dtype: torch.dtype = torch.float32) -> Builder:
     """Tensors of one shape, or with axes that broadcast."""
 
@@ -126,12 +143,17 @@ def _adaptive(dimensions: int) -> Builder:
     return build
 
 
-def _upsample(name: str, dimensions: int, *arguments: Any) -> Builder:
+def _upsample(name: str, dimensions: int) -> Builder:
+    """Resizing to a size, by whole factors, and by others, which also move the places that are read."""
+
     def build(r: Random) -> Example:
-        size, factors = [r.randint(3, 14) for _ in range(dimensions)], [r.uniform(0.6, 2.4) for _ in range(dimensions)]
+        size = [r.randint(3, 14) for _ in range(dimensions)]
+        exact = r.flag()
+        factors = [float(r.randint(1, 3)) if exact else r.uniform(0.6, 2.4) for _ in range(dimensions)]
+        settings = (r.flag(),) if "nearest" not in name else ()
         if r.flag():
-            return Example(lambda x: getattr(aten, name)(x, size, *arguments), (r.map(dimensions),))
-        return Example(lambda x: getattr(aten, name)(x, None, *arguments, factors), (r.map(dimensions),))
+            return Example(lambda x: getattr(aten, name)(x, size, *settings), (r.map(dimensions),))
+        return Example(lambda x: getattr(aten, name)(x, None, *settings, factors), (r.map(dimensions),))
 
     return build
 
@@ -316,16 +338,18 @@ Kinds = type[Op] | tuple[type[Op], ...]
 CONVOLUTIONS = (
     ops.Conv1d, ops.Conv2d, ops.Conv3d, ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d,
 )  # fmt: skip
+RESIZED = (ops.Upsample, ops.Declared)
 BATCH_NORMS = (ops.BatchNorm1d, ops.BatchNorm2d, ops.BatchNorm3d)
 
 RULES: dict[str, tuple[Builder, Kinds]] = {
-    **{name: (_unary(name), op) for name, op in ACTIVATIONS.items()},
+    **{name: (_activation(name), (op, ops.Elementwise)) for name, op in ACTIVATIONS.items()},
     "prelu": (lambda r: Example(aten.prelu, (r.map(2),), (weight(r.choice((1, 4))),)), ops.PReLU),
     "softmax": (_softmax("softmax"), ops.Softmax),
     "_softmax": (_softmax("_softmax", False), ops.Softmax),
     "log_softmax": (_softmax("log_softmax"), ops.LogSoftmax),
     "_log_softmax": (_softmax("_log_softmax", False), ops.LogSoftmax),
-    **{name: (_dropout(name), ops.Dropout) for name in ("dropout", "feature_dropout", "alpha_dropout")},
+    **{name: (_dropout(name), ops.Dropout) for name in ("dropout", "feature_dropout")},
+    "alpha_dropout": (lambda r: Example(lambda x: aten.alpha_dropout(x, 0.5, False), (r.map(2),)), ops.Dropout),
     **{name: (_binary(name), ops.Elementwise) for name in ("sub", "mul", "div", "maximum", "minimum", "pow")},
     "add": (lambda r: Example(lambda x: aten.add(x, x, alpha=0.5), (r.tensor(),)), ops.Add),
     **{
@@ -354,10 +378,10 @@ RULES: dict[str, tuple[Builder, Kinds]] = {
     **{f"adaptive_avg_pool{n}d": (_adaptive(n), getattr(ops, f"AdaptiveAvgPool{n}d")) for n in (1, 2, 3)},
     "max_pool2d_with_indices": (_pool("max_pool2d_with_indices", 2), ops.MaxPool2d),
     "max_pool3d_with_indices": (_pool("max_pool3d_with_indices", 3), ops.MaxPool3d),
-    **{f"upsample_nearest{n}d": (_upsample(f"upsample_nearest{n}d", n), ops.Upsample) for n in (1, 2, 3)},
-    **{f"_upsample_nearest_exact{n}d": (_upsample(f"_upsample_nearest_exact{n}d", n), ops.Upsample) for n in (1, 2, 3)},
+    **{f"upsample_nearest{n}d": (_upsample(f"upsample_nearest{n}d", n), RESIZED) for n in (1, 2, 3)},
+    **{f"_upsample_nearest_exact{n}d": (_upsample(f"_upsample_nearest_exact{n}d", n), RESIZED) for n in (1, 2, 3)},
     **{
-        name: (_upsample(name, n, False), ops.Upsample)
+        name: (_upsample(name, n), RESIZED)
         for name, n in (
             ("upsample_linear1d", 1), ("upsample_bilinear2d", 2), ("upsample_trilinear3d", 3), ("upsample_bicubic2d", 2)
         )

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from inception_lens import ops
 from inception_lens.analyses.analysis import analyze
-from inception_lens.errors import GraphError
+from inception_lens.errors import GraphError, ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Declared, Elementwise, Op, Reduce
 from inception_lens.pytorch.build.lowering import lower
@@ -152,8 +152,6 @@ def test_an_in_place_form_is_in_the_memory_of_its_input(name: str, training: boo
 # --- What the operation computes
 
 RANDOM = {"dropout", "feature_dropout", "alpha_dropout"}
-NOT_HELD = {"_upsample", "upsample"}
-"""Beginnings of operators whose scale factors also move the places that are read; a graph holds only the size."""
 
 
 def values_of(operation: Op, graph: Graph, example: Example) -> tuple[Tensor, ...] | None:
@@ -175,7 +173,7 @@ COMPUTED: dict[str, Builder] = {
     **{
         name: build
         for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items()
-        if name not in RANDOM and not name.startswith(tuple(NOT_HELD))
+        if name not in RANDOM
     },
     **{f"function {name}": build for name, build in examples.ELEMENTWISE.items()},
     **{f"reduction {name}": build for name, build in examples.REDUCTIONS.items()},
@@ -299,6 +297,27 @@ def test_chunks_are_slices() -> None:
     slices = [ops.Slice(1, 0, 2), ops.Slice(1, 2, 4), ops.Slice(1, 4, 5)]
     assert ops_of(lambda x: torch.chunk(x, 3, 1), (2, 5)) == slices
     assert ops_of(lambda x: x.tensor_split(2), (2, 5)) == [ops.Slice(0, 0, 1), ops.Slice(0, 1, 2)]
+
+
+@pytest.mark.parametrize("function", [torch.squeeze, lambda x: x.squeeze(0), lambda x: x.squeeze((0, -1))])
+def test_a_squeeze_of_a_batch_of_one_holds_for_no_other_batch(function: Callable[[Tensor], Tensor]) -> None:
+    graph = trace(Function(function), (1, 3, 1))
+    assert isinstance(graph.nodes[0].op, ops.Reshape)
+    with pytest.raises(ShapeError):
+        graph.with_batch(2)
+    assert ops_of(lambda x: x.squeeze(-1), (1, 3, 1)) == [ops.Flatten(1)]
+
+
+def test_alpha_dropout_is_composed_in_training() -> None:
+    assert ops_of(lambda x: functional.alpha_dropout(x, 0.5, training=False), IMAGE) == [ops.Dropout()]
+    composed = ops_of(lambda x: functional.alpha_dropout(x, 0.5, training=True), IMAGE, training=True)
+    assert not any(isinstance(op, ops.Dropout) for op in composed)
+
+
+def test_dropout_of_channels() -> None:
+    for n, function in enumerate((functional.dropout1d, functional.dropout2d, functional.dropout3d), 1):
+        found = ops_of(lambda x, function=function: function(x, 0.3, True), (2, 3, *[4] * n), training=True)
+        assert found == [ops.Dropout(0.3, by_channel=True)]
 
 
 def test_softmax_is_one_operation() -> None:

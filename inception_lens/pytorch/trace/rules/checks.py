@@ -66,7 +66,10 @@ def check_shapes(op: Op, inputs: tuple[TensorType, ...], weights: Sequence[Tenso
 
 
 def declared(op: Op, inputs: tuple[TensorType, ...]) -> Op:
-    """The operation of known cost for a call whose weights are computed."""
+    """The operation of known cost for a call that differs from `op` in what its fields describe.
+
+    Weights may be computed, so that they are inputs of the call.
+    """
     shapes, types = tuple([each.shape for each in inputs]), op.output_types(inputs)
     macs, flops = op.macs(shapes, types[0].shape), op.extra_flops(shapes, types[0].shape)
     assert macs is not None

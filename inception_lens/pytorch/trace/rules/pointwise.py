@@ -37,14 +37,13 @@ RULES |= {
     "relu6": _activation(lambda: ops.Hardtanh(False, 0.0, 6.0)),
     "hardtanh": _activation(ops.Hardtanh, min_val=-1.0, max_val=1.0),
     "leaky_relu": _activation(ops.LeakyReLU, negative_slope=0.01),
-    "gelu": _activation(ops.GELU),
+    "gelu": _activation(ops.GELU, approximate="none"),
     "silu": _activation(ops.SiLU),
     "mish": _activation(ops.Mish),
     "sigmoid": _activation(ops.Sigmoid),
     "tanh": _activation(ops.Tanh),
     "hardswish": _activation(ops.Hardswish),
     "hardsigmoid": _activation(ops.Hardsigmoid),
-    "softplus": _activation(ops.Softplus),
 }
 
 
@@ -53,6 +52,14 @@ def _elu(a: OperatorArguments) -> OperatorCall | None:
     if (a.get(2, "scale", 1), a.get(3, "input_scale", 1)) != (1, 1):
         return None
     return OperatorCall(ops.ELU(alpha=a.get(1, "alpha", 1.0)), (a.positional[0],))
+
+
+@rule_for(RULES, "softplus")
+def _softplus(a: OperatorArguments) -> OperatorCall | None:
+    x = a.positional[0]
+    if not x.is_floating_point() or (a.get(1, "beta", 1), a.get(2, "threshold", 20)) != (1, 20):
+        return None
+    return OperatorCall(ops.Softplus(), (x,))
 
 
 @rule_for(RULES, "prelu")
@@ -77,12 +84,25 @@ RULES |= dict.fromkeys(("softmax", "_softmax"), _softmax(ops.Softmax))
 RULES |= dict.fromkeys(("log_softmax", "_log_softmax"), _softmax(ops.LogSoftmax))
 
 
-@rule_for(RULES, "dropout", "feature_dropout", "alpha_dropout")
-def _dropout(a: OperatorArguments) -> OperatorCall | None:
-    x, probability, train = a.positional[:3]
-    if train and not a.training:  # the operation drops nothing out at inference, and this call does
-        return None
-    return OperatorCall(ops.Dropout(probability if train or not a.training else 0.0), (x,))
+def _dropout(*, by_channel: bool, needs_training: bool) -> OperatorRule:
+    """The rule of a dropout; `needs_training` if the operation describes only that nothing is dropped out."""
+
+    def dropout(a: OperatorArguments) -> OperatorCall | None:
+        x, probability, train = a.positional[:3]
+        if train and (needs_training or not a.training):  # the operation drops nothing out at inference
+            return None
+        return OperatorCall(
+            ops.Dropout(probability if train or not a.training else 0.0, by_channel=by_channel), (x,)
+        )
+
+    return dropout
+
+
+RULES |= {
+    "dropout": _dropout(by_channel=False, needs_training=False),
+    "feature_dropout": _dropout(by_channel=True, needs_training=False),
+    "alpha_dropout": _dropout(by_channel=False, needs_training=True),
+}
 
 
 def _elementwise(name: str) -> OperatorRule:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from inception_lens import ops
 from inception_lens.ops import Declared, Op, TensorType
+from inception_lens.pytorch.trace.rules.checks import declared
 from inception_lens.pytorch.trace.rules.rule import (
     OperatorArguments,
     OperatorCall,
@@ -71,11 +72,19 @@ for _n in (2, 3):
 
 def _upsample(mode: str, dimensions: int, *, has_align_corners: bool) -> OperatorRule:
     def upsample(a: OperatorArguments) -> OperatorCall | None:
-        x, size = a.positional[:2]
+        x, size, exact = a.positional[0], a.positional[1], True
+        if x.dim() != dimensions + 2:
+            return None
         if size is None:
             factors = a.get(3 if has_align_corners else 2, "scale_factors")
-            size = [int(n * factor) for n, factor in zip(x.shape[2:], factors, strict=True)]
-        return OperatorCall(ops.Upsample(tuple(size), mode), (x,)) if x.dim() == dimensions + 2 else None
+            sizes = [n * factor for n, factor in zip(x.shape[2:], factors, strict=True)]
+            size = [*map(int, sizes)]
+            exact = size == sizes
+        aligned = has_align_corners and bool(a.positional[2])
+        op = ops.Upsample(tuple(size), mode, aligned)
+        if exact or aligned:
+            return OperatorCall(op, (x,))
+        return OperatorCall(declared(op, (type_of(x),)), (x,))  # PyTorch computes the places from the factors
 
     return upsample
 

@@ -25,6 +25,14 @@ def reshaped(shape: Shape, output: Shape, arguments: Sequence[object] = ()) -> O
     return Reshape(output)
 
 
+def _squeezed(shape: Shape, output: Shape, arguments: Sequence[int | Sequence[int]]) -> Op:
+    """As `reshaped`, but never a Flatten if the first axis is removed, which would stay for a larger batch."""
+    dims = arguments[0] if arguments else range(len(shape))
+    dims = (dims,) if isinstance(dims, int) else dims
+    removes_first = shape[:1] == (1,) and 0 in [axis % len(shape) for axis in dims]
+    return Reshape(output) if removes_first else reshaped(shape, output)
+
+
 def _transposed(shape: Shape, output: Shape, arguments: Sequence[int]) -> Op:
     order = list(range(len(shape)))
     first, second = (axis % len(shape) for axis in arguments or (0, 1))
@@ -53,7 +61,7 @@ VIEWS: dict[str, ViewRule] = {
     "_unsafe_view": reshaped,
     "_reshape_alias": reshaped,
     "unsqueeze": reshaped,
-    "squeeze": reshaped,
+    "squeeze": _squeezed,
     "t": lambda shape, output, arguments: _transposed(shape, output, ()) if len(shape) > 1 else Reshape(output),
     "transpose": _transposed,
     "permute": lambda shape, output, arguments: Permute(tuple(axis % len(shape) for axis in arguments[0])),
