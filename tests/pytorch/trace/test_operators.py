@@ -170,11 +170,7 @@ def values_of(operation: Op, graph: Graph, example: Example) -> tuple[Tensor, ..
 
 
 COMPUTED: dict[str, Builder] = {
-    **{
-        name: build
-        for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items()
-        if name not in RANDOM
-    },
+    **{name: build for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items() if name not in RANDOM},
     **{f"function {name}": build for name, build in examples.ELEMENTWISE.items()},
     **{f"reduction {name}": build for name, build in examples.REDUCTIONS.items()},
 }

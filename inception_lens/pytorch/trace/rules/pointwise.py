@@ -91,9 +91,7 @@ def _dropout(*, by_channel: bool, needs_training: bool) -> OperatorRule:
         x, probability, train = a.positional[:3]
         if train and (needs_training or not a.training):  # the operation drops nothing out at inference
             return None
-        return OperatorCall(
-            ops.Dropout(probability if train or not a.training else 0.0, by_channel=by_channel), (x,)
-        )
+        return OperatorCall(ops.Dropout(probability if train or not a.training else 0.0, by_channel=by_channel), (x,))
 
     return dropout
 
