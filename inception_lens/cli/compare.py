@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("a", type=options.ModelType())
 @click.argument("b", type=options.ModelType())
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the networks without their auxiliary heads differ.")
-@options.network_options("Training makes the auxiliary heads part of both networks.")
+@options.network_options("Training makes the auxiliary heads part of both networks.", without=("weights",))
 @click.option("--set-a", "settings_a", metavar="KEY=VALUE", multiple=True, help="--set for A only.")
 @click.option("--set-b", "settings_b", metavar="KEY=VALUE", multiple=True, help="--set for B only.")
 @click.option(

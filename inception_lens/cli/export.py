@@ -30,7 +30,9 @@ TO = {
 @click.option(
     "--to", type=click.Choice(list(TO)), required=True, help="; ".join(f"{name}: {what}" for name, what in TO.items())
 )
-@options.network_options("Training keeps the auxiliary heads; --to toml and --to torch always have them.")
+@options.network_options(
+    "Training keeps the auxiliary heads; --to toml and --to torch always have them.", without=("weights",)
+)
 @click.option(
     "--weights",
     metavar="FILE",

@@ -63,6 +63,13 @@ set_option = click.option(
     "argument of a callable or of the forward pass, such as depth=50. Repeatable.",
 )
 
+weights_option = click.option(
+    "--weights",
+    "weights_file",
+    metavar="FILE",
+    help="A state_dict for the module of a PyTorch callable that decides by values: a .pt, .pth or .safetensors.",
+)
+
 
 class NetworkOptions(TypedDict):
     """How the options describe the network of a MODEL: keyword arguments of the functions of `lens`."""
@@ -72,9 +79,17 @@ class NetworkOptions(TypedDict):
     dtype: str | None
     mode: Mode
     overrides: dict[str, str]
+    weights: str | None
 
 
-DEFAULTS: NetworkOptions = {"inputs": None, "batch": None, "dtype": None, "mode": "inference", "overrides": {}}
+DEFAULTS: NetworkOptions = {
+    "inputs": None,
+    "batch": None,
+    "dtype": None,
+    "mode": "inference",
+    "overrides": {},
+    "weights": None,
+}
 """The network as it is."""
 
 NETWORK_OPTIONS = {
@@ -111,6 +126,7 @@ def network_options(mode: str, *, without: Collection[str] = ()) -> Callable[[Co
             "--mode", type=click.Choice(["inference", "training"]), default="inference", show_default=True, help=mode
         ),
         "set": set_option,
+        "weights": weights_option,
     }
     chosen = [option for name, option in added.items() if name not in without]
 
@@ -123,6 +139,7 @@ def network_options(mode: str, *, without: Collection[str] = ()) -> Callable[[Co
             dtype: str | None = None,
             mode: Mode = "inference",
             settings: tuple[str, ...] = (),
+            weights_file: str | None = None,
             **others: object,
         ) -> object:
             network: NetworkOptions = {
@@ -131,6 +148,7 @@ def network_options(mode: str, *, without: Collection[str] = ()) -> Callable[[Co
                 "dtype": dtype,
                 "mode": mode,
                 "overrides": parse_settings(settings),
+                "weights": weights_file,
             }
             return command(network=network, **others)
 

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--paper", is_flag=True, help="Compare with the paper's Table 1 and an article about it, without PyTorch."
 )
-@options.network_options(
-    "Training counts the auxiliary heads too; --paper uses both modes.", without=("batch", "dtype")
-)
+@options.network_options("Training counts the auxiliary heads too; --paper uses both modes.", without=("dtype",))
 @output_options()
 def command(
     model: str,
@@ -46,7 +44,9 @@ def _against_paper(model: str, network: options.NetworkOptions, outputs: Sequenc
     from inception_lens.analyses.paper.check import check_paper
     from inception_lens.tables.paper import paper_table
 
-    graph, training = Source.of(model, network["overrides"]).both_modes(network["inputs"])
+    graph, training = Source.of(model, network["overrides"], network["weights"]).both_modes(
+        network["inputs"], batch=network["batch"]
+    )
     check = check_paper(graph, training)
     emit(outputs, check.to_json, lambda _: paper_table(check))
     return int(not check.holds)
@@ -64,7 +64,7 @@ def _opinions(model: str, network: options.NetworkOptions) -> "Opinions":
     require("torch", extra="torch")
     from inception_lens.pytorch.verify.second_opinions import second_opinions
 
-    source = Source.of(model, network["overrides"])
-    graph = source.graph(network["mode"], network["inputs"])
+    source = Source.of(model, network["overrides"], network["weights"])
+    graph = source.graph(network["mode"], network["inputs"], batch=network["batch"])
     module, arguments = source.module(graph, network["inputs"])
-    return second_opinions(module, analyze(graph), arguments)
+    return second_opinions(module, analyze(graph), arguments, network["batch"])

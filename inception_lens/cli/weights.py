@@ -21,7 +21,7 @@ CONVERTED = "safetensors"
 @click.option(
     "--into", metavar="MODEL", type=options.ModelType(), help="Convert into the names of this network's PyTorch module."
 )
-@options.network_options("With --into: training includes the auxiliary heads.", without=("batch", "dtype"))
+@options.network_options("With --into: training includes the auxiliary heads.", without=("batch", "dtype", "weights"))
 @output_options(CONVERTED)
 def command(file: str, into: str | None, network: options.NetworkOptions, outputs: Sequence[OutputTarget]) -> int:
     """List the tensors of FILE, without executing anything in it or reading their data; or convert them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
@@ -69,6 +70,7 @@ def savings(
     batch: int | None = None,
     dtype: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     kinds: Sequence[str] = ("reductions", "naive"),
     machine: str = machines.DEFAULT,
     **keys: Unpack[Keys],
@@ -94,7 +96,7 @@ def savings(
 
     show_as_table(Savings, savings_table)
     chosen = savings_kinds.kinds_called(kinds)
-    source = Source.of(model, {**(overrides or {}), **keys})
+    source = Source.of(model, {**(overrides or {}), **keys}, weights)
     graphs: dict[Mode, Graph] = {"inference": source.graph(mode, inputs, batch=batch, dtype=dtype)}
     if any(kind.mode == "training" for kind in chosen):
         graphs["training"] = source.graph("training", inputs, batch=batch, dtype=dtype)

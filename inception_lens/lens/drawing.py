@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Unpack, cast
 
@@ -31,6 +32,7 @@ def diagram(
     batch: int | None = None,
     dtype: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     **options: Unpack[DiagramOptions],
 ) -> Diagram:
     """Draw a network.
@@ -54,7 +56,7 @@ def diagram(
 
     given: dict[str, object] = {**options}
     look = {name: given.pop(name) for name in Look.__optional_keys__ if name in given}
-    graph = Source.of(model, {**(overrides or {}), **given}).graph(mode, inputs, batch=batch, dtype=dtype)
+    graph = Source.of(model, {**(overrides or {}), **given}, weights).graph(mode, inputs, batch=batch, dtype=dtype)
     return draw(graph, **cast(Look, look))
 
 
@@ -66,6 +68,7 @@ def report(
     batch: int | None = None,
     dtype: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     against: Model | None = None,
     overrides_against: Mapping[str, object] | None = None,
     **keys: Unpack[Keys],
@@ -91,7 +94,7 @@ def report(
     from inception_lens.analyses.savings.network import savings as count
     from inception_lens.renderers.pages.report import Report
 
-    source = Source.of(model, {**(overrides or {}), **keys})
+    source = Source.of(model, {**(overrides or {}), **keys}, weights)
     # A network that is compared is loaded in both modes; the page shows one of these graphs, analysed once.
     pair = source.both_modes(inputs, batch=batch, dtype=dtype) if against is not None else ()
     graphs = [graph for graph in pair if graph.mode == (mode or "inference")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Unpack
 
@@ -24,6 +25,7 @@ def load(
     batch: int | None = None,
     dtype: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     **keys: Unpack[Keys],
 ) -> Graph:
     """Load a network.
@@ -48,6 +50,8 @@ def load(
         dtype: of the parameters and the floating-point inputs, such as `float16`.
         overrides: further changes to the config by path, such as `{"inception_3a/5x5_reduce": 24}`; `stage` and `level`
             of a prototxt; the arguments of a callable.
+        weights: a file with the `state_dict` of a callable's module, .pt, .pth or .safetensors. Its values are read
+            only if the model decides by them.
         **keys: top-level keys of the config, such as `classes=10`.
 
     Raises:
@@ -56,9 +60,10 @@ def load(
         FormatError: the file is not of the format of its suffix.
         GraphError: the network cannot take the input, the batch or the dtype.
         TraceError: a PyTorch model's forward pass, or the callable that returns it, ended in an error.
+        WeightsError: the weights cannot be read, or do not fit the module.
         MissingExtraError: the model needs a package that is not installed.
     """
-    return Source.of(model, {**(overrides or {}), **keys}).graph(mode, inputs, batch=batch, dtype=dtype)
+    return Source.of(model, {**(overrides or {}), **keys}, weights).graph(mode, inputs, batch=batch, dtype=dtype)
 
 
 def analyze(
@@ -69,6 +74,7 @@ def analyze(
     batch: int | None = None,
     dtype: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     **keys: Unpack[Keys],
 ) -> Analysis:
     """Analyse a network: its cost, memory and receptive fields. Arguments and errors are those of `load`.
@@ -81,7 +87,7 @@ def analyze(
     >>> [(module.name, module.macs) for module in analysis.by_module()[:2]]
     [('conv1', 118013952), ('pool1', 0)]
     """
-    source = Source.of(model, {**(overrides or {}), **keys})
+    source = Source.of(model, {**(overrides or {}), **keys}, weights)
     return analysis.analyze(source.overview(mode, inputs, batch=batch, dtype=dtype))
 
 
@@ -93,6 +99,7 @@ def summary(
     batch: int | None = None,
     dtype: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     depth: int | None = 1,
     **keys: Unpack[Keys],
 ) -> Analysis:
@@ -108,6 +115,6 @@ def summary(
     from inception_lens.renderers.tables.text import render
     from inception_lens.tables.summary import summary_table
 
-    found = analyze(model, inputs, mode=mode, batch=batch, dtype=dtype, overrides=overrides, **keys)
+    found = analyze(model, inputs, mode=mode, batch=batch, dtype=dtype, overrides=overrides, weights=weights, **keys)
     print(render(summary_table(found, depth=depth), **Terminal().style(to_file=False)), end="")  # noqa: T201
     return found

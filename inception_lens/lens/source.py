@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import reprlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from inception_lens.errors import (
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.lens.files import READERS
 from inception_lens.lens.inputs import image_shape, unnamed, with_inputs
+from inception_lens.lens.mistakes import not_a_file, not_a_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -88,7 +88,7 @@ class Source(ABC):
         torch = sys.modules.get("torch")  # without it nothing can be a module
         if torch is not None and isinstance(model, torch.nn.Module | torch.export.ExportedProgram):
             return ModuleSource(model, settings)
-        raise UnknownModelError(_not_a_model(model))
+        raise UnknownModelError(not_a_model(model))
 
     def graph(
         self,
@@ -312,19 +312,6 @@ class ModuleSource(Source):
         return traced(with_values)
 
 
-def _not_a_model(given: object) -> str:
-    """Why an object is not a model, in one line."""
-    if isinstance(given, type):
-        return f"you passed the class `{given.__name__}`; write `{given.__name__}()`"
-    if isinstance(given, Mapping):
-        return (
-            f"a dictionary of {len(given)} entries is not a model: a state_dict holds weights and not the network; "
-            "create the module and call its `load_state_dict`"
-        )
-    shown = reprlib.repr(given)
-    return f"`{shown}` is not a model: give a name of the catalogue, a path, a config, a Graph or a PyTorch module"
-
-
 def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:
     """The source of a name, a path or a callable; `path` is true for a path object, which is never a name."""
     suffix = os.path.splitext(text)[1].lower()
@@ -340,10 +327,6 @@ def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:
         metadata = Metadata(os.path.basename(shown).removesuffix(".toml"), shown, "config")
         return ConfigSource(config, metadata, base, settings)
     if os.sep in text or suffix:
-        nearest = suggest(text, catalogue.names())
-        kinds = ", ".join((".toml", *READERS))
-        raise UnknownModelError(
-            f"`{text}` is not a file that can be read ({kinds}) and not a name of the catalogue{nearest}"
-        )
+        raise UnknownModelError(not_a_file(text))
     entry = catalogue.find(text)
     return ConfigSource(entry.config, Metadata(entry.name, entry.description, "catalogue"), entry.name, settings)

@@ -68,6 +68,7 @@ def called(spec: str, arguments: Mapping[str, object]) -> Called:
     taken = _argument_names(found)
     rest = {} if taken is None else {key: value for key, value in values.items() if key not in taken}
     own = {key: value for key, value in values.items() if key not in rest}
+    _check_complete(spec, found, own, rest)
     module, with_values = _created(spec, partial(found, **own))
     _check_taken(spec, taken or [], module, rest)
     return Called(module, rest, with_values)
@@ -138,6 +139,22 @@ def available_memory() -> int | None:
     with suppress(AttributeError, ValueError, OSError):  # not every system has these names
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
+
+
+def _check_complete(
+    spec: str, function: Callable[..., object], arguments: Mapping[str, object], rest: Mapping[str, object]
+) -> None:
+    """Check that a callable gets every argument that has no default; `rest` are those that it does not take."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [each.name for each in parameters if each.default is each.empty and each.kind not in optional]
+    if missing := [name for name in required if name not in arguments]:
+        unknown = f"; it does not take {', '.join(f'`{name}`' for name in rest)}" if rest else ""
+        options = " ".join([f"--arg {name}=VALUE" for name in missing])
+        raise ConfigError(f"`{spec}` needs {', '.join(f'`{name}`' for name in missing)}: give {options}{unknown}")
 
 
 def _check_taken(spec: str, own: Sequence[str], module: nn.Module, arguments: Mapping[str, object]) -> None:

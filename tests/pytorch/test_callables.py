@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import nn
 
 import inception_lens as il
 from inception_lens.cli import run
-from inception_lens.errors import TraceError, UnknownValueError
+from inception_lens.errors import ConfigError, TraceError, UnknownValueError, WeightsError
 from inception_lens.pytorch import callables
 from inception_lens.pytorch.models import ready
 
@@ -184,3 +186,62 @@ def test_a_module_that_exists_gets_no_values(source: Path) -> None:
     with pytest.raises(UnknownValueError, match="which is unknown: give the model its weights") as caught:
         il.analyze(found, (3, 8))
     assert isinstance(caught.value, TraceError)
+
+
+def early(first: int) -> nn.Module:
+    """The module of `EarlyExit` with weights that leave after layer `first`."""
+    found = sys.modules["deciding"].EarlyExit(first)
+    assert isinstance(found, nn.Module)
+    return found
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.safetensors", "old.pth", "checkpoint.pt"])
+def test_weights_of_a_file_decide(source: Path, name: str) -> None:
+    il.load("deciding:Plain", (3, 8))
+    for first in (2, 0):
+        state = early(first).state_dict()
+        if name.endswith(".safetensors"):
+            save_file(state, name)
+        else:
+            held = {"model": state, "epoch": 3} if name.startswith("checkpoint") else state
+            torch.save(held, name, _use_new_zipfile_serialization=not name.startswith("old"))
+        totals = il.analyze("deciding:EarlyExit", (3, 8), weights=name).totals
+        assert (totals.macs, totals.params) == ((first + 1) * 3 * 64, 72 + 4 * 64)
+    model = ["deciding:EarlyExit", "--input", "3x8", "--weights", name]
+    for command in ("verify", "savings", "diagram", "report", "summary"):
+        target = {"diagram": "drawing.dot", "report": "page"}.get(command, "found.json")
+        assert run([command, *model, "-o", target]) == 0
+    assert json.loads((source / "found.json").read_bytes())["totals"]["macs"] == 3 * 64
+
+
+def test_weights_are_read_next_to_values_that_they_do_not_hold(source: Path) -> None:
+    il.load("deciding:Plain", (3, 8))
+    torch.save(sys.modules["deciding"].Gate().state_dict(), "w.pt")  # without the mask
+    assert il.analyze("deciding:Gate", (3, 8), weights="w.pt").totals.macs == 2 * 3 * 64
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "message"),
+    [
+        ("deciding:EarlyExit", {"x": torch.zeros(2)}, r"do not match the module; unexpected: x$"),
+        ("deciding:EarlyExit", {"layer.bias": None}, r"do not match the module; missing: layer.bias$"),
+        ("deciding:EarlyExit", {"layer.bias": torch.zeros(9)}, r"wrong shapes: layer.bias is 9 and must be 8$"),
+        ("deciding:EarlyExit", {"layer.bias": 3}, r"`w.pt` does not hold tensors by name"),
+        ("deciding:EarlyExit", {"layer.bias": Path("x")}, r"`w.pt` is not a file of weights: only tensors are read"),
+    ],
+)
+def test_weights_that_do_not_fit(source: Path, model: str, change: dict[str, object], message: str) -> None:
+    il.load("deciding:Plain", (3, 8))
+    state = {**early(1).state_dict(), **change}
+    torch.save({name: value for name, value in state.items() if value is not None}, "w.pt")
+    with pytest.raises(WeightsError, match=message):
+        il.analyze(model, (3, 8), weights="w.pt")
+
+
+def test_weights_for_other_models(source: Path) -> None:
+    with pytest.raises(ConfigError, match=r"`w.pt`: weights are for a PyTorch callable"):
+        il.analyze("lenet", weights="w.pt")
+    with pytest.raises(ConfigError, match=r"`w.pt`: weights are for a PyTorch callable"):
+        il.analyze(nn.Linear(8, 8), (3, 8), weights="w.pt")
+    with pytest.raises(WeightsError, match=r"`w.pt`: No such file"):
+        il.analyze("deciding:Plain", (3, 8), weights="w.pt")

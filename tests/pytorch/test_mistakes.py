@@ -1,10 +1,14 @@
 """Mistakes in what is given as a PyTorch model or input, and the sentence that each gets."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import inception_lens as il
 from inception_lens.errors import ConfigError, TraceError, UnknownModelError
@@ -81,3 +85,74 @@ def test_the_address_of_a_tensor_is_that_of_its_value() -> None:
     assert il.analyze(Aligned(), (2, 8)).totals.macs == 2 * 64
     with pytest.raises(TraceError, match="the model reads the address of a tensor, which is unknown: give the model"):
         il.analyze(Aligned().to("meta"), (2, 8))
+
+
+class Pair(nn.Module):
+    """Takes two tensors."""
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return ids + mask
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "message"),
+    [
+        (Two(), [torch.rand(2, 3, 8, 8), torch.zeros(2)], r"\(x\), and each element of the inputs is one argument$"),
+        (Two(), [torch.rand(3, 8, 8), torch.rand(3, 8, 8)], r"\(x\), and each element of the inputs is one argument$"),
+        (Two(), {"image": (2, 3, 8, 8)}, r"unexpected keyword argument 'image'; its forward pass takes \(x\)$"),
+        (
+            Pair(),
+            (2, 8),
+            r"'mask'; its forward pass takes \(ids, mask\), and each element of the inputs is one argument$",
+        ),
+        (Pair(), {"ids": (2, 8)}, r"'mask'; its forward pass takes \(ids, mask\)$"),
+    ],
+)
+def test_inputs_that_do_not_fit_the_forward_pass(model: nn.Module, inputs: Any, message: str) -> None:
+    with pytest.raises(TraceError, match=message) as caught:
+        il.analyze(model, inputs)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_loader_a_data_set_or_an_iterator_as_input() -> None:
+    data = TensorDataset(torch.rand(4, 3, 8, 8), torch.zeros(4))
+    loader: DataLoader[Any] = DataLoader(data, batch_size=2)
+    for given in (data, loader, iter(loader), (each for each in loader)):
+        wrong: Any = given
+        with pytest.raises(ConfigError, match=r"is not an input: give what the model takes of one batch, such as its"):
+            il.analyze(Two(), wrong)
+    assert il.analyze(Two(), next(iter(loader))[0]).totals.macs == 2 * 36 * 4 * 27
+
+
+def test_arrays_and_sizes_of_numpy_are_inputs() -> None:
+    sizes = np.zeros((2, 3, 8, 8), np.float32)
+    found = [
+        il.analyze(Two(), given).totals.macs for given in (sizes, (sizes,), {"x": sizes}, tuple(np.array(sizes.shape)))
+    ]
+    assert found == [2 * 36 * 4 * 27] * 4
+    with pytest.raises(
+        TraceError, match=r"expected tensors of the same dtype, but got float64 and float32|should be the"
+    ):
+        il.analyze(Two(), np.zeros((2, 3, 8, 8)))
+
+
+def test_a_method_and_other_objects_are_described_in_one_line() -> None:
+    model = Two()
+    for given in (model.forward, [model], torch.optim.SGD(model.parameters()), model.conv.weight, lambda x: x):
+        wrong: Any = given
+        with pytest.raises(UnknownModelError, match=r"give the module itself|is not a model: give a name") as caught:
+            il.analyze(wrong, (2, 3, 8, 8))
+        assert len(str(caught.value)) < 200
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth", "safetensors", "bin"])
+def test_a_file_of_weights_as_model(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"w.{suffix}"
+    path.write_bytes(b"")
+    with pytest.raises(
+        UnknownModelError, match=r"such files hold weights: give what creates the module, as in net.py:Net"
+    ):
+        il.analyze(str(path))
+    with pytest.raises(UnknownModelError, match="is not a file that can be read"):
+        il.analyze(f"absent.{suffix}")

@@ -55,6 +55,10 @@ ready = nn.Linear(4, 3)
 number = 3
 
 
+def Requires(width, depth=1, *others, names, **more):
+    return Net(width)
+
+
 def fails():
     raise ValueError("no such luck")
 
@@ -106,12 +110,51 @@ def test_a_dotted_name_an_existing_module_and_a_callable_that_reads_weights(sour
         ("some_networks:factories", UnknownModelError, "returned an object of type factories, not a torch.nn.Module"),
         ("some_networks:fails", TraceError, r"at some_networks.py:\d+: ValueError: no such luck"),
         ("some_networks:Broken", TraceError, "needs weights of 10x512, and these are 10x8"),
+        (
+            "some_networks:Requires",
+            ConfigError,
+            r"^`some_networks:Requires` needs `width`, `names`: give --arg width=VALUE ",
+        ),
+        (
+            "some_networks.py",
+            UnknownModelError,
+            r"is code: name what .* as some_networks.py:Net; it defines Net, Scales, Broken,",
+        ),
+        ("nonesuch.py", UnknownModelError, "^`nonesuch.py`: No such file"),
         ("nonesuch.pt2", UnknownModelError, "there is no such file"),
     ],
 )
 def test_models_that_cannot_be_loaded(source: Path, model: str, error: type[InceptionLensError], message: str) -> None:
     with pytest.raises(error, match=message):
         il.load(model, (1, 3, 8, 8))
+
+
+def test_the_arguments_that_a_callable_needs_and_does_not_take(source: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Requires` needs `names`: give --arg names=VALUE$"):
+        il.load("some_networks:Requires", (1, 3, 8, 8), overrides={"width": 3})
+    with pytest.raises(ConfigError, match=r"Linear` needs `in_features`: .*; it does not take `in_feature`$"):
+        il.load("torch.nn:Linear", (1, 4), overrides={"in_feature": 4, "out_features": 2})
+    assert il.analyze("some_networks:Requires", (1, 3, 8, 8), overrides={"width": 2, "names": "x"}).totals.exact
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1", "is code that defines no class and no function"),
+        ("def _hidden(): ...", "is code that defines no class and no function"),
+        ("def f(", "is not Python code: '\\(' was never closed"),
+        ("(" * 1000, "is not Python code"),
+        ("print(1)\ndef f(): '\\d'\nclass A(nn.Module): ...", r"such as code.py:A; it defines A, f$"),
+        ("\n".join(f"def f{i}(): ..." for i in range(10)), r"it defines f0, f1, f2, f3, f4, f5, f6, f7 and 2 more$"),
+    ],
+)
+def test_a_python_file_without_the_name_of_a_callable_is_read_and_not_run(
+    source: Path, capsys: Capture, code: str, message: str
+) -> None:
+    (source.parent / "code.py").write_text(code)
+    with pytest.raises(UnknownModelError, match=message):
+        il.load("code.py")
+    assert capsys.readouterr().out == ""
 
 
 def test_a_model_that_declares_no_inputs(source: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pickle import UnpicklingError
 from zipfile import is_zipfile
 
 import torch
@@ -19,6 +20,9 @@ WeightSource = Mapping[str, Tensor] | str | os.PathLike[str]
 
 MAX_LISTED = 6
 """Tensors that an error message lists; it counts the others."""
+
+CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")
+"""Keys under which checkpoints of trainers hold the weights."""
 
 COUNTER = ".num_batches_tracked"
 """End of the name of a batch norm's count of batches, which old files do not hold."""
@@ -107,11 +111,17 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except OSError as error:
         raise WeightsError(f"`{shown}`: {error.strerror or error}") from None
-    except Exception as error:  # broken and hostile files raise many types
+    except UnpicklingError:  # whose message describes options of `torch.load`
+        raise WeightsError(
+            f"`{shown}` is not a file of weights: only tensors are read, as torch.save(model.state_dict(), FILE) "
+            "writes them"
+        ) from None
+    except Exception as error:  # broken files raise many types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(f"`{shown}` is not a file of weights: {reason}") from None
-    if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
-        held = held["state_dict"]
+    for key in CHECKPOINT_KEYS:
+        if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
+            held = held[key]
     if not isinstance(held, Mapping) or not all(isinstance(tensor, Tensor) for tensor in held.values()):
         raise WeightsError(f"`{shown}` does not hold tensors by name, as a `state_dict` does")
     return dict(held)

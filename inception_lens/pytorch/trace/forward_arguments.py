@@ -8,6 +8,7 @@ import copy
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral
 from types import ModuleType
 from typing import NamedTuple, TypeGuard
 
@@ -71,7 +72,7 @@ class ForwardArguments:
             return self._tensor(name, type_of(value), value)
         shape = _shape(value)
         if shape is None and self._lists_are_shapes and type(value) is list and _is_sizes(value):
-            shape = tuple(value)
+            shape = tuple(map(int, value))
         if shape is not None:
             dtype = getattr(value, "dtype", None) or self.index.dtype
             return self._tensor(name, TensorType(shape, str(dtype).removeprefix("torch.")), None)
@@ -145,9 +146,28 @@ def _listed(inputs: object) -> Sequence[object]:
     """The inputs as a sequence of arguments: a shape, a tensor or another object alone is one."""
     if isinstance(inputs, list | tuple) and not _is_shape(inputs) and not hasattr(inputs, "_fields"):
         return inputs
+    kinds = [kind.__name__ for kind in type(inputs).__mro__]
+    if isinstance(inputs, Iterator) or "DataLoader" in kinds or "Dataset" in kinds:
+        raise ConfigError(f"a {kinds[0]} is not an input: give what the model takes of one batch, such as its images")
     if isinstance(inputs, str | int | float | None):
         raise ConfigError(f"`{inputs!s}` is not an input: give a tensor, a shape, a tuple of those, or a mapping")
     return (inputs,)
+
+
+def unfit_arguments(model: nn.Module, inputs: Inputs) -> str:
+    """What the forward pass of a model takes, if the inputs are too many or too few or have other names."""
+    named = isinstance(inputs, Mapping)
+    args, kwargs = ((), inputs) if isinstance(inputs, Mapping) else (_listed(inputs), {})
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return ""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        takes = f"its forward pass takes ({', '.join(signature.parameters)})"
+        return takes if named else f"{takes}, and each element of the inputs is one argument"
+    return ""
 
 
 def _names(model: nn.Module, count: int) -> list[str]:
@@ -221,7 +241,7 @@ def example(type_: TensorType, dtype: torch.dtype, device: torch.device) -> Tens
 
 
 def _is_sizes(value: Sequence[object]) -> bool:
-    return bool(value) and all(type(size) is int for size in value)
+    return bool(value) and all(isinstance(size, Integral) and not isinstance(size, bool) for size in value)
 
 
 def _is_shape(value: object) -> TypeGuard[Sequence[int]]:
@@ -232,7 +252,7 @@ def _is_shape(value: object) -> TypeGuard[Sequence[int]]:
 def _shape(value: object) -> tuple[int, ...] | None:
     """The sizes of a shape that is not a list, or of an object that has one; None for anything else."""
     if isinstance(value, torch.Size) or (type(value) is tuple and _is_sizes(value)):
-        return tuple(value)
+        return tuple(map(int, value))
     shape = getattr(value, "shape", None)
     return tuple(shape) if isinstance(shape, list | tuple) and all(isinstance(each, int) for each in shape) else None
 

@@ -16,7 +16,7 @@ from inception_lens import version
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownValueError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
-from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of, traced_input
+from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of, traced_input, unfit_arguments
 from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, undisturbed
 from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
@@ -67,7 +67,9 @@ def trace(
             return _recorded(index, inputs, batch, metadata, shortcuts=False, values=True)
         except TraceError as error:
             failed = error
-        hint = "" if batch is not None else _missing_batch_axis(index, inputs, metadata)
+        hint = unfit_arguments(index.model, inputs)
+        if not hint and batch is None:
+            hint = _missing_batch_axis(index, inputs, metadata)
         if not hint:
             raise failed
         raise TraceError(f"{failed}; {hint}", graph=failed.graph) from failed

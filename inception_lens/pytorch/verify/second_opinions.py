@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -36,6 +37,8 @@ OMITTED = {
 MAC_OPERATORS = ("conv", "linear", "addmm", "matmul", "bmm", "mm", "einsum", "baddbmm", "_convolution", "mv")
 """Operators for which fvcore counts multiply-accumulates; it adds other arithmetic of other operators to them."""
 
+Arguments = Callable[[str], tuple[list[object], dict[str, object]]]
+"""From a device to the positional and keyword arguments of the forward pass there."""
 Hook = Callable[[nn.Module, tuple[Tensor, ...], object], None]
 
 
@@ -59,33 +62,37 @@ class _Run(NamedTuple):
                 handle.remove()
 
 
-def second_opinions(module: nn.Module, analysis: Analysis, inputs: Inputs | None = None) -> Opinions:
+def second_opinions(
+    module: nn.Module, analysis: Analysis, inputs: Inputs | None = None, batch: int | None = None
+) -> Opinions:
     """Count by PyTorch's modules, FlopCounterMode, hooks on convolutions and linear layers, and fvcore.
 
     Args:
         module: the network; it runs on the meta device, and for fvcore on the CPU with its weights.
         analysis: of the graph that `module` computes, in the same mode.
         inputs: arguments of the forward pass, by position or name; by default tensors of the graph's types.
+        batch: number of samples, the first axis of every tensor among the inputs; None leaves it.
     """
     graph = analysis.graph
+    arguments = partial(_arguments, module, graph, inputs, batch)
     with in_mode(module.modules(), graph.mode):
-        run = _run(module, analysis, inputs)
+        run = _run(module, analysis, arguments)
         shapes, compared = _by_modules(run)
-        opinions = (shapes, _by_flop_counter(run), _by_hooks(run), _by_fvcore(module, analysis, inputs))
+        opinions = (shapes, _by_flop_counter(run), _by_hooks(run), _by_fvcore(module, analysis, arguments))
     totals = analysis.totals
     return Opinions(graph.name, totals.macs, totals.params, compared, opinions)
 
 
-def _run(module: nn.Module, analysis: Analysis, inputs: Inputs | None) -> _Run:
+def _run(module: nn.Module, analysis: Analysis, arguments: Arguments) -> _Run:
     """The forward pass on the meta device, or of the module itself if it reads values and has them."""
-    run = _Run(_on_meta(module), analysis, *_arguments(module, analysis.graph, inputs, "meta"))
+    run = _Run(_on_meta(module), analysis, *arguments("meta"))
     index = ModelIndex(module)
     if any(tensor.is_meta for tensor in (*index.parameters.values(), *index.buffers.values())):
         return run
     try:
         run()
     except Exception:  # each kind of value that is read on the meta device raises its own error
-        return _Run(module, analysis, *_arguments(module, analysis.graph, inputs, str(index.device)))
+        return _Run(module, analysis, *arguments(str(index.device)))
     return run
 
 
@@ -101,7 +108,7 @@ def _on_meta(module: nn.Module) -> nn.Module:
 
 
 def _arguments(
-    module: nn.Module, graph: Graph, inputs: Inputs | None, device: str
+    module: nn.Module, graph: Graph, inputs: Inputs | None, batch: int | None, device: str
 ) -> tuple[list[object], dict[str, object]]:
     if inputs is None:
         return [_example(each.type, device) for each in graph.inputs], {}
@@ -109,7 +116,7 @@ def _arguments(
     def create(name: str, type_: TensorType, tensor: Tensor | None) -> Tensor:
         return _example(type_, device) if tensor is None else tensor.to(device)
 
-    return ForwardArguments(ModelIndex(module), create).of(inputs)
+    return ForwardArguments(ModelIndex(module), create, batch=batch).of(inputs)
 
 
 def _example(type_: TensorType, device: str) -> Tensor:
@@ -173,10 +180,10 @@ def _by_hooks(run: _Run) -> Opinion:
     return _judged("hooks on convolution and linear modules", counted["macs"], run.analysis, omitted)
 
 
-def _by_fvcore(module: nn.Module, analysis: Analysis, inputs: Inputs | None) -> Opinion:
+def _by_fvcore(module: nn.Module, analysis: Analysis, arguments: Arguments) -> Opinion:
     if analysis.totals.weight_bytes > MAX_WEIGHT_BYTES:
         return Opinion("fvcore", explained=("not run: it would need the weights in memory",))
-    args, kwargs = _arguments(module, analysis.graph, inputs, "cpu")
+    args, kwargs = arguments("cpu")
     if kwargs:
         return Opinion("fvcore", explained=("not run: it takes no keyword arguments",))
     try:

@@ -12,6 +12,7 @@ import inception_lens as il
 from inception_lens.benchmarks.ports import CASES, LIMIT, PortCase, compare, libraries, port
 from inception_lens.errors import MissingExtraError, WeightsError
 from inception_lens.pytorch.build.ports import PORTS, port_names
+from inception_lens.pytorch.build.weights import load_state
 
 SMALLER = {
     "googlenet@torchvision": 64,
@@ -180,3 +181,31 @@ def test_other_files_are_refused_in_one_line(network: nn.Module, tmp_path: Path)
         il.load_weights(network, tmp_path / "absent.pt")
     with pytest.raises(WeightsError, match="No such file"):
         il.load_weights(network, tmp_path / "absent.safetensors")
+
+
+class Tied(nn.Module):
+    """Two names of one parameter, a frozen one, and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.last.weight = self.first.weight
+        self.first.bias.requires_grad_(False)
+        self.norm = nn.BatchNorm1d(4)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("left_out", ["", "first.weight", "last.weight", "norm.num_batches_tracked"])
+def test_tied_tensors_stay_one_and_dtypes_stay_the_modules(device: str, left_out: str) -> None:
+    state = {name: tensor.double() for name, tensor in Tied().state_dict().items() if name != left_out}
+    module = Tied().to(device)
+    module.last.weight = module.first.weight
+    load_state(module, state)
+    assert module.first.weight is module.last.weight
+    assert [each.requires_grad for each in module.parameters()] == [True, False, True, True, True]
+    assert {each.dtype for each in module.parameters()} == {torch.float32}
+    assert torch.equal(module.last.bias.double(), state["last.bias"])
+    assert (
+        module.last.weight.tolist()
+        == state["first.weight" if left_out != "first.weight" else "last.weight"].float().tolist()
+    )
