@@ -14,8 +14,9 @@ from inception_lens.analyses.memory import Memory, memory
 from inception_lens.analyses.modules import TreeRow, grouped, summed, tree
 from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
 from inception_lens.analyses.records import Group, JsonResult, Layer, Totals
+from inception_lens.analyses.weight_sizes import WeightSize, total_size, weight_sizes
 from inception_lens.graph import Graph
-from inception_lens.ops import BYTES_PER_ELEMENT, Unknown
+from inception_lens.ops import Unknown
 
 if TYPE_CHECKING:
     import pandas
@@ -41,6 +42,11 @@ class Analysis(JsonResult, frozen=True, dict=True):
     def cost_sums(self) -> CostSums:
         """The sums of `costs`, without its columns."""
         return cost_sums(self.graph)
+
+    @cached_property
+    def weight_sizes(self) -> tuple[WeightSize, ...]:
+        """Bytes of the tensors of every call."""
+        return weight_sizes(self.graph, self.costs)
 
     @cached_property
     def memory(self) -> Memory:
@@ -73,7 +79,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
         graph, sums, memory = self.graph, self.cost_sums, self.memory
         unused_trainable = sum(tensor.elements for tensor in graph.unused if tensor.role not in graph.frozen)
         trainable = sums.params_trainable + unused_trainable
-        element = BYTES_PER_ELEMENT[graph.dtype]
+        size = total_size(graph, sums)
         totals = Totals(
             params=self.params,
             params_trainable=trainable,
@@ -81,8 +87,8 @@ class Analysis(JsonResult, frozen=True, dict=True):
             buffers=sums.buffers,
             macs=sums.macs,
             flops=sums.flops,
-            weight_bytes=self.params * element,
-            buffer_bytes=sums.buffers * element,
+            weight_bytes=size.parameters,
+            buffer_bytes=size.buffers,
             activation_bytes=sum(memory.activation_bytes),
             peak_activation_bytes=max(memory.live_bytes, default=0),
             exact=sums.exact,
@@ -94,9 +100,9 @@ class Analysis(JsonResult, frozen=True, dict=True):
         return msgspec.structs.replace(
             totals,
             backward_macs=sum(filter(None, self.costs.backward_macs)),
-            gradient_bytes=trainable * element,
-            optimizer_bytes=trainable * element,
-            optimizer_bytes_adam=2 * trainable * element,
+            gradient_bytes=size.trainable,
+            optimizer_bytes=size.trainable,
+            optimizer_bytes_adam=2 * size.trainable,
             saved_activation_bytes=sum(memory.saved_activation_bytes),
         )
 
@@ -187,7 +193,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
             buffers=costs.buffers[i],
             macs=costs.macs[i],
             flops=costs.flops[i],
-            weight_bytes=costs.params[i] * BYTES_PER_ELEMENT[graph.dtype],
+            weight_bytes=self.weight_sizes[i].parameters,
             activation_bytes=memory.activation_bytes[i] if is_run else None,
             live_bytes=memory.live_bytes[i] if is_run else None,
             receptive_field=max(field.size) if field else None,

@@ -57,7 +57,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     flops: int | None
     """FLOPs of the forward pass: two per MAC, plus bias, norm, activation, pooling and element-wise arithmetic."""
     weight_bytes: int
-    """Size of the parameters in the graph's dtype."""
+    """Size of the parameters, each in its own dtype."""
     activation_bytes: int | None
     """Bytes that the outputs allocate; 0 for a view and for an operation in place."""
     live_bytes: int | None
@@ -128,9 +128,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     flops: int
     """FLOPs of the forward pass: two per MAC, plus each operation's other arithmetic."""
     weight_bytes: int
-    """Size of `params` in the graph's dtype."""
+    """Size of `params`, each in its own dtype."""
     buffer_bytes: int
-    """Size of `buffers` in the graph's dtype."""
+    """Size of `buffers`, each in its own dtype."""
     activation_bytes: int
     """Sum of all allocated activations."""
     peak_activation_bytes: int
@@ -144,7 +144,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     backward_macs: int | UnsetType = UNSET
     """Multiply-accumulates of the backward pass."""
     gradient_bytes: int | UnsetType = UNSET
-    """One gradient per trainable parameter, in the graph's dtype."""
+    """One gradient per trainable parameter, in its dtype."""
     optimizer_bytes: int | UnsetType = UNSET
     """State of SGD with momentum: one number per trainable parameter."""
     optimizer_bytes_adam: int | UnsetType = UNSET

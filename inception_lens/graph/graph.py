@@ -50,6 +50,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """Whether the graph is that of a prediction or of training."""
     dtype: str = "float32"
     """Dtype of the parameters."""
+    dtypes: Mapping[str, str] = {}
+    """Dtypes of the parameters and buffers that have another than `dtype`, by name; also those of packed weights."""
     unused: tuple[Parameter, ...] = ()
     """Tensors that the model declares and no call reads; their role is their whole name."""
     frozen: frozenset[str] = frozenset()
@@ -113,7 +115,10 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
     @property
     def _identity(self) -> tuple[object, ...]:
-        return (self.inputs, self.nodes, self.outputs, self.mode, self.dtype, self.unused, self.frozen, self.kept)
+        dtypes = frozenset(self.dtypes.items())
+        return (
+            self.inputs, self.nodes, self.outputs, self.mode, self.dtype, dtypes, self.unused, self.frozen, self.kept,
+        )  # fmt: skip
 
     def input_types(self, node: Node) -> tuple[TensorType, ...]:
         """Types of the tensors that `node` reads."""
@@ -176,7 +181,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         """
         check_dtype(dtype)
         floating = {i.name: TensorType(i.type.shape, dtype) for i in self.inputs if "float" in i.type.dtype}
-        return msgspec.structs.replace(self.with_inputs(floating), dtype=dtype)
+        others = {name: each for name, each in self.dtypes.items() if "float" not in each}
+        return msgspec.structs.replace(self.with_inputs(floating), dtype=dtype, dtypes=others)
 
 
 class Writer:

@@ -22,6 +22,7 @@ from inception_lens.ops.base import Shape as Shape
 from inception_lens.ops.base import TensorType as TensorType
 from inception_lens.ops.base import Window as Window
 from inception_lens.ops.base import broadcast as broadcast
+from inception_lens.ops.base import bytes_of as bytes_of
 from inception_lens.ops.base import format_shape as format_shape
 from inception_lens.ops.base import is_minor as is_minor
 from inception_lens.ops.base import main_category as main_category

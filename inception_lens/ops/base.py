@@ -40,6 +40,16 @@ BYTES_PER_ELEMENT: dict[str, int] = {
 }  # fmt: skip
 """Bytes per element, by PyTorch's name of the dtype."""
 
+ELEMENTS_PER_BYTE = {"quint4x2": 2, "quint2x4": 4}
+"""Dtypes of weights that are packed in bytes; no tensor that is computed has them."""
+
+
+def bytes_of(elements: int, dtype: str) -> int:
+    """Size of a number of elements of a dtype, which is a key of one of the tables above."""
+    if dtype in ELEMENTS_PER_BYTE:
+        return -(-elements // ELEMENTS_PER_BYTE[dtype])
+    return elements * BYTES_PER_ELEMENT[dtype]
+
 
 class TensorType(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Shape and dtype of a tensor."""

@@ -127,7 +127,8 @@ def written(
                         f"`{name}` of {format_shape(writer.shape(name))}"
                     )
     new = writer.graph(outputs, graph.mode, graph.metadata)
-    return msgspec.structs.replace(new, dtype=graph.dtype, unused=graph.unused, frozen=graph.frozen, kept=graph.kept)
+    fields = ("dtype", "dtypes", "unused", "frozen", "kept")
+    return msgspec.structs.replace(new, **{name: getattr(graph, name) for name in fields})
 
 
 def _read(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Output]) -> list[Node]:

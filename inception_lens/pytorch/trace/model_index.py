@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import torch
 from torch import Tensor, nn
+
+from inception_lens.pytorch.trace.traced_tensor import dtype_name
 
 
 class ModelIndex:
@@ -81,3 +83,17 @@ class ModelIndex:
         """The dtype of the model's first floating-point parameter; float32 without one."""
         floating = (each.dtype for each in self.parameters.values() if each.is_floating_point())
         return next(floating, torch.float32)
+
+    def other_dtypes(self, used_buffers: Container[str]) -> dict[str, str]:
+        """Dtypes of the parameters, and of those buffers that are used, that have another than `dtype`, by name.
+
+        Raises:
+            GraphError: the size of a dtype's elements is unknown.
+        """
+        buffers = [each for each in self.buffers.items() if each[0] in used_buffers]
+        dtype = self.dtype
+        return {
+            name: dtype_name(tensor.dtype)
+            for name, tensor in (*self.parameters.items(), *buffers)
+            if tensor.dtype is not dtype
+        }

@@ -52,7 +52,8 @@ def module_tree(model: nn.Module, mode: Mode, metadata: Metadata) -> Graph:
         types=types,
         facts=facts_of(nodes.values(), types),
         mode=mode,
-        dtype=DTYPE_NAMES.get(index.dtype, "float32"),
+        dtype=DTYPE_NAMES[index.dtype],
+        dtypes=index.other_dtypes(index.buffers),
         frozen=frozen,
         metadata=Metadata(metadata.name, metadata.description, metadata.source, note),
     )

@@ -155,7 +155,8 @@ class Recorder:
         kept = self._kept_as_buffers(nodes, reads, names) if self.index.buffers else frozenset()
         frozen = kept.union([name for name, tensor in parameters.items() if not tensor.requires_grad])
         used = set(read)
-        if frozen or len(used) < len(read):  # shared and frozen tensors need the model's own names
+        dtypes = self.index.other_dtypes(used)
+        if frozen or dtypes or len(used) < len(read):  # their own names are needed where they are shared or differ
             nodes = [
                 msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors])) if tensors else node
                 for node, tensors in zip(nodes, reads, strict=True)
@@ -168,7 +169,8 @@ class Recorder:
             types=self.types,
             facts=facts_of(nodes, self.types),
             mode=mode,
-            dtype=DTYPE_NAMES.get(self.index.dtype, "float32"),
+            dtype=DTYPE_NAMES[self.index.dtype],
+            dtypes=dtypes,
             unused=tuple(unused),
             frozen=frozen,
             kept=kept,

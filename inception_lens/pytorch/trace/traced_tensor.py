@@ -123,10 +123,18 @@ def type_of(tensor: Tensor) -> TensorType:
     Raises:
         GraphError: the size of the dtype's elements is unknown.
     """
-    try:
-        return TensorType(tuple(tensor.shape), DTYPE_NAMES[tensor.dtype])
-    except KeyError:
-        raise GraphError(f"the size of an element of {tensor.dtype} is unknown") from None
+    return TensorType(tuple(tensor.shape), DTYPE_NAMES.get(tensor.dtype) or dtype_name(tensor.dtype))
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a dtype as a graph holds it.
+
+    Raises:
+        GraphError: the size of its elements is unknown.
+    """
+    if dtype not in DTYPE_NAMES:
+        raise GraphError(f"the size of an element of {dtype} is unknown")
+    return DTYPE_NAMES[dtype]
 
 
 def tensors_in(values: Iterable[object]) -> list[Tensor]:
