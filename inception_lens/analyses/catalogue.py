@@ -40,7 +40,8 @@ def sized(entries: Iterable[Entry]) -> list[Sized]:
     rows = []
     for entry in entries:
         config = entry.config
-        inference, training = Analysis(config.graph()), Analysis(config.graph("training"))
+        inference = Analysis(config.graph())
+        training = Analysis(config.graph("training")) if config.has_auxiliary_heads else inference
         costs = inference.params, inference.macs, training.params, training.macs
         head = entry.name, entry.family, entry.dialect, entry.source, config.input, config.classes
         rows.append(Sized(*head, *costs, entry.published))

@@ -68,6 +68,10 @@ class Blueprint(Network, frozen=True, kw_only=True):
         if self.aux != "none":
             _parse(parse_chain, self.aux, "aux")
 
+    @property
+    def has_auxiliary_heads(self) -> bool:
+        return self.aux != "none"
+
     def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
         return _BlueprintWriter(self, writer).write(image, mode)
 
@@ -108,7 +112,7 @@ class _BlueprintWriter:
         main = self.head(x, "", self.config.head)
         if self.config.softmax and mode == "inference":
             main = self.writer.add("prob", ops.Softmax(), main)
-        if mode == "inference" or self.config.aux == "none":
+        if mode == "inference" or not self.config.has_auxiliary_heads:
             return (Output(main),)
         aux = self.head(block_outputs[self.config.aux_at], "AuxLogits", self.config.aux)
         return (Output(main), Output(aux, self.config.aux_loss_weight))

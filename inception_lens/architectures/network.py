@@ -58,6 +58,11 @@ class Network(ConfigTable, frozen=True, kw_only=True):
         Meta(description="channels, height and width of one image; in a file also 224 or '3x224x224'"),
     ] = (3, 224, 224)
 
+    @property
+    def has_auxiliary_heads(self) -> bool:
+        """Whether the network of training mode has auxiliary heads."""
+        return False
+
     def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
         """Write the network that reads `image`, and return its outputs, the main one first."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 Exit codes: 0 done; 1 a check failed; 2 bad usage or input, explained in one line; 130 interrupted.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -113,6 +114,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGINT, _interrupt)
     code = run(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, and libraries may take a while to exit
+    if "torch" not in sys.modules:
+        gc.freeze()  # otherwise the interpreter searches all modules for cycles as it exits: a fifth of the time
     sys.exit(code)
 
 

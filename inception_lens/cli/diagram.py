@@ -6,12 +6,10 @@ from typing import Literal
 import click
 import msgspec
 
-from inception_lens.analyses.profile import Profile
 from inception_lens.cli import options
 from inception_lens.cli.output import write
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.lens import load
-from inception_lens.readers.files import JSON_ERRORS
 from inception_lens.renderers.diagrams.diagram import SUFFIXES, diagram
 from inception_lens.renderers.diagrams.dot import RANK_DIRECTIONS, DiagramStyle, FlowDirection
 from inception_lens.renderers.diagrams.engine import DiagramFormat
@@ -98,6 +96,9 @@ def _heat(measure: str | None) -> tuple[Heat | Mapping[str, float | None] | None
         return measure, ""
     if not measure.endswith(".json"):
         raise ConfigError(f"--heat {measure}: not a measure{suggest(measure, MEASURES)} and not a .json of `profile`")
+    from inception_lens.analyses.profile import Profile
+    from inception_lens.readers.files import JSON_ERRORS
+
     try:
         with open(measure, "rb") as file:
             profile = msgspec.json.decode(file.read(MAX_BYTES), type=Profile)

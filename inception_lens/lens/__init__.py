@@ -1,11 +1,6 @@
-"""The front door: a model as its Graph, and what is done with it."""
+"""The front door: a model as its Graph, and what is done with it. Every name is imported on first use."""
 
-from inception_lens.lens.building import build, load_weights, register
-from inception_lens.lens.comparing import compare, savings
-from inception_lens.lens.drawing import diagram, report
-from inception_lens.lens.loading import analyze, load, summary
-from inception_lens.lens.notebook import show_results
-from inception_lens.lens.source import Source, runs_code
+from typing import TYPE_CHECKING
 
 __all__ = [
     "Source",
@@ -22,4 +17,26 @@ __all__ = [
     "summary",
 ]
 
-show_results()
+if TYPE_CHECKING:
+    from inception_lens.lens.building import build, load_weights, register
+    from inception_lens.lens.comparing import compare, savings
+    from inception_lens.lens.drawing import diagram, report
+    from inception_lens.lens.loading import analyze, load, summary
+    from inception_lens.lens.source import Source, runs_code
+else:
+    _HOMES = {
+        "building": ("build", "load_weights", "register"),
+        "comparing": ("compare", "savings"),
+        "drawing": ("diagram", "report"),
+        "loading": ("analyze", "load", "summary"),
+        "source": ("Source", "runs_code"),
+    }
+
+    def __getattr__(name):
+        import importlib
+
+        for home, names in _HOMES.items():
+            if name in names:
+                found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+                return found
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")

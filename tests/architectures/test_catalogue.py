@@ -1,5 +1,6 @@
 import pytest
 
+from inception_lens.analyses.analysis import analyze
 from inception_lens.architectures.catalogue import entries, find
 from inception_lens.errors import UnknownModelError
 from inception_lens.graph import Mode
@@ -26,3 +27,15 @@ def test_names_are_found_in_any_case() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownModelError, match="did you mean `googlenet@torchvision`"):
         find("googlenet@torchvison")
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in entries()])
+def test_a_network_has_auxiliary_heads_if_training_has_further_outputs(name: str) -> None:
+    config = find(name).config
+    assert config.has_auxiliary_heads == (len(config.graph("training").outputs) > 1)
+
+
+def test_a_network_without_auxiliary_heads_costs_the_same_in_training() -> None:
+    for config in (entry.config for entry in entries() if not entry.config.has_auxiliary_heads):
+        inference, training = (analyze(config.graph(mode)) for mode in ("inference", "training"))
+        assert (inference.params, inference.macs) == (training.params, training.macs)

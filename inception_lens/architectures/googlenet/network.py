@@ -92,6 +92,10 @@ class GoogLeNet(Network, frozen=True, kw_only=True):
         if len(set(self.aux)) != len(self.aux):
             raise ConfigError(f"`aux` names a module twice: {', '.join(self.aux)}", key="aux")
 
+    @property
+    def has_auxiliary_heads(self) -> bool:
+        return bool(self.aux)
+
     def write(self, writer: Writer, image: str, mode: Mode) -> tuple[Output, ...]:
         return _GoogLeNetWriter(self, writer).write(image, mode)
 

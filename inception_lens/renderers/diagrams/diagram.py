@@ -15,7 +15,6 @@ from inception_lens.errors import ConfigError
 from inception_lens.files import write_file
 from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
-from inception_lens.renderers.diagrams.comparison import comparison_content
 from inception_lens.renderers.diagrams.content import DiagramContent
 from inception_lens.renderers.diagrams.dot import DiagramStyle, FlowDirection, dot_text
 from inception_lens.renderers.diagrams.engine import DiagramFormat, drawing
@@ -154,6 +153,8 @@ def compare_diagram(
     Raises:
         ConfigError: a network has too many boxes to draw.
     """
+    from inception_lens.renderers.diagrams.comparison import comparison_content
+
     return Diagram(comparison_content(comparison, level, dark), dark=dark)
 
 
@@ -164,6 +165,6 @@ def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
     name = f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
     inputs = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
     mode = ", in training" if graph.mode == "training" else ""
-    bound = "at least " if None in analysis.costs.macs else ""
+    bound = "" if analysis.cost_sums.macs_exact else "at least "
     cost = f"{count(analysis.params)} parameters, {bound}{short(analysis.macs)} MACs"
     return (name, f"input {inputs}{mode}: {cost}")
