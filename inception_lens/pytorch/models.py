@@ -18,8 +18,8 @@ from inception_lens.errors import ConfigError, TraceError, UnknownModelError
 from inception_lens.graph import Inputs, Metadata
 from inception_lens.pytorch.build.weights import load_state, read_weights
 from inception_lens.pytorch.callables import Called, called, failed
+from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
-from inception_lens.pytorch.trace.traced_tensor import tensors_in
 from inception_lens.readers.files import open_zip
 
 

@@ -12,7 +12,7 @@ from torch._ops import OpOverload
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from inception_lens.pytorch.trace.traced_tensor import tensors_in
+from inception_lens.pytorch.trace.containers import tensors_in
 
 
 class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]

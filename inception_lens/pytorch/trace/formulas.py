@@ -10,6 +10,7 @@ from torch import nn
 
 from inception_lens.errors import ConfigError
 from inception_lens.ops import Declared, Op, Shape, TensorType
+from inception_lens.pytorch.trace.call_record import clear
 
 Shapes = Shape | Sequence[Shape]
 """The shape of one output, or those of several."""
@@ -72,3 +73,4 @@ def register(
     if not known:
         raise ConfigError(f"{target!r} is neither an operator's name, such as `mylib::attention`, nor a module's class")
     FORMULAS[target] = Formula(macs, flops, output)
+    clear()

@@ -19,10 +19,10 @@ from torch.nn.utils.rnn import PackedSequence
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Inputs
 from inception_lens.ops import TensorType, format_shape
+from inception_lens.pytorch.trace.deferred_values import DeferredValue, computed_value
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
-from inception_lens.pytorch.trace.operator_calls import MAX_COMPUTED
-from inception_lens.pytorch.trace.traced_tensor import DTYPES, TracedTensor, traced_tensor, type_of
+from inception_lens.pytorch.trace.traced_tensor import DTYPES, TracedTensor, layout_of, traced_tensor, type_of
 
 PLAIN = (bool, int, float, complex, str, bytes, type, ModuleType, torch.dtype, torch.device)
 """Types of values that hold no tensors and are never copied."""
@@ -123,15 +123,18 @@ class ForwardArguments:
 
 def traced_input(tracer: ModuleTracer, name: str, type_: TensorType, tensor: Tensor | None) -> TracedTensor:
     """An input of the graph; its value is known if the model is run with values, or if it holds indices."""
-    dtype, device, value = DTYPES[type_.dtype], tracer.device, None
-    if tensor is not None and _is_index(tensor):
-        device, value = tensor.device, tensor.detach().clone()
+    dtype, device = DTYPES[type_.dtype], tracer.device
+    deferred: DeferredValue | None = None
+    if tensor is not None and tensor.device.type != "meta" and (tracer.values or _is_index(tensor)):
+        device = tensor.device if _is_index(tensor) else device
+        deferred = computed_value(lambda: tensor.detach().clone())
     elif tracer.values:
-        value = tensor.detach().clone() if tensor is not None else example(type_, dtype, device)
+        deferred = computed_value(lambda: example(type_, dtype, device))
     name = tracer.recorder.add_input(name, type_)
+    is_sparse = tensor is not None and tensor.layout is not torch.strided
     if tensor is not None:
         tracer.note_layout(name, tensor)
-    return traced_tensor(name, type_.shape, dtype, device, value=value)
+    return traced_tensor(name, layout_of(type_.shape, dtype, is_sparse=is_sparse), device, deferred)
 
 
 def by_name(model: nn.Module, inputs: Inputs) -> Mapping[str, object]:
@@ -228,8 +231,7 @@ def is_immutable(value: object) -> bool:
 
 def _is_index(tensor: Tensor) -> bool:
     """Whether a tensor holds lengths, positions or a mask, whose values a model may read."""
-    integers = not tensor.is_floating_point() and not tensor.is_complex()
-    return integers and tensor.numel() <= MAX_COMPUTED and tensor.device.type != "meta"
+    return not tensor.is_floating_point() and not tensor.is_complex() and tensor.device.type != "meta"
 
 
 def example(type_: TensorType, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -52,7 +52,7 @@ class HigherOrderTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         results = call.results()
         types = tuple(map(type_of, results))
         name = self.recorder.add_operator("flex_attention", call.operation(), [each.path for each in inputs], types)
-        return tuple([self.output_like(output_name(name, i), each, None) for i, each in enumerate(results)])
+        return tuple([self.output(output_name(name, i), each) for i, each in enumerate(types)])
 
 
 class FlexAttention(NamedTuple):

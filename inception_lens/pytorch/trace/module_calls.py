@@ -15,6 +15,7 @@ from torch.nn.modules import module as nn_module
 
 from inception_lens.graph import output_name
 from inception_lens.ops import Op, Shape, TensorType
+from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
 from inception_lens.pytorch.trace.global_state import autocast_regions
 from inception_lens.pytorch.trace.higher_order import HigherOrderTracer
@@ -22,7 +23,7 @@ from inception_lens.pytorch.trace.lazy_modules import initialise
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
 from inception_lens.pytorch.trace.standard_modules import operation_of
-from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS, TracedTensor, tensors_in, type_of
+from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS, TracedTensor, type_of
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
@@ -113,7 +114,7 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
                 return x
             type_ = type_of(x)
             op = operation_of(module, type_.shape)
-            if op is None or x.path in self.stored_counts:
+            if op is None or x.traced_layout.is_sparse:
                 return None
             return self._by_operation(module, path, op, x, type_)
         if type(module) is nn.MultiheadAttention and is_self_attention(module, args, kwargs):
@@ -153,7 +154,8 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         types = op.output_types((type_,))
         name = self.recorder.add(path, op, (x.path,), types, reads)
         if getattr(op, "inplace", False):
-            self.overwrite(x, name, has_value=False)
+            self.overwrite(x, name)
+            self.forget(x)
             return x
         if len(types) == 1:
             return self.output(name, types[0])

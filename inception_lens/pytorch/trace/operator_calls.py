@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any
 
-import msgspec
 import torch
 from torch import Tensor
 from torch._ops import HigherOrderOperator, OpOverload
@@ -13,74 +14,71 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from inception_lens.errors import GraphError
 from inception_lens.graph import output_name
-from inception_lens.ops import Declared, Op, Stored, TensorType
-from inception_lens.ops.special import TensorKind
-from inception_lens.pytorch.trace.formulas import FORMULAS
-from inception_lens.pytorch.trace.operator_costs import operation_without_rule
+from inception_lens.ops import Declared, Stored, TensorType
+from inception_lens.pytorch.trace.call_record import (
+    CallRecord,
+    ReturnedTensor,
+    SpecialCall,
+    records_for,
+)
+from inception_lens.pytorch.trace.call_resolver import CallResolver, Unresolved
+from inception_lens.pytorch.trace.containers import found_in, map_found, map_tensors, tensors_in
+from inception_lens.pytorch.trace.deferred_values import (
+    DeferredCall,
+    DeferredValue,
+    Memory,
+    computed_value,
+    evaluated,
+    known_value,
+    run_all,
+)
 from inception_lens.pytorch.trace.operator_facts import (
+    ALIASES,
+    READING,
+    SIZED_BY_INTEGERS,
     Args,
     Kwargs,
     facts_of,
-    has_no_meta_result,
-    writing_results,
-    written_tensors,
 )
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.retries import NeedsValue
-from inception_lens.pytorch.trace.rules.checks import check_dtypes, check_shapes, declared
-from inception_lens.pytorch.trace.rules.rule import OperatorArguments, OperatorCall
-from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
 from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, stored_elements
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
-    ELEMENT_LIMIT,
+    Layout,
     TracedTensor,
-    map_tensors,
+    layout_of,
+    layout_of_tensor,
     meta_tensor,
-    tensors_in,
     traced_tensor,
     type_of,
 )
 
-MAX_COMPUTED = 2**20
-"""Elements up to which a tensor that does not depend on the inputs is computed, so that a model can branch on it."""
+NO_KEYWORDS: Kwargs = MappingProxyType({})
 
-ALIASES = frozenset({"aten::detach", "aten::alias", "aten::lift_fresh", "aten::lift", "aten::detach_"})
-"""Operators that return their input."""
-
-READING = frozenset({"aten::_local_scalar_dense", "aten::equal"})
-"""Operators that return a Python value read from a tensor."""
-
-READS_TYPE_ONLY = frozenset({
-    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros", "new_ones",
-    "new_full", "new_empty", "new_empty_strided",
-})  # fmt: skip
-"""Operators that use only the type of their input, so that the node does not read it."""
-
-
-SIZED_BY_INTEGERS = frozenset({"_pack_padded_sequence", "_pad_packed_sequence"})
-"""Operators whose output shapes depend on the values of their integer inputs, and on no others."""
+SCALARS = frozenset({bool, float, complex, str, torch.dtype, torch.device, torch.layout, torch.memory_format})
+"""Types of arguments that are compared by type and value; 1, 1.0 and True are equal to Python."""
 
 
 class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records every operator that is called while it is active, and returns tensors without storage.
 
     PyTorch calls `__torch_dispatch__` instead of the operator's kernel, with the arguments that the kernel would get.
-    What the operator returns is found in one of these ways, tried in this order:
-
-    1. its rule, which computes the output's type in Python and is the fast path;
-    2. its decomposition, for an operator that PyTorch implements by others: each of those arrives here again;
-    3. its call on the meta device, which computes types and strides only.
-
-    With `values`, every operator is also run for real, on the values of its inputs.
+    What a call adds to the graph follows from the layouts of its arguments (`call_record`). What a tensor holds is
+    computed only if the model asks for it (`deferred_values`).
     """
 
     def __init__(self, recorder: Recorder, device: torch.device, *, shortcuts: bool, values: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.recorder, self.device, self.shortcuts, self.values = recorder, device, shortcuts, values
         self.training = recorder.index.model.training
+        self._records = {
+            autocast: records_for(device, training=self.training, autocast=autocast) for autocast in (False, True)
+        }
         self._stored: dict[int, TracedTensor] = {}
         """Traced tensors of parameters, buffers and constants, by the identity of the tensor."""
+        self._values: dict[int, DeferredValue | None] = {}
+        """What parameters, buffers and constants hold, by the identity of the tensor."""
         self._kept: list[Tensor] = []
         """These tensors: as long as one is alive, no other tensor has its identity."""
         self.autocast_regions = [False]
@@ -94,17 +92,9 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     # --- tensors
 
-    def output(self, name: str, type_: TensorType, value: Tensor | None = None) -> TracedTensor:
-        """A tensor that a call returns, with contiguous strides."""
-        return traced_tensor(name, type_.shape, DTYPES[type_.dtype], self.device, value=value)
-
-    def output_like(
-        self, name: str, real: Tensor, value: Tensor | None, base: TracedTensor | None = None
-    ) -> TracedTensor:
-        """A tensor that a call returns, with the shape, dtype and strides of `real`."""
-        self.note_layout(name, real)
-        strides = tuple(real.stride()) if real.layout is torch.strided else None
-        return traced_tensor(name, tuple(real.shape), real.dtype, self.device, strides=strides, value=value, base=base)
+    def output(self, name: str, type_: TensorType) -> TracedTensor:
+        """A tensor that a module's call returns, with contiguous strides and an unknown value."""
+        return traced_tensor(name, layout_of(type_.shape, DTYPES[type_.dtype]), self.device)
 
     def traced(self, tensor: Tensor) -> TracedTensor:
         """A traced tensor itself; for a parameter, a buffer or a constant the output of its `Stored` node."""
@@ -112,87 +102,326 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return tensor
         found = self._stored.get(id(tensor))
         if found is None:
-            found = self._stored[id(tensor)] = self._store(tensor)
-            self._kept.append(tensor)
+            kind, path = self.recorder.tensor_kind(tensor)
+            layout = layout_of_tensor(tensor)
+            reads = () if kind == "constant" else (tensor,)
+            op = Stored(layout.shape, layout.type.dtype, kind)
+            name = self.recorder.add(path, op, (), (layout.type,), reads)
+            self.note_layout(name, tensor)
+            found = self._stored[id(tensor)] = traced_tensor(name, layout, self.device, self._value(tensor))
         return found
 
     def recorded(self, value: object) -> TracedTensor | None:
         """The traced tensor of what an operator returned; None for any other value."""
         return value if type(value) is TracedTensor else None
 
-    def known_value(self, result: Tensor) -> Tensor | None:
-        """The value of a traced tensor, from what the operator returned; None if that is on the meta device."""
-        return None if result.device.type == "meta" else result
-
-    def _store(self, tensor: Tensor) -> TracedTensor:
-        kind, path = self.recorder.tensor_kind(tensor)
-        type_ = type_of(tensor)
-        reads = () if kind == "constant" else (tensor,)
-        name = self.recorder.add(path, Stored(type_.shape, type_.dtype, kind), (), (type_,), reads)
-        value = None
-        if tensor.device.type != "meta" and (self.values or (kind != "parameter" and tensor.numel() <= MAX_COMPUTED)):
-            value = self._stored_value(tensor, kind)
-        return self.output_like(name, tensor, value)
-
-    def _stored_value(self, tensor: Tensor, kind: TensorKind) -> Tensor:
-        return tensor.detach() if kind == "parameter" else tensor.detach().clone()
+    def _value(self, tensor: Tensor) -> DeferredValue | None:
+        """What a tensor holds; that of a parameter is taken as unknown unless the model is run with values."""
+        if type(tensor) is TracedTensor:
+            return tensor.deferred
+        key = id(tensor)
+        if key not in self._values:
+            is_known = self.values or self.recorder.tensor_kind(tensor)[0] != "parameter"
+            known = is_known and tensor.device.type != "meta"
+            # A copy, so that writes of the forward pass do not reach the model.
+            self._values[key] = computed_value(lambda: tensor.detach().clone()) if known else None
+            self._kept.append(tensor)
+        return self._values[key]
 
     def note_layout(self, name: str, tensor: Tensor) -> None:
         """Note how many elements the tensor of this name stores, if it is sparse."""
         if tensor.layout is not torch.strided:
             self.stored_counts[name] = stored_elements(tensor)
 
-    def overwrite(self, tensor: TracedTensor, name: str, *, has_value: bool) -> None:
+    def overwrite(self, tensor: TracedTensor, name: str) -> None:
         """Let a tensor be the output of the call `name`, which writes to it.
 
         A write to a view changes the tensor that it is a view of. The graph has no memory, so a further node returns
         that tensor with the view written into it.
         """
         tensor.path = name
-        if not has_value:
-            tensor.value = None
         if tensor.base is not None:
-            self.overwrite(tensor.base, self._add_written(tensor.base, name), has_value=has_value)
+            self.overwrite(tensor.base, self._add_written(tensor.base, name))
+
+    def _add_written(self, tensor: TracedTensor, name: str) -> str:
+        """Add the node that returns a tensor into which the call `name` has written, and return its name."""
+        type_ = tensor.traced_layout.type
+        op = Declared("written", (type_,), view=True)
+        return self.recorder.add(f"{name}/written", op, (tensor.path, name), (type_,))
 
     # --- operators
 
     def __torch_dispatch__(
         self, func: OpOverload | HigherOrderOperator, types: object, args: Args = (), kwargs: Kwargs | None = None
     ) -> object:
-        kwargs = kwargs or {}
+        kwargs = kwargs or NO_KEYWORDS
         if not isinstance(func, OpOverload):
             return self._higher_order(func, args, kwargs)
-        facts = facts_of(func)
-        if facts.rule is not None:
-            call = facts.rule(self._arguments(args, kwargs))
-            if call is not None:
-                return self._by_rule(func, args, kwargs, call)
-        if facts.name in ALIASES:
-            return self._alias(func, args[0])
-        if facts.name == "aten::_to_copy" and (cast := self._autocast(args[0], kwargs)) is not None:
-            return cast
-        if facts.name in READING:
-            return self._read_value(func, args, kwargs)
-        if facts.is_composite and facts.short_name not in SIZED_BY_INTEGERS:
-            return self._decomposed(func, args, kwargs)
-        return self._by_meta_device(func, args, kwargs)
+        parts: list[object] = [id(func)]
+        tensors: list[Tensor] = []
+        is_known = self._describe(args, parts, tensors)
+        for name, value in kwargs.items():
+            parts.append(name)
+            is_known &= self._describe((value,), parts, tensors)
+        autocast = self.autocast_regions[-1]
+        if autocast and func is torch.ops.aten._to_copy.default:
+            cast = self._autocast(tensors[0], kwargs)
+            if cast is not None:
+                return cast
+        records, key = self._records[autocast], tuple(parts)
+        record = records.get(key) if is_known else None
+        if record is None:
+            record = self._recorded(func, args, kwargs, tensors)
+            if is_known:
+                records[key] = record
+        if record.special is not None:
+            return record.special(self, func, args, kwargs, tensors)
+        return self._replay(record, args, kwargs, tensors)
 
     def _higher_order(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
         raise GraphError(f"the higher-order operator `{func._name}` is not recorded")
 
-    def _decomposed(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+    def _describe(self, values: Iterable[Any], parts: list[object], tensors: list[Tensor]) -> bool:
+        """Append values to the parts of a key, with their layouts in the place of tensors, and these to `tensors`.
+
+        Returns:
+            Whether a key describes the values.
+        """
+        is_known = True
+        for value in values:
+            kind = type(value)
+            if kind is TracedTensor:
+                parts.append(value.traced_layout)
+                tensors.append(value)
+            elif kind is int or value is None:
+                parts.append(value)
+            elif kind in SCALARS:
+                parts += (kind, value)
+            elif kind is list or kind is tuple or kind is torch.Size:
+                parts.append("(")
+                is_known &= self._describe(value, parts, tensors)
+                parts.append(")")
+            elif isinstance(value, Tensor):
+                parts.append(layout_of_tensor(value, is_owned=self.recorder.owns(value)))
+                tensors.append(value)
+            else:
+                is_known = False
+        return is_known
+
+    def _recorded(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: Sequence[Tensor]) -> CallRecord:
+        """The record of a call that is not among the records."""
+        facts = facts_of(func)
+        special: SpecialCall | None = None
+        if any(layout.is_sparse for layout in self._layouts(tensors)):
+            special = OperatorTracer._with_sparse_tensors
+        elif facts.name in ALIASES:
+            special = OperatorTracer._alias
+        elif facts.name in READING:
+            special = OperatorTracer._read_value
+        elif torch.Tag.inplace_view in func.tags:
+            special = OperatorTracer._change_layout
+        elif facts.short_name in SIZED_BY_INTEGERS:
+            special = OperatorTracer._sized_by_integers
+        elif facts.is_mutable and tensors and self.recorder.is_counter(tensors[0]):
+            special = OperatorTracer._count
+        elif facts.is_composite and self.autocast_regions[-1] and facts.rule is None:
+            special = OperatorTracer._decompose
+        else:
+            try:
+                return self._resolver(tensors).record(func, args, kwargs)
+            except Unresolved:
+                special = OperatorTracer._decompose if facts.is_composite else OperatorTracer._by_value
+        return CallRecord(func, (), (), (), None, {}, (), special)
+
+    def _resolver(self, tensors: Iterable[Tensor]) -> CallResolver:
+        return CallResolver(self._layouts(tensors), self.device, training=self.training)
+
+    def _layouts(self, tensors: Iterable[Tensor]) -> list[Layout]:
+        return [
+            tensor.traced_layout
+            if type(tensor) is TracedTensor
+            else layout_of_tensor(tensor, is_owned=self.recorder.owns(tensor))
+            for tensor in tensors
+        ]
+
+    def _replay(
+        self, record: CallRecord, args: Args, kwargs: Kwargs, tensors: list[Tensor], reals: Sequence[Tensor | None] = ()
+    ) -> object:
+        """Add the nodes of a recorded call, and return its results; `reals` are their values if they are at hand."""
+        recorder = self.recorder
+        paths = [tensor.path if type(tensor) is TracedTensor else "" for tensor in tensors]
+        named = tensors
+        for i in record.arguments:
+            if not paths[i]:
+                named = [*named] if named is tensors else named
+                named[i] = tensor = self.traced(tensors[i])
+                paths[i] = tensor.path
+        for function, op, inputs, types, weights in record.steps:
+            reads = [tensors[i] for i in weights]
+            if recorder.autocast:
+                reads = [recorder.casts.get(id(tensor), tensor) for tensor in reads]
+            name = recorder.add_operator(function, op, tuple([paths[i] for i in inputs]), types, reads)
+            paths.append(name)
+            for i in range(1, len(types)):
+                paths.append(output_name(name, i))
+        values = self._results(record, args, kwargs, tensors, reals)
+        for argument, number, is_separate in record.written:
+            target = self.traced(named[argument])
+            self.overwrite(target, self._add_written(target, paths[number]) if is_separate else paths[number])
+        result = record.result
+        if type(result) is ReturnedTensor and result.base is None and result.layout is not None:  # the usual case
+            return traced_tensor(paths[result.number], result.layout, self.device, values[0] if values else None)
+        return self._returned(record, paths, tensors, named, values)
+
+    def _returned(
+        self,
+        record: CallRecord,
+        paths: Sequence[str],
+        tensors: Sequence[Tensor],
+        named: Sequence[Tensor],
+        values: Sequence[DeferredValue | None],
+    ) -> object:
+        bases: dict[int, TracedTensor] = {}
+        remaining = iter(values)
+
+        def returned(each: ReturnedTensor) -> Tensor:
+            value, view_of = next(remaining, None), None
+            if each.layout is None:
+                return tensors[each.number]
+            if each.base is not None and each.base < len(named):
+                tensor = self.traced(named[each.base])
+                view_of = tensor if tensor.base is None else tensor.base
+            elif each.base is not None:
+                if each.base not in bases:
+                    bases[each.base] = traced_tensor(paths[each.base], record.bases[each.base], self.device)
+                view_of = bases[each.base]
+            return traced_tensor(paths[each.number], each.layout, self.device, value, view_of)
+
+        return map_found(record.result, ReturnedTensor, returned)
+
+    # --- values
+
+    def _results(
+        self,
+        record: CallRecord,
+        args: Args,
+        kwargs: Kwargs,
+        tensors: Sequence[Tensor],
+        reals: Sequence[Tensor | None],
+    ) -> Sequence[DeferredValue | None]:
+        """What the results of a call hold, in the order in which it returns them; empty if that is unknown."""
+        values: list[DeferredValue] = []
+        for i, tensor in enumerate(tensors):
+            value = self._value(tensor)
+            if value is None or not value.memory.is_known:
+                if i not in record.unread and not reals:
+                    for write in record.written:
+                        self.forget(tensors[write.argument])
+                    return ()
+                value = computed_value(partial(uninitialised, self._layouts([tensor])[0]))
+            values.append(value)
+        if not reals:
+            remaining = iter(values)
+            args, kwargs = map_tensors((args, dict(kwargs)), lambda _: next(remaining))
+            call = DeferredCall(record.function, args, kwargs, [values[each.argument] for each in record.written])
+        memories: dict[int, Memory] = {}
+        found: list[DeferredValue | None] = []
+        for i, each in enumerate(found_in((record.result,), ReturnedTensor)):
+            memory = Memory()
+            if each.base is not None:
+                memory = values[each.base].memory if each.base < len(values) else memories.setdefault(each.base, memory)
+            if not reals:
+                found.append(DeferredValue(call, i, memory))
+            else:
+                real = reals[i]
+                found.append(None if real is None else known_value(real, memory))
+        return found
+
+    def forget(self, tensor: Tensor) -> None:
+        """Note that an unknown value was written to a tensor."""
+        value = self._value(tensor)
+        if value is not None:
+            value.memory.is_known = False
+
+    def _evaluated(self, tensors: Sequence[Tensor]) -> list[Tensor | None]:
+        """What tensors hold, which may have to be computed first; None if it is unknown."""
+        values = [self._value(tensor) for tensor in tensors]
+        found = [None if value is None else evaluated(value) for value in values]
+        return [None if each is None or each.is_meta else each for each in found]
+
+    # --- calls of operators that depend on more than the layouts of their arguments
+
+    def _read_value(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        reals = self._evaluated(tensors)
+        if any(real is None for real in reals):
+            raise NeedsValue("the model branches on the value of a tensor")
+        return _called(func, args, kwargs, reals)
+
+    def _by_value(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        """What an operator returns whose types depend on values, or that the meta device does not have."""
+        reals = self._evaluated(tensors)
+        if any(real is None for real in reals):
+            raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
+        if facts_of(func).is_mutable:
+            run_all([call for tensor in tensors if (value := self._value(tensor)) for call in value.memory.reads])
+        return self._by_results(func, args, kwargs, tensors, _called(func, args, kwargs, reals))
+
+    def _by_results(
+        self,
+        func: OpOverload,
+        args: Args,
+        kwargs: Kwargs,
+        tensors: list[Tensor],
+        results: object,
+        *,
+        is_known: Callable[[Tensor], bool] = lambda tensor: True,
+    ) -> object:
+        """What an operator returns, from its results: their types, and their values where these are known."""
+        record = self._resolver(tensors).record_results(func, args, kwargs, results)
+        reals = [each if is_known(each) else None for each in tensors_in((results,))]
+        return self._replay(record, args, kwargs, tensors, reals)
+
+    def _sized_by_integers(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        """What an operator returns if the values of its integer inputs are known: those are real, others are not."""
+        reals = self._evaluated(tensors)
+        if all(real is not None for real in reals):
+            return self._by_value(func, args, kwargs, tensors)
+        layouts = self._layouts(tensors)
+        for i, layout in enumerate(layouts):
+            if reals[i] is None and not layout.dtype.is_floating_point:
+                raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
+            reals[i] = uninitialised(layout) if reals[i] is None else reals[i]
+        results = _called(func, args, kwargs, reals)
+        return self._by_results(
+            func, args, kwargs, tensors, results, is_known=lambda tensor: not tensor.is_floating_point()
+        )
+
+    def _decompose(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         with self:
             return func.decompose(*args, **kwargs)
 
-    def _arguments(self, args: Args, kwargs: Kwargs) -> OperatorArguments:
-        return OperatorArguments(args, kwargs, self.recorder.owns, self.training)
+    def _alias(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        if type(tensors[0]) is not TracedTensor and not self.recorder.owns(tensors[0]):
+            return func(tensors[0])
+        tensor = self.traced(tensors[0])
+        base = tensor if tensor.base is None else tensor.base
+        return traced_tensor(tensor.path, tensor.traced_layout, self.device, tensor.deferred, base)
 
-    def _alias(self, func: OpOverload, tensor: Tensor) -> Tensor:
-        if type(tensor) is not TracedTensor:
-            if not self.recorder.owns(tensor):
-                return func(tensor)
-            tensor = self.traced(tensor)
-        return self.output_like(tensor.path, tensor, tensor.value, tensor.base if tensor.base is not None else tensor)
+    def _count(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        """A counter of a module is not a tensor of the network."""
+        if self.recorder.is_counter(tensors[0]):
+            return args[0]
+        return self._replay(self._resolver(tensors).record(func, args, kwargs), args, kwargs, tensors)
+
+    def _change_layout(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        """An operator that changes the sizes and strides of a tensor in its place."""
+        record = self._resolver(tensors).record_changed_layout(func, args, kwargs)
+        self._replay(record, args, kwargs, tensors)
+        tensor = self.traced(tensors[0])
+        with torch._C._DisableTorchDispatch():
+            func(tensor, *args[1:], **kwargs)
+        tensor.traced_layout, tensor.deferred = layout_of_tensor(tensor), None
+        return tensors[0]
 
     def _autocast(self, tensor: Tensor, kwargs: Kwargs) -> TracedTensor | None:
         """A tensor in the dtype that `torch.autocast` gives an operator; None if this is another copy.
@@ -201,234 +430,54 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         of the model's own in a region of `torch.autocast` cannot be distinguished from it.
         """
         dtype = kwargs.get("dtype")
-        if dtype is None or len(kwargs) > 1 or not self.autocast_regions[-1]:
+        if dtype is None or len(kwargs) > 1:
             return None
         if not (tensor.is_floating_point() and dtype.is_floating_point):
             return None
-        x, recorder = self.traced(tensor), self.recorder
-        value = None if x.value is None else x.value.to(dtype)
-        cast = traced_tensor(x.path, tuple(x.shape), dtype, self.device, strides=tuple(x.stride()), value=value)
+        x, recorder, is_owned = self.traced(tensor), self.recorder, self.recorder.owns(tensor)
+        layout = layout_of(x.traced_layout.shape, dtype, x.traced_layout.strides, is_owned=is_owned)
+        value = None if x.deferred is None else DeferredCall(lambda held: held.to(dtype), (x.deferred,))
+        deferred = None if value is None else DeferredValue(value, 0, Memory())
+        cast = traced_tensor(x.path, layout, self.device, deferred)
         recorder.autocast = True
-        if recorder.owns(tensor):
+        if is_owned:
             recorder.casts[id(cast)] = recorder.casts.get(id(tensor), tensor)
             self._kept.append(cast)
         return cast
 
-    def _read_value(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        if any(self.traced(tensor).value is None for tensor in tensors_in(args)):
-            raise NeedsValue("the model branches on the value of a tensor")
-        return self._for_real(func, args, kwargs)
-
-    # --- 1. operators with a rule
-
-    def _by_rule(self, func: OpOverload, args: Args, kwargs: Kwargs, call: OperatorCall) -> object:
-        inputs = [self.traced(tensor) for tensor in call.inputs]
-        sparse = any(tensor.layout is not torch.strided for tensor in call.weights)
-        if sparse or (self.stored_counts and self._any_sparse((*inputs, *call.weights))):
-            return self._with_sparse_tensors(func, args, kwargs)
-        input_types = tuple([type_of(tensor) for tensor in inputs])
-        op, facts, weights = call.op, facts_of(func), call.weights
-        check_dtypes(op, (*call.inputs, *weights))
-        types = op.output_types(input_types)
-        if weights:
-            check_shapes(op, input_types, weights)
-            if not all(map(self.recorder.owns, weights)):  # computed weights are further inputs
-                op, inputs, weights = declared(op, input_types), [*inputs, *map(self.traced, weights)], ()
-            else:
-                weights = tuple([self.recorder.casts.get(id(each), each) for each in weights])
-        result = self._small_result(func, args, kwargs, inputs, types)
-        if facts.is_mutable and "inplace" in type(op).__struct_fields__:
-            op = msgspec.structs.replace(op, inplace=True)
-        name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types, weights)
-        if facts.is_mutable:
-            self.overwrite(inputs[0], name, has_value=result is not None)
-            return args[0]
-        values = [None] * len(types) if result is None else tensors_in((result,))
-        outputs = [self.output(output_name(name, i), each, values[i]) for i, each in enumerate(types)]
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
-
-    def _small_result(
-        self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor], types: Sequence[TensorType]
-    ) -> object:
-        """What the operator returns for real; None if the value of an input is unknown, or the tensors are large."""
-        if any(each.value is None for each in inputs):  # the usual case
-            return None
-        if not self.values and max([each.elements for each in types]) > MAX_COMPUTED:
-            return None
-        read = tensors_in((*args, *kwargs.values()))
-        if not self.values and not all(self._is_small(tensor) for tensor in read):
-            return None
-        if not read or any(self.traced(tensor).value is None for tensor in read):
-            return None
-        return self._for_real(func, args, kwargs)
-
-    def _is_small(self, tensor: Tensor) -> bool:
-        return tensor.numel() <= MAX_COMPUTED and self.recorder.tensor_kind(tensor)[0] != "parameter"
-
-    def _for_real(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        def value(tensor: Tensor) -> Tensor | None:
-            return self.traced(tensor).value
-
-        return func(*map_tensors(args, value), **map_tensors(kwargs, value))
-
-    # --- 3. operators that are called on the meta device
-
-    def _by_meta_device(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        facts = facts_of(func)
-        written = written_tensors(func, args, kwargs) if facts.is_mutable else []
-        if written and all(self.recorder.is_counter(each) for each in written):
-            return args[0]  # a counter of a module, which is not a tensor of the network
-        read = [] if facts.short_name in READS_TYPE_ONLY else tensors_in((*args, *kwargs.values()))
-        inputs = [self.traced(tensor) for tensor in read]
-        if self.stored_counts and self._any_sparse(inputs):
-            return self._with_sparse_tensors(func, args, kwargs)
-        results = self._results(func, args, kwargs, inputs)
-        found = tensors_in((results,))
-        if written:
-            return self._by_writing(func, args, kwargs, inputs, results)
-        if not found:
-            return results
-        types = tuple([type_of(each) for each in found])
-        if inputs and facts.is_view:
-            return self._view(facts.short_name, inputs[0], args, results, types)
-        op = self._operation(func, inputs, types, self._arguments(args, kwargs))
-        name = self.recorder.add_operator(facts.short_name, op, [each.path for each in inputs], types)
-        numbers = iter(range(len(found)))
-        return map_tensors(
-            results, lambda each: self.output_like(output_name(name, next(numbers)), each, self.known_value(each))
-        )
-
-    def _by_writing(
-        self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: list[TracedTensor], results: object
-    ) -> object:
-        """What an operator returns that writes to tensors.
-
-        The outputs of its node are its new tensors or, if there are none, the tensors that it writes to. Next to new
-        tensors each written one is a further node, as one that is written through a view.
-        """
-        returned, new, written = writing_results(func, args, kwargs, results)
-        types = tuple([type_of(each) for each in new or [after for _, after in written]])
-        op = self._operation(func, inputs, types, self._arguments(args, kwargs))
-        if not new and "inplace" in type(op).__struct_fields__:
-            op = msgspec.structs.replace(op, inplace=True)
-        name = self.recorder.add_operator(facts_of(func).short_name, op, [each.path for each in inputs], types)
-        if torch.Tag.inplace_view in func.tags:
-            with torch._C._DisableTorchDispatch():
-                func(*args, **kwargs)  # the tensor's own sizes and strides change
-        for i, (target, after) in enumerate(written):
-            tensor, path = self.traced(target), output_name(name, i)
-            if new:
-                path = self._add_written(tensor, name)
-            self.overwrite(tensor, path, has_value=after.device.type != "meta")
-        outputs = {id(each): output_name(name, i) for i, each in enumerate(new)}
-
-        def output(tensor: Tensor) -> Tensor:
-            path = outputs.get(id(tensor))
-            return tensor if path is None else self.output_like(path, tensor, self.known_value(tensor))
-
-        values = map_tensors(returned, output)
-        return None if not values else values[0] if len(values) == 1 else values
-
-    def _add_written(self, tensor: TracedTensor, name: str) -> str:
-        """Add the node that returns a tensor into which the call `name` has written, and return its name."""
-        type_ = type_of(tensor)
-        op = Declared("written", (type_,), view=True)
-        return self.recorder.add(f"{name}/written", op, (tensor.path, name), (type_,))
-
-    def _results(self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor]) -> object:
-        """What the operator returns: for real if all values are known, otherwise on the meta device."""
-        known = inputs and all(each.value is not None for each in inputs)
-        if known and (self.values or all(prod(each.shape) <= MAX_COMPUTED for each in inputs)):
-            return self._for_real(func, args, kwargs)
-        if facts_of(func).short_name in SIZED_BY_INTEGERS:
-            return self._sized_by_integers(func, args, kwargs, inputs)
-        on_meta = {**kwargs, "device": "meta"} if facts_of(func).has_device else kwargs
-        try:
-            results = func(*map_tensors(args, meta_tensor), **map_tensors(on_meta, meta_tensor))
-        except (NotImplementedError, RuntimeError, TypeError) as error:
-            if "numel: integer multiplication overflow" in str(error):
-                raise GraphError(f"the result of `{func._schema.name}` is too large: {ELEMENT_LIMIT}") from None
-            if has_no_meta_result(func, error):
-                raise NeedsValue(
-                    f"the shape of what `{func._schema.name}` returns depends on the values of its input"
-                ) from error
-            raise
-        if not inputs and all(each.numel() <= MAX_COMPUTED for each in tensors_in((results,))):
-            return func(*map_tensors(args, _uninitialised), **kwargs)
-        return results
-
-    def _sized_by_integers(
-        self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: Sequence[TracedTensor]
-    ) -> object:
-        """What the operator returns if the values of its integer inputs are known: those are real, others are not."""
-        if any(each.value is None for each in inputs if not each.is_floating_point()):
-            raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
-
-        def known(tensor: Tensor) -> Tensor:
-            value = self.traced(tensor).value
-            return _uninitialised(tensor) if value is None else value
-
-        results = func(*map_tensors(args, known), **map_tensors(kwargs, known))
-        return map_tensors(results, lambda each: meta_tensor(each) if each.is_floating_point() else each)
-
-    # --- operators on sparse tensors
-
-    def _any_sparse(self, tensors: Sequence[Tensor]) -> bool:
-        return any(type(each) is TracedTensor and each.path in self.stored_counts for each in tensors)
-
-    def _with_sparse_tensors(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
+    def _with_sparse_tensors(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """What an operator returns that reads sparse tensors: for the graph they have the shape of dense ones."""
-        name = facts_of(func).short_name
-        inputs = [self.traced(tensor) for tensor in tensors_in((*args, *kwargs.values()))]
-        counts = [self.stored_counts.get(each.path) for each in inputs]
-        results = self._results(func, args, kwargs, inputs)
+        name, reals = facts_of(func).short_name, self._evaluated(tensors)
+        resolver, is_known = self._resolver(tensors), all(real is not None for real in reals)
+        try:
+            results = _called(func, args, kwargs, reals) if is_known else resolver.results_on_meta(func, args, kwargs)
+        except Unresolved as error:
+            raise NeedsValue(str(error)) from error
         found = tensors_in((results,))
         if not found:
             return results
-        op = sparse_operation(name, [type_of(each) for each in inputs], counts, tuple(map(type_of, found)))
-        node = self.recorder.add_operator(name, op, [each.path for each in inputs], tuple(map(type_of, found)))
-        for written in written_tensors(func, args, kwargs):
-            self.overwrite(self.traced(written), node, has_value=False)
-        count, numbers = result_count(name, counts), iter(range(len(found)))
-
-        def output(real: Tensor) -> TracedTensor:
-            path = output_name(node, next(numbers))
-            tensor = self.output_like(path, real, self.known_value(real))
-            if count is not None and real.device.type == "meta":
-                self.stored_counts[path] = count
-            return tensor
-
-        return map_tensors(results, output)
-
-    def _operation(
-        self, func: OpOverload, inputs: list[TracedTensor], types: tuple[TensorType, ...], arguments: OperatorArguments
-    ) -> Op:
-        if not inputs:
-            return Stored(types[0].shape, types[0].dtype, "constant")
-        formula = FORMULAS.get(func._schema.name)
-        if formula is not None:
-            return formula.of_operator(func._schema.name, [type_of(each) for each in inputs], types)
-        return operation_without_rule(func, inputs, types, arguments)
-
-    def _view(self, name: str, x: TracedTensor, args: Args, results: object, types: tuple[TensorType, ...]) -> object:
-        shape, base, rest = tuple(x.shape), x.base if x.base is not None else x, args[1:]
-        if not isinstance(results, Tensor):
-            assert isinstance(results, list | tuple)
-            outputs = [
-                self.output_like(
-                    self.recorder.add_operator(name, op, [x.path], (each,)), real, self.known_value(real), base
-                )
-                for op, each, real in zip(split_parts(name, shape, types, rest), types, results, strict=True)
-            ]
-            return type(results)(outputs)
-        if types[0] == type_of(x) and name in ("expand", "view", "_unsafe_view", "_reshape_alias"):
-            return self.output_like(x.path, results, self.known_value(results), base)  # the same shape: no node
-        view = VIEWS.get(name) if types[0].dtype == type_of(x).dtype else None
-        op = view(shape, types[0].shape, rest) if view else Declared(name, types, view=True)
-        return self.output_like(
-            self.recorder.add_operator(name, op, [x.path], types), results, self.known_value(results), base
-        )
+        inputs = [self.traced(tensor) for tensor in tensors]
+        counts = [self.stored_counts.get(each.path) for each in inputs]
+        op = sparse_operation(name, list(map(type_of, inputs)), counts, tuple(map(type_of, found)))
+        record = resolver.record_results(func, args, kwargs, results, op)
+        returned = self._replay(record, args, kwargs, tensors, found if is_known else [None] * len(found))
+        count = result_count(name, counts)
+        for tensor, real in zip(found_in((returned,), TracedTensor), found, strict=True):
+            if is_known:
+                self.note_layout(tensor.path, real)
+            elif count is not None:
+                self.stored_counts[tensor.path] = count
+                tensor.traced_layout = layout_of(tuple(real.shape), real.dtype, is_sparse=True)
+        return returned
 
 
-def _uninitialised(tensor: Tensor) -> Tensor:
-    return torch.empty(tuple(tensor.shape), dtype=tensor.dtype)
+def _called(func: OpOverload, args: Args, kwargs: Kwargs, reals: Sequence[Tensor | None]) -> object:
+    """What an operator returns on real tensors."""
+    remaining = iter(reals)
+    args, kwargs = map_tensors((args, dict(kwargs)), lambda _: next(remaining))
+    return func(*args, **kwargs)
+
+
+def uninitialised(layout: Layout) -> Tensor:
+    """A tensor of this layout that holds nothing in particular."""
+    return torch.empty_like(meta_tensor(layout), device="cpu")

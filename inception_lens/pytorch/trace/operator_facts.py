@@ -10,11 +10,26 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
+from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.operator_costs import short_name
 from inception_lens.pytorch.trace.rules.rule import OperatorRule
 from inception_lens.pytorch.trace.rules.table import RULES
 from inception_lens.pytorch.trace.rules.views import VIEWS
-from inception_lens.pytorch.trace.traced_tensor import tensors_in
+
+ALIASES = frozenset({"aten::detach", "aten::alias", "aten::lift_fresh", "aten::lift", "aten::detach_"})
+"""Operators that return their input."""
+
+READING = frozenset({"aten::_local_scalar_dense", "aten::equal"})
+"""Operators that return a Python value read from a tensor."""
+
+READS_TYPE_ONLY = frozenset({
+    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros", "new_ones",
+    "new_full", "new_empty", "new_empty_strided",
+})  # fmt: skip
+"""Operators that use only the type of their input, so that the node does not read it."""
+
+SIZED_BY_INTEGERS = frozenset({"_pack_padded_sequence", "_pad_packed_sequence"})
+"""Operators whose output shapes depend on the values of their integer inputs, and on no others."""
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]

@@ -7,15 +7,16 @@ of shape, dtype and device pass; every operator called on it reaches the tracer,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from inception_lens.errors import GraphError
 from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType, format_shape
+from inception_lens.pytorch.trace.deferred_values import DeferredValue, evaluated
 from inception_lens.pytorch.trace.retries import NeedsValue
 
 if TYPE_CHECKING:
@@ -33,10 +34,70 @@ MAX_ELEMENTS = 2**63
 
 ELEMENT_LIMIT = "PyTorch's tensors have fewer than 2^63 elements"
 
-Value = TypeVar("Value")
-
 TRACED_THREADS: set[int] = set()
 """Identifiers of the threads in which a model is being traced."""
+
+
+class Layout:
+    """Shape, strides and dtype of a tensor. Equal ones are one object, so that they are compared by identity."""
+
+    __slots__ = ("dtype", "is_owned", "is_sparse", "shape", "strides", "type")
+
+    shape: Shape
+    strides: tuple[int, ...] | None
+    """None: contiguous."""
+    dtype: torch.dtype
+    is_owned: bool
+    """Whether the tensor is a parameter or a buffer of the model."""
+    is_sparse: bool
+    type: TensorType
+    """Shape and dtype as a graph holds them."""
+
+
+LAYOUTS: dict[tuple[object, ...], Layout] = {}
+"""All layouts by their fields."""
+
+
+def layout_of(
+    shape: Shape,
+    dtype: torch.dtype,
+    strides: tuple[int, ...] | None = None,
+    *,
+    is_owned: bool = False,
+    is_sparse: bool = False,
+) -> Layout:
+    """The layout with these fields.
+
+    Raises:
+        GraphError: the size of the dtype's elements is unknown.
+    """
+    key = (shape, dtype, strides, is_owned, is_sparse)
+    found = LAYOUTS.get(key)
+    if found is None:
+        if strides is not None and strides == _contiguous_strides(shape):
+            found = layout_of(shape, dtype, is_owned=is_owned)
+        else:
+            found = Layout()
+            found.shape, found.dtype, found.strides = shape, dtype, strides
+            found.is_owned, found.is_sparse = is_owned, is_sparse
+            found.type = TensorType(shape, dtype_name(dtype))
+        LAYOUTS[key] = found
+    return found
+
+
+def _contiguous_strides(shape: Shape) -> tuple[int, ...]:
+    strides, elements = [], 1
+    for size in reversed(shape):
+        strides.append(elements)
+        elements *= max(size, 1)
+    return tuple(reversed(strides))
+
+
+def layout_of_tensor(tensor: Tensor, *, is_owned: bool = False) -> Layout:
+    """The layout of any tensor."""
+    if tensor.layout is not torch.strided:
+        return layout_of(tuple(tensor.shape), tensor.dtype, is_owned=is_owned, is_sparse=True)
+    return layout_of(tuple(tensor.shape), tensor.dtype, tensor.stride(), is_owned=is_owned)
 
 
 class TracedTensor(Tensor):
@@ -44,10 +105,18 @@ class TracedTensor(Tensor):
 
     path: str
     """Its name in the graph: that of a node or an input, or `node:1` for a node's second output."""
-    value: Tensor | None
-    """What it holds, if that does not depend on the inputs, or if the model is run with values."""
+    traced_layout: Layout
+    """Its shape, strides and dtype."""
+    deferred: DeferredValue | None
+    """What it holds; None if that is unknown."""
     base: TracedTensor | None
     """The tensor that it is a view of, which is not itself a view."""
+
+    @property
+    def value(self) -> Tensor | None:
+        """What it holds, which may have to be computed first; None if it is unknown, or on the meta device."""
+        value = None if self.deferred is None else evaluated(self.deferred)
+        return None if value is None or value.is_meta else value
 
     def __repr__(self) -> str:  # type: ignore[override]
         return f"tensor(..., size={tuple(self.shape)}, dtype={self.dtype})"
@@ -79,9 +148,9 @@ class TracedTensor(Tensor):
         return format(self.item(), spec) if self.dim() == 0 else object.__format__(self, spec)
 
     def _known(self, what: str) -> Tensor:
-        if self.value is None:
+        if (value := self.value) is None:
             raise NeedsValue(f"the model {what}")
-        return self.value
+        return value
 
     @classmethod
     def __torch_dispatch__(cls, func: object, *rest: object) -> object:  # type: ignore[override]
@@ -92,12 +161,9 @@ class TracedTensor(Tensor):
 
 def traced_tensor(
     path: str,
-    shape: Shape,
-    dtype: torch.dtype,
+    layout: Layout,
     device: torch.device,
-    *,
-    strides: tuple[int, ...] | None = None,
-    value: Tensor | None = None,
+    deferred: DeferredValue | None = None,
     base: TracedTensor | None = None,
 ) -> TracedTensor:
     """Create a tensor of a traced forward pass; its fields are those of `TracedTensor`.
@@ -106,15 +172,31 @@ def traced_tensor(
         GraphError: PyTorch cannot have a tensor of this size.
     """
     try:
-        tensor: TracedTensor = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            TracedTensor, shape, strides=strides, dtype=dtype, device=device
+        # Arguments by position are faster: size, strides, storage offset, memory format, dtype, layout, device.
+        tensor: TracedTensor = _make_wrapper(
+            TracedTensor, layout.shape, layout.strides, None, None, layout.dtype, torch.strided, device
         )
     except RuntimeError:
-        if prod(shape) < MAX_ELEMENTS:
+        if prod(layout.shape) < MAX_ELEMENTS:
             raise
-        raise GraphError(f"a tensor of {format_shape(shape)}: {ELEMENT_LIMIT}") from None
-    tensor.path, tensor.value, tensor.base = path, value, base
+        raise GraphError(f"a tensor of {format_shape(layout.shape)}: {ELEMENT_LIMIT}") from None
+    tensor.path, tensor.traced_layout, tensor.deferred, tensor.base = path, layout, deferred, base
     return tensor
+
+
+_make_wrapper = Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a dtype in a graph.
+
+    Raises:
+        GraphError: the size of its elements is unknown.
+    """
+    try:
+        return DTYPE_NAMES[dtype]
+    except KeyError:
+        raise GraphError(f"the size of an element of {dtype} is unknown") from None
 
 
 def type_of(tensor: Tensor) -> TensorType:
@@ -123,55 +205,16 @@ def type_of(tensor: Tensor) -> TensorType:
     Raises:
         GraphError: the size of the dtype's elements is unknown.
     """
-    return TensorType(tuple(tensor.shape), DTYPE_NAMES.get(tensor.dtype) or dtype_name(tensor.dtype))
+    if type(tensor) is TracedTensor:
+        return tensor.traced_layout.type
+    return TensorType(tuple(tensor.shape), dtype_name(tensor.dtype))
 
 
-def dtype_name(dtype: torch.dtype) -> str:
-    """The name of a dtype as a graph holds it.
-
-    Raises:
-        GraphError: the size of its elements is unknown.
-    """
-    if dtype not in DTYPE_NAMES:
-        raise GraphError(f"the size of an element of {dtype} is unknown")
-    return DTYPE_NAMES[dtype]
-
-
-def tensors_in(values: Iterable[object]) -> list[Tensor]:
-    """All tensors among values, including those in nested lists, tuples and dictionaries."""
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found += tensors_in(value)
-        elif isinstance(value, dict):
-            found += tensors_in(value.values())
-    return found
-
-
-def map_tensors(value: Value, change: Callable[[Tensor], object]) -> Value:
-    """A copy of nested lists, tuples and dictionaries in which every tensor is replaced."""
-    return cast(Value, _mapped(value, change))
-
-
-def _mapped(value: object, change: Callable[[Tensor], object]) -> object:
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, tuple) and (make := getattr(value, "_make", None)):  # a NamedTuple
-        return make([_mapped(each, change) for each in value])
-    if isinstance(value, list | tuple):
-        return type(value)([_mapped(each, change) for each in value])
-    if isinstance(value, dict):
-        return {key: _mapped(each, change) for key, each in value.items()}
-    return value
-
-
-def meta_tensor(tensor: Tensor) -> Tensor:
-    """A tensor of the same strides without storage, on which PyTorch computes an operator's output type.
+def meta_tensor(layout: Layout) -> Tensor:
+    """A tensor of this layout without storage, on which PyTorch computes an operator's output type.
 
     For a sparse tensor it is dense: the meta device has no products of sparse ones.
     """
-    if tensor.layout is not torch.strided:
-        return torch.empty(tuple(tensor.shape), dtype=tensor.dtype, device="meta")
-    return torch.empty_strided(tuple(tensor.shape), tuple(tensor.stride()), dtype=tensor.dtype, device="meta")
+    if layout.strides is None:
+        return torch.empty(layout.shape, dtype=layout.dtype, device="meta")
+    return torch.empty_strided(layout.shape, layout.strides, dtype=layout.dtype, device="meta")

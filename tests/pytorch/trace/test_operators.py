@@ -14,12 +14,13 @@ from inception_lens.errors import GraphError, ShapeError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import Declared, Elementwise, Op, Reduce
 from inception_lens.pytorch.build.lowering import lower
+from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_pass import trace
 from inception_lens.pytorch.trace.operator_costs import FLOPS, FREE, WITHOUT_PRODUCTS
 from inception_lens.pytorch.trace.products import PRODUCTS
 from inception_lens.pytorch.trace.rules.table import RULES
 from inception_lens.pytorch.trace.rules.views import VIEWS
-from inception_lens.pytorch.trace.traced_tensor import tensors_in, type_of
+from inception_lens.pytorch.trace.traced_tensor import type_of
 from tests.pytorch.trace import operator_examples as examples
 from tests.pytorch.trace.operator_examples import ACTIVATIONS, Builder, Example, Kinds, Random, aten
 

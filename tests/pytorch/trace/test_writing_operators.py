@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 
 from inception_lens.analyses.analysis import analyze
+from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_pass import trace
 from inception_lens.pytorch.trace.operator_facts import facts_of, writing_results, written_tensors
-from inception_lens.pytorch.trace.traced_tensor import tensors_in, type_of
+from inception_lens.pytorch.trace.traced_tensor import type_of
 from tests.pytorch.trace.test_cases import Calls
 
 r = torch.rand
