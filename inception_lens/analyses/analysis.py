@@ -156,8 +156,8 @@ class Analysis(JsonResult, frozen=True, dict=True):
 
     def __repr__(self) -> str:
         totals = self.totals
-        at_least = "" if totals.macs_exact else ">= "
-        return f"<Analysis of {self.graph.name!r}: {totals.params:,} parameters, {at_least}{totals.macs:,} MACs>"
+        params, macs = ("" if exact else ">= " for exact in (totals.params_exact, totals.macs_exact))
+        return f"<Analysis of {self.graph.name!r}: {params}{totals.params:,} parameters, {macs}{totals.macs:,} MACs>"
 
     if TYPE_CHECKING:  # attached by `lens.notebook`
 
@@ -190,6 +190,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
             stride=window.stride if window else None,
             params=costs.params[i],
             params_trainable=costs.params_trainable[i],
+            params_exact=costs.params_exact[i],
             buffers=costs.buffers[i],
             macs=costs.macs[i],
             flops=costs.flops[i],

@@ -20,6 +20,8 @@ class Costs(msgspec.Struct, frozen=True):
     """The elements among them that training changes."""
     buffers: tuple[int, ...]
     """Elements kept with the model but not learned, such as the running statistics of batch norms."""
+    params_exact: tuple[bool, ...]
+    """Whether the parameters of a call are known; where they are not, `params` is a lower bound."""
     macs: tuple[int | None, ...]
     """Multiply-accumulates of the forward pass; bias not counted."""
     flops: tuple[int | None, ...]
@@ -54,7 +56,9 @@ def costs(graph: Graph) -> Costs:
     """Count parameters, MACs and FLOPs of every call of `graph`."""
     facts = graph.facts
     macs = tuple([each.macs for each in facts])
-    return Costs(*_tensor_elements(graph), macs, tuple([each.flops for each in facts]), _backward(graph, macs))
+    known = tuple([_knows_params(each) for each in facts])
+    flops = tuple([each.flops for each in facts])
+    return Costs(*_tensor_elements(graph), known, macs, flops, _backward(graph, macs))
 
 
 def cost_sums(graph: Graph) -> CostSums:
@@ -73,8 +77,12 @@ def cost_sums(graph: Graph) -> CostSums:
         flops=sum([count * (each.flops or 0) for each, count in counts.items()]),
         exact=None not in [each.flops for each in counts],
         macs_exact=None not in [each.macs for each in counts],
-        params_exact=all(not isinstance(each.op, Unknown) or each.op.params_known for each in counts),
+        params_exact=all(map(_knows_params, counts)),
     )
+
+
+def _knows_params(call: CallFacts) -> bool:
+    return not isinstance(call.op, Unknown) or call.op.params_known
 
 
 def _names_tensors(graph: Graph) -> bool:

@@ -97,6 +97,7 @@ def summed(name: str, layers: Iterable[Layer]) -> Group:
         output_shape=last.output_shape,
         receptive_field=max([layer.receptive_field or 0 for layer in layers]) or None,
         exact=None not in [layer.flops for layer in layers],
+        params_exact=all(layer.params_exact for layer in layers),
         backward_macs=sum([layer.backward_macs or 0 for layer in layers]) if training else UNSET,
         saved_activation_bytes=sum([layer.saved_activation_bytes or 0 for layer in layers]) if training else UNSET,
     )

@@ -49,6 +49,8 @@ class LayerProfile(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     """What a call is to its layer; `work` for several calls together."""
     output_shape: Shape
+    has_batch: bool = True
+    """Whether the output is computed from an input of the network: otherwise its first axis is not the batch."""
     forward: Spread
     backward: Spread | None
     """Of the call by itself, on what it read in a forward pass; None in inference mode, or where nothing is trained."""
@@ -134,6 +136,7 @@ def _summed(name: str, members: list[LayerProfile]) -> LayerProfile:
         category=main_category([(m.role, m.category) for m in members if m.category]),
         role="work",
         output_shape=members[-1].output_shape,
+        has_batch=members[-1].has_batch,
         forward=Spread.added(m.forward for m in members),
         backward=Spread.added(backward) if backward else None,
         least_seconds=_sum(m.least_seconds for m in members),

@@ -50,6 +50,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Learned elements; a tensor that several calls share counts at the first."""
     params_trainable: int
     """The elements among them that training changes."""
+    params_exact: bool
+    """Whether its parameters are known; where they are not, `params` is a lower bound."""
     buffers: int
     """Elements that are kept but not learned, such as the running statistics of a batch norm."""
     macs: int | None
@@ -101,6 +103,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """The largest receptive field of its layers, in input pixels."""
     exact: bool
     """Whether every layer's cost is known; where it is not, the sums are lower bounds."""
+    params_exact: bool
+    """Whether the parameters of every layer are known; where they are not, their sums are lower bounds."""
     backward_macs: int | UnsetType = UNSET
     """Multiply-accumulates of the backward pass; present in training mode."""
     saved_activation_bytes: int | UnsetType = UNSET

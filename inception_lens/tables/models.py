@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.ops import Shape
 from inception_lens.tables.summary import CONVENTION
-from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table
+from inception_lens.tables.table import Cell, Column, Row, Table, bound
 
 COLUMNS = (
     Column(key="input", title="input", kind="sample_shape", priority=6),
@@ -35,9 +35,6 @@ def models_table(analyses: Sequence[Analysis]) -> Table:
 def _cells(analysis: Analysis) -> tuple[Cell, ...]:
     totals = analysis.totals
     inputs: tuple[Shape, ...] = tuple([each.type.shape for each in analysis.graph.inputs])
-
-    def bound(value: int, exact: bool) -> Cell:
-        return value if exact else AtLeast(value)
 
     return (
         inputs[0] if inputs else "",

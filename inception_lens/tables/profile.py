@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inception_lens.analyses.profile import LayerProfile, Profile, Spread
 from inception_lens.ops import format_shape
-from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table
+from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table, sample_shape
 from inception_lens.tables.units import duration, percent, short, size
 
 BACKWARD = Column(key="backward_seconds", title="backward", kind="seconds")
@@ -48,7 +48,7 @@ def profile_table(profile: Profile, *, depth: int | None = 1) -> Table:
 
 def _cells(profile: Profile, row: LayerProfile, whole: float) -> tuple[Cell, ...]:
     return (
-        row.output_shape,
+        sample_shape(row.output_shape, row.has_batch),
         row.forward.median,
         row.backward.median if row.backward else 0.0,
         _spread(row.forward),

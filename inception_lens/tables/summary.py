@@ -12,13 +12,17 @@ from inception_lens.analyses.records import Group
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Graph
 from inception_lens.ops import Shape, format_shape
-from inception_lens.tables.table import AtLeast, Cell, Column, FullShape, Row, Table
+from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table, bound, sample_shape
 from inception_lens.tables.units import count, short, size
 
 CONVENTION = (
     "1 MAC = one multiply-add of a convolution or linear layer, bias not counted; FLOPs = 2 per MAC, plus bias, norm, "
     "activation, pooling and element-wise arithmetic; MB = 10^6 bytes; receptive field and jump in input pixels"
 )
+
+
+OF_PARAMETERS = ("params", "params_trainable", "weight_bytes")
+"""Columns whose sums are lower bounds where the parameters of an operation are unknown."""
 
 
 class Quantity(msgspec.Struct, frozen=True):
@@ -43,9 +47,11 @@ def _of_layer(attribute: str) -> Callable[[Group], Cell]:
 def _sum(attribute: str) -> Callable[[Group], Cell]:
     def cell(group: Group) -> Cell:
         value: int = getattr(group, attribute)
+        if attribute in OF_PARAMETERS:
+            return bound(value, group.params_exact)
         if group.exact or None not in [getattr(layer, attribute) for layer in group.layers]:
             return value
-        return AtLeast(value) if value else None
+        return bound(value, exact=False)
 
     return cell
 
@@ -55,8 +61,7 @@ def _inputs(group: Group) -> Cell:
 
 
 def _output_shape(group: Group) -> Shape | None:
-    shape = group.output_shape
-    return shape if shape is None or group.layers[-1].has_batch else FullShape(shape)
+    return sample_shape(group.output_shape, group.layers[-1].has_batch)
 
 
 def _receptive_field(group: Group) -> int | None:
@@ -102,8 +107,6 @@ QUANTITIES: dict[str, Quantity] = {
 """Every column by its key, which is that of the JSON."""
 
 SHARE = Column(key="share", title="share", kind="share", unit="of MACs", audience="people", bar=4)
-OF_PARAMETERS = ("params", "params_trainable", "weight_bytes")
-"""Columns whose total is a lower bound where an operation may have parameters that are unknown."""
 TRAINING = ("backward_macs", "saved_activation_bytes")
 """Columns that only a training analysis has."""
 
@@ -141,7 +144,7 @@ def summary_table(
             for row in analysis.tree(depth, key)
         ]
     rows = [msgspec.structs.replace(row, cells=tuple([each.cell(group) for each in chosen])) for row, group in tree]
-    total = tuple([_total(each, analysis) if each.sums else "" for each in chosen])
+    total = tuple([each.cell(analysis.whole) if each.sums else "" for each in chosen])
     return Table(
         title=title(analysis.graph),
         subtitle=subtitle(analysis.graph),
@@ -151,13 +154,6 @@ def summary_table(
         totals=(Row("total", total),),
         notes=(*facts(analysis), CONVENTION),
     )
-
-
-def _total(quantity: Quantity, analysis: Analysis) -> Cell:
-    cell = quantity.cell(analysis.whole)
-    if quantity.column.key in OF_PARAMETERS and not analysis.totals.params_exact and isinstance(cell, int):
-        return AtLeast(cell)
-    return cell
 
 
 def title(graph: Graph) -> str:
@@ -183,7 +179,7 @@ def facts(analysis: Analysis) -> list[str]:
     if analysis.layers and analysis.is_run:
         parts.append(f"peak activations {size(totals.peak_activation_bytes)} at {analysis.peak_layer.name}")
     if totals.params != totals.params_used:
-        parts.append(f"parameters used {count(totals.params_used)}")
+        parts.append(f"parameters declared {count(totals.params)}, used {count(totals.params_used)}")
     if totals.params != totals.params_trainable:
         parts.append(f"parameters trainable {count(totals.params_trainable)}")
     if graph.mode == "training":

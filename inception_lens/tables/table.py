@@ -45,6 +45,16 @@ Cell = str | int | float | Shape | AtLeast | None
 """An exact value; None is unknown, and the empty string is a value that does not apply."""
 
 
+def bound(value: int | float, exact: bool) -> Cell:
+    """A sum: exact, a lower bound, or unknown if nothing of it is known."""
+    return value if exact else AtLeast(value) if value else None
+
+
+def sample_shape(shape: Shape | None, has_batch: bool) -> Shape | None:
+    """A cell of a `sample_shape` column."""
+    return shape if shape is None or has_batch else FullShape(shape)
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One column of a table."""
 

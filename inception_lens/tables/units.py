@@ -3,6 +3,11 @@
 _LARGE = tuple((1000**power, prefix) for power, prefix in zip(range(8, 0, -1), "YZEPTGMk", strict=True))
 
 
+def at_least(exact: bool) -> str:
+    """What is written before a sum: `>= ` if it leaves out what is unknown."""
+    return "" if exact else ">= "
+
+
 def count(number: int) -> str:
     """An exact count: `6,998,552`."""
     return f"{number:,}"

@@ -9,6 +9,7 @@ from inception_lens.analyses.compare.comparison import compare
 from inception_lens.architectures.catalogue import entries
 from inception_lens.graph import Graph, Input, Node, Output, Writer
 from inception_lens.ops import Conv2d, Op, TensorType, Unknown
+from inception_lens.renderers.diagrams.diagram import compare_diagram
 from inception_lens.renderers.tables import markdown
 from inception_lens.renderers.tables.text import render
 from inception_lens.tables.compare.comparison import compare_table, shift_words
@@ -149,6 +150,20 @@ def test_unknown_costs_are_not_zero() -> None:
     assert row.cells[2] is None
     assert table.totals[0].cells[2] == ">= 144"
     assert table.totals[2] == Row("difference", ("", 0, None))
+    hidden = Unknown("Mystery", (TensorType((1, 3, 4, 4)),), params_known=False)
+    comparison = compare(network(Conv2d(3, (1, 1)), hidden), network(Conv2d(3, (1, 1))))
+    table = compare_table(comparison)
+    (row,) = (row for row in table.rows if "Mystery is missing" in row.label)
+    assert row.cells[1:] == (None, None)
+    assert table.totals[0].cells == ("", ">= 12", ">= 144")
+    assert table.totals[2] == Row("difference", ("", None, None))
+    assert comparison.to_builtins()["totals"]["params_exact"] is False
+    assert [change["params_exact"] for change in comparison.to_builtins()["changes"]] == [False]
+    assert (
+        "an unknown number of parameters and an unknown number of MACs" in compare_diagram(comparison).content.title[1]
+    )
+    same = compare(network(hidden), network(hidden))
+    assert compare_table(same).notes[0] == "no difference: >= 0 parameters and >= 0 MACs in both"
 
 
 def test_markdown_has_a_row_for_each_statement() -> None:

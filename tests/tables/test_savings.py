@@ -12,7 +12,9 @@ from inception_lens.analyses.savings.branch import Branch, branch_savings
 from inception_lens.analyses.savings.changes import branch_sweep, network_sweep, what_if
 from inception_lens.analyses.savings.network import Savings
 from inception_lens.graph import Graph, Input, Node, Output, Writer
-from inception_lens.ops import Conv2d, ReLU, TensorType, Unknown
+from inception_lens.ops import Conv2d, Declared, Op, ReLU, TensorType, Unknown
+from inception_lens.renderers.pages.sections import saving_section
+from inception_lens.renderers.plots.savings import savings_figure, what_if_figure
 from inception_lens.renderers.tables import csv as csv_writer
 from inception_lens.tables.savings.branch import branch_table
 from inception_lens.tables.savings.changes import sweep_table, what_if_table
@@ -113,6 +115,51 @@ def test_unknown_costs_make_lower_bounds_and_no_ratio() -> None:
     assert column(swept, "macs_change") == [None, None]
     changed = what_if_table(what_if(graph, {"m/q": 2}, machine()))
     assert column(changed, "macs_change")[-1] is None
+
+
+def ending_in(op: Op) -> Graph:
+    """A reduced convolution, and an operation after it in the same module."""
+    nodes = [
+        Node("m/q", Conv2d(4, (1, 1)), ("x",)),
+        Node("m/k", Conv2d(4, (3, 3), padding=(1, 1)), ("m/q",)),
+        Node("m/u", op, ("m/k",)),
+    ]
+    return Graph.of([Input("x", TensorType((1, 8, 9, 9)))], nodes, [Output("m/u")])
+
+
+@pytest.mark.parametrize(
+    ("op", "unknown"),
+    [
+        (Unknown("mystery", (TensorType((1, 4, 9, 9)),), params_known=False), ("params", "macs", "flops")),
+        (Unknown("mystery", (TensorType((1, 4, 9, 9)),)), ("macs", "flops")),
+        (Declared("mystery", (TensorType((1, 4, 9, 9)),), declared_flops=None), ("flops",)),
+    ],
+)
+def test_only_what_an_operation_leaves_unknown_is_a_lower_bound(op: Op, unknown: tuple[str, ...]) -> None:
+    graph = ending_in(op)
+    (table,) = (table for table in savings_table(il.savings(graph)).further if table.key == "reductions")
+    for key in ("params", "macs", "flops"):
+        cells = [*column(table, f"{key}_with"), *column(table, f"{key}_without")]
+        assert any(isinstance(cell, AtLeast | None) for cell in cells) == (key in unknown)
+    for key in ("params", "macs"):
+        assert (column(table, f"{key}_ratio")[-1] is None) == (key in unknown)
+    swept = sweep_table(network_sweep(graph, "m/q", [2, 4]))
+    changed = what_if_table(what_if(graph, {"m/q": 2}, machine()))
+    for key in ("params", "macs"):
+        assert {isinstance(cell, AtLeast) for cell in column(swept, key)} == {key in unknown}
+        assert {cell is None for cell in column(swept, f"{key}_change")} == {key in unknown}
+        assert (column(changed, f"{key}_change")[-1] is None) == (key in unknown)
+    assert any("without the reduction: >= " in note for note in swept.notes) == ("params" in unknown)
+
+
+def test_figures_and_the_page_show_lower_bounds_of_parameters() -> None:
+    graph = ending_in(Unknown("mystery", (TensorType((1, 4, 9, 9)),), params_known=False))
+    found = il.savings(graph, kinds=["reductions"])
+    for picture in (savings_figure(found), what_if_figure(what_if(graph, {"m/q": 2}, machine()))):
+        assert [axes.get_title().count(">= ") for axes in picture.axes] == [2, 2]
+    section = saving_section(found.savings[0])
+    assert [cell.startswith(">= ") for cell in section.total.cells] == [True, True, False, True, True, False]
+    assert (section.total.cells[2], section.summary) == ("?", "the MACs are not all known")
 
 
 def test_columns_are_those_of_the_kind() -> None:

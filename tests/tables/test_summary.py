@@ -1,5 +1,8 @@
 """The table of a summary: exact cells, unknown ones marked, columns that add up to the totals."""
 
+import importlib
+
+import msgspec
 import pytest
 
 import inception_lens as il
@@ -7,7 +10,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.modules import summed
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.ops import Conv2d, TensorType, Unknown
+from inception_lens.ops import Conv2d, Parameter, TensorType, Unknown
 from inception_lens.tables.summary import QUANTITIES, TRAINING, facts, pick, sort_key, summary_table
 from inception_lens.tables.table import AtLeast
 
@@ -162,3 +165,52 @@ def test_a_total_of_parameters_that_leaves_out_unknown_ones_is_a_lower_bound() -
     total = dict(zip([column.key for column in table.columns], table.totals[0].cells, strict=True))
     assert total["params"] == AtLeast(112)
     assert "weights >= 448 B" in table.notes[0]
+
+
+@pytest.fixture(scope="module")
+def partly_known() -> Graph:
+    """Operations with unknown parameters: one alone, one in a module next to a convolution of 112 parameters."""
+    type_ = TensorType((1, 3, 8, 8))
+    unknown = Unknown("mystery", (type_,), params_known=False)
+    nodes = [
+        Node("alone", unknown, ("x",)),
+        Node("block/deep/odd", unknown, ("alone",)),
+        Node("block/deep/conv", Conv2d(4, (3, 3)), ("block/deep/odd",)),
+        Node("block/pool", Conv2d(4, (1, 1)), ("block/deep/conv",)),
+        Node("last", Conv2d(2, (1, 1)), ("block/pool",)),
+    ]
+    return Graph.of([Input("x", type_)], nodes, [Output("last")])
+
+
+@pytest.mark.parametrize("column", ["params", "params_trainable", "weight_bytes", "macs", "flops"])
+def test_every_row_above_unknown_costs_shows_them(partly_known: Graph, column: str) -> None:
+    analysis = il.analyze(partly_known)
+    table = summary_table(analysis, depth=None, columns=[column])
+    cells = {row.name: row.cells[0] for row in (*table.rows, *table.totals)}
+    known = {name for name, cell in cells.items() if not isinstance(cell, AtLeast | None)}
+    assert known == {"block/deep/conv", "block/pool", "last"}
+    assert {name for name, cell in cells.items() if cell is None} == {"alone", "block/deep/odd"}
+    for depth in (1, 2, 3):
+        shallow = summary_table(analysis, depth=depth, columns=[column], flat=True)
+        assert all(isinstance(row.cells[0], AtLeast) for row in shallow.rows if row.label in ("block", "block/deep"))
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html"])
+def test_every_format_shows_lower_bounds_of_parameters(partly_known: Graph, form: str) -> None:
+    render = importlib.import_module(f"inception_lens.renderers.tables.{form}").render
+    table = summary_table(il.analyze(partly_known), columns=["params"])
+    lines = (render(table, width=100) if form == "text" else render(table)).splitlines()
+    found = {label: next(line for line in lines if label in line) for label in ("alone", "block", "last", "total")}
+    bound = {"latex": r"\textgreater{}=", "html": "&gt;="}.get(form, ">=")
+    assert {label for label, line in found.items() if bound in line} == {"block", "total"}, found
+    assert "?" in found["alone"]
+    assert "10" in found["last"]
+
+
+def test_declared_and_used_parameters_are_shown_if_they_differ() -> None:
+    graph = Graph.of(
+        [Input("x", TensorType((1, 3, 8, 8)))], [Node("conv", Conv2d(4, (3, 3)), ("x",))], [Output("conv")]
+    )
+    graph = msgspec.structs.replace(graph, unused=(Parameter("spare", (5,)),))
+    assert "parameters declared 117, used 112" in facts(il.analyze(graph))[0]
+    assert repr(il.analyze(graph)).endswith(": 117 parameters, 3,888 MACs>")

@@ -93,7 +93,8 @@ def _side(network: CountedGraph, trunk: Sequence[int], heads: int) -> ComparedNe
     unused = sum(tensor.elements for tensor in graph.unused)
     macs = [costs.macs[i] for i in trunk]
     params = sum([costs.params[i] for i in trunk]) + unused
-    return ComparedNetwork(graph, params, sum(filter(None, macs)), None not in macs, heads)
+    params_exact = all(costs.params_exact[i] for i in trunk)
+    return ComparedNetwork(graph, params, sum(filter(None, macs)), None not in macs, params_exact, heads)
 
 
 def _outside(a: Graph, b: Graph) -> Iterator[Change]:

@@ -184,6 +184,7 @@ class Comparer:
             what=_attributed((*what, *context), a, i, b, j, params, macs),
             params=params,
             macs=macs,
+            params_exact=a.costs.params_exact[i] and b.costs.params_exact[j],
             equivalent=changes_no_value(a.graph.nodes[i].op) or (alike and not context),
         )
 
@@ -256,6 +257,7 @@ def _alone(network: CountedGraph, i: int) -> Change:
         what=(Difference("op", None, node.op.kind, network.costs.params[i], network.costs.macs[i] or 0),),
         params=network.costs.params[i],
         macs=network.costs.macs[i],
+        params_exact=network.costs.params_exact[i],
         equivalent=changes_no_value(node.op) or node.name in network.nested,
     )
 

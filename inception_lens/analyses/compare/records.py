@@ -31,6 +31,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Difference in learned elements."""
     macs: int | None
     """Difference in multiply-accumulates; None where either is unknown."""
+    params_exact: bool = True
+    """Whether the parameters of both calls are known; where they are not, `params` is that of the known ones."""
     equivalent: bool = False
     """Whether both compute the same values on this input, such as an average pool over the whole map and a global
     average pool."""
@@ -112,7 +114,9 @@ class ComparedNetwork(msgspec.Struct, frozen=True):
     macs: int
     """Multiply-accumulates of the forward pass."""
     exact: bool
-    """Whether every call's cost is known; where it is not, `macs` is a lower bound."""
+    """Whether the MACs of every call are known; where they are not, `macs` is a lower bound."""
+    params_exact: bool
+    """Whether the parameters of every call are known; where they are not, `params` is a lower bound."""
     heads: int
     """Number of auxiliary heads."""
 
@@ -171,6 +175,7 @@ class Comparison(JsonResult, frozen=True):
                 "params": self.b.params - self.a.params,
                 "macs": self.b.macs - self.a.macs,
                 "exact": self.a.exact and self.b.exact,
+                "params_exact": self.a.params_exact and self.b.params_exact,
                 "a": {"params": self.a.params, "macs": self.a.macs},
                 "b": {"params": self.b.params, "macs": self.b.macs},
                 "heads": {key: sum(getattr(head, key) for head in self.heads) for key in ("params", "macs")},
@@ -185,6 +190,7 @@ def _change(change: Change) -> dict[str, Any]:
         "b": change.b,
         "what": [{"attribute": each.attribute, "a": each.a, "b": each.b} for each in change.what],
         "params": change.params,
+        "params_exact": change.params_exact,
         "macs": change.macs,
         "equivalent": change.equivalent,
     }

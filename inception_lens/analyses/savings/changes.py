@@ -69,7 +69,9 @@ class SweepPoint(NamedTuple):
     macs: int
     """Multiply-accumulates of the forward pass."""
     exact: bool
-    """Whether the cost of every call is known; if not, `macs` is a lower bound."""
+    """Whether the MACs of every call are known; if not, `macs` is a lower bound."""
+    params_exact: bool
+    """Whether the parameters of every call are known; if not, `params` is a lower bound."""
 
 
 class Sweep(JsonResult, frozen=True, kw_only=True):
@@ -161,4 +163,4 @@ def network_sweep(graph: Graph, node: str, values: Sequence[int]) -> Sweep:
 
 def _point(network: Graph | Analysis, value: int) -> SweepPoint:
     totals = analyze(network).totals
-    return SweepPoint(value, totals.params, totals.macs, totals.macs_exact)
+    return SweepPoint(value, totals.params, totals.macs, totals.macs_exact, totals.params_exact)

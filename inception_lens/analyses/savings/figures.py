@@ -30,11 +30,20 @@ class CostFigures(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Sum of the roofline times of the calls."""
     exact: bool = True
-    """Whether every cost is known; where one is not, the sums are lower bounds."""
+    """Whether the FLOPs of every call are known; where they are not, `flops` and `seconds` are lower bounds."""
+    macs_exact: bool = True
+    """Whether the MACs of every call are known; where they are not, `macs` is a lower bound."""
+    params_exact: bool = True
+    """Whether the parameters of every call are known; where they are not, `params` is a lower bound."""
     peak_activation_bytes: int | UnsetType = UNSET
     """The largest total of activations alive at one time; for a whole network only."""
     output_shape: Shape | UnsetType = UNSET
     """Shape of the last call's output; for a module only."""
+
+    def is_exact(self, key: str) -> bool:
+        """Whether the cost `key` is exact, and not a lower bound."""
+        exact = {"params": self.params_exact, "macs": self.macs_exact, "flops": self.exact, "seconds": self.exact}
+        return exact.get(key, True)
 
 
 INTEGERS = ("params", "buffers", "macs", "flops", "activation_bytes", "peak_activation_bytes")
@@ -48,6 +57,10 @@ class CostChange(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "wi
     """With the saving; `with` in JSON."""
     without: CostFigures
     """Without the saving."""
+
+    def is_exact(self, key: str) -> bool:
+        """Whether the cost `key` is exact on both sides."""
+        return self.using.is_exact(key) and self.without.is_exact(key)
 
     def saved(self, key: str) -> Any:
         """The cost `key` without the saving minus the cost with it."""
@@ -81,7 +94,7 @@ class Counted:
     def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""
         totals = self.analysis.totals
-        figures = {key: getattr(totals, key) for key in (*INTEGERS, "exact")}
+        figures = {key: getattr(totals, key) for key in (*INTEGERS, "exact", "macs_exact", "params_exact")}
         return CostFigures(seconds=sum(filter(None, self.roofline.seconds)), **figures)
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -108,4 +121,10 @@ class Counted:
 
     def _sum(self, calls: list[int]) -> CostFigures:
         sums: dict[str, Any] = {key: sum([column[i] or 0 for i in calls]) for key, column in self._columns.items()}
-        return CostFigures(exact=None not in [self.analysis.costs.flops[i] for i in calls], **sums)
+        costs = self.analysis.costs
+        return CostFigures(
+            exact=None not in [costs.flops[i] for i in calls],
+            macs_exact=None not in [costs.macs[i] for i in calls],
+            params_exact=all(costs.params_exact[i] for i in calls),
+            **sums,
+        )

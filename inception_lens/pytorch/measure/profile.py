@@ -115,6 +115,7 @@ def _rows(
             category=layer.category,
             role=layer.role,
             output_shape=layer.output_shape or (),
+            has_batch=layer.has_batch,
             forward=Spread.of(forwards[layer.name]),
             backward=backwards.get(layer.name),
             least_seconds=least.seconds[i],

@@ -56,7 +56,8 @@ def comparison_content(comparison: Comparison, level: Literal["network", "layer"
         Swatch(fill, name) for status, (name, *_) in STATUSES.items() if (fill := _fill(status, palette)) in fills
     ]
     a, b = comparison.a, comparison.b
-    params, macs = _change(b.params - a.params), _change(b.macs - a.macs)
+    params = _change(b.params - a.params, a.params_exact and b.params_exact)
+    macs = _change(b.macs - a.macs, a.exact and b.exact)
     return DiagramContent(
         title=(f"{a.name}  and  {b.name}", f"{b.name} has {params} parameters and {macs} MACs"),
         boxes=boxes,
@@ -122,7 +123,9 @@ def _values(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ..
     return (*shown[:MAX_SHOWN], *rest)
 
 
-def _change(number: int) -> str:
+def _change(number: int, exact: bool) -> str:
+    if not exact:
+        return "an unknown number of"
     return f"{short(abs(number))} {'more' if number > 0 else 'fewer'}" if number else "as many"
 
 

@@ -165,6 +165,7 @@ def _title(analysis: Analysis, module: str) -> tuple[str, ...]:
     name = f"{graph.name}: {graph.metadata.description}" if graph.metadata.description else graph.name
     inputs = ", ".join(format_shape(given.type.shape) for given in graph.inputs[:3])
     mode = ", in training" if graph.mode == "training" else ""
-    bound = "" if analysis.cost_sums.macs_exact else "at least "
-    cost = f"{count(analysis.params)} parameters, {bound}{short(analysis.macs)} MACs"
+    sums = analysis.cost_sums
+    params, macs = ("" if exact else "at least " for exact in (sums.params_exact, sums.macs_exact))
+    cost = f"{params}{count(analysis.params)} parameters, {macs}{short(analysis.macs)} MACs"
     return (name, f"input {inputs}{mode}: {cost}")

@@ -33,9 +33,14 @@ class HeatMeasure(msgspec.Struct, frozen=True):
     """The number of several nodes together."""
 
 
+def _known_params(analysis: Analysis) -> Sequence[int | None]:
+    costs = analysis.costs
+    return [params if exact else None for params, exact in zip(costs.params, costs.params_exact, strict=True)]
+
+
 MEASURES: dict[Heat, HeatMeasure] = {
     "macs": HeatMeasure("MACs", lambda analysis: analysis.costs.macs, lambda macs: short(int(macs))),
-    "params": HeatMeasure("parameters", lambda analysis: analysis.costs.params, lambda params: short(int(params))),
+    "params": HeatMeasure("parameters", _known_params, lambda params: short(int(params))),
     "activations": HeatMeasure(
         "new activations", lambda analysis: analysis.memory.activation_bytes, lambda bytes_: size(int(bytes_))
     ),

@@ -11,9 +11,9 @@ from inception_lens.analyses.savings.network import Saving
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.data import input_size
 from inception_lens.renderers.tables.cells import shown
-from inception_lens.tables.compare.comparison import compare_table
+from inception_lens.tables.compare.comparison import compare_table, costs_of
 from inception_lens.tables.table import Row, Table
-from inception_lens.tables.units import count, percent, short, size
+from inception_lens.tables.units import at_least, count, percent, short, size
 
 
 class Card(NamedTuple):
@@ -94,7 +94,7 @@ def headline(analysis: Analysis) -> list[Card]:
             "parameters",
             f"{params}{short(totals.params)}",
             f"{params}{count(totals.params)}",
-            f"{size(totals.weight_bytes)} of weights",
+            f"{params}{size(totals.weight_bytes)} of weights",
         ),
         Card("MACs", f"{macs}{short(totals.macs)}", f"{macs}{count(totals.macs)}", "multiply-adds without bias"),
         Card("FLOPs", f"{flops}{short(totals.flops)}", f"{flops}{count(totals.flops)}", "2 per MAC, plus the rest"),
@@ -122,7 +122,7 @@ def saving_section(saving: Saving) -> SavingSection:
         title=saving.kind.title,
         source=saving.kind.source,
         sites=len(saving.sites),
-        summary=more if saved < 0 else fewer,
+        summary=(more if saved < 0 else fewer) if saving.total.is_exact("macs") else "the MACs are not all known",
         rows=tuple([_saving_row(each.name, each.change, largest) for each in changed]),
         total=_saving_row("whole network", saving.total, largest),
     )
@@ -130,13 +130,14 @@ def saving_section(saving: Saving) -> SavingSection:
 
 def _saving_row(name: str, change: CostChange, largest: int) -> ModuleSavingRow:
     using, without = change.using, change.without
-    ratios = [f"{ratio:.2f}x" if (ratio := change.ratio(key)) else "-" for key in ("params", "macs")]
+    cells: list[str] = []
+    for key, write in (("params", count), ("macs", short)):
+        cells += [f"{at_least(side.is_exact(key))}{write(getattr(side, key))}" for side in (without, using)]
+        ratio = change.ratio(key)
+        cells.append("?" if not change.is_exact(key) else f"{ratio:.2f}x" if ratio else "-")
     return ModuleSavingRow(
         name=printable(name),
-        cells=(
-            *(count(without.params), count(using.params), ratios[0]),
-            *(short(without.macs), short(using.macs), ratios[1]),
-        ),
+        cells=tuple(cells),
         with_share=round(100 * using.macs / largest, 2),
         without_share=round(100 * without.macs / largest, 2),
     )
@@ -149,10 +150,7 @@ def comparison_section(comparison: Comparison, pictures: Iterable[bytes]) -> Com
     main = tables["network"]
     cells = _texts(main, main.totals[-1])
     shifts = tables["shifts"].rows if "shifts" in tables else ()
-    sides = [
-        ComparedSide(printable(side.name), count(side.params), f"{'' if side.exact else '>= '}{count(side.macs)}")
-        for side in (a, b)
-    ]
+    sides = [ComparedSide(printable(side.name), *costs_of(side)) for side in (a, b)]
     return ComparisonSection(
         sides=tuple(sides),
         params=cells[1],

@@ -60,8 +60,9 @@ def modules_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
         if len(handles) > 1:
             names = [name for name in rows if name in handles]
             figure.legend([handles[name] for name in names], names, loc="outside right upper", title="branch")
-        bound = "at least " if None in analysis.costs.macs else ""
-        cost = f"{count(analysis.params)} parameters and {bound}{short(analysis.macs)} MACs"
+        sums = analysis.cost_sums
+        params, macs = ("" if exact else "at least " for exact in (sums.params_exact, sums.macs_exact))
+        cost = f"{params}{count(analysis.params)} parameters and {macs}{short(analysis.macs)} MACs"
         set_heading(figure, analysis.graph, f"{cost} by module and branch")
     return figure
 

@@ -9,7 +9,7 @@ from inception_lens.errors import ConfigError
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import set_heading, set_name_ticks, styled_figure
 from inception_lens.renderers.theme import BLUE, GREEN, VERMILLION, mix, palette_of
-from inception_lens.tables.units import short
+from inception_lens.tables.units import at_least, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def savings_figure(savings: Savings, *, dark: bool = False) -> Figure:
             using, without = saving.total.using, saving.total.without
             for axes, measure in zip(row.subplots(1, 2), MEASURES, strict=True):
                 _add_bars(axes, changed, measure, dark)
-                title = f"{short(_cost(using, measure))} {MEASURES[measure]}, {short(_cost(without, measure))} without"
+                title = f"{_total(using, measure)} {MEASURES[measure]}, {_total(without, measure)} without"
                 axes.set_title(title, fontsize=8.5)
             axes.legend()
         set_heading(figure, savings.graph, "modules with and without a saving")
@@ -71,7 +71,7 @@ def what_if_figure(change: WhatIf, *, dark: bool = False) -> Figure:
         new, current = change.total.using, change.total.without
         for axes, measure in zip(figure.subplots(1, 2), MEASURES, strict=True):
             _add_bars(axes, change.modules, measure, dark, ("new widths", "current widths"))
-            title = f"{short(_cost(current, measure))} {MEASURES[measure]} now, {short(_cost(new, measure))} then"
+            title = f"{_total(current, measure)} {MEASURES[measure]} now, {_total(new, measure)} then"
             axes.set_title(title, fontsize=8.5)
         axes.legend()
         widths = ", ".join(f"{printable(each.node)} from {each.now} to {each.then}" for each in change.widths[:3])
@@ -113,6 +113,10 @@ def _cost(costs: CostFigures | SweepPoint, measure: Measure) -> int:
     return costs.params if measure == "params" else costs.macs
 
 
+def _total(costs: CostFigures, measure: Measure) -> str:
+    return f"{at_least(costs.is_exact(measure))}{short(_cost(costs, measure))}"
+
+
 def _add_bars(
     axes: Axes,
     modules: Sequence[ModuleChange],
@@ -130,7 +134,8 @@ def _add_bars(
     axes.bar([k + 0.2 for k in range(len(modules))], without, width=0.4, color=pale, label=labels[1])
     if len(modules) <= MAX_RATIOS:
         for k, module in enumerate(modules):
-            if (ratio := module.change.ratio(measure)) and using[k] != without[k]:
+            exact = module.change.is_exact(measure)
+            if exact and (ratio := module.change.ratio(measure)) and using[k] != without[k]:
                 axes.annotate(
                     f"{ratio:.1f}x" if ratio >= 0.05 else f"{ratio:.2g}x",
                     (k, max(using[k], without[k])),

@@ -10,7 +10,7 @@ from inception_lens.tables.compare.differences import WordedDifference, worded_d
 from inception_lens.tables.compare.wording import number_word
 from inception_lens.tables.summary import title
 from inception_lens.tables.table import Cell, Column, Row, Table
-from inception_lens.tables.units import count
+from inception_lens.tables.units import at_least, count
 
 COLUMNS = (
     Column(key="where", title="where", below=True),
@@ -59,18 +59,23 @@ def _statements(key: str, heading: str, differences: Sequence[WordedDifference])
 
 
 def _row(difference: WordedDifference) -> Row:
+    params = difference.params if difference.params_exact else None
     macs = difference.macs if difference.exact else None
-    return Row(difference.words, (difference.where, difference.params, macs))
+    return Row(difference.words, (difference.where, params, macs))
 
 
 def _totals(a: ComparedNetwork, b: ComparedNetwork) -> tuple[Row, ...]:
     """The costs of both networks, which have no sign, and their difference."""
-    rows = [
-        Row(name, ("", count(network.params), f"{'' if network.exact else '>= '}{count(network.macs)}"))
-        for network, name in zip((a, b), _names(a, b), strict=True)
-    ]
+    rows = [Row(name, ("", *costs_of(network))) for network, name in zip((a, b), _names(a, b), strict=True)]
+    params: Cell = b.params - a.params if a.params_exact and b.params_exact else None
     macs: Cell = b.macs - a.macs if a.exact and b.exact else None
-    return (*rows, Row("difference", ("", b.params - a.params, macs)))
+    return (*rows, Row("difference", ("", params, macs)))
+
+
+def costs_of(network: ComparedNetwork) -> tuple[str, str]:
+    """The parameters and the MACs of a network."""
+    params, macs = at_least(network.params_exact), at_least(network.exact)
+    return f"{params}{count(network.params)}", f"{macs}{count(network.macs)}"
 
 
 def _shifts(shifts: Sequence[Shift], heading: str) -> Table:
@@ -115,11 +120,10 @@ def _title(network: ComparedNetwork) -> str:
 
 
 def _sameness(a: ComparedNetwork, b: ComparedNetwork) -> str:
-    macs = f"{'' if a.exact else '>= '}{count(a.macs)} MACs"
-    if a.params == b.params:
-        return f"no difference: {count(a.params)} parameters and {macs} in both"
-    params = f"{count(a.params)} and {count(b.params)} parameters declared"
-    return f"no difference in what they compute: {macs} in both; {params}"
+    (params, macs), (params_b, _) = costs_of(a), costs_of(b)
+    if params == params_b:
+        return f"no difference: {params} parameters and {macs} MACs in both"
+    return f"no difference in what they compute: {macs} MACs in both; {params} and {params_b} parameters declared"
 
 
 def _names(a: ComparedNetwork, b: ComparedNetwork) -> tuple[str, str]:

@@ -31,6 +31,8 @@ class WordedDifference(msgspec.Struct, frozen=True):
     """Difference in multiply-accumulates, as far as it is known."""
     exact: bool = True
     """Whether all MACs are known."""
+    params_exact: bool = True
+    """Whether all parameters are known."""
     equivalent: bool = False
     """Whether both networks compute the same values on this input."""
     only_a: str = ""
@@ -115,6 +117,7 @@ def _statement(words: str, items: Sequence[ChangedAttribute]) -> WordedDifferenc
         sum([item.difference.params for item in items]),
         sum([item.difference.macs for item in items]),
         exact=all(change.macs is not None for change in changes),
+        params_exact=all(change.params_exact for change in changes),
         equivalent=all(change.equivalent or change.unused for change in changes),
         only_a="bias" if is_bias and first.a else "",
         only_b="bias" if is_bias and first.b else "",
@@ -144,6 +147,7 @@ def _of_one_network(changes: Sequence[Change], graph: Graph) -> Iterator[WordedD
             sum([change.params for change in members]),
             sum([change.macs or 0 for change in members]),
             exact=all(change.macs is not None for change in members),
+            params_exact=all(change.params_exact for change in members),
             equivalent=all(change.equivalent for change in members),
             only_a=norm if members[0].kind == "removed" else "",
             only_b=norm if members[0].kind == "added" else "",
@@ -205,5 +209,6 @@ def _exchanges(found: list[WordedDifference]) -> list[WordedDifference]:
         sum([each.params for each in (*only_a, *only_b)]),
         sum([each.macs for each in (*only_a, *only_b)]),
         exact=all(each.exact for each in (*only_a, *only_b)),
+        params_exact=all(each.params_exact for each in (*only_a, *only_b)),
     )
     return [joined, *[each for each in found if each not in only_a and each not in only_b]]

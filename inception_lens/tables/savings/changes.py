@@ -4,8 +4,8 @@ from inception_lens.analyses.savings.changes import Sweep, SweepPoint, WhatIf
 from inception_lens.analyses.savings.figures import CostChange
 from inception_lens.tables.savings.figures import FIGURES, difference, figure, peak_and_time, rest
 from inception_lens.tables.summary import subtitle
-from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table
-from inception_lens.tables.units import count
+from inception_lens.tables.table import Cell, Column, Row, Table, bound
+from inception_lens.tables.units import at_least, count
 
 COSTS = ("params", "macs")
 
@@ -72,8 +72,9 @@ def sweep_table(found: Sweep) -> Table:
         ]
         notes.append(f"> marks its own width, {count(own.value)}, from which changes are counted")
     if found.direct:
-        macs = f"{'' if found.direct.exact else '>= '}{count(found.direct.macs)}"
-        notes.append(f"without the reduction: {count(found.direct.params)} parameters, {macs} MACs")
+        params, macs = at_least(found.direct.params_exact), at_least(found.direct.exact)
+        costs = f"{params}{count(found.direct.params)} parameters, {macs}{count(found.direct.macs)} MACs"
+        notes.append(f"without the reduction: {costs}")
     return Table(
         title=f"{found.name}: {found.variable} from {points[0].value} to {points[-1].value}",
         label=Column(key="value", title=found.variable, kind="count", min_width=12),
@@ -85,7 +86,8 @@ def sweep_table(found: Sweep) -> Table:
 
 def _point(point: SweepPoint, own: SweepPoint | None) -> Row:
     label = f"> {count(point.value)}" if point == own else count(point.value)
-    cells: list[Cell] = [point.params, point.macs if point.exact else AtLeast(point.macs)]
+    cells = [bound(point.params, point.params_exact), bound(point.macs, point.exact)]
     if own:
-        cells += [point.params - own.params, point.macs - own.macs if point.exact and own.exact else None]
+        cells.append(point.params - own.params if point.params_exact and own.params_exact else None)
+        cells.append(point.macs - own.macs if point.exact and own.exact else None)
     return Row(label, tuple(cells), str(point.value))

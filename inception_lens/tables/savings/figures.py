@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from inception_lens.analyses.savings.figures import CostChange, CostFigures
-from inception_lens.tables.table import AtLeast, Cell, Kind
+from inception_lens.tables.table import Cell, Kind, bound
 from inception_lens.tables.units import duration, size
 
 FIGURES: dict[str, tuple[str, Kind]] = {
@@ -15,21 +15,16 @@ FIGURES: dict[str, tuple[str, Kind]] = {
     "seconds": ("time", "seconds"),
 }
 """The title of each figure, and the kind of its values."""
-UNCERTAIN = ("macs", "flops", "seconds")
-"""Figures whose sums leave out layers of unknown cost."""
 
 
 def figure(figures: CostFigures, key: str) -> Cell:
     """One figure as an exact cell: a lower bound, or unknown, where it leaves out layers of unknown cost."""
-    value: int | float = getattr(figures, key)
-    if figures.exact or key not in UNCERTAIN:
-        return value
-    return AtLeast(value) if value else None
+    return bound(getattr(figures, key), figures.is_exact(key))
 
 
 def ratio(change: CostChange, key: str) -> Cell:
     """How many times more the network without the saving has; unknown where either figure is not exact."""
-    if key in UNCERTAIN and not (change.using.exact and change.without.exact):
+    if not change.is_exact(key):
         return None
     found = change.ratio(key)
     return "" if found is None else found
@@ -37,7 +32,7 @@ def ratio(change: CostChange, key: str) -> Cell:
 
 def difference(change: CostChange, key: str) -> Cell:
     """The figure with the change less the figure without it; unknown where either is not exact."""
-    if key in UNCERTAIN and not (change.using.exact and change.without.exact):
+    if not change.is_exact(key):
         return None
     value: int | float = change.saved(key)
     return -value
@@ -55,7 +50,7 @@ def rest(total: CostChange, parts: Sequence[CostChange]) -> CostChange | None:
 def _less(total: CostFigures, parts: Sequence[CostFigures]) -> CostFigures:
     left = {key: getattr(total, key) - sum([getattr(part, key) for part in parts]) for key in FIGURES}
     left["seconds"] = 0.0 if left["seconds"] < 1e-6 * total.seconds else left["seconds"]  # rounding of the sum
-    return CostFigures(**left, exact=total.exact)
+    return CostFigures(**left, exact=total.exact, macs_exact=total.macs_exact, params_exact=total.params_exact)
 
 
 def peak_and_time(own: CostFigures, other: CostFigures, word: str, machine: str) -> str:

@@ -228,7 +228,7 @@ def test_what_if_one_width_were_another() -> None:
 def test_a_sweep_of_one_branch() -> None:
     sweep = branch_sweep(ARTICLE, [64, 8, 32, 8])
     assert [(p.value, p.params) for p in sweep.points] == [(8, 20_736), (32, 82_944), (64, 165_888)]
-    assert (sweep.own, sweep.direct) == (None, (0, 460_800, 361_267_200, True))
+    assert (sweep.own, sweep.direct) == (None, (0, 460_800, 361_267_200, True, True))
 
 
 def test_a_sweep_of_a_networks_layer() -> None:

@@ -14,6 +14,7 @@ from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
 from inception_lens.pytorch.measure import profile as measure
 from inception_lens.pytorch.measure.profile import profile
+from inception_lens.renderers.tables.cells import shown
 from inception_lens.renderers.tables.text import render
 from inception_lens.tables.profile import profile_table
 
@@ -174,3 +175,25 @@ def test_a_batch_of_one_where_a_batch_norm_learns(capsys: pytest.CaptureFixture[
 def test_a_missing_gpu_is_refused() -> None:
     with pytest.raises(ConfigError, match="finds no CUDA device"):
         profile(il.load("lenet"), "cuda")
+
+
+class Positions(nn.Module):
+    """A positional parameter, whose first axis is not a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.positions = nn.Conv2d(3, 8, 1), nn.Parameter(torch.zeros(8, 6, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.conv(x) + self.positions
+        return found
+
+
+def test_the_shape_of_what_is_not_computed_from_the_inputs_is_shown_whole() -> None:
+    found = profile(il.load(Positions(), (2, 3, 6, 6)), warmup=0, repeats=1)
+    for depth in (1, None):
+        table = profile_table(found, depth=depth)
+        column, at = next((each, i) for i, each in enumerate(table.columns) if each.key == "output_shape")
+        assert {row.label: shown(column, row.cells[at]) for row in table.rows} == {
+            "conv": "8x6x6", "positions": "8x6x6", "add": "8x6x6",
+        }  # fmt: skip

@@ -11,6 +11,8 @@ import inception_lens as il
 from inception_lens.cli import run
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Mode
+from inception_lens.tables.summary import summary_table
+from inception_lens.tables.table import AtLeast
 
 SOURCE = """
 from torch import nn
@@ -68,6 +70,10 @@ def test_tensors_of_lazy_modules_are_not_counted() -> None:
     analysis = il.analyze(module)
     assert analysis.totals.params == 6
     assert "2 tensors of lazy modules have no shape yet and are not counted" in analysis.graph.metadata.note
+    table = summary_table(analysis, columns=["params"])
+    assert [(row.label, row.cells[0]) for row in (*table.rows, *table.totals)] == [
+        ("0", None), ("1", 6), ("total", AtLeast(6)),
+    ]  # fmt: skip
 
 
 def test_other_functions_need_the_inputs() -> None:

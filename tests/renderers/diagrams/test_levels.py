@@ -6,10 +6,11 @@ import inception_lens as il
 from inception_lens.analyses.analysis import analyze
 from inception_lens.benchmarks.graphs import chain
 from inception_lens.errors import ConfigError
-from inception_lens.graph import Input, Output, Writer
-from inception_lens.ops import Conv2d, TensorType
+from inception_lens.graph import Graph, Input, Node, Output, Writer
+from inception_lens.ops import Conv2d, TensorType, Unknown
 from inception_lens.renderers.diagrams.content import Box
 from inception_lens.renderers.diagrams.diagram import Diagram, diagram
+from inception_lens.renderers.plots.costs import modules_figure
 from inception_lens.renderers.theme import DARK, LIGHT, heat_color
 from tests.renderers.models import flat, resnet, unet, vit
 
@@ -181,6 +182,17 @@ def test_an_unknown_operation_is_drawn() -> None:
     drawn = diagram(named("op"), heat="macs", level="layer")
     assert "at least" in drawn.content.title[1]
     assert "unknown" in [text[-1] for text in lines(drawn)]
+
+
+def test_unknown_parameters_are_shown() -> None:
+    type_ = TensorType((1, 3, 4, 4))
+    nodes = [Node("a", Conv2d(3, (1, 1)), ("x",)), Node("b", Unknown("op", (type_,), params_known=False), ("a",))]
+    graph = Graph.of([Input("x", type_)], nodes, [Output("b")])
+    drawn = diagram(graph, heat="params", level="layer")
+    assert "at least 12 parameters, at least 144" in drawn.content.title[1]
+    assert [text[-1] for text in lines(drawn)].count("unknown") == 1
+    figure = modules_figure(analyze(graph))
+    assert "at least 12 parameters and at least" in figure.get_suptitle()
 
 
 def test_a_graph_and_its_analysis_have_the_same_diagram() -> None:
