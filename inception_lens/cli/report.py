@@ -22,12 +22,14 @@ from inception_lens.tables.units import size
 )
 @options.network_options("Training keeps the auxiliary heads.")
 @click.option("--against", type=options.ModelType(), help="Compare with this network, on the same input.")
+@click.option("--png", is_flag=True, help="Also write the diagram as a bitmap, network.png.")
 @click.option("--set-against", metavar="KEY=VALUE", multiple=True, help="--set for the network --against alone.")
 def command(
     model: str,
     output: str,
     network: options.NetworkOptions,
     against: str | None,
+    png: bool,
     set_against: tuple[str, ...],
 ) -> None:
     """Write everything about MODEL into the folder DIR: index.html, and files for papers and programs.
@@ -41,7 +43,7 @@ def command(
     if os.path.exists(output) and not os.path.isdir(output):  # before the work is done
         raise ConfigError(f"-o {output}: it is a file, not a folder")
     overrides = options.parse_settings(set_against)
-    page = report(model, **network, against=against, overrides_against=overrides)
+    page = report(model, **network, against=against, overrides_against=overrides, png=png)
     page.save(output)
     index = printable(os.path.join(output, "index.html"))
     click.echo(f"{index} ({size(len(page.files['index.html']))}) and {len(page.files) - 1} more files")

@@ -71,6 +71,7 @@ def report(
     weights: str | os.PathLike[str] | None = None,
     against: Model | None = None,
     overrides_against: Mapping[str, object] | None = None,
+    png: bool = False,
     **keys: Unpack[Keys],
 ) -> Report:
     """Write the page that shows everything about a network.
@@ -78,8 +79,8 @@ def report(
     >>> sorted(report("lenet").files)[:3]
     ['analysis.json', 'index.html', 'layers.csv']
 
-    `against` is a second network, with overrides of its own, to compare with on the same input. The other arguments
-    are those of `load`.
+    `against` is a second network, with overrides of its own, to compare with on the same input. `png` adds the diagram
+    as a bitmap. The other arguments are those of `load`.
 
     Returns:
         A Report: `.html` is the page, `.files` is every file that the command `report` writes, by name, and
@@ -115,4 +116,4 @@ def report(
             other.both_modes(inputs, batch=batch, dtype=dtype),
             source.own_mode or other.own_mode or "inference",
         )
-    return Report(analysis=analysis, savings=found, no_savings=reason, comparison=compared)
+    return Report(analysis=analysis, savings=found, no_savings=reason, comparison=compared, png=png)

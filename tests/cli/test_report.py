@@ -12,7 +12,13 @@ def test_it_writes_the_page_and_prints_its_path(tmp_path: Path, capsys: pytest.C
     assert run(["report", "lenet", "-o", str(folder)]) == 0
     assert capsys.readouterr().out.startswith(f"{folder / 'index.html'} (")
     assert (folder / "index.html").read_text().startswith("<!DOCTYPE html>")
-    assert {path.suffix for path in folder.iterdir()} == {".html", ".svg", ".png", ".csv", ".json", ".md", ".tex"}
+    assert {path.suffix for path in folder.iterdir()} == {".html", ".svg", ".csv", ".json", ".md", ".tex"}
+
+
+def test_a_bitmap_is_written_on_request(tmp_path: Path) -> None:
+    assert run(["report", "lenet", "--png", "-o", str(tmp_path)]) == 0
+    assert (tmp_path / "network.png").read_bytes().startswith(b"\x89PNG")
+    assert 'href="network.png"' in (tmp_path / "index.html").read_text()
 
 
 def test_another_report_replaces_it_and_leaves_other_files(tmp_path: Path) -> None:

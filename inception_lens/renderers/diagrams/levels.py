@@ -110,14 +110,27 @@ def module_content(graph: Graph, name: str, *, style: DiagramStyle = "plain") ->
         groups = [group for group in modules(graph) if group.nodes[0] in inside]
         raise ConfigError(_too_many(graph, "module", len(drawn), MAX_LAYERS, False, groups))
     previous = "Previous layer" if style == "paper" else ""
-    return layers_content(graph, drawn, name, style=style, previous=previous)
+    return layers_content(graph, drawn, name, reduction_names(graph), style=style, previous=previous)
+
+
+def reduction_names(graph: Graph) -> frozenset[str]:
+    """The names of the convolutions that reduce the input of another one, or that project a pool."""
+    return frozenset([site.name for plan in (reductions(graph), naive_modules(graph)) for site in plan.sites])
 
 
 def layers_content(
-    graph: Graph, drawn: Sequence[NodeGroup], module: str, *, style: DiagramStyle = "plain", previous: str = ""
+    graph: Graph,
+    drawn: Sequence[NodeGroup],
+    module: str,
+    reduced: frozenset[str],
+    *,
+    style: DiagramStyle = "plain",
+    previous: str = "",
 ) -> DiagramContent:
-    """A box for each of some layers of the module; `previous` names everything that they read from outside."""
-    reduced = {site.name for plan in (reductions(graph), naive_modules(graph)) for site in plan.sites}
+    """A box for each of some layers of the module.
+
+    `reduced` are the graph's `reduction_names`; `previous` names everything that the layers read from outside.
+    """
     boxes = []
     for layer in drawn:
         box = _layer_box(graph, layer, module, style, labels.paper_module_layer)

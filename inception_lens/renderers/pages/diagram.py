@@ -12,7 +12,7 @@ from inception_lens.renderers.diagrams.connections import connected
 from inception_lens.renderers.diagrams.content import Box, DiagramContent
 from inception_lens.renderers.diagrams.dot import shortened
 from inception_lens.renderers.diagrams.grouping import NodeGroup, layers, main_node, modules
-from inception_lens.renderers.diagrams.levels import MODULE_WIDTH, layers_content, network_content
+from inception_lens.renderers.diagrams.levels import MODULE_WIDTH, layers_content, network_content, reduction_names
 from inception_lens.renderers.diagrams.positions import positions
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.theme import BoxKind
@@ -89,8 +89,9 @@ def page_diagram(graph: Graph) -> PageDiagram:
         groups = _runs(graph)
         note = f"{len(graph.nodes):,} layers in {len(groups)} runs, in order of execution: open a run to see its layers"
         content = _runs_content(graph, groups)
+    reduced = reduction_names(graph)
     insides = {
-        frozenset(group.nodes): _laid_out(graph, layers_content(graph, inside, group.name), {})
+        frozenset(group.nodes): _laid_out(graph, layers_content(graph, inside, group.name, reduced), {})
         for group, inside in zip(groups, _layers_inside(graph, groups), strict=True)
         if 1 < len(inside) <= MAX_INSIDE
     }

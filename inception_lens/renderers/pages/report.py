@@ -61,6 +61,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Why there are none."""
     comparison: Comparison | None = None
     """Its differences from a second network; None without one."""
+    png: bool = False
+    """Whether the diagram is drawn as a bitmap too, which takes longer than all other files together."""
 
     @cached_property
     def html(self) -> str:
@@ -100,7 +102,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         drawings: dict[str, bytes] = {}
         try:
             whole = diagram(analysis, fold=len(analysis.graph.nodes) > MAX_UNFOLDED)
-            drawings = {"network.svg": whole.draw("svg"), "network.png": whole.draw("png")}
+            drawings = {"network.svg": whole.draw("svg")} | ({"network.png": whole.draw("png")} if self.png else {})
         except ConfigError:  # too many boxes; the page shows the network in runs of layers
             pass
         if self._comparison_svgs:

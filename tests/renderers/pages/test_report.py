@@ -24,7 +24,7 @@ from tests.renderers.models import flat, resnet, unet, vit
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return il.report("googlenet", against="googlenet@naive")
+    return il.report("googlenet", against="googlenet@naive", png=True)
 
 
 def boxes(picture: PageDiagram) -> list[int]:
