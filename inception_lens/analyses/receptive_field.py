@@ -6,8 +6,8 @@ The recurrences are those of A. Araujo et al., "Computing Receptive Fields of Co
 
 import msgspec
 
-from inception_lens.graph import Graph, output_name
-from inception_lens.ops import Window
+from inception_lens.graph import CallFacts, Graph, output_name, output_names
+from inception_lens.ops import Shape, Window
 
 
 class ReceptiveField(msgspec.Struct, frozen=True, gc=False):
@@ -28,26 +28,40 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     for given in graph.inputs:
         axes = len(given.type.shape) - 2
         fields[given.name] = ReceptiveField((1,) * axes, (1,) * axes, (0.5,) * axes) if axes > 0 else None
-    types = graph.types
-    for node in graph.nodes:
-        op, inputs = node.op, node.inputs
+    effects: dict[CallFacts, _Effect] = {}
+    for node, facts in zip(graph.nodes, graph.facts, strict=True):
+        inputs = node.inputs
         if len(inputs) != 1 or inputs[0] in constant:
             inputs = tuple([name for name in inputs if name not in constant])
             if not inputs:
-                constant.update([output_name(node.name, i) for i in range(len(types[node.name]))])
+                constant.update(output_names(node.name, len(facts.outputs)))
         field = fields[inputs[0]] if len(inputs) == 1 else _largest([fields[name] for name in inputs])
         if field is not None:
-            shape = types[inputs[0]][0].shape
-            if not op.keeps_positions(shape):
+            if len(inputs) == len(node.inputs):
+                effect = effects.get(facts) or effects.setdefault(facts, _effect(facts, facts.inputs[0].shape))
+            else:  # without the constants, another input is the first
+                effect = _effect(facts, graph.types[inputs[0]][0].shape)
+            keeps, window = effect
+            if not keeps:
                 field = None
-            elif op.has_window:
-                window = op.window(shape, types[node.name][0].shape)
-                if window and len(window.kernel) == len(field.size):
-                    field = _through(field, window)
+            elif window and len(window.kernel) == len(field.size):
+                field = _through(field, window)
         fields[node.name] = field
-        for i in range(1, len(types[node.name])):
+        for i in range(1, len(facts.outputs)):
             fields[output_name(node.name, i)] = field
     return tuple([fields[node.name] for node in graph.nodes])
+
+
+_Effect = tuple[bool, Window | None]
+"""Whether a call keeps the positions of its input, and its window if an output depends on more than its position."""
+
+
+def _effect(facts: CallFacts, shape: Shape) -> _Effect:
+    """The effect of a call whose first input that depends on an input of the graph has this shape."""
+    op = facts.op
+    if not op.keeps_positions(shape):
+        return False, None
+    return True, op.window(shape, facts.outputs[0].shape) if op.has_window else None
 
 
 def _through(field: ReceptiveField, window: Window) -> ReceptiveField:

@@ -10,7 +10,7 @@ import msgspec
 
 from inception_lens.analyses.costs import Costs
 from inception_lens.analyses.machines import Machine
-from inception_lens.graph import Graph, Node
+from inception_lens.graph import CallFacts, Graph
 from inception_lens.ops import BYTES_PER_ELEMENT, TensorType
 
 
@@ -29,25 +29,28 @@ def roofline(graph: Graph, costs: Costs, machine: Machine) -> Roofline:
     """Compute the lower bound for each call of the forward pass."""
     moved, seconds = [], []
     size, peak, memory = BYTES_PER_ELEMENT[machine.dtype], machine.flops_per_second, machine.bytes_per_second
-    for node, flops in zip(graph.nodes, costs.flops, strict=True):
-        view = flops == 0 and node.op.reuses_input(False)
-        traffic = 0 if view else _traffic(graph, node, size)
-        moved.append(traffic)
-        seconds.append(None if flops is None else max(flops / peak, traffic / memory))
+    known: dict[CallFacts, tuple[int, float | None]] = {}
+    for node, facts, flops in zip(graph.nodes, graph.facts, costs.flops, strict=True):
+        inputs = node.inputs
+        repeated = len(inputs) > 1 and len(set(inputs)) < len(inputs)  # a tensor that is read twice moves once
+        bound = None if repeated else known.get(facts)
+        if bound is None:
+            view = flops == 0 and facts.reuses_input[False]
+            traffic = 0 if view else _traffic(facts, inputs, size)
+            bound = traffic, None if flops is None else max(flops / peak, traffic / memory)
+            if not repeated:
+                known[facts] = bound
+        moved.append(bound[0])
+        seconds.append(bound[1])
     return Roofline(machine, tuple(moved), tuple(seconds))
 
 
-def _traffic(graph: Graph, node: Node, size: int) -> int:
-    types = graph.types
-    total = sum([_bytes(tensor, size) for tensor in types[node.name]])
-    for name in node.inputs if len(node.inputs) < 2 else dict.fromkeys(node.inputs):
-        total += _bytes(types[name][0], size)
-    if node.op.category == "embedding":  # it reads the selected rows, not the whole table
-        return total + _bytes(types[node.name][0], size)
-    if node.op.has_weights:
-        shapes = graph.input_shapes(node)
-        total += size * sum([each.elements for each in (*node.op.parameters(*shapes), *node.op.buffers(*shapes))])
-    return total
+def _traffic(facts: CallFacts, inputs: tuple[str, ...], size: int) -> int:
+    total = sum([_bytes(tensor, size) for tensor in facts.outputs])
+    total += sum([_bytes(tensor, size) for tensor in dict(zip(inputs, facts.inputs, strict=True)).values()])
+    if facts.op.category == "embedding":  # it reads the selected rows, not the whole table
+        return total + _bytes(facts.outputs[0], size)
+    return total + size * (facts.parameter_elements + facts.buffer_elements)
 
 
 def _bytes(tensor: TensorType, size: int) -> int:

@@ -34,16 +34,20 @@ class GraphIndex(msgspec.Struct, frozen=True):
         position = dict.fromkeys(producer, -1)
         readers: dict[str, list[int]] = {name: [] for name in producer}
         independent: set[str] = set()
+        by_name: dict[str, Node] = {}
         for i, node in enumerate(nodes):
-            for name in node.inputs:
-                readers[producer[name]].append(i)
-            readers[node.name] = []
-            outputs = output_names(node.name, len(types[node.name]))
-            for output in outputs:
-                producer[output], position[output] = node.name, i
-            if independent.issuperset(node.inputs):
-                independent.update(outputs)
-        by_name = {node.name: node for node in nodes}
+            name, reads = node.name, node.inputs
+            by_name[name] = node
+            for read in reads:
+                readers[producer[read]].append(i)
+            readers[name] = []
+            producer[name], position[name] = name, i
+            count = len(types[name])
+            if count > 1:
+                for output in output_names(name, count):
+                    producer[output], position[output] = name, i
+            if not reads or (independent and independent.issuperset(reads)):
+                independent.update(output_names(name, count))
         return cls(
             by_name, producer, position, {name: tuple(found) for name, found in readers.items()}, frozenset(independent)
         )

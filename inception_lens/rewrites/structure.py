@@ -1,7 +1,7 @@
 """How the nodes of a graph are connected: chains, dominators, and modules between a fork and its join."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, count
 
 from inception_lens import ops
@@ -162,6 +162,7 @@ def is_join(node: Node) -> bool:
     return isinstance(node.op, Concat) and node.op.dim == 1 and len(node.inputs) > 1
 
 
+@lru_cache(4096)  # a graph has few different operations
 def pointwise(op: Op) -> bool:
     """Whether an operation is a 1x1 convolution: every output position reads one input position."""
     if not isinstance(op, Convolution) or max(op.kernel_size) > 1:

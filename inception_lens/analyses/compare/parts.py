@@ -20,7 +20,7 @@ from inception_lens.analyses.compare.attributes import (
 from inception_lens.analyses.compare.records import Change, PartComparison
 from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, leaves
 from inception_lens.analyses.costs import Costs
-from inception_lens.graph import Graph, Node
+from inception_lens.graph import CallFacts, Graph, Node
 from inception_lens.ops import Concat, Op
 
 COMMUTATIVE = ("Add", "Mul", "Maximum", "Minimum")
@@ -57,8 +57,8 @@ class CountedGraph(msgspec.Struct, frozen=True):
 
     def call(self, i: int) -> ComparedCall:
         """The call at index `i`, without its name."""
-        node = self.graph.nodes[i]
-        return ComparedCall(node.op, self.graph.input_shapes(node), self.graph.types[node.name][0].shape)
+        facts = self.graph.facts[i]
+        return ComparedCall(facts.op, tuple([tensor.shape for tensor in facts.inputs]), facts.outputs[0].shape)
 
 
 def _nested(graph: Graph) -> frozenset[str]:
@@ -85,7 +85,7 @@ def pair(a: CountedGraph, part_a: Sequence[int], b: CountedGraph, part_b: Sequen
     """Align two parts; swapping them gives the mirrored result."""
     kinds = KindTable()
     left, right = ForkTree(a.graph, part_a, kinds, a.nested), ForkTree(b.graph, part_b, kinds, b.nested)
-    if _order(a, part_a) <= _order(b, part_b):
+    if len(part_a) < len(part_b) or (len(part_a) == len(part_b) and _order(a, part_a) <= _order(b, part_b)):
         alignment = align(left.series, right.series, kinds)
     else:
         alignment = align(right.series, left.series, kinds).mirrored()
@@ -113,12 +113,12 @@ def _pair_nested(
                 pairs[i] = found.pop(0)
 
 
-def _order(network: CountedGraph, part: Sequence[int]) -> tuple[int, bytes]:
-    """A sort key of a part that does not depend on names; equal only for equal parts."""
+def _order(network: CountedGraph, part: Sequence[int]) -> bytes:
+    """A sort key of parts of one length that does not depend on names; equal only for equal parts."""
     place = {i: at for at, i in enumerate(part)}
     nodes, index = [network.graph.nodes[i] for i in part], network.graph.index
     calls = [(node.op.kind, node.op, [place.get(read) for read in index.reads(node)]) for node in nodes]
-    return len(part), msgspec.json.encode(calls)
+    return msgspec.json.encode(calls)
 
 
 class Comparer:
@@ -128,6 +128,7 @@ class Comparer:
         self.a, self.b, self.part_a, self.part_b = a, b, part_a, part_b
         self.pairing = pair(a, part_a, b, part_b)
         self.pairs, self.moved = self.pairing.alignment.pairs, self.pairing.alignment.moved
+        self._differences: dict[tuple[CallFacts, CallFacts], tuple[tuple[Difference, ...], bool]] = {}
         self.partner = {j: i for i, j in self.pairs.items()}
         self.sources_a = _Sources(a, part_a, {i: i for i in self.pairs if i not in self.moved})
         self.sources_b = _Sources(b, part_b, {j: i for j, i in self.partner.items() if i not in self.moved})
@@ -168,8 +169,7 @@ class Comparer:
         params = b.costs.params[j] - a.costs.params[i]
         macs_a, macs_b = a.costs.macs[i], b.costs.macs[j]
         macs = None if macs_a is None or macs_b is None else macs_b - macs_a
-        what = () if same else differences(a.call(i), b.call(j))
-        alike = not same and equivalent(a.call(i), b.call(j))
+        what, alike = ((), False) if same else self._unlike(i, j)
         if not (params or macs) and all(each.attribute in CONSEQUENCES for each in what):
             what = ()  # only its inputs differ, and that is reported where it begins
         context = tuple(self._context(i, j))
@@ -187,6 +187,15 @@ class Comparer:
             params_exact=a.costs.params_exact[i] and b.costs.params_exact[j],
             equivalent=changes_no_value(a.graph.nodes[i].op) or (alike and not context),
         )
+
+    def _unlike(self, i: int, j: int) -> tuple[tuple[Difference, ...], bool]:
+        """The differences of two calls of different kinds, and whether they compute the same values."""
+        key = self.a.graph.facts[i], self.b.graph.facts[j]
+        found = self._differences.get(key)
+        if found is None:
+            a, b = self.a.call(i), self.b.call(j)
+            found = self._differences[key] = differences(a, b), equivalent(a, b)
+        return found
 
     def _context(self, i: int, j: int) -> Iterator[Difference]:
         """Differences outside of the operation: its position, its inputs, and whether it is trained."""
@@ -266,13 +275,12 @@ def _attributed(
     what: Sequence[Difference], a: CountedGraph, i: int, b: CountedGraph, j: int, params: int, macs: int | None
 ) -> tuple[Difference, ...]:
     """Attribute the change in cost: a bias gets its own elements, the first other difference the rest."""
-    shares: dict[str, Any] = {"bias": _bias(b.call(j)) - _bias(a.call(i))} if len(what) > 1 else {}
+    shares: dict[str, Any] = {"bias": _bias(b.graph.facts[j]) - _bias(a.graph.facts[i])} if len(what) > 1 else {}
     biases = sum([shares[each.attribute] for each in what if each.attribute in shares])
     main = next((each for each in what if each.attribute not in shares), what[0])
     costs = [(params - biases, macs or 0) if each is main else (shares.get(each.attribute, 0), 0) for each in what]
     return tuple([Difference(each.attribute, each.a, each.b, *cost) for each, cost in zip(what, costs, strict=True)])
 
 
-def _bias(call: ComparedCall) -> int:
-    parameters = call.op.parameters(*call.inputs) if call.op.has_weights else ()
-    return sum([tensor.elements for tensor in parameters if tensor.role == "bias"])
+def _bias(facts: CallFacts) -> int:
+    return sum([tensor.elements for tensor in facts.parameters if tensor.role == "bias"])

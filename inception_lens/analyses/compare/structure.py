@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import log2
 from typing import Any
 
 import msgspec
 
 from inception_lens.analyses.components import connected_components
-from inception_lens.graph import Graph, Node
+from inception_lens.graph import CallFacts, Graph
 from inception_lens.ops import Op, Shape
 
 MAX_DEPTH = 40
@@ -57,23 +58,23 @@ class KindTable:
 
     def __init__(self) -> None:
         self._numbers: dict[object, int] = {}
-        self._plain: dict[Op, Op] = {}
+        self._by_facts: dict[CallFacts, int] = {}
         self.bags: list[Bag] = []
         self.groups: list[str] = []
         """By kind: only kinds of the same group can be paired; a fork has the group of its join."""
         self.operations: list[Op | None] = []
 
-    def leaf(self, op: Op, inputs: tuple[Shape, ...], output: Shape, side: int) -> int:
+    def leaf(self, facts: CallFacts, side: int) -> int:
         """Number the kind of a call; `side` is the longest side of the network's input."""
-        key = (op, inputs, output)
-        number = self._numbers.get(key)
+        number = self._by_facts.get(facts)
         if number is None:
-            plain = self._plain.setdefault(op, without_inplace(op))
+            plain = without_inplace(facts.op)
+            inputs, output = tuple([tensor.shape for tensor in facts.inputs]), facts.outputs[0].shape
             number = self._numbers.get((plain, inputs, output))
             if number is None:
                 group = _group(plain)
                 number = self._new((plain, inputs, output), _bag(plain, group, inputs, output, side), group, plain)
-            self._numbers[key] = number
+            self._by_facts[facts] = number
         return number
 
     def fork(self, branches: Sequence[Series], join: Leaf | None) -> int:
@@ -132,7 +133,7 @@ class ForkTree:
         """Build the tree of the calls at the indices `part`; calls in `nested` are replaced by their inputs."""
         self.graph, self.kinds = graph, kinds
         side = max([max(given.type.shape[2:], default=1) for given in graph.inputs], default=1)
-        self.kind_of = {i: self._kind(graph.nodes[i], side) for i in part}
+        self.kind_of = {i: kinds.leaf(graph.facts[i], side) for i in part}
         self._leaves = {i: Leaf(i, kind) for i, kind in self.kind_of.items()}
         self._reads: dict[int, list[int | None]] = {}
         self._readers: dict[int, list[int]] = {i: [] for i in part}
@@ -154,13 +155,9 @@ class ForkTree:
                 self._readers[producer].append(len(graph.nodes))
         self.series = self._series(part, 0)
 
-    def _kind(self, node: Node, side: int) -> int:
-        graph = self.graph
-        return self.kinds.leaf(node.op, graph.input_shapes(node), graph.types[node.name][0].shape, side)
-
     def _series(self, part: list[int], depth: int) -> Series:
         """The calls of `part`, which exchange tensors with the rest only at its ends, as a series."""
-        if len(part) <= 1 or depth > MAX_DEPTH:
+        if len(part) <= 1 or depth > MAX_DEPTH or self._is_chain(part):
             return tuple([self._leaves[i] for i in part])
         items: list[Leaf | Fork] = []
         between: list[int] = []
@@ -174,6 +171,10 @@ class ForkTree:
         if not passed and len(self._components(between)) == 1:  # cannot be decomposed: keep the order of execution
             return tuple([self._leaves[i] for i in between])
         return (*items, *self._fork(between, None, depth))
+
+    def _is_chain(self, part: list[int]) -> bool:
+        """Whether each call reads the one before it and nothing else, and is its only reader: the common branch."""
+        return all(self._reads[i] == [before] and self._readers[before] == [i] for before, i in pairwise(part))
 
     def _passed(self, part: list[int]) -> set[int]:
         """The calls on every path through `part`.

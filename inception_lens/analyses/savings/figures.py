@@ -88,8 +88,10 @@ class Counted:
         self.analysis: Analysis = analyze(network)
         costs = self.analysis.costs
         self.roofline: Roofline = roofline(self.analysis.graph, costs, machine)
-        self._columns = {key: getattr(costs, key) for key in ("params", "buffers", "macs", "flops")}
-        self._columns |= {"activation_bytes": self.analysis.memory.activation_bytes, "seconds": self.roofline.seconds}
+        allocated, seconds = self.analysis.memory.activation_bytes, self.roofline.seconds
+        known = costs.params_exact
+        rows = zip(costs.params, costs.buffers, costs.macs, costs.flops, allocated, seconds, known, strict=True)
+        self._rows = list(rows)
 
     def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""
@@ -120,11 +122,16 @@ class Counted:
         }
 
     def _sum(self, calls: list[int]) -> CostFigures:
-        sums: dict[str, Any] = {key: sum([column[i] or 0 for i in calls]) for key, column in self._columns.items()}
-        costs = self.analysis.costs
+        rows = [self._rows[i] for i in calls] or [(0, 0, 0, 0, 0, 0, True)]
+        params, buffers, macs, flops, allocated, seconds, params_exact = zip(*rows, strict=True)
         return CostFigures(
-            exact=None not in [costs.flops[i] for i in calls],
-            macs_exact=None not in [costs.macs[i] for i in calls],
-            params_exact=all(costs.params_exact[i] for i in calls),
-            **sums,
+            params=sum(params),
+            buffers=sum(buffers),
+            macs=sum(filter(None, macs)),
+            flops=sum(filter(None, flops)),
+            activation_bytes=sum(allocated),
+            seconds=sum(filter(None, seconds)),
+            exact=None not in flops,
+            macs_exact=None not in macs,
+            params_exact=all(params_exact),
         )
