@@ -41,13 +41,14 @@ class HigherOrderTracer(OperatorTracer):  # type: ignore[no-untyped-call]
 
     def _higher_order(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
         if func._name == "flex_attention":
-            return self._flex_attention(FlexAttention(*args[:5]))
-        kernel = _eager_implementation(func)
+            return self._flex_attention(func, args, kwargs)
+        kernel = eager_implementation(func)
         with _without_mode_check(kernel), self:
             return kernel(*args, **kwargs)
 
-    def _flex_attention(self, call: FlexAttention) -> object:
+    def _flex_attention(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
         """The output, the logarithm of the sum of exponentials, and the maximum of the scores."""
+        call = FlexAttention(*args[:5])
         inputs = [self.traced(tensor) for tensor in (*call[:3], *call.captured_tensors())]
         results = call.results()
         types = tuple(map(type_of, results))
@@ -88,7 +89,7 @@ class FlexAttention(NamedTuple):
         return [each for each in cells if isinstance(each, Tensor)]
 
 
-def _eager_implementation(func: HigherOrderOperator) -> Callable[..., object]:
+def eager_implementation(func: HigherOrderOperator) -> Callable[..., object]:
     """The implementation of an operator that calls its functions one by one.
 
     Raises:
