@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
-from inception_lens.pytorch.trace.forward_pass import source_line
+from inception_lens.pytorch.trace.failures import source_line
 from inception_lens.pytorch.trace.global_state import random_states
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.tables.units import size

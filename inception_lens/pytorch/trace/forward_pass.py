@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import IntEnum
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
-from inception_lens import version
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownValueError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
-from inception_lens.pytorch.trace.forward_arguments import ForwardArguments, parts_of, traced_input, unfit_arguments
+from inception_lens.pytorch.trace.failures import failed, is_about_traced_tensors, may_be_due_to_traced_tensors
+from inception_lens.pytorch.trace.forward_arguments import (
+    CreateTensor,
+    ForwardArguments,
+    parts_of,
+    traced_input,
+    unfit_arguments,
+)
 from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, undisturbed
+from inception_lens.pytorch.trace.gradients import kept_gradients, refused_gradients
 from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
+from inception_lens.pytorch.trace.ordinary_tensors import OrdinaryTracer
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.retries import NeedsValue, noted_retries
-from inception_lens.pytorch.trace.traced_tensor import TracedTensor, type_of
+from inception_lens.pytorch.trace.retries import (
+    NeedsGradients,
+    NeedsOrdinaryTensors,
+    NeedsValue,
+    Retry,
+    noted_retries,
+)
+from inception_lens.pytorch.trace.traced_tensor import TracedTensor, inner_tensors, type_of
 from inception_lens.pytorch.trace.uncompiled import uncompiled
 
 
@@ -60,26 +75,25 @@ def trace(
     """
     index = indexed(_checked(module))
     metadata = metadata or Metadata(type(module).__name__, source="pytorch")
+    forward_pass = ForwardPass(index, inputs, batch, metadata, shortcuts)
     with in_mode(index.modules, mode), undisturbed(), uncompiled(index.modules):
         try:
-            return _recorded(index, inputs, batch, metadata, shortcuts=shortcuts, values=values)
-        except NeedsValue:
-            return _recorded(index, inputs, batch, metadata, shortcuts=False, values=True)
+            return forward_pass.graph(Way.VALUES if values else Way.TYPES)
         except TraceError as error:
-            failed = error
+            failure = error
         hint = unfit_arguments(index.model, inputs)
         if not hint and batch is None:
-            hint = _missing_batch_axis(index, inputs, metadata)
+            hint = _missing_batch_axis(forward_pass)
         if not hint:
-            raise failed
-        raise TraceError(f"{failed}; {hint}", graph=failed.graph) from failed
+            raise failure
+        raise TraceError(f"{failure}; {hint}", graph=failure.graph) from failure
 
 
-def _missing_batch_axis(index: ModelIndex, inputs: Inputs, metadata: Metadata) -> str:
+def _missing_batch_axis(forward_pass: ForwardPass) -> str:
     """The inputs with a batch axis, if the model runs on those; otherwise empty."""
     try:
-        graph = _recorded(index, inputs, None, metadata, shortcuts=True, values=False, add_axis=True)
-    except (NeedsValue, InceptionLensError):
+        graph = forward_pass.record(Way.TYPES, add_axis=True)
+    except (Retry, InceptionLensError):
         return ""
     shapes = " and ".join([format_shape(given.type.shape) for given in graph.inputs])
     return f"the batch axis is missing: the model takes {shapes}"
@@ -93,33 +107,111 @@ def _checked(module: nn.Module) -> nn.Module:
     return module
 
 
-def _recorded(
-    index: ModelIndex,
-    inputs: Inputs,
-    batch: int | None,
-    metadata: Metadata,
-    *,
-    shortcuts: bool,
-    values: bool,
-    add_axis: bool = False,
-) -> Graph:
-    recorder = Recorder(index)
-    tracer = ModuleTracer(recorder, index.device, shortcuts=shortcuts, values=values)
-    arguments = ForwardArguments(index, partial(traced_input, tracer), batch=batch, add_axis=add_axis)
-    args, kwargs = arguments.of(inputs)
-    mode: Mode = "training" if index.model.training else "inference"
-    try:
-        with noted_retries(), torch.no_grad(), below_autograd(), tracer.intercepted(), tracer:
-            result = index.model(*args, **kwargs)
-            found = tensors_of(result)
-            outputs = [each for each in found if isinstance(each, TracedTensor)] or [*map(tracer.traced, found)]
-    except NeedsValue as error:
-        if not values and all(each.device.type != "meta" for each in index.parameters.values()):
+class Way(IntEnum):
+    """What a forward pass runs with; each way does what the ones before cannot, and takes longer."""
+
+    TYPES = 0
+    """Traced tensors: types are computed, and values only where they do not depend on the inputs."""
+    VALUES = 1
+    """Traced tensors with values: every operator is run."""
+    ORDINARY = 2
+    """Ordinary tensors, for models that do more with a tensor than to call operators."""
+    GRADIENTS = 3
+    """Ordinary tensors and autograd, for models that compute gradients."""
+
+
+class ForwardPass(NamedTuple):
+    """One forward pass of a model, which can run in several ways."""
+
+    model: ModelIndex
+    inputs: Inputs
+    batch: int | None
+    metadata: Metadata
+    shortcuts: bool
+    """Whether standard modules are read as operations, where their values are not needed."""
+
+    def graph(self, way: Way) -> Graph:
+        """Record the forward pass this way, or in the first later way that the model can run in."""
+        try:
+            return self.record(way)
+        except NeedsGradients:
+            way = Way.GRADIENTS
+        except NeedsOrdinaryTensors:
+            way = Way.ORDINARY
+        except NeedsValue:
+            way = Way.VALUES
+        except TraceError as error:
+            if way >= Way.ORDINARY or not may_be_due_to_traced_tensors(error):
+                raise
+            return self._graph_after(error)
+        return self.graph(way)
+
+    def _graph_after(self, failure: TraceError) -> Graph:
+        """The graph of a run with ordinary tensors after one that failed."""
+        try:
+            return self.graph(Way.ORDINARY)
+        except UnknownValueError:
             raise
-        raise _failed(error, tracer, metadata, mode) from error
-    except (Exception, SystemExit) as error:
-        raise _failed(error, tracer, metadata, mode) from error
-    return _completed(recorder, outputs, mode, metadata)
+        except TraceError as error:
+            if is_about_traced_tensors(failure):
+                raise
+            raise failure from error
+
+    def record(self, way: Way, *, add_axis: bool = False) -> Graph:
+        """Record the forward pass in one way.
+
+        Raises:
+            Retry: it cannot run in this way, and may in a later one.
+            TraceError: it failed.
+        """
+        recorder = Recorder(self.model)
+        tracer, create = self._tracer(way, recorder)
+        arguments = ForwardArguments(self.model, create, batch=self.batch, add_axis=add_axis)
+        args, kwargs = arguments.of(self.inputs)
+        mode: Mode = "training" if self.model.model.training else "inference"
+        try:
+            with noted_retries(), self._autograd(way), tracer.intercepted(), tracer:
+                result = self.model.model(*args, **kwargs)
+                found = inner_tensors(tensors_of(result))
+                outputs = [each for tensor in found if (each := tracer.recorded(tensor)) is not None]
+                outputs = outputs or [*map(tracer.traced, found)]
+        except Retry as error:
+            if self._can_run_again(way, error):
+                raise
+            raise failed(error, tracer, self.metadata, mode) from error
+        except (Exception, SystemExit) as error:
+            if way >= Way.ORDINARY and self._is_on_meta() and "meta" in str(error):
+                error = NeedsValue("the model reads the memory of a tensor")
+            raise failed(error, tracer, self.metadata, mode) from error
+        return _completed(recorder, outputs, mode, self.metadata)
+
+    def _tracer(self, way: Way, recorder: Recorder) -> tuple[ModuleTracer, CreateTensor]:
+        """The tracer, and what creates the inputs."""
+        if way >= Way.ORDINARY:
+            ordinary = OrdinaryTracer(recorder, self.model.device)
+            return ordinary, ordinary.input
+        values = way is Way.VALUES
+        tracer = ModuleTracer(recorder, self.model.device, shortcuts=self.shortcuts and not values, values=values)
+        return tracer, partial(traced_input, tracer)
+
+    @contextmanager
+    def _autograd(self, way: Way) -> Iterator[None]:
+        if way is Way.GRADIENTS:
+            with kept_gradients(self.model.parameters.values()), torch.enable_grad():
+                yield
+        else:
+            with refused_gradients(), torch.no_grad(), below_autograd():
+                yield
+
+    def _can_run_again(self, way: Way, reason: Retry) -> bool:
+        if isinstance(reason, NeedsGradients):
+            return way < Way.GRADIENTS
+        if isinstance(reason, NeedsOrdinaryTensors):
+            return way < Way.ORDINARY
+        return way is Way.TYPES and not self._is_on_meta()
+
+    def _is_on_meta(self) -> bool:
+        return any(each.is_meta for each in self.model.parameters.values())
 
 
 def _completed(recorder: Recorder, outputs: list[TracedTensor], mode: Mode, metadata: Metadata) -> Graph:
@@ -159,30 +251,3 @@ def tensors_of(result: object) -> list[Tensor]:
     if isinstance(result, list | tuple):
         return [tensor for each in result for tensor in tensors_of(each)]
     return [part for _, part in parts_of(result) if isinstance(part, Tensor)]
-
-
-def _failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode: Mode) -> TraceError:
-    """The error of a forward pass that did not end, with what was recorded until then."""
-    failure = tracer.failure
-    path = "its forward pass"
-    if failure is not None:
-        shapes = " and ".join([format_shape(shape) or "a scalar" for shape in failure.shapes])
-        path = f"`{failure.path or metadata.name}` ({failure.kind}{f' of {shapes}' if shapes else ''})"
-    line = source_line(error)
-    what = str(error).strip().split("\n")[0] or type(error).__name__
-    if not isinstance(error, InceptionLensError | NeedsValue):
-        what = f"{type(error).__name__}: {what}"
-    if isinstance(error, NeedsValue):
-        what += ", which is unknown: give the model its weights, and tensors as inputs if it reads their values"
-    recorder, graph = tracer.recorder, None
-    if recorder.nodes:
-        graph = recorder.graph([recorder.nodes[-1].name], mode, metadata)
-    kind = UnknownValueError if isinstance(error, NeedsValue) else TraceError
-    return kind(f"{metadata.name}: {path}{f', at {line}' if line else ''}: {what}", graph=graph)
-
-
-def source_line(error: BaseException) -> str:
-    """File and line of the user's own code that raised the error, `net.py:12`; empty if none did."""
-    own = tuple([os.path.dirname(str(package.__file__)) + os.sep for package in (torch, version)])
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
-    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""

@@ -10,7 +10,8 @@ so that only the shapes are computed and no value can be read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn.parameter import is_lazy
 from inception_lens.ops import Declared, TensorType
 from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.formulas import Formula
-from inception_lens.pytorch.trace.forward_arguments import example_value
+from inception_lens.pytorch.trace.forward_arguments import example
 from inception_lens.pytorch.trace.higher_order import eager_implementation
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.operator_calls import ALIASES
@@ -63,6 +64,8 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         for each in stored:
             if not is_lazy(each):
                 self._stored_memory.note(each, each)
+        for each in recorder.index.buffers.values():
+            self._keep(each)  # the statistics of a norm are written to without being named as written
 
     # --- tensors
 
@@ -71,7 +74,7 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         name, dtype = self.recorder.add_input(name, type_), DTYPES[type_.dtype]
         if tensor is None:
             device = torch.device("meta") if self.on_meta else self.device
-            value = example_value(type_, dtype, device)
+            value = example(type_, dtype, device)
         else:
             self.note_layout(name, tensor)
             value = meta_tensor(tensor) if self.on_meta and dtype.is_floating_point else tensor.detach().clone()
@@ -90,7 +93,8 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             return tensor
         if self.recorder.owns(tensor):
             return super().traced(tensor)
-        return self._memory.find(tensor) or self._unseen(tensor)
+        found = self._memory.find(tensor)
+        return self._unseen(tensor) if found is None else found
 
     def _unseen(self, tensor: Tensor) -> TracedTensor:
         """The traced tensor of one that no operator returned: stored, another part of known memory, or a constant."""
@@ -142,9 +146,9 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
 
     def _borrow(self, tensor: Tensor) -> Tensor:
         """The traced tensor in the place of an ordinary one, which is its value while the operator runs."""
-        if type(tensor) is TracedTensor or self.recorder.owns(tensor):
+        traced = self.recorded(tensor)
+        if traced is None:
             return tensor
-        traced = self.traced(tensor)
         self._borrowed[id(traced)] = traced.value = tensor
         return traced
 
@@ -223,9 +227,13 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             self._written.note(stored, copy)
             self._overwritten.append((stored, copy))
 
-    def restore(self) -> None:
-        """Write back what parameters, buffers and constants held."""
-        with torch.no_grad():
+    @contextmanager
+    def intercepted(self) -> Iterator[None]:
+        """As for traced tensors; afterwards parameters, buffers and constants hold what they held before."""
+        try:
+            with super().intercepted():
+                yield
+        finally:
             for tensor, copy in self._overwritten:
                 tensor.detach().copy_(copy)
 

@@ -37,7 +37,13 @@ def noted_retries() -> Iterator[None]:
     token = RETRIES.set([])
     try:
         yield
-        if found := RETRIES.get():
-            raise found[0]
+        error = None
+    except Exception as caught:
+        error = caught
     finally:
+        found = RETRIES.get()
         RETRIES.reset(token)
+    if found:
+        raise found[0] from (None if error is found[0] else error)
+    if error is not None:
+        raise error

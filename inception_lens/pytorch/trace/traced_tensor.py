@@ -7,12 +7,13 @@ of shape, dtype and device pass; every operator called on it reaches the tracer,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from inception_lens.errors import GraphError
 from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType, format_shape
@@ -218,3 +219,14 @@ def meta_tensor(layout: Layout) -> Tensor:
     if layout.strides is None:
         return torch.empty(layout.shape, dtype=layout.dtype, device="meta")
     return torch.empty_strided(layout.shape, layout.strides, dtype=layout.dtype, device="meta")
+
+
+def inner_tensors(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Tensors in the place of those that consist of several, such as a jagged one."""
+    found: list[Tensor] = []
+    for each in tensors:
+        if type(each) is not TracedTensor and is_traceable_wrapper_subclass(each):
+            found += inner_tensors([getattr(each, name) for name in each.__tensor_flatten__()[0]])
+        else:
+            found.append(each)
+    return found
