@@ -7,7 +7,7 @@ network. Each is resolved once; after that only names are new.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -69,11 +69,11 @@ class CallRecord(NamedTuple):
     bases: dict[int, Layout]
     """Layouts of the tensors which are not arguments and of which results are views, by number."""
     written: tuple[WrittenArgument, ...]
-    special: SpecialCall | None = None
-    """Handles the calls of operators that depend on more than the layouts of their arguments."""
+    special: str | None = None
+    """Name of the tracer's method that handles a call which depends on more than the layouts of its arguments."""
 
 
-SpecialCall = Callable[[Any, OpOverload, Args, Kwargs, list[Tensor]], object]
+SpecialCall = Callable[[OpOverload, Args, Kwargs, list[Tensor]], object]
 """A method of the tracer: from an operator, its arguments, and all tensors among them to what it returns."""
 
 CallKey = tuple[object, ...]

@@ -24,6 +24,8 @@ class ModelIndex:
         self.buffers: dict[str, Tensor] = {}
         self.names: dict[int, str] = {}
         """Names of parameters and buffers, by the identity of the tensor."""
+        self._shared: dict[str, Tensor] = {}
+        """Parameters and buffers that were found before, by their further names."""
         self._paths: dict[int, str] = {}
         self._shared_paths: dict[int, list[str]] = {}
         """All paths of the modules that have several."""
@@ -54,10 +56,21 @@ class ModelIndex:
 
     def _add(self, path: str, own: Mapping[str, Tensor | None], found: dict[str, Tensor]) -> None:
         for name, tensor in own.items():
-            if tensor is not None and id(tensor) not in self.names:
-                full = f"{path}.{name}" if path else name
+            if tensor is None:
+                continue
+            full = f"{path}.{name}" if path else name
+            if id(tensor) in self.names:
+                self._shared[full] = tensor
+            else:
                 self.names[id(tensor)] = full
                 found[full] = tensor
+
+    def surveyed(self, module: nn.Module, name: str, tensor: Tensor | None) -> Tensor | None:
+        """The parameter or buffer that a module had under this name, if `tensor` has taken its place for a call."""
+        if tensor is None or id(tensor) in self.names or (path := self._paths.get(id(module))) is None:
+            return tensor
+        full = f"{path}.{name}" if path else name
+        return next((found[full] for found in (self.parameters, self.buffers, self._shared) if full in found), tensor)
 
     def path(self, module: nn.Module, scope: str) -> str | None:
         """The path of a module, the one below the path `scope` in the graph if it has several.

@@ -223,7 +223,12 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
     def _keep_state(self, module: nn.Module) -> None:
         state = vars(module)
         self._before.append((state, dict(state)))
-        self._before += [(each, each.copy()) for each in state.values() if type(each) in CONTAINERS]
+        for name, each in state.items():
+            if type(each) in CONTAINERS:
+                before = each.copy()
+                if name in ("_parameters", "_buffers"):  # `functional_call` puts others there until it returns
+                    before.update({key: self.recorder.index.surveyed(module, key, each[key]) for key in each})
+                self._before.append((each, before))
 
     def _restore(self) -> None:
         for state, before in reversed(self._before):  # last comes the first copy of a container that modules share

@@ -41,7 +41,7 @@ from inception_lens.pytorch.trace.operator_facts import (
     facts_of,
 )
 from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.retries import NeedsValue
+from inception_lens.pytorch.trace.retries import NeedsOrdinaryTensors, NeedsValue
 from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, stored_elements
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
@@ -152,9 +152,16 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # --- operators
 
     def __torch_dispatch__(
-        self, func: OpOverload | HigherOrderOperator, types: object, args: Args = (), kwargs: Kwargs | None = None
+        self,
+        func: OpOverload | HigherOrderOperator,
+        types: Iterable[type],
+        args: Args = (),
+        kwargs: Kwargs | None = None,
     ) -> object:
         kwargs = kwargs or NO_KEYWORDS
+        for kind in types:
+            if kind is not TracedTensor:
+                raise NeedsOrdinaryTensors(f"the model calls an operator on a {kind.__name__}")
         if not isinstance(func, OpOverload):
             return self._higher_order(func, args, kwargs)
         parts: list[object] = [id(func)]
@@ -175,7 +182,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if is_known:
                 records[key] = record
         if record.special is not None:
-            return record.special(self, func, args, kwargs, tensors)
+            handle: SpecialCall = getattr(self, record.special)
+            return handle(func, args, kwargs, tensors)
         return self._replay(record, args, kwargs, tensors)
 
     def _higher_order(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
@@ -211,26 +219,26 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _recorded(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: Sequence[Tensor]) -> CallRecord:
         """The record of a call that is not among the records."""
         facts = facts_of(func)
-        special: SpecialCall | None = None
+        special: str | None = None
         if any(layout.is_sparse for layout in self._layouts(tensors)):
-            special = OperatorTracer._with_sparse_tensors
+            special = "_with_sparse_tensors"
         elif facts.name in ALIASES:
-            special = OperatorTracer._alias
+            special = "_alias"
         elif facts.name in READING:
-            special = OperatorTracer._read_value
+            special = "_read_value"
         elif torch.Tag.inplace_view in func.tags:
-            special = OperatorTracer._change_layout
+            special = "_change_layout"
         elif facts.short_name in SIZED_BY_INTEGERS:
-            special = OperatorTracer._sized_by_integers
+            special = "_sized_by_integers"
         elif facts.is_mutable and tensors and self.recorder.is_counter(tensors[0]):
-            special = OperatorTracer._count
+            special = "_count"
         elif facts.is_composite and self.autocast_regions[-1] and facts.rule is None:
-            special = OperatorTracer._decompose
+            special = "_decompose"
         else:
             try:
                 return self._resolver(tensors).record(func, args, kwargs)
             except Unresolved:
-                special = OperatorTracer._decompose if facts.is_composite else OperatorTracer._by_value
+                special = "_decompose" if facts.is_composite else "_by_value"
         return CallRecord(func, (), (), (), None, {}, (), special)
 
     def _resolver(self, tensors: Iterable[Tensor]) -> CallResolver:
@@ -355,7 +363,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         reals = self._evaluated(tensors)
         if any(real is None for real in reals):
             raise NeedsValue("the model branches on the value of a tensor")
-        return _called(func, args, kwargs, reals)
+        return self._called(func, args, kwargs, reals)
 
     def _by_value(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """What an operator returns whose types depend on values, or that the meta device does not have."""
@@ -364,7 +372,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
         if facts_of(func).is_mutable:
             run_all([call for tensor in tensors if (value := self._value(tensor)) for call in value.memory.reads])
-        return self._by_results(func, args, kwargs, tensors, _called(func, args, kwargs, reals))
+        return self._by_results(func, args, kwargs, tensors, self._called(func, args, kwargs, reals))
 
     def _by_results(
         self,
@@ -391,7 +399,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if reals[i] is None and not layout.dtype.is_floating_point:
                 raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
             reals[i] = uninitialised(layout) if reals[i] is None else reals[i]
-        results = _called(func, args, kwargs, reals)
+        results = self._called(func, args, kwargs, reals)
         return self._by_results(
             func, args, kwargs, tensors, results, is_known=lambda tensor: not tensor.is_floating_point()
         )
@@ -450,7 +458,9 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name, reals = facts_of(func).short_name, self._evaluated(tensors)
         resolver, is_known = self._resolver(tensors), all(real is not None for real in reals)
         try:
-            results = _called(func, args, kwargs, reals) if is_known else resolver.results_on_meta(func, args, kwargs)
+            results = (
+                self._called(func, args, kwargs, reals) if is_known else resolver.results_on_meta(func, args, kwargs)
+            )
         except Unresolved as error:
             raise NeedsValue(str(error)) from error
         found = tensors_in((results,))
@@ -470,12 +480,11 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 tensor.traced_layout = layout_of(tuple(real.shape), real.dtype, is_sparse=True)
         return returned
 
-
-def _called(func: OpOverload, args: Args, kwargs: Kwargs, reals: Sequence[Tensor | None]) -> object:
-    """What an operator returns on real tensors."""
-    remaining = iter(reals)
-    args, kwargs = map_tensors((args, dict(kwargs)), lambda _: next(remaining))
-    return func(*args, **kwargs)
+    def _called(self, func: OpOverload, args: Args, kwargs: Kwargs, reals: Sequence[Tensor | None]) -> object:
+        """What an operator returns on real tensors."""
+        remaining = iter(reals)
+        args, kwargs = map_tensors((args, dict(kwargs)), lambda _: next(remaining))
+        return func(*args, **kwargs)
 
 
 def uninitialised(layout: Layout) -> Tensor:

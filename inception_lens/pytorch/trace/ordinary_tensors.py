@@ -2,9 +2,9 @@
 
 The model runs for real, and PyTorch passes each operator with ordinary tensors. Each of them is found by its memory and
 replaced by the `TracedTensor` that names it in the graph; what the operator returns is ordinary again. This is slower
-than a trace without values, and works for whatever PyTorch itself runs: code that reads memory, checks of
-`type(x) is torch.Tensor`, compiled TorchScript, gradients. The tensors of a model on the meta device are there too,
-so that only the shapes are computed and no value can be read.
+than a trace without values, and works for all that PyTorch itself runs: code that reads memory, checks of
+`type(x) is torch.Tensor`, TorchScript, gradients. The tensors of a model on the meta device stay there, so that shapes
+are computed and no value can be read.
 """
 
 from __future__ import annotations
@@ -19,32 +19,67 @@ from torch import Tensor, nn
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.nn.parameter import is_lazy
 
-from inception_lens.ops import Declared, TensorType
-from inception_lens.ops.special import TensorKind
+from inception_lens.errors import GraphError
+from inception_lens.ops import Declared, TensorType, format_shape
+from inception_lens.pytorch.trace.call_record import CallRecord
+from inception_lens.pytorch.trace.containers import map_tensors, tensors_in
+from inception_lens.pytorch.trace.deferred_values import DeferredValue
 from inception_lens.pytorch.trace.formulas import Formula
 from inception_lens.pytorch.trace.forward_arguments import example
 from inception_lens.pytorch.trace.higher_order import eager_implementation
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
-from inception_lens.pytorch.trace.operator_calls import ALIASES
-from inception_lens.pytorch.trace.operator_facts import Args, Kwargs, facts_of, written_tensors
+from inception_lens.pytorch.trace.operator_facts import ALIASES, Args, Kwargs, facts_of, written_tensors
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.retries import NeedsValue
 from inception_lens.pytorch.trace.tensor_memory import TensorMemory
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
     TracedTensor,
-    map_tensors,
+    layout_of,
+    layout_of_tensor,
     meta_tensor,
-    tensors_in,
-    type_of,
+    traced_tensor,
 )
 
-PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer, TracedTensor})
+PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
 """Types of tensors whose operators reach the tracer; those of other types are taken apart by the type itself."""
+
+
+class RunningOperator:
+    """One call of an operator with ordinary tensors, which is run at most once."""
+
+    def __init__(self, func: OpOverload, args: Args, kwargs: Kwargs) -> None:
+        self.func, self.args, self.kwargs = func, args, kwargs
+        self.ordinary: dict[int, Tensor] = {}
+        """The arguments that have a traced tensor in their place, by the identity of that."""
+        self.is_decomposed = False
+        """Whether it was replaced by other operators, each of which is recorded itself."""
+        self._results: list[object] = []
+
+    def results(self) -> object:
+        """What the operator returns.
+
+        Tensors on the meta device and others, such as constants, are brought together there.
+        """
+        if not self._results:
+            args, kwargs = self.args, dict(self.kwargs)
+            given = tensors_in((args, kwargs))
+            if any(each.is_meta for each in given) and not all(each.is_meta for each in given):
+                if any(not each.is_meta for each in self.written()):
+                    raise NeedsValue("the model writes unknown values to a tensor of known ones")
+                args, kwargs = map_tensors((args, kwargs), _on_meta)
+            self._results.append(self.func(*args, **kwargs))
+        return self._results[0]
+
+    def written(self) -> list[Tensor]:
+        """The tensors that it writes to."""
+        return written_tensors(self.func, self.args, self.kwargs) if facts_of(self.func).is_mutable else []
 
 
 class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
     """Records a forward pass that runs with ordinary tensors."""
+
+    _running: RunningOperator
 
     def __init__(self, recorder: Recorder, device: torch.device) -> None:
         super().__init__(recorder, device, shortcuts=False, values=True)
@@ -53,12 +88,8 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """Inputs, and what operators returned."""
         self._stored_memory: TensorMemory[Tensor] = TensorMemory()
         """Parameters, buffers and constants."""
-        self._borrowed: dict[int, Tensor] = {}
-        """The ordinary tensors among the arguments of the running operator, by the identity of the traced ones."""
-        self._written: TensorMemory[Tensor] = TensorMemory()
-        """Copies of parameters, buffers and constants from before the model wrote to them."""
-        self._overwritten: list[tuple[Tensor, Tensor]] = []
-        """Tensors that the model did not create and has written to, each with a copy from before."""
+        self._overwritten: dict[int, tuple[Tensor, Tensor]] = {}
+        """Tensors from outside the forward pass that it writes to, each with a copy from before, by their identity."""
         stored = [*recorder.index.parameters.values(), *recorder.index.buffers.values()]
         self.on_meta = any(each.is_meta for each in stored)
         for each in stored:
@@ -73,12 +104,12 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """An input of the graph: a copy of the caller's tensor, or an example."""
         name, dtype = self.recorder.add_input(name, type_), DTYPES[type_.dtype]
         if tensor is None:
-            device = torch.device("meta") if self.on_meta else self.device
-            value = example(type_, dtype, device)
+            value = example(type_, dtype, torch.device("meta") if self.on_meta else self.device)
         else:
             self.note_layout(name, tensor)
-            value = meta_tensor(tensor) if self.on_meta and dtype.is_floating_point else tensor.detach().clone()
-        self._memory.note(value, self.output_like(name, value, None))
+            is_known = not self.on_meta or not dtype.is_floating_point
+            value = tensor.detach().clone() if is_known else meta_tensor(layout_of_tensor(tensor))
+        self._memory.note(value, traced_tensor(name, layout_of_tensor(value), self.device))
         return value
 
     def recorded(self, value: object) -> TracedTensor | None:
@@ -89,9 +120,7 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
 
     def traced(self, tensor: Tensor) -> TracedTensor:
         """The traced tensor that names an ordinary one."""
-        if type(tensor) is TracedTensor:
-            return tensor
-        if self.recorder.owns(tensor):
+        if type(tensor) is TracedTensor or self.recorder.owns(tensor):
             return super().traced(tensor)
         found = self._memory.find(tensor)
         return self._unseen(tensor) if found is None else found
@@ -105,106 +134,101 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         if base is None:
             self._stored_memory.note(tensor, tensor)
             return super().traced(tensor)
-        types = (type_of(tensor),)
-        name = self.recorder.add_operator("as_strided", Declared("as_strided", types, view=True), [base.path], types)
-        found = self.output_like(name, tensor, None, base)
+        layout = layout_of_tensor(tensor)
+        op = Declared("as_strided", (layout.type,), view=True)
+        name = self.recorder.add_operator("as_strided", op, [base.path], (layout.type,))
+        found = traced_tensor(name, layout, self.device, base=base)
         self._memory.note(tensor, found)
         return found
-
-    def _stored_value(self, tensor: Tensor, kind: TensorKind) -> Tensor:
-        return tensor.detach()
-
-    def known_value(self, result: Tensor) -> Tensor | None:
-        """What the model goes on with, also on the meta device."""
-        return result
 
     # --- operators
 
     def __torch_dispatch__(
-        self, func: OpOverload | HigherOrderOperator, types: object, args: Args = (), kwargs: Kwargs | None = None
+        self,
+        func: OpOverload | HigherOrderOperator,
+        types: Iterable[type],
+        args: Args = (),
+        kwargs: Kwargs | None = None,
     ) -> object:
-        if not PLAIN.issuperset(cast(Iterable[type], types)):
+        if not PLAIN.issuperset(types):
             return NotImplemented
-        kwargs = kwargs or {}
         with self._lock, torch._C._AutoDispatchBelowAutograd():
             if not isinstance(func, OpOverload):
-                return self._higher_order(func, args, kwargs)
+                return self._higher_order(func, args, kwargs or {})
             if facts_of(func).name in ALIASES:
-                return func(*args, **kwargs)
-            before, self._borrowed = self._borrowed, {}
-            arguments: list[Tensor] = []
+                return func(*args, **kwargs or {})
+            outer, self._running = getattr(self, "_running", None), RunningOperator(func, args, kwargs or {})
             try:
-                args, kwargs = map_tensors(args, self._borrow), map_tensors(dict(kwargs), self._borrow)
-                arguments = tensors_in((*args, *kwargs.values()))
-                result = super().__torch_dispatch__(func, types, args, kwargs)
-                return map_tensors(result, self._returned)
+                return self._called_with_ordinary_tensors(self._running)
             finally:
-                for each in arguments:
-                    if (tensor := self._borrowed.get(id(each))) is not None:
-                        self._give_back(cast(TracedTensor, each), tensor, has_changed=facts_of(func).is_mutable)
-                self._borrowed = before
+                if outer is not None:
+                    self._running = outer
 
-    def _borrow(self, tensor: Tensor) -> Tensor:
-        """The traced tensor in the place of an ordinary one, which is its value while the operator runs."""
-        traced = self.recorded(tensor)
-        if traced is None:
-            return tensor
-        self._borrowed[id(traced)] = traced.value = tensor
-        return traced
-
-    def _give_back(self, traced: TracedTensor, tensor: Tensor, *, has_changed: bool) -> None:
-        """Keep no value, which would fill the memory; note the tensor again if it may lie in another memory now."""
-        traced.value = None
-        if has_changed:
-            self._memory.note(tensor, traced)
-
-    def _returned(self, tensor: Tensor) -> Tensor:
-        """The ordinary tensor that the model gets."""
-        if type(tensor) is not TracedTensor:
-            return tensor
-        found = self._borrowed.get(id(tensor))
-        if found is None:
-            found, tensor.value = tensor.value, None
-            assert found is not None
-            self._memory.note(found, tensor)
-        return found
-
-    def _ordinary(self, tensor: Tensor) -> Tensor:
-        return self._borrowed.get(id(tensor), tensor)
-
-    def _decomposed(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        args, kwargs = map_tensors(args, self._ordinary), map_tensors(dict(kwargs), self._ordinary)
-        return super()._decomposed(func, args, kwargs)
-
-    def _small_result(self, func: OpOverload, args: Args, kwargs: Kwargs, *rest: object) -> object:
-        return self._for_real(func, args, kwargs)
-
-    def _results(self, func: OpOverload, args: Args, kwargs: Kwargs, inputs: object) -> object:
-        return self._for_real(func, args, kwargs)
-
-    def _for_real(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        args, kwargs = map_tensors(args, self._ordinary), map_tensors(dict(kwargs), self._ordinary)
-        written = written_tensors(func, args, kwargs) if facts_of(func).is_mutable else []
-        for each in written:
+    def _called_with_ordinary_tensors(self, running: RunningOperator) -> object:
+        for each in running.written():
             self._keep(each)
-        given = tensors_in((*args, *kwargs.values()))
-        if any(each.is_meta for each in given) and not all(each.is_meta for each in given):
-            if any(not each.is_meta for each in written):
-                raise NeedsValue("the model writes unknown values to a tensor of known ones")
-            args, kwargs = map_tensors(args, _on_meta), map_tensors(kwargs, _on_meta)
-        return func(*args, **kwargs)
 
-    def _read_value(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
-        if any(self._ordinary(each).is_meta for each in tensors_in(args)):
-            raise NeedsValue("the model branches on the value of a tensor")
-        return self._for_real(func, args, kwargs)
+        def named(tensor: Tensor) -> Tensor:
+            traced = self.recorded(tensor)
+            if traced is None:
+                return tensor
+            running.ordinary[id(traced)] = tensor
+            return traced
+
+        args, kwargs = map_tensors((running.args, dict(running.kwargs)), named)
+        traced = super().__torch_dispatch__(running.func, (), args, kwargs)
+        if running.is_decomposed:
+            return traced
+        results = running.results()
+        for each, real in zip(tensors_in((traced,)), tensors_in((results,)), strict=True):
+            if type(each) is TracedTensor and id(each) not in running.ordinary:
+                self._note(each, real)
+        if facts_of(running.func).is_mutable:  # which may have changed the shape or the memory of an argument
+            for each in tensors_in((args, kwargs)):
+                if (tensor := running.ordinary.get(id(each))) is not None:
+                    self._note(cast(TracedTensor, each), tensor)
+        return results
+
+    def _note(self, traced: TracedTensor, real: Tensor) -> None:
+        """Note the ordinary tensor that a traced one names."""
+        if real.layout is torch.strided:
+            was = traced.traced_layout
+            if (
+                tuple(real.shape) != was.shape and ":" not in traced.path
+            ):  # what kernels keep for a backward pass differs
+                shapes = format_shape(tuple(real.shape)), format_shape(was.shape)
+                raise GraphError(f"`{traced.path}` has the shape {shapes[0]}, and its rule gives {shapes[1]}")
+            traced.traced_layout = layout_of(tuple(real.shape), real.dtype, real.stride(), is_owned=was.is_owned)
+        self._memory.note(real, traced)
+
+    def _evaluated(self, tensors: Sequence[Tensor]) -> list[Tensor | None]:
+        found = [self._running.ordinary.get(id(each), each) for each in tensors]
+        return [None if each.is_meta else each for each in found]
+
+    def _called(self, func: OpOverload, args: Args, kwargs: Kwargs, reals: Sequence[Tensor | None]) -> object:
+        return self._running.results()
+
+    def _decompose(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        running = self._running
+        running.is_decomposed = True
+        with self:
+            return func.decompose(*running.args, **running.kwargs)
+
+    def _value(self, tensor: Tensor) -> DeferredValue | None:
+        """Unknown to the graph: the ordinary tensors have the values."""
+        if type(tensor) is not TracedTensor:
+            self._kept.append(tensor)
+        return None
+
+    def _results(self, record: CallRecord, *rest: object) -> Sequence[DeferredValue | None]:
+        return ()
 
     def _flex_attention(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
-        named = tensors_in((super()._flex_attention(func, args, kwargs),))
-        results = tensors_in((eager_implementation(func)(*args, **kwargs),))
-        for traced, result in zip(named, results, strict=True):
-            self._memory.note(result, cast(TracedTensor, traced))
-        return tuple(results)
+        named = super()._flex_attention(func, args, kwargs)
+        results = eager_implementation(func)(*args, **kwargs)
+        for traced, real in zip(tensors_in((named,)), tensors_in((results,)), strict=True):
+            self._note(cast(TracedTensor, traced), real)
+        return results
 
     def _by_formula(self, module: nn.Module, path: str, formula: Formula, tensors: Sequence[Tensor]) -> object:
         return map_tensors(super()._by_formula(module, path, formula, tensors), self._example_output)
@@ -213,19 +237,17 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """What a module returns that was not run."""
         with torch._C._DisableTorchDispatch():
             device = "meta" if self.on_meta else self.device
-            value = torch.zeros(tuple(tensor.shape), dtype=tensor.dtype, device=device)
-        self._memory.note(value, cast(TracedTensor, tensor))
-        return value
+            real = torch.zeros(tuple(tensor.shape), dtype=tensor.dtype, device=device)
+        self._note(cast(TracedTensor, tensor), real)
+        return real
 
     # --- what the model writes to
 
     def _keep(self, tensor: Tensor) -> None:
-        """Copy a tensor that is stored outside the forward pass, before the model writes to it for the first time."""
+        """Copy a tensor from outside the forward pass, before this writes to it for the first time."""
         stored = self._stored_memory.first_in_storage(tensor)
-        if stored is not None and not stored.is_meta and self._written.find(stored) is None:
-            copy = stored.detach().clone()
-            self._written.note(stored, copy)
-            self._overwritten.append((stored, copy))
+        if stored is not None and not stored.is_meta and id(stored) not in self._overwritten:
+            self._overwritten[id(stored)] = (stored, stored.detach().clone())
 
     @contextmanager
     def intercepted(self) -> Iterator[None]:
@@ -234,9 +256,10 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             with super().intercepted():
                 yield
         finally:
-            for tensor, copy in self._overwritten:
-                tensor.detach().copy_(copy)
+            with torch.no_grad():
+                for tensor, copy in self._overwritten.values():
+                    tensor.copy_(copy)
 
 
 def _on_meta(tensor: Tensor) -> Tensor:
-    return tensor if tensor.is_meta else meta_tensor(tensor)
+    return tensor if tensor.is_meta else meta_tensor(layout_of_tensor(tensor))
