@@ -14,6 +14,7 @@ from torch._ops import OpOverload
 
 from inception_lens import ops
 from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, TensorType, Unknown
+from inception_lens.pytorch.trace.backward_costs import FLOPS_OF_BACKWARD, MOVING, WITHOUT_PRODUCTS_BACKWARD
 from inception_lens.pytorch.trace.product_call import product_call
 from inception_lens.pytorch.trace.products import MIXED_DTYPES, PRODUCTS
 from inception_lens.pytorch.trace.rules.checks import check_same_dtype
@@ -59,7 +60,7 @@ WITHOUT_PRODUCTS = frozenset({
     "_native_batch_norm_legit_no_training", "native_batch_norm", "native_group_norm", "native_layer_norm",
     "native_norm", "_nested_tensor_softmax_with_shape", "quantized_batch_norm", "quantized_max_pool1d",
     "quantized_max_pool2d", "quantized_max_pool3d", "_safe_softmax",
-    "_softmax_backward_data", "_sparse_log_softmax", "_sparse_softmax",
+    "_sparse_log_softmax", "_sparse_softmax",
     "_sparse_sum", "_standard_gamma_grad", "_thnn_fused_gru_cell", "_thnn_fused_lstm_cell", "_upsample_lanczos2d_aa",
 })  # fmt: skip
 """Operators without a rule that multiply no matrices: their MACs are zero, and their FLOPs are unknown."""
@@ -165,16 +166,16 @@ def operation_without_rule(
         names = [each.name for each in func._schema.arguments]
         dims, keepdim = (arguments.get(names.index(key), key) if key in names else None for key in ("dim", "keepdim"))
         return _reduction(name, inputs[0], dims, bool(keepdim), outputs)
-    if name in FREE:
+    if name in FREE or name in MOVING:
         return Declared(name, outputs)
-    if name in FLOPS:
-        return Declared(name, outputs, declared_flops=FLOPS[name](inputs, outputs))
+    if (flops := FLOPS.get(name) or FLOPS_OF_BACKWARD.get(name)) is not None:
+        return Declared(name, outputs, declared_flops=flops(inputs, outputs))
     if name in PRODUCTS:
         if name not in MIXED_DTYPES:
             check_same_dtype([each.dtype for each in tensors[:3]])
-        macs, flops = PRODUCTS[name](product_call(func, inputs, outputs, arguments))
-        return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, flops)
-    if name in WITHOUT_PRODUCTS:
+        macs, extra = PRODUCTS[name](product_call(func, inputs, outputs, arguments))
+        return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, extra)
+    if name in WITHOUT_PRODUCTS or name in WITHOUT_PRODUCTS_BACKWARD:
         return Declared(func._schema.name, outputs, declared_flops=None)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)

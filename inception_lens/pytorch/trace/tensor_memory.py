@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 Key = tuple[Hashable, ...]
@@ -53,7 +54,7 @@ class TensorMemory(Generic[Found]):
 
 def _key(tensor: Tensor) -> Key | None:
     """The memory and layout of a tensor; None for one of `torch.func`, which has no memory of its own."""
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if is_functorch_wrapped_tensor(tensor):
         return None
     storage = _storage(tensor)
     if storage is None:
