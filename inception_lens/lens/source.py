@@ -7,6 +7,7 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
@@ -252,6 +253,7 @@ class ModuleSource(Source):
     ) -> None:
         require("torch", extra="torch")
         self._model, self._arguments, self._weights = model, arguments, weights
+        self._reads_values = False
 
     @cached_property
     def ready(self) -> Ready:
@@ -289,6 +291,8 @@ class ModuleSource(Source):
         return graph if dtype is None else graph.with_dtype(dtype)
 
     def module(self, graph: Graph, inputs: Inputs | None) -> tuple[Module, Inputs | None]:
+        if self._reads_values:
+            self.ready = self.ready.with_values()
         return self.ready.module, self.ready.inputs(unnamed(inputs))
 
     @property
@@ -298,18 +302,28 @@ class ModuleSource(Source):
     def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
         from inception_lens.pytorch.trace.forward_pass import trace
 
-        def traced(found: Ready) -> Graph:
+        def traced(found: Ready, *, values: bool = False) -> Graph:
             given = found.inputs(unnamed(inputs))
-            return trace(found.module, given, mode=mode or "inference", batch=batch, metadata=found.metadata)
+            return trace(
+                found.module,
+                given,
+                mode=mode or "inference",
+                batch=batch,
+                metadata=found.metadata,
+                shortcuts=not values,
+                values=values,
+            )
 
         try:
             return traced(self.ready)
         except UnknownValueError:
-            with_values = self.ready.with_values()
-            if with_values is None:
+            if self.ready.create is None:
                 raise
-        self.ready = with_values
-        return traced(with_values)
+        self._reads_values = True
+        with suppress(TraceError):  # the values of inputs, or of given weights, may be enough
+            return traced(self.ready, values=True)
+        self.ready = self.ready.with_values()
+        return traced(self.ready)
 
 
 def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:

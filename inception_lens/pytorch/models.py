@@ -36,13 +36,13 @@ class Ready(NamedTuple):
     create: Callable[[], nn.Module] | None = None
     """Creates the module again, with values; None if it cannot be."""
 
-    def with_values(self) -> Ready | None:
-        """The module with values for its parameters and buffers; None if there are none that could be given.
+    def with_values(self) -> Ready:
+        """The module with values for its parameters and buffers.
 
         Raises:
             TraceError: it does not fit into memory.
         """
-        return None if self.create is None else self._replace(module=self.create(), create=None)
+        return self if self.create is None else self._replace(module=self.create(), create=None)
 
     def inputs(self, given: Inputs | None) -> Inputs:
         """The given inputs, or those that the model itself declares.

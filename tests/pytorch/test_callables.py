@@ -77,6 +77,13 @@ class Selects(Gate):
         return self.layer(x[self.mask])
 
 
+class Padded(Plain):
+    """Decides by its input, whose values are zeros."""
+
+    def forward(self, x):
+        return self.layer(x) if 0 in x[:, [-1, 0]].long() else x
+
+
 class Large(EarlyExit):
     """2^40 weights."""
 
@@ -129,12 +136,13 @@ def devices(model: str) -> list[str]:
 
 def test_values_are_created_only_for_a_model_that_decides_by_them(source: Path) -> None:
     assert devices("deciding:Plain") == ["meta"]
-    assert devices("deciding:Gate") == ["meta", "meta", "cpu"]
-    assert devices("deciding:Always") == ["meta", "meta", "cpu", "meta", "cpu"]
+    assert devices("deciding:Padded") == ["meta"] * 2
+    assert devices("deciding:Gate") == ["meta"] * 3 + ["cpu"]
+    assert devices("deciding:Always") == ["meta"] * 3 + ["cpu", "meta", "cpu"]
 
 
 @pytest.mark.parametrize(
-    ("model", "calls"), [("Gate", 2), ("Selects", 2 / 3), ("Always", 3)]
+    ("model", "calls"), [("Gate", 2), ("Selects", 2 / 3), ("Always", 3), ("Padded", 1)]
 )  # fmt: skip
 def test_a_model_that_decides_by_values(source: Path, model: str, calls: float) -> None:
     totals = il.analyze(f"deciding.py:{model}", (3, 8)).totals
@@ -148,7 +156,7 @@ def test_an_early_exit_leaves_where_its_weights_decide(source: Path, first: int)
     assert found.totals.params == 72 + 4 * 64
 
 
-@pytest.mark.parametrize(("model", "calls"), [("Gate", 2), ("Always", 3)])
+@pytest.mark.parametrize(("model", "calls"), [("Gate", 2), ("Always", 3), ("Padded", 1)])
 def test_the_command_verifies_a_model_that_decides_by_values(source: Path, model: str, calls: int) -> None:
     assert run(["summary", f"deciding.py:{model}", "--input", "3x8", "-o", "found.json"]) == 0
     assert json.loads((source / "found.json").read_bytes())["totals"]["macs"] == calls * 3 * 64

@@ -55,8 +55,8 @@ def trace(
     """Record one forward pass of `module`, and leave the module as it was.
 
     The outputs of standard modules follow from their shape rules, those of other operators from PyTorch's, so that
-    nothing is computed and no weight is read. A model that branches on the value of a tensor is run for real, on its
-    own device.
+    nothing is computed and no weight is read. For a model that branches on the value of a tensor, what that value is
+    computed from is run for real, on the model's own device.
 
     Args:
         module: the model; its weights may be on the meta device.
@@ -66,7 +66,7 @@ def trace(
         batch: number of samples, the first axis of every tensor among the inputs; None leaves it.
         metadata: name and source of the graph.
         shortcuts: False runs standard modules too, which proves that their operations are right.
-        values: True runs the model for real from the start.
+        values: True computes values from the start: those of inputs, and of the weights that are not on the meta device.
 
     Raises:
         TraceError: the forward pass failed; the message names the place, and `graph` is the part before.
