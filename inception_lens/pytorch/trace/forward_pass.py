@@ -66,7 +66,7 @@ def trace(
         batch: number of samples, the first axis of every tensor among the inputs; None leaves it.
         metadata: name and source of the graph.
         shortcuts: False runs standard modules too, which proves that their operations are right.
-        values: True computes values from the start: those of inputs, and of the weights that are not on the meta device.
+        values: True computes values from the start: from the inputs, and the weights that are not on the meta device.
 
     Raises:
         TraceError: the forward pass failed; the message names the place, and `graph` is the part before.
