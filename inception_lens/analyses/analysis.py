@@ -103,7 +103,8 @@ class Analysis(JsonResult, frozen=True, dict=True):
             gradient_bytes=size.trainable,
             optimizer_bytes=size.trainable,
             optimizer_bytes_adam=2 * size.trainable,
-            saved_activation_bytes=sum(memory.saved_activation_bytes),
+            saved_activation_bytes=sum(filter(None, memory.saved_activation_bytes)),
+            saved_exact=None not in memory.saved_activation_bytes,
         )
 
     @property

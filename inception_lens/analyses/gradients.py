@@ -13,7 +13,7 @@ class Gradient(msgspec.Struct, frozen=True, gc=False):
     weights: bool
     """Whether the first parameter, which the multiply-accumulates read, is trained."""
     output: bool
-    """Whether the output requires a gradient: an input does, or any parameter is trained."""
+    """Whether the first output requires a gradient: an input does, or any parameter is trained."""
 
 
 def gradients(graph: Graph) -> tuple[Gradient, ...]:
@@ -27,6 +27,12 @@ def gradients(graph: Graph) -> tuple[Gradient, ...]:
             parameters = facts.parameters
             trained = [name not in graph.frozen for name in tensor_names(node, parameters)[: len(parameters)]]
             weights, learns = trained[:1] == [True], True in trained
-        needs |= dict.fromkeys(output_names(node.name, len(facts.outputs)), learns or True in inputs)
+        for name, output in zip(output_names(node.name, len(facts.outputs)), facts.outputs, strict=True):
+            needs[name] = (learns or True in inputs) and is_differentiable(output.dtype)
         column.append(Gradient(inputs, weights, needs[node.name]))
     return tuple(column)
+
+
+def is_differentiable(dtype: str) -> bool:
+    """Whether tensors of this dtype can have a gradient."""
+    return "float" in dtype or "complex" in dtype

@@ -8,11 +8,16 @@ from itertools import accumulate
 
 import msgspec
 
-from inception_lens.analyses.gradients import gradients
-from inception_lens.graph import Graph, output_name
+from inception_lens.analyses.gradients import Gradient, gradients, is_differentiable
+from inception_lens.graph import CallFacts, Graph, Node, output_name, tensor_names
+from inception_lens.ops import Saved, Stored, TensorType
 
 NEVER = -1
 """The step of the last read of a graph input that no call reads."""
+
+
+PRODUCTS = frozenset({"conv", "linear", "attention"})
+"""Categories of calls all of whose tensors automatic mixed precision casts to the dtype of the output."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -22,9 +27,9 @@ class Memory(msgspec.Struct, frozen=True):
     """Bytes that the outputs of the call allocate."""
     live_bytes: tuple[int, ...]
     """Bytes of all tensors alive during the call, its inputs and outputs included."""
-    saved_activation_bytes: tuple[int, ...]
+    saved_activation_bytes: tuple[int | None, ...]
     """Bytes that training keeps from this call on for the backward pass; a tensor that several calls keep counts at
-    the first of them. Empty in inference mode."""
+    the first of them. None where unknown; empty in inference mode."""
 
 
 def memory(graph: Graph) -> Memory:
@@ -82,20 +87,61 @@ def _live(inputs: int, allocated: list[int], sizes: list[int], last_read: list[i
     return tuple(accumulate(change[:-1]))
 
 
-def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int]) -> tuple[int, ...]:
+def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int]) -> tuple[int | None, ...]:
     """Bytes that each call is the first to keep for the backward pass, by `Op.saved`."""
-    kept: set[int] = set()
-    column = []
+    kept: set[int | str] = set()
+    is_mixed = any(node.dtype for node in graph.nodes)
+    stored = {storage_of[node.name]: facts.outputs[0] for node, facts in _stored(graph)} if is_mixed else {}
+    column: list[int | None] = []
     for node, facts, gradient in zip(graph.nodes, graph.facts, gradients(graph), strict=True):
-        total = 0
-        if gradient.output:
-            saved = facts.op.saved(facts.inputs, facts.outputs[0])
-            reads_inputs = saved.inputs or (saved.inputs_for_weights and gradient.weights)
-            total = saved.extra_bytes
-            for name in (*(node.inputs if reads_inputs else ()), *((node.name,) if saved.output else ())):
-                storage = storage_of[name]
-                if storage not in kept:
-                    kept.add(storage)
-                    total += sizes[storage]
-        column.append(total)
+        dtype = facts.outputs[0].dtype if is_mixed and facts.op.category in PRODUCTS else node.dtype
+        inputs = facts.inputs if not dtype else tuple([_cast(given, dtype) for given in facts.inputs])
+        saved = facts.op.saved(inputs, facts.outputs[0]) if gradient.output else Saved()
+        if saved is None:
+            column.append(None)
+            continue
+        total = saved.extra_bytes
+        tensors: dict[int | str, int] = {}  # what other calls may keep too: bytes by storage, or by the name of a copy
+        if saved.output:
+            tensors[storage_of[node.name]] = sizes[storage_of[node.name]]
+        for i in kept_inputs(saved, gradient):
+            storage, is_cast = storage_of[node.inputs[i]], inputs[i] != facts.inputs[i]
+            if storage in stored and inputs[i].dtype != stored[storage].dtype:  # cast once for all calls and views
+                tensors[f"cast of {storage}"] = TensorType(stored[storage].shape, inputs[i].dtype).bytes
+            elif is_cast or (saved.is_copied and i == 0):
+                total += inputs[i].bytes
+            else:
+                tensors[storage] = sizes[storage]
+        if is_mixed and (saved.inputs is True or True in gradient.inputs):
+            tensors |= _cast_weight(graph, node, facts)
+        column.append(total + sum([size for tensor, size in tensors.items() if tensor not in kept]))
+        kept.update(tensors)
     return tuple(column)
+
+
+def _stored(graph: Graph) -> list[tuple[Node, CallFacts]]:
+    return [row for row in zip(graph.nodes, graph.facts, strict=True) if isinstance(row[0].op, Stored)]
+
+
+def _cast_weight(graph: Graph, node: Node, facts: CallFacts) -> dict[int | str, int]:
+    """Bytes of the copy of a weight that automatic mixed precision casts, by the weight's name.
+
+    The gradient of a product's input needs it; that of a norm's needs none.
+    """
+    weights, dtype = facts.parameters[:1], facts.outputs[0].dtype
+    if not weights or facts.op.category not in PRODUCTS or dtype == graph.dtype:
+        return {}
+    return {tensor_names(node, facts.parameters)[0]: TensorType(weights[0].shape, dtype).bytes}
+
+
+def kept_inputs(saved: Saved, gradient: Gradient) -> list[int]:
+    """Positions of the inputs that a call keeps, in ascending order."""
+    if saved.inputs is True or (saved.inputs_for_weights and gradient.weights):
+        return [*range(len(gradient.inputs))]
+    found = {kept for kept, needed in saved.inputs_for if gradient.inputs[needed]}
+    return sorted(found.union(saved.inputs or ()))
+
+
+def _cast(given: TensorType, dtype: str) -> TensorType:
+    """The type of an input that automatic mixed precision casts to `dtype`."""
+    return TensorType(given.shape, dtype) if is_differentiable(given.dtype) else given

@@ -96,6 +96,7 @@ class Profile(JsonResult, frozen=True, dict=True, kw_only=True):
     saved_bytes: int | None
     """Measured: what autograd kept for the backward pass, parameters aside; None in inference mode."""
     predicted_saved_bytes: int | None
+    """As `summary` counts them; None in inference mode, and where it is unknown what a call keeps."""
 
     @cached_property
     def measured(self) -> dict[str, float]:

@@ -70,8 +70,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Receptive field per spatial axis."""
     backward_macs: int | UnsetType | None = UNSET
     """Multiply-accumulates of the backward pass; present in training mode."""
-    saved_activation_bytes: int | UnsetType = UNSET
-    """Bytes kept from this call on for the backward pass; present in training mode."""
+    saved_activation_bytes: int | UnsetType | None = UNSET
+    """Bytes kept from this call on for the backward pass; None if unknown; present in training mode."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +117,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over a whole network; the last five are present in training mode."""
+    """Sums over a whole network; the last six are present in training mode."""
 
     params: int
     """Learned elements that the network declares; a shared tensor counts once."""
@@ -155,3 +155,5 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """State of Adam: two numbers per trainable parameter."""
     saved_activation_bytes: int | UnsetType = UNSET
     """Activations that autograd keeps between the forward and the backward pass."""
+    saved_exact: bool | UnsetType = UNSET
+    """Whether it is known what every call keeps; otherwise `saved_activation_bytes` is a lower bound."""

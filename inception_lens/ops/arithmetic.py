@@ -41,6 +41,19 @@ KEEPS_NOTHING = frozenset({name for name, flops in ELEMENTWISE.items() if flops 
 }  # fmt: skip
 """Functions whose gradient is a constant, or that have none."""
 
+KEEPS_FOR: dict[str, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]] = {
+    "mul": ((), ((0, 1), (1, 0))),
+    "div": ((1,), ((0, 1),)),
+    "fmod": ((), ((0, 1), (1, 1))),
+    "remainder": ((), ((0, 1), (1, 1))),
+    "hypot": ((), ((0, 0), (1, 1))),
+    "addcmul": ((), ((1, 2), (2, 1))),
+    "addcdiv": ((2,), ((1, 2),)),
+    "lerp": ((2,), ((0, 2), (1, 2))),
+}
+"""Functions of several tensors of which not all are always kept: the positions of those that are, and pairs (i, j):
+tensor i is kept if tensor j requires a gradient."""
+
 _UNARY = """
     abs acos acosh asin asinh atan atanh bitwise_not ceil clone cos cosh digamma erf erfc erfinv exp exp2 expm1 floor
     frac isfinite isinf isnan lgamma log log10 log1p log2 logical_not neg reciprocal relu round rsqrt selu sigmoid sign
@@ -113,14 +126,12 @@ class Elementwise(Op, frozen=True):
         if self.function in KEEPS_OUTPUT or (self.inplace and self.function in KEEPS_OUTPUT_IN_PLACE):
             return Saved(output=True)
         if self.function in MASKS:
-            return Saved(extra_bytes=sum([mask.bytes for mask in inputs[MASKS[self.function] :][:1]]))
-        by_number = len(inputs) == 1 and self.function in ("mul", "div")
-        if by_number or self.function in KEEPS_NOTHING:
+            return Saved(inputs=(MASKS[self.function],) if len(inputs) > 1 else ())
+        if self.function in KEEPS_NOTHING or (len(inputs) < ARITY.get(self.function, 1) and self.function != "pow"):
             return Saved()
-        keeps_both = self.function == "hypot" or (self.function == "pow" and len(inputs) == 2)
-        if self.inplace:  # the first input is copied before it is written over
-            return Saved(inputs=len(inputs) > 1, output=keeps_both, extra_bytes=output.bytes)
-        return Saved(inputs=True, output=keeps_both)
+        always, pairs = KEEPS_FOR.get(self.function, (tuple(range(len(inputs))), ()))
+        keeps_output = self.function == "hypot" or (self.function == "pow" and len(inputs) == 2)
+        return Saved(always, pairs, is_copied=self.inplace, output=keeps_output)
 
 
 class Reduce(Op, frozen=True):

@@ -63,7 +63,7 @@ class ScaledDotProductAttention(Op, frozen=True):
         return 2 * macs * any(inputs_need)  # each of its two products is differentiated by both of its operands
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True, output=True)
+        return Saved(inputs=True, output=True, extra_bytes=4 * prod(output.shape[:-1]))  # the log of each row's sum
 
 
 def _heads(query: Shape, other: Shape) -> Shape:

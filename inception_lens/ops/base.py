@@ -100,12 +100,16 @@ class Window(msgspec.Struct, frozen=True, gc=False):
 class Saved(msgspec.Struct, frozen=True, gc=False):
     """What PyTorch's autograd keeps of one call for the backward pass, if the output requires a gradient."""
 
-    inputs: bool = False
-    """Whether the inputs are kept."""
+    inputs: bool | tuple[int, ...] = False
+    """Whether the inputs are kept, or the positions of those that are."""
+    inputs_for: tuple[tuple[int, int], ...] = ()
+    """Pairs (i, j): input i is kept if input j requires a gradient."""
     inputs_for_weights: bool = False
     """Whether the inputs are kept if the weights require a gradient."""
+    is_copied: bool = False
+    """Whether the first input is copied before it is kept, because the call writes over it."""
     output: bool = False
-    """Whether the output is kept."""
+    """Whether the first output is kept."""
     extra_bytes: int = 0
     """Bytes of tensors that only the backward pass reads, such as a dropout mask or the indices of a max pool."""
 
@@ -201,8 +205,8 @@ class Op(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
         """Whether the output uses the memory of the first input: a view, or an operation in place."""
         return False
 
-    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        """What PyTorch's autograd keeps of one call for the backward pass."""
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved | None:
+        """What PyTorch's autograd keeps of one call for the backward pass; None if unknown."""
         return Saved()
 
 

@@ -51,7 +51,7 @@ class _AnyConvolution(Op, frozen=True):
         return prod(output) if self.bias else 0
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs_for_weights=True)
+        return Saved(inputs=True)
 
 
 class _Forward(_AnyConvolution, frozen=True):

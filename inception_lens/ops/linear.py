@@ -81,4 +81,4 @@ class MatMul(Op, frozen=True):
         return macs * (sum(inputs_need) + weights_need)
 
     def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=True)
+        return Saved(inputs_for=((0, 1), (1, 0)))

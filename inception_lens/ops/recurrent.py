@@ -4,7 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from inception_lens.errors import ShapeError
-from inception_lens.ops.base import Category, Op, Parameter, Saved, Shape, TensorType, wrong_rank
+from inception_lens.ops.base import Category, Op, Parameter, Shape, TensorType, wrong_rank
 
 MAX_LAYERS = 10_000
 """Consecutive layers in one call; each has tensors of its own."""
@@ -87,10 +87,8 @@ class _Recurrent(Op, frozen=True):
         # For each gate, the products of the input and of the state are added.
         return prod(shapes[0][:-1]) * (biases + units * (self.gates + self.flops_per_unit))
 
-    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        steps = prod(inputs[0].shape[:-1]) * self.layers * self.directions
-        gates = TensorType((steps, (self.gates + 1) * self.hidden_size), output.dtype)
-        return Saved(inputs=True, output=True, extra_bytes=gates.bytes)
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        return None  # kernels of each device keep other tensors, some of a size that only the kernel knows
 
 
 class RNN(_Recurrent, frozen=True):

@@ -83,6 +83,8 @@ class Declared(_Declaring, frozen=True):
     """FLOPs of one call in addition to two per multiply-accumulate; None if unknown."""
     view: bool = False
     """Whether the output uses the memory of the first input."""
+    kept: Saved | None = None
+    """What autograd keeps of the call; None if unknown. Of a view it keeps nothing."""
 
     category: ClassVar[Category] = "shape"
     role: ClassVar[Role] = "layout"
@@ -102,8 +104,8 @@ class Declared(_Declaring, frozen=True):
     def reuses_input(self, training: bool) -> bool:
         return self.view
 
-    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved:
-        return Saved(inputs=bool(self.declared_macs))
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> Saved | None:
+        return Saved() if self.view else self.kept
 
 
 class Unknown(_Declaring, frozen=True):
@@ -132,4 +134,7 @@ class Unknown(_Declaring, frozen=True):
         return None
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> None:
+        return None
+
+    def saved(self, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         return None

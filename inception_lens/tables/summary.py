@@ -49,7 +49,8 @@ def _sum(attribute: str) -> Callable[[Group], Cell]:
         value: int = getattr(group, attribute)
         if attribute in OF_PARAMETERS:
             return bound(value, group.params_exact)
-        if group.exact or None not in [getattr(layer, attribute) for layer in group.layers]:
+        known = group.exact and attribute != "saved_activation_bytes"
+        if known or None not in [getattr(layer, attribute) for layer in group.layers]:
             return value
         return bound(value, exact=False)
 
@@ -185,7 +186,8 @@ def facts(analysis: Analysis) -> list[str]:
     if graph.mode == "training":
         if analysis.is_run:
             parts.append(f"backward {short(totals.backward_macs or 0)} MACs")
-            parts.append(f"saved for the backward pass {size(totals.saved_activation_bytes or 0)}")
+            at_least = "" if totals.saved_exact else ">= "
+            parts.append(f"saved for the backward pass {at_least}{size(totals.saved_activation_bytes or 0)}")
         parts += [
             f"gradients {size(totals.gradient_bytes or 0)}",
             f"optimizer state {size(totals.optimizer_bytes or 0)} (SGD with momentum) or "

@@ -66,7 +66,8 @@ def graphs(draw: st.DrawFn) -> Graph:
     for i in range(draw(st.integers(1, 12))):
         kind = draw(st.sampled_from(chosen))
         own = [each.name for each in inputs[kind]]
-        reads = draw(st.one_of(st.just(own), st.lists(st.sampled_from(names), min_size=len(own), max_size=len(own))))
+        others = st.lists(st.sampled_from(names), min_size=len(own), max_size=len(own)) if own else st.just(own)
+        reads = draw(st.one_of(st.just(own), others))
         dtype = draw(st.sampled_from(["", "", "float16"]))
         try:
             names.append(writer.write(Node(f"n{i}", SAMPLES[kind][0], tuple(reads), dtype=dtype)))

@@ -155,7 +155,7 @@ def test_a_call_holds_at_least_its_own_tensors_and_at_most_all_before_it(graph: 
         assert result.live_bytes[step] <= given_bytes + sum(result.activation_bytes[: step + 1])
 
 
-def saved(*nodes: Node) -> tuple[int, ...]:
+def saved(*nodes: Node) -> tuple[int | None, ...]:
     return memory(network(*nodes, mode="training")).saved_activation_bytes
 
 

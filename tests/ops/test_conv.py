@@ -112,7 +112,7 @@ def test_same_padding_is_computed_per_axis() -> None:
 
 def test_the_gradient_of_the_weights_needs_the_input() -> None:
     given_type = TensorType((1, 2, 8, 8))
-    assert Conv2d(4, (1, 1)).saved((given_type,), TensorType((1, 4, 8, 8))) == Saved(inputs_for_weights=True)
+    assert Conv2d(4, (1, 1)).saved((given_type,), TensorType((1, 4, 8, 8))) == Saved(inputs=True)
 
 
 @pytest.mark.parametrize(

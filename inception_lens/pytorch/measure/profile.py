@@ -87,7 +87,9 @@ def profile(graph: Graph, device: str = "cpu", *, warmup: int = 3, repeats: int 
         peak_bytes=peak,
         predicted_live_bytes=analysis.totals.peak_activation_bytes,
         saved_bytes=saved_bytes(network, inputs) if training else None,
-        predicted_saved_bytes=int(analysis.totals.saved_activation_bytes or 0) if training else None,
+        predicted_saved_bytes=(
+            int(analysis.totals.saved_activation_bytes or 0) if analysis.totals.saved_exact is True else None
+        ),
     )
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from inception_lens import ops
-from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, TensorType, Unknown
+from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, Saved, TensorType, Unknown
 from inception_lens.pytorch.trace.backward_costs import FLOPS_OF_BACKWARD, MOVING, WITHOUT_PRODUCTS_BACKWARD
+from inception_lens.pytorch.trace.kept_tensors import kept_by
 from inception_lens.pytorch.trace.product_call import product_call
 from inception_lens.pytorch.trace.products import MIXED_DTYPES, PRODUCTS
 from inception_lens.pytorch.trace.rules.checks import check_same_dtype
@@ -166,17 +167,18 @@ def operation_without_rule(
         names = [each.name for each in func._schema.arguments]
         dims, keepdim = (arguments.get(names.index(key), key) if key in names else None for key in ("dim", "keepdim"))
         return _reduction(name, inputs[0], dims, bool(keepdim), outputs)
+    kept = kept_by(name, inputs, outputs)
     if name in FREE or name in MOVING:
-        return Declared(name, outputs)
+        return Declared(name, outputs, kept=kept)
     if (flops := FLOPS.get(name) or FLOPS_OF_BACKWARD.get(name)) is not None:
-        return Declared(name, outputs, declared_flops=flops(inputs, outputs))
+        return Declared(name, outputs, declared_flops=flops(inputs, outputs), kept=kept)
     if name in PRODUCTS:
         if name not in MIXED_DTYPES:
             check_same_dtype([each.dtype for each in tensors[:3]])
         macs, extra = PRODUCTS[name](product_call(func, inputs, outputs, arguments))
-        return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, extra)
+        return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, extra, kept=kept)
     if name in WITHOUT_PRODUCTS or name in WITHOUT_PRODUCTS_BACKWARD:
-        return Declared(func._schema.name, outputs, declared_flops=None)
+        return Declared(func._schema.name, outputs, declared_flops=None, kept=kept)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)
     packed = any(isinstance(each, torch.ScriptObject) for each in arguments.positional)  # quantized weights
@@ -190,7 +192,8 @@ def _elementwise(name: str, inputs: tuple[TensorType, ...], output: TensorType, 
     op = Elementwise(name, output.dtype if inputs[0].dtype != output.dtype else "")
     if op.output_types(inputs) == (output,):
         return op
-    return Declared(name, (output,), declared_flops=ELEMENTWISE[name] * output.elements)
+    kept = Elementwise(name).saved(inputs, output)
+    return Declared(name, (output,), declared_flops=ELEMENTWISE[name] * output.elements, kept=kept)
 
 
 def _reduction(
@@ -205,4 +208,6 @@ def _reduction(
     if len(outputs) == 1 and rank and op.output_types((x,)) == outputs:
         return op
     per_input, per_output = REDUCTIONS[name]
-    return Declared(name, outputs, declared_flops=max(per_input * x.elements + per_output * outputs[0].elements, 0))
+    flops = max(per_input * x.elements + per_output * outputs[0].elements, 0)
+    kept = op.saved((x,), outputs[0]) if len(outputs) == 1 else Saved(extra_bytes=outputs[1].bytes)  # the indices
+    return Declared(name, outputs, declared_flops=flops, kept=kept)

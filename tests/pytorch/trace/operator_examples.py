@@ -536,7 +536,7 @@ ELEMENTWISE: dict[str, Builder] = {
 IN_PLACE: dict[str, Builder] = {
     **_elementwise("_"),
     **{name: _unary(f"{name}_") for name in ("relu6",) if hasattr(aten, f"{name}_")},
-    **{name: _unary(f"{name}_", 0.5, True) for name in ("dropout", "feature_dropout", "alpha_dropout")},
+    **{name: _dropout(f"{name}_") for name in ("dropout", "feature_dropout", "alpha_dropout")},
 }
 """By operator: a call of the form that writes over its first input."""
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from inception_lens import ops
 from inception_lens.analyses.analysis import analyze
 from inception_lens.errors import GraphError, ShapeError
-from inception_lens.graph import Graph, Node
+from inception_lens.graph import Graph
 from inception_lens.ops import Declared, Elementwise, Op, Reduce
 from inception_lens.pytorch.build.lowering import lower
 from inception_lens.pytorch.trace.containers import tensors_in
@@ -34,12 +34,6 @@ OTHER_KINDS = {
 
 DECLARED = {"glu", "prelu", "max", "min"}
 """Functions whose output the operation does not describe in every case: half a tensor, a computed weight, indices."""
-
-DEVICE_KEEPS = {
-    "scaled_dot_product_attention", "rms_norm", "instance_norm", "lstm", "gru", "rnn_tanh", "dropout",
-    "feature_dropout", "alpha_dropout", "log_sigmoid",
-}  # fmt: skip
-"""Operators of which autograd keeps other tensors on a CPU than on a GPU, whose kernels the operations describe."""
 
 
 class Calls(nn.Module):
@@ -187,72 +181,6 @@ def test_the_operation_built_again_computes_what_was_called(name: str, seed: int
         with torch.no_grad():
             called = tensors_in((Calls(example).train()(*[each.clone() for each in example.inputs]),))
         torch.testing.assert_close(found[: len(called)], tuple(called), equal_nan=True)
-
-
-# --- What autograd keeps
-
-
-def kept_by_autograd(example: Example) -> tuple[bool, int] | None:
-    """Whether autograd keeps the output of a call, and the bytes that it keeps besides, without the model's tensors.
-
-    None if the output needs no gradient.
-    """
-    module, kept = Calls(example).train(), dict[int, int]()
-    inputs = [each.clone().requires_grad_(each.is_floating_point()) for each in example.inputs]
-    alive = []
-
-    def pack(tensor: Tensor) -> Tensor:
-        alive.append(tensor)  # so that no other tensor takes its place in memory
-        kept[storage(tensor)] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        outputs = tensors_in((module(*inputs),))
-    if not outputs[0].requires_grad:
-        return None
-    for each in (*module.parameters(), *module.buffers()):
-        kept.pop(storage(each), None)
-    keeps_output = kept.pop(storage(outputs[0]), None) is not None
-    return keeps_output, sum(kept.values())
-
-
-def kept_by_operation(node: Node, graph: Graph) -> tuple[bool, int]:
-    """The same by the rule of the node's operation."""
-    inputs, output = graph.input_types(node), graph.types[node.name][0]
-    saved = node.op.saved(inputs, output)
-    read = {name: given.bytes for name, given in zip(node.inputs, inputs, strict=True)}
-    if not saved.inputs and not (saved.inputs_for_weights and node.op.has_weights):
-        read = {}
-    return saved.output, sum(read.values()) + saved.extra_bytes
-
-
-KEPT: dict[str, Builder] = {
-    **{name: build for name, (build, _) in {**examples.RULES, **examples.VIEWS}.items() if name not in DEVICE_KEEPS},
-    **{
-        f"function {name}": build for name, build in examples.ELEMENTWISE.items() if name not in DECLARED | DEVICE_KEEPS
-    },
-    **{f"reduction {name}": build for name, build in examples.REDUCTIONS.items() if name not in DECLARED},
-}
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", KEPT)
-def test_an_operation_keeps_what_autograd_keeps(name: str, seed: int) -> None:
-    example = KEPT[name](Random(f"{name} {seed}"))
-    graph = trace(Calls(example).train(), example.inputs)
-    kept = kept_by_autograd(example)
-    if len(graph.nodes) == 1 and kept is not None:
-        assert kept_by_operation(graph.nodes[0], graph) == kept
-
-
-@pytest.mark.parametrize(
-    "name", ["relu", "leaky_relu", "elu", "selu", "silu", "mish", "hardswish", "hardsigmoid", "hardtanh"]
-)
-def test_an_activation_in_place_keeps_its_output_or_a_copy_of_its_input(name: str) -> None:
-    function = getattr(aten, f"{name}_")
-    example = Example(lambda x: function(x * 1.0), (torch.rand(3, 4),))  # PyTorch refuses to write over a leaf
-    graph = trace(Calls(example).train(), example.inputs)
-    assert kept_by_operation(graph.nodes[-1], graph) == kept_by_autograd(example)
 
 
 # --- Functions as models call them

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inception_lens.errors import GraphError, ShapeError
-from inception_lens.ops import Declared, Op, TensorType, format_shape
+from inception_lens.ops import Declared, Op, Saved, TensorType, format_shape
 
 ONE_DTYPE = frozenset({"conv", "linear", "attention", "recurrent"})
 """Categories of operations that multiply: PyTorch promotes no dtype among their tensors."""
@@ -74,4 +74,7 @@ def declared(op: Op, inputs: tuple[TensorType, ...]) -> Op:
     macs, flops = op.macs(shapes, types[0].shape), op.extra_flops(shapes, types[0].shape)
     assert macs is not None
     assert flops is not None
-    return Declared(op.kind, types, macs, flops)
+    kept = op.saved(inputs, types[0])
+    if kept is not None and kept.inputs_for_weights:  # weights that are computed are further inputs
+        kept = Saved(inputs_for=((0, 1), (1, 0)))
+    return Declared(op.kind, types, macs, flops, kept=kept)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from inception_lens import ops
-from inception_lens.ops import Elementwise, Op, Reduce
+from inception_lens.ops import Declared, Elementwise, Op, Reduce, Saved
 from inception_lens.pytorch.trace.rules.rule import (
     OperatorArguments,
     OperatorCall,
@@ -16,6 +16,7 @@ from inception_lens.pytorch.trace.rules.rule import (
     rule_for,
     weighted,
 )
+from inception_lens.pytorch.trace.traced_tensor import type_of
 
 RULES: RuleTable = {}
 
@@ -114,6 +115,9 @@ def _elementwise(name: str) -> OperatorRule:
             return None
         if any(type(each) not in (int, float, bool) for each in numbers):
             return None
+        if name == "pow" and not isinstance(a.positional[0], Tensor):  # a number to the power of a tensor
+            x, kept = tensors[0], Saved(inputs=True, output=True)
+            return OperatorCall(Declared(name, (type_of(x),), declared_flops=x.numel(), kept=kept), (x,))
         if name != "add" or len(tensors) != 2 or tensors[0].shape != tensors[1].shape:
             return OperatorCall(Elementwise(name), tuple(tensors))
         return OperatorCall(ops.Add(float(a.keywords.get("alpha", 1))), tuple(tensors))

@@ -58,8 +58,9 @@ def _on_maps(op: Op, x: Tensor, dimensions: int) -> OperatorCall | None:
     batch = TensorType((1, *x.shape), type_of(x).dtype)
     types = op.output_types((batch,))
     flops = op.extra_flops((batch.shape,), types[0].shape) or 0
+    kept = op.saved((batch,), types[0])
     types = tuple([TensorType(each.shape[1:], each.dtype) for each in types])
-    return OperatorCall(Declared(op.kind, types, declared_flops=flops), (x,))
+    return OperatorCall(Declared(op.kind, types, declared_flops=flops, kept=kept), (x,))
 
 
 for _n in (1, 2, 3):
