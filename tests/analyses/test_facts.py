@@ -61,8 +61,8 @@ def graphs(draw: st.DrawFn) -> Graph:
     """Every kind of operation, several times on the same or on other inputs; some in another dtype, some sharing."""
     chosen = draw(st.lists(st.sampled_from(list(SAMPLES)), min_size=1, max_size=6))
     inputs = {name: [Input(f"{name}_{k}", t) for k, t in enumerate(SAMPLES[name][1])] for name in chosen}
-    writer = Writer([each for given_inputs in inputs.values() for each in given_inputs])
-    names = [each.name for given_inputs in inputs.values() for each in given_inputs]
+    given_inputs = [Input("x", TensorType((2, 4, 8, 8))), *[each for several in inputs.values() for each in several]]
+    writer, names = Writer(given_inputs), [each.name for each in given_inputs]
     for i in range(draw(st.integers(1, 12))):
         kind = draw(st.sampled_from(chosen))
         own = [each.name for each in inputs[kind]]
