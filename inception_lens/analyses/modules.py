@@ -1,7 +1,7 @@
 """Layers grouped into modules by the path in their names; each module is the exact sum of its layers."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -41,13 +41,16 @@ def module_of(name: str, depth: int = 1) -> str:
 def grouped(layers: Iterable[Layer], depth: int) -> tuple[Group, ...]:
     """Group layers by the first `depth` parts of their names; see `Analysis.by_module`."""
     _check(depth)
-    return tuple([summed(name, members) for name, members in _modules(layers, depth).items()])
+    groups: dict[str, list[Layer]] = {}
+    for layer in layers:
+        groups.setdefault(module_of(layer.name, depth), []).append(layer)
+    return tuple([summed(name, members) for name, members in groups.items()])
 
 
 def tree(layers: Iterable[Layer], depth: int | None, sort: Callable[[Group], Any] | None) -> tuple[TreeRow, ...]:
     """The modules as the lines of a tree; see `Analysis.tree`."""
     _check(depth)
-    return tuple(_rows(layers, "", 0, 1, depth or EVERY_LEVEL, sort))
+    return tuple(_rows(layers, depth or EVERY_LEVEL, sort))
 
 
 def _check(depth: int | None) -> None:
@@ -55,27 +58,61 @@ def _check(depth: int | None) -> None:
         raise GraphError(f"a depth of {depth}: modules have a depth of at least 1")
 
 
-def _modules(layers: Iterable[Layer], depth: int) -> dict[str, list[Layer]]:
-    groups: dict[str, list[Layer]] = {}
-    for layer in layers:
-        groups.setdefault(module_of(layer.name, depth), []).append(layer)
-    return groups
+class _Member(NamedTuple):
+    """A layer with the parts of its name."""
+
+    parts: Sequence[str]
+    layer: Layer
 
 
-def _rows(
-    layers: Iterable[Layer], above: str, level: int, part: int, depth: int, sort: Callable[[Group], Any] | None
-) -> Iterator[TreeRow]:
-    """The rows of layers whose names agree in all parts before number `part`."""
-    groups = grouped(layers, part)
-    for group in sorted(groups, key=sort) if sort else groups:
-        name, deep, parts = group.name, part, _modules(group.layers, part + 1)
-        while depth > deep and len(parts) == 1 and name not in parts:
-            (name,), deep = parts, deep + 1
-            parts = _modules(group.layers, deep + 1)
-        label = name.removeprefix(f"{above}/") if name != above else group.layers[0].op
-        yield TreeRow(level, label, msgspec.structs.replace(group, name=name))
-        if deep < depth and len(parts) > 1:
-            yield from _rows(group.layers, name, level + 1, deep + 1, depth, sort)
+class _Module(NamedTuple):
+    """The members of a module, with the number of name parts that they have in common, or at which the tree ends."""
+
+    group: Group
+    members: Sequence[_Member]
+    part: int
+
+
+def _rows(layers: Iterable[Layer], depth: int, sort: Callable[[Group], Any] | None) -> Iterator[TreeRow]:
+    """Every module before its parts; a stack instead of recursion, since names can have thousands of parts."""
+    members = [_Member(layer.name.split("/"), layer) for layer in layers]
+    stack = [("", _modules(members, 1, depth, sort))]
+    while stack:
+        above, modules = stack[-1]
+        module = next(modules, None)
+        if module is None:
+            stack.pop()
+            continue
+        name = module.group.name
+        label = name.removeprefix(f"{above}/") if name != above else module.group.layers[0].op
+        yield TreeRow(len(stack) - 1, label, module.group)
+        if module.part < depth and len(module.members) > 1:
+            stack.append((name, _modules(module.members, module.part + 1, depth, sort)))
+
+
+def _modules(
+    members: Sequence[_Member], part: int, depth: int, sort: Callable[[Group], Any] | None
+) -> Iterator[_Module]:
+    """The modules of members whose names agree in all parts before number `part`.
+
+    A module with a single part is that part, and so on down to `depth`.
+    """
+    found: dict[str, list[_Member]] = {}
+    for member in members:
+        # A name without this part is that of a layer next to the modules: no part is empty and followed by a slash.
+        found.setdefault(member.parts[part - 1] if len(member.parts) >= part else "/", []).append(member)
+    modules = []
+    for inside in found.values():
+        common = max(part, min(depth, _common_parts([member.parts for member in inside])))
+        group = summed("/".join(inside[0].parts[:common]), [member.layer for member in inside])
+        modules.append(_Module(group, inside, common))
+    return iter(sorted(modules, key=lambda module: sort(module.group)) if sort else modules)
+
+
+def _common_parts(names: Sequence[Sequence[str]]) -> int:
+    """How many parts all names begin with: those that the first and the last of them in order have in common."""
+    first, last = min(names), max(names)
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
 def summed(name: str, layers: Iterable[Layer]) -> Group:

@@ -231,6 +231,19 @@ def test_a_layer_that_others_stand_below_is_called_by_its_operation() -> None:
     assert [(row.level, row.label) for row in rows] == [(0, "conv"), (1, "Conv2d"), (1, "relu")]
 
 
+def test_a_tree_of_names_with_thousands_of_parts() -> None:
+    path = "/".join(f"p{i}" for i in range(5_000))
+    rows = analyze(named([f"{path}/{name}" for name in ("conv", "relu", "norm")])).tree(None)
+    assert [(row.level, row.label) for row in rows] == [(0, path), (1, "conv"), (1, "relu"), (1, "norm")]
+
+
+def test_a_tree_of_thousands_of_levels() -> None:
+    names = [f"{'m/' * level}layer" for level in range(1_200)]
+    rows = analyze(named(names)).tree(None)
+    assert max(row.level for row in rows) == 1_199
+    assert [row.label for row in rows[:4]] == ["layer", "m", "layer", "m"]
+
+
 def test_sorting_orders_the_parts_of_each_module(googlenet: Analysis) -> None:
     def most_macs_first(group: Group) -> int:
         return -group.macs

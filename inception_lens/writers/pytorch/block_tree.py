@@ -126,8 +126,9 @@ def evaluation_part(graph: Graph) -> Graph:
     for node in reversed(graph.nodes):
         if node.name in needed:
             needed.update(graph.index.producer[name] for name in node.inputs)
-    nodes = tuple(node for node in graph.nodes if node.name in needed)
-    return msgspec.structs.replace(graph, nodes=nodes, outputs=graph.outputs[:1])
+    kept = [(node, facts) for node, facts in zip(graph.nodes, graph.facts, strict=True) if node.name in needed]
+    nodes, facts = zip(*kept, strict=True)
+    return msgspec.structs.replace(graph, nodes=nodes, facts=facts, outputs=graph.outputs[:1])
 
 
 def _outputs(node: Node, types: TensorTypes) -> tuple[str, ...]:
