@@ -111,12 +111,17 @@ def require(module: str, *, extra: str) -> ModuleType:
         ) from error
 
 
+MAX_SUGGESTED_LENGTH = 200
+"""Characters of a name, given or known, for which similar names are searched."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """The end of an error message: the names in `known` that resemble `word`, or all of them if they are few."""
     import difflib  # slow to import, and needed only for an error
 
     known = list(known)
-    by_lower = {name.lower(): name for name in known}
+    # The search takes the product of two lengths, and a name that is longer than a line is of no help.
+    by_lower = {name.lower(): name for name in known if max(len(word), len(name)) <= MAX_SUGGESTED_LENGTH}
     near = [by_lower[match] for match in difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.6)]
     if near:
         return f" (did you mean {' or '.join(f'`{name}`' for name in near)}?)"

@@ -68,5 +68,11 @@ def test_a_suggestion_contains_the_nearest_words_or_all_if_they_are_few(word: st
     assert errors.suggest(word, iter(known)) == hint
 
 
+def test_very_long_names_are_not_searched_for_similar_ones() -> None:
+    known = [f"{'p/' * 2_000}{i}" for i in range(2_000)]
+    assert errors.suggest("p/" * 2_000, known) == ""
+    assert errors.suggest("conv1", [*known, "conv2"]) == " (did you mean `conv2`?)"
+
+
 def test_a_suggestion_contains_at_most_three_words() -> None:
     assert errors.suggest("conv1", [f"conv{i}" for i in range(2, 9)]).count("`") == 6

@@ -61,7 +61,7 @@ def _check(depth: int | None) -> None:
 class _Member(NamedTuple):
     """A layer with the parts of its name."""
 
-    parts: Sequence[str]
+    parts: list[str]
     layer: Layer
 
 
@@ -109,7 +109,7 @@ def _modules(
     return iter(sorted(modules, key=lambda module: sort(module.group)) if sort else modules)
 
 
-def _common_parts(names: Sequence[Sequence[str]]) -> int:
+def _common_parts(names: Sequence[list[str]]) -> int:
     """How many parts all names begin with: those that the first and the last of them in order have in common."""
     first, last = min(names), max(names)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
