@@ -9,7 +9,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from inception_lens.training.learner import Learner, autocast_on
 from inception_lens.training.networks import Networks, loss_weights, to_channels_last
@@ -26,7 +28,7 @@ MIN_RATIO = 0.95
 """The lowest speed of the eager trainer relative to the plain loop."""
 
 
-class Speed(NamedTuple):
+class Speed(msgspec.Struct, frozen=True):
     """The speed of one engine at one batch size."""
 
     engine: str

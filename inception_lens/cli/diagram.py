@@ -1,13 +1,13 @@
 """`inception-lens diagram`: a drawing of a network."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 import click
 import msgspec
 
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import OutputTarget, emit_each, format_options
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.lens import load
 from inception_lens.renderers.diagrams.diagram import SUFFIXES, diagram
@@ -53,8 +53,7 @@ MAX_BYTES = 100_000_000
 @click.option("--fold", is_flag=True, help="Draw consecutive equal modules once, as x 3.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--title/--no-title", default=True, show_default=True, help="Whether the drawing has a title.")
-@click.option("--format", "format_", type=click.Choice(["svg", "png", "pdf", "dot"]), help="Default: by FILE's suffix.")
-@options.output_option
+@format_options(SUFFIXES, default="dot")
 def command(
     model: str,
     network: options.NetworkOptions,
@@ -66,14 +65,12 @@ def command(
     fold: bool,
     theme: Literal["light", "dark"],
     title: bool,
-    format_: DiagramFormat | None,
-    output: str | None,
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Draw MODEL as svg, png, pdf or Graphviz's dot.
 
     `inception-lens --help` lists what a MODEL can be.
     """
-    chosen = format_ or options.format_of(output, SUFFIXES, without=".dot")
     values, heat_title = _heat(heat)
     drawn = diagram(
         load(model, **network),
@@ -86,8 +83,13 @@ def command(
         fold=fold,
         dark=theme == "dark",
         title=title,
-    ).draw(chosen)
-    write(drawn.decode() if chosen in ("svg", "dot") else drawn, output)
+    )
+
+    def picture(output: OutputTarget) -> str | bytes:
+        data = drawn.draw(cast(DiagramFormat, output.format))
+        return data.decode() if output.format in ("svg", "dot") else data
+
+    emit_each(outputs, picture)
 
 
 def _heat(measure: str | None) -> tuple[Heat | Mapping[str, float | None] | None, str]:

@@ -7,7 +7,7 @@ import click
 
 from inception_lens.architectures.network import Network
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import output_option, write
 from inception_lens.errors import ConfigError, require
 from inception_lens.graph import Graph
 from inception_lens.lens import Source, build, load
@@ -39,13 +39,13 @@ TO = {
     help="The weights of an ONNX model: a FILE that `weights` reads; built, drawn by PyTorch; or none.  [default: "
     "built; none without PyTorch]",
 )
-@options.output_option
+@output_option
 def command(
     model: str,
     to: str,
     network: options.NetworkOptions,
     weights: str | None,
-    output: str | None,
+    files: tuple[str, ...],
 ) -> None:
     """Write MODEL in another format.
 
@@ -54,15 +54,17 @@ def command(
     if to == "toml":
         from inception_lens.writers.toml import to_toml
 
-        write(to_toml(*_config(model, network)), output)
+        result: str | bytes = to_toml(*_config(model, network))
     elif to == "torch":
         from inception_lens.writers.pytorch.source import torch_source
 
         source = Source.of(model, network["overrides"])
         inference, training = source.both_modes(network["inputs"], batch=network["batch"], dtype=network["dtype"])
-        write(torch_source(training, inference), output)
+        result = torch_source(training, inference)
     else:
-        write(_written(load(model, **network), to, weights, output), output)
+        result = _written(load(model, **network), to, weights, files)
+    for file in files or (None,):
+        write(result, file)
 
 
 def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
@@ -83,17 +85,17 @@ def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
     return googlenet_config(source.graph(network["mode"], network["inputs"])), "googlenet"
 
 
-def _written(graph: Graph, to: str, weights: str | None, output: str | None) -> str | bytes:
+def _written(graph: Graph, to: str, weights: str | None, files: tuple[str, ...]) -> str | bytes:
     if to == "prototxt":
         from inception_lens.writers.caffe.prototxt import to_prototxt
 
         return to_prototxt(graph)
     from inception_lens.writers.onnx.model import to_onnx
 
-    if output is None or (output != "-" and not output.lower().endswith(".onnx")):
-        raise ConfigError(
-            f"an ONNX model is binary: write it to a file with -o net.onnx, not {output or 'the terminal'}"
-        )
+    for file in files or ("",):
+        if file != "-" and not file.lower().endswith(".onnx"):
+            given = file or "the terminal"
+            raise ConfigError(f"an ONNX model is binary: write it to a file with -o net.onnx, not {given}")
     return to_onnx(graph, _weights(graph, weights))
 
 

@@ -1,9 +1,8 @@
 """Arguments and options that several commands share, and how their text is read."""
 
 import functools
-import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, TypeVar, cast
 
 import click
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., object])
-Format = TypeVar("Format", bound=str)
 
 
 MAX_BATCH = 1_000_000
@@ -166,7 +164,6 @@ machine_option = click.option(
     show_default=True,
     help=f"The machine of the roofline: {', '.join(machines.MACHINES)}.",
 )
-output_option = click.option("-o", "--output", metavar="FILE", help="Write to FILE; - is standard output.")
 
 
 def parse_depth(depth: str) -> int | None:
@@ -237,16 +234,3 @@ def _shape(text: str, option: str) -> tuple[int, ...]:
         raise ConfigError(f"--input {option}: a shape is whole numbers joined by x, such as 1x3x224x224")
     sizes = tuple(int(size) for size in text.split("x"))
     return (1, 3, *sizes * 2) if len(sizes) == 1 and text == option else sizes
-
-
-def format_of(output: str | None, suffixes: Mapping[str, Format], without: str = ".txt") -> Format:
-    """The format of a file by its suffix; without a file, the format of the suffix `without`.
-
-    Raises:
-        ConfigError: the suffix is unknown.
-    """
-    suffix = without if output in (None, "-") else os.path.splitext(output or "")[1].lower()
-    if suffix not in suffixes:
-        unknown = f"unknown suffix `{suffix}`" if suffix else "no suffix"
-        raise ConfigError(f"{output}: {unknown}; known are {', '.join(suffixes)}; or give --format")
-    return suffixes[suffix]

@@ -1,16 +1,16 @@
-"""OutputTarget of every command: its options, its formats, and files that are written completely or not at all."""
+"""Output of every command: its options, its formats, and files that are written completely or not at all."""
 
 import functools
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
 
-from inception_lens.cli.options import format_of
-from inception_lens.errors import OutputError
+from inception_lens.errors import ConfigError, OutputError
 from inception_lens.files import write_file
 from inception_lens.terminal import Terminal
 
@@ -38,23 +38,61 @@ def output_options(*pictures: str) -> Callable[[Callable[..., object]], Callable
     Args:
         pictures: further formats of the command, such as `svg`; each is also the suffix of its files.
     """
-    suffixes = {**FORMATS, **{f".{picture}": picture for picture in pictures}}
+    return format_options({**FORMATS, **{f".{picture}": picture for picture in pictures}}, default="table")
+
+
+def format_options(
+    suffixes: Mapping[str, str], *, default: str
+) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """The options --format and -o of a command, as its argument `outputs`.
+
+    Args:
+        suffixes: the formats by the suffixes of files.
+        default: the format of standard output; without one, -o is required.
+    """
 
     def decorate(command: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(command)
         def with_outputs(format_: str | None, files: tuple[str, ...], **options: object) -> object:
-            outputs = [OutputTarget(format_ or format_of(file, suffixes), file) for file in files or (None,)]
+            outputs = [OutputTarget(format_ or format_of(file, suffixes, default), file) for file in files or (None,)]
             return command(outputs=outputs, **options)
 
-        formats = click.Choice(list(suffixes.values()))
-        add_format = click.option("--format", "format_", type=formats, help="Default: by the suffix of FILE, or table.")
+        formats = click.Choice(list(dict.fromkeys(suffixes.values())))
+        by_suffix = f"Default: by the suffix of FILE{f', or {default}' if default else ''}."
+        add_format = click.option("--format", "format_", type=formats, help=by_suffix)
         add_files = click.option(
-            "-o", "--output", "files", metavar="FILE", multiple=True,
-            help=f"Write to FILE ({', '.join(suffixes)}); - is standard output. Repeatable.",
+            "-o", "--output", "files", metavar="FILE", multiple=True, required=not default,
+            help=f"Write to FILE ({', '.join(suffixes)}){'; - is standard output' if default else ''}. Repeatable.",
         )  # fmt: skip
         return add_format(add_files(with_outputs))
 
     return decorate
+
+
+def format_of(file: str | None, suffixes: Mapping[str, str], default: str) -> str:
+    """The format of a file by its suffix; `default` for standard output, if there is a default.
+
+    Raises:
+        ConfigError: the suffix is unknown.
+    """
+    if default and (file is None or file in STANDARD_OUTPUT):
+        return default
+    suffix = os.path.splitext(file or "")[1].lower()
+    if suffix not in suffixes:
+        unknown = f"unknown suffix `{suffix}`" if suffix else "no suffix"
+        raise ConfigError(f"{file}: {unknown}; known are {', '.join(suffixes)}; or give --format")
+    return suffixes[suffix]
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    help="Write to FILE; - is standard output. Repeatable.",
+)
+"""The option -o of a command with one format."""
 
 
 def emit(
@@ -74,17 +112,26 @@ def emit(
     Raises:
         OutputError: a file could not be written.
     """
-    written: list[tuple[str | bytes, str | None]] = []
-    for output in outputs:
+
+    def result(output: OutputTarget) -> str | bytes:
         if output.format == "json":
-            written.append((json() + "\n", output.file))
-        elif output.format in FORMATS.values():
-            written.append((rendered(table(output.format), output), output.file))
-        else:
-            assert picture
-            written.append((picture(output.format), output.file))
-    for result, file in written:
-        write(result, file)
+            return json() + "\n"
+        if output.format in FORMATS.values():
+            return rendered(table(output.format), output)
+        assert picture
+        return picture(output.format)
+
+    emit_each(outputs, result)
+
+
+def emit_each(outputs: Sequence[OutputTarget], result: Callable[[OutputTarget], str | bytes]) -> None:
+    """Write every output after all of them are complete, so that a mistake in one leaves no other.
+
+    Raises:
+        OutputError: a file could not be written.
+    """
+    for output, written in [(output, result(output)) for output in outputs]:
+        write(written, output.file)
 
 
 def as_json(value: object) -> str:

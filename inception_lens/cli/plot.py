@@ -1,6 +1,7 @@
 """`inception-lens plot`: figures of a network, the catalogue or a training run."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import click
@@ -11,7 +12,7 @@ from inception_lens.analyses.catalogue import sized
 from inception_lens.analyses.roofline import roofline
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import OutputTarget, emit_each, format_options
 from inception_lens.errors import ConfigError
 from inception_lens.lens import analyze, savings
 from inception_lens.readers.files import JSON_ERRORS
@@ -25,7 +26,7 @@ from inception_lens.renderers.plots.training import training_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = (".svg", ".png", ".pdf")
+FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf"}
 
 
 @click.command("plot")
@@ -40,19 +41,16 @@ FORMATS = (".svg", ".png", ".pdf")
 @options.network_options("Training keeps the auxiliary heads.")
 @options.machine_option
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("-o", "--output", metavar="FILE", required=True, help="Write to FILE: .svg, .png or .pdf.")
+@format_options(FORMATS, default="")
 def command(
     model: str | None,
     kind: str | None,
     network: options.NetworkOptions,
     machine: str,
     theme: Literal["light", "dark"],
-    output: str,
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Plot the cost of MODEL, the curves of a training run, or the accuracy of the catalogue."""
-    suffix = os.path.splitext(output)[1].lower()
-    if suffix not in FORMATS:
-        raise ConfigError(f"{output}: the suffix of a figure is one of {', '.join(FORMATS)}")
     kind = kind or ("modules" if model else "accuracy")
     dark = theme == "dark"
     figure: Figure
@@ -73,7 +71,7 @@ def command(
             figure = roofline_figure(analysis, found, dark=dark)
         else:
             figure = COST_FIGURES[cast(CostPlot, kind)](analysis, dark)
-    write(figure_bytes(figure, cast(FigureFormat, suffix[1:])), output)
+    emit_each(outputs, lambda output: figure_bytes(figure, cast(FigureFormat, output.format)))
 
 
 def _epochs(run: str) -> list[dict[str, object]]:

@@ -4,13 +4,13 @@ import json
 
 import click
 
-from inception_lens.cli import options
-from inception_lens.cli.output import write
+from inception_lens.cli.output import output_option, write
 from inception_lens.readers.schema import config_schema
 
 
 @click.command("schema")
-@options.output_option
-def command(output: str | None) -> None:
+@output_option
+def command(files: tuple[str, ...]) -> None:
     """Print the JSON Schema of TOML configs, with which an editor completes and checks them."""
-    write(json.dumps(config_schema(), indent=2) + "\n", output)
+    for file in files or (None,):
+        write(json.dumps(config_schema(), indent=2) + "\n", file)

@@ -21,6 +21,15 @@ def test_standard_output_is_dot_unless_a_format_is_given(capsys: pytest.CaptureF
     assert capsys.readouterr().out.startswith("<?xml")
 
 
+def test_several_files_are_written_or_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    svg, png = str(tmp_path / "a.svg"), str(tmp_path / "a.png")
+    assert run(["diagram", "lenet", "-o", svg, "-o", png, "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("digraph")
+    assert [Path(name).read_bytes()[:4] for name in (svg, png)] == [b"<?xm", b"\x89PNG"]
+    assert run(["diagram", "lenet", "-o", str(tmp_path / "b.svg"), "-o", str(tmp_path / "b.gif")]) == 2
+    assert not (tmp_path / "b.svg").exists()
+
+
 def test_every_option(tmp_path: Path) -> None:
     target = tmp_path / "a.svg"
     looks = ["--theme", "dark", "--direction", "left-to-right", "--no-title", "--fold", "--mode", "training"]

@@ -31,6 +31,16 @@ def test_standard_output_and_a_file_get_the_same(capsys: Capture, tmp_path: Path
     assert capsys.readouterr().out == path.read_text(encoding="utf-8")
 
 
+def test_several_files_get_the_same(tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("a.onnx", "b.onnx")]
+    assert run(["export", "lenet", "--to", "onnx", "--weights", "none", "-o", files[0], "-o", files[1]]) == 0
+    assert Path(files[0]).read_bytes() == Path(files[1]).read_bytes()
+    assert run(["export", "lenet", "--to", "onnx", "-o", str(tmp_path / "c.onnx"), "-o", "c.txt"]) == 2
+    assert not (tmp_path / "c.onnx").exists()
+    assert run(["schema", "-o", files[0], "-o", files[1]]) == 0
+    assert Path(files[0]).read_bytes() == Path(files[1]).read_bytes()
+
+
 def test_settings_are_exported(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
     settings = ["--set", "classes=10", "--set", "inception_3a/5x5_reduce=24", "--set", "pool_proj=none"]

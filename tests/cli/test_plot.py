@@ -11,6 +11,13 @@ def test_the_suffix_selects_the_format(tmp_path: Path, name: str, start: bytes) 
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
+def test_several_files_are_written(tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("a.svg", "a.png", "b")]
+    assert run(["plot", "lenet", "-o", files[0], "-o", files[1]]) == 0
+    assert run(["plot", "lenet", "--format", "pdf", "-o", files[2]]) == 0
+    assert [Path(name).read_bytes()[:4] for name in files] == [b"<?xm", b"\x89PNG", b"%PDF"]
+
+
 @pytest.mark.parametrize("arguments", [["plot"], ["plot", "-o", "a.gif"], ["plot", "-o", "a.svg", "--kind", "other"]])
 def test_errors_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert run(arguments) == 2

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inception_lens.benchmarks.training import Speed
+from inception_lens.benchmarks.training_table import TrainingSpeeds, training_table
 from inception_lens.cli import run
 from inception_lens.training.optimizers import learning_rate
 from inception_lens.training.run.folder import RunFolder
@@ -201,6 +203,17 @@ def test_bench_train_compares_with_a_plain_loop(capsys: Capture) -> None:
         ["eager", "8"],
     ]
     assert "bounds in images/s: compute" in out
+    assert run(["bench", "train", "--batch", "4", "--seconds", "0.01", *small, "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [(each["engine"], each["batch"]) for each in record["speeds"]] == [("plain loop", 4), ("eager", 4)]
+    assert record["compute"] > 0
+
+
+def test_the_bounds_of_an_unknown_machine_are_unknown() -> None:
+    found = TrainingSpeeds("net", 5, 7, None, None, None, None, (Speed("eager", 4, 100.0, 0.97),))
+    table = training_table(found)
+    assert table.rows[0].cells == (4, 100.0, 0.97, None, None)
+    assert table.notes == ("target: the eager trainer reaches 0.95 of the plain loop",)
 
 
 def test_a_run_in_a_terminal_is_live(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import click
 
 from inception_lens.cli import options
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.cli.training import options as training_options
 from inception_lens.errors import ConfigError, require
-
-if TYPE_CHECKING:
-    from inception_lens.training.bounds import Bounds
-    from inception_lens.training.networks import Networks
 
 
 @click.command("train")
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--device", metavar="DEVICE", default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
 @options.set_option
+@output_options()
 def train(
     model: str | None,
     batches: str | None,
@@ -37,13 +35,15 @@ def train(
     device: str,
     precision: str,
     settings: tuple[str, ...],
+    outputs: Sequence[OutputTarget],
 ) -> None:
     """Measure images per second of the trainer and of a plain PyTorch loop, next to the bounds of the machine.
 
     MODEL is by default the network for digits on a CPU, and GoogLeNet with batch norm on CUDA.
     """
     require("torch", extra="train")
-    from inception_lens.benchmarks import training as bench
+    from inception_lens.benchmarks.training import measure
+    from inception_lens.benchmarks.training_table import TrainingSpeeds, training_table
     from inception_lens.cli.training.networks import networks_of
     from inception_lens.training.bounds import bounds, machine_of
     from inception_lens.training.learner import autocast_on
@@ -61,23 +61,8 @@ def train(
     engines = _engines(ways, cuda)
     machine = machine_of(selected, autocast_on(precision, selected))
     limits = bounds(networks.training, machine) if machine else None
-    _report_network(networks, limits)
-    click.echo(f"{'way':<12}{'batch':>7}{'images/s':>12}{'of plain':>10}{'of compute':>12}{'of memory':>11}")
-    for speed in bench.measure(networks, recipe, selected, sizes, engines, seconds):
-        shares = [f"{speed.images_per_second / limit:.2f}" for limit in limits[1:3]] if limits else ["?", "?"]
-        rate = f"{speed.images_per_second:,.0f}"
-        click.echo(f"{speed.engine:<12}{speed.batch:>7}{rate:>12}{speed.ratio:>10.3f}{shares[0]:>12}{shares[1]:>11}")
-    click.echo(f"target: the eager trainer reaches {bench.MIN_RATIO} of the plain loop")
-
-
-def _report_network(networks: Networks, limits: Bounds | None) -> None:
-    where = limits.machine.title if limits else "a GPU of unknown peak speed in this precision"
-    click.echo(f"{networks.inference.name}, {networks.params:,} parameters, {networks.macs:,} MACs; {where}")
-    if limits:
-        click.echo(
-            f"bounds in images/s: compute {limits.compute:,.0f}, memory unfused {limits.memory:,.0f}, "
-            f"memory fused {limits.memory_fused:,.0f}"
-        )
+    found = TrainingSpeeds.of(networks, limits, measure(networks, recipe, selected, sizes, engines, seconds))
+    emit(outputs, lambda: as_json(found), lambda _: training_table(found))
 
 
 def _engines(text: str | None, cuda: bool) -> list[str]:
