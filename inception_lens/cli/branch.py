@@ -1,8 +1,9 @@
 """The options that describe one branch, which `savings` and `sweep` share."""
 
+import functools
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import click
 
@@ -12,7 +13,10 @@ from inception_lens.errors import ConfigError
 
 
 def branch_options(reduce: str) -> Callable[[options.Command], options.Command]:
-    """The options of one branch; `reduce` is the help of its reduction, a width or a range of widths."""
+    """The options of one branch, passed to the command as one `branch`.
+
+    `reduce` is the help of its reduction, a width or a range of widths.
+    """
     added = (
         click.option("--in", "in_channels", type=int, metavar="N", help="One branch: channels of its input."),
         click.option("--out", "out_channels", type=int, metavar="N", help="One branch: channels of its output."),
@@ -23,9 +27,22 @@ def branch_options(reduce: str) -> Callable[[options.Command], options.Command]:
     )
 
     def add(command: options.Command) -> options.Command:
+        @functools.wraps(command)
+        def run(
+            in_channels: int | None,
+            out_channels: int | None,
+            kernel: str | None,
+            size: str | None,
+            reduce: str | None,
+            bias: bool,
+            **others: object,
+        ) -> object:
+            branch = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
+            return command(branch=branch, **others)
+
         for option in reversed(added):
-            command = option(command)
-        return command
+            run = option(run)
+        return cast(options.Command, run)
 
     return add
 

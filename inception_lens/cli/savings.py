@@ -1,7 +1,6 @@
 """`inception-lens savings`: what the reductions of a network and other rewrites save."""
 
 import re
-from collections.abc import Sequence
 
 import click
 
@@ -10,8 +9,7 @@ from inception_lens.analyses.savings.kinds import KINDS
 from inception_lens.analyses.savings.network import DEFAULT_KINDS
 from inception_lens.cli import options
 from inception_lens.cli.branch import BranchOptions, branch_options
-from inception_lens.cli.output import OutputTarget, output_options
-from inception_lens.cli.savings_output import PICTURES, SavingsResult, emit_kinds, emit_result, proof_options, prove
+from inception_lens.cli.savings_output import ListedKinds, SavingsResult, result_options
 from inception_lens.errors import ConfigError
 from inception_lens.lens import savings
 
@@ -37,42 +35,20 @@ file that ends in .svg, .png or .pdf is a figure.
     help=f"{', '.join(KINDS)}; all; or list, for the kinds that MODEL has.  [default: reductions,naive]",
 )
 @options.machine_option
-@proof_options
 @options.network_options("Training keeps the auxiliary heads, whose reductions count too.")
-@output_options(*PICTURES)
+@result_options(proofs=True)
 def command(
-    model: str,
-    in_channels: int | None,
-    out_channels: int | None,
-    kernel: str | None,
-    size: str | None,
-    reduce: str | None,
-    bias: bool,
-    kind: str | None,
-    machine: str,
-    verify: bool,
-    measure: bool,
-    device: str | None,
-    network: options.NetworkOptions,
-    outputs: Sequence[OutputTarget],
-) -> int:
+    model: str, branch: BranchOptions, kind: str | None, machine: str, network: options.NetworkOptions
+) -> SavingsResult | ListedKinds:
     """Run the command; its help is `HELP`."""
-    sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
-    result: SavingsResult
-    if sizes.given:
+    if branch.given:
         if model or kind or network != options.DEFAULTS:
             raise ConfigError("the options of one branch exclude MODEL, --kind and the options of a network")
-        result = branch_savings(sizes.branch(_width))
-    else:
-        kinds = [name.strip() for name in (kind or ",".join(DEFAULT_KINDS)).split(",")]
-        listed = kinds == ["list"]
-        result = savings(model or "googlenet", **network, kinds=["all"] if listed else kinds, machine=machine)
-        if listed:
-            emit_kinds(outputs, result)
-            return 0
-    proof = prove(result, verify, measure, device)
-    emit_result(outputs, result, proof)
-    return 0 if proof.agrees else 1
+        return branch_savings(branch.branch(_width))
+    kinds = [name.strip() for name in (kind or ",".join(DEFAULT_KINDS)).split(",")]
+    if kinds == ["list"]:
+        return ListedKinds(savings(model or "googlenet", **network, kinds=["all"], machine=machine))
+    return savings(model or "googlenet", **network, kinds=kinds, machine=machine)
 
 
 def _width(text: str) -> int:

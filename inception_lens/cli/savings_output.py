@@ -1,7 +1,8 @@
 """Proofs by PyTorch and output, shared by `savings`, `what-if` and `sweep`."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import click
 import msgspec
@@ -10,8 +11,7 @@ from inception_lens.analyses.savings.branch import BranchSavings
 from inception_lens.analyses.savings.changes import Sweep, WhatIf
 from inception_lens.analyses.savings.network import Savings
 from inception_lens.analyses.savings.proofs import Proof, networks
-from inception_lens.cli import options
-from inception_lens.cli.output import OutputTarget, as_json, emit
+from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.errors import ConfigError, require
 from inception_lens.tables.savings.branch import branch_table
 from inception_lens.tables.savings.changes import sweep_table, what_if_table
@@ -24,26 +24,55 @@ if TYPE_CHECKING:
 
 PICTURES = ("svg", "png", "pdf")
 SavingsResult = Savings | BranchSavings | WhatIf | Sweep
+Command = Callable[..., object]
+
+PROOF_OPTIONS = (
+    click.option("--device", type=click.Choice(["cpu", "cuda"]), help="For --measure.  [default: cuda if present]"),
+    click.option("--measure", is_flag=True, help="Build both networks in PyTorch and time them."),
+    click.option("--verify", is_flag=True, help="Recount both networks in PyTorch; exit 1 if a count differs."),
+)
 
 
-def proof_options(command: options.Command) -> options.Command:
-    """The options --verify, --measure and --device."""
-    for option in (
-        click.option("--device", type=click.Choice(["cpu", "cuda"]), help="For --measure.  [default: cuda if present]"),
-        click.option("--measure", is_flag=True, help="Build both networks in PyTorch and time them."),
-        click.option("--verify", is_flag=True, help="Recount both networks in PyTorch; exit 1 if a count differs."),
-    ):
-        command = option(command)
-    return command
+class ListedKinds(NamedTuple):
+    """The kinds of saving that a network has or could have, as a result of their own."""
+
+    found: Savings
 
 
-def prove(result: Savings | BranchSavings | WhatIf, verify: bool, measure: bool, device: str | None) -> Proof:
-    """Recount and time the networks of a result in PyTorch.
+def result_options(*, proofs: bool) -> Callable[[Callable[..., SavingsResult | ListedKinds]], Command]:
+    """The options of the output, and with `proofs` those of checks by PyTorch; the command returns its result.
 
-    Raises:
-        MissingExtraError: PyTorch is not installed.
+    The exit code is 1 if a check fails.
     """
-    if not verify and not measure:
+
+    def decorate(command: Callable[..., SavingsResult | ListedKinds]) -> Command:
+        @functools.wraps(command)
+        def run(
+            outputs: Sequence[OutputTarget],
+            verify: bool = False,
+            measure: bool = False,
+            device: str | None = None,
+            **others: object,
+        ) -> int:
+            result = command(**others)
+            if isinstance(result, ListedKinds):
+                _emit_kinds(outputs, result.found)
+                return 0
+            proof = _proved(result, verify, measure, device)
+            _emit_result(outputs, result, proof)
+            return 0 if proof.agrees else 1
+
+        added = output_options(*PICTURES)(run)
+        for option in PROOF_OPTIONS if proofs else ():
+            added = option(added)
+        return added
+
+    return decorate
+
+
+def _proved(result: SavingsResult, verify: bool, measure: bool, device: str | None) -> Proof:
+    """Recount and time the networks of a result in PyTorch; a sweep has none to prove."""
+    if isinstance(result, Sweep) or not (verify or measure):
         return Proof()
     require("torch", extra="torch")
     from inception_lens.pytorch.verify import savings as pytorch
@@ -57,12 +86,8 @@ def prove(result: Savings | BranchSavings | WhatIf, verify: bool, measure: bool,
     )
 
 
-def emit_result(outputs: Sequence[OutputTarget], result: SavingsResult, proof: Proof) -> None:
-    """Write a result, and its checks by PyTorch, in the requested formats.
-
-    Raises:
-        ConfigError: the result has no figure.
-    """
+def _emit_result(outputs: Sequence[OutputTarget], result: SavingsResult, proof: Proof) -> None:
+    """Write a result, and its checks by PyTorch, in the requested formats."""
 
     def table(_: str) -> Table:
         found = _table(result)
@@ -102,7 +127,7 @@ def _figure(result: SavingsResult, form: "FigureFormat") -> bytes:
     raise ConfigError("one branch has no figure; its reduction over a range has: `sweep` with --reduce 8..64..8")
 
 
-def emit_kinds(outputs: Sequence[OutputTarget], found: Savings) -> None:
+def _emit_kinds(outputs: Sequence[OutputTarget], found: Savings) -> None:
     """Write every kind of saving, and the number of its sites in the network."""
     counts = [
         {

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 import click
 
 from inception_lens.analyses.savings.changes import Sweep, branch_sweep, network_sweep
-from inception_lens.analyses.savings.proofs import Proof
 from inception_lens.cli import options
 from inception_lens.cli.branch import BranchOptions, branch_options
-from inception_lens.cli.output import OutputTarget, output_options
-from inception_lens.cli.savings_output import PICTURES, emit_result
+from inception_lens.cli.savings_output import result_options
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
 
@@ -33,36 +31,20 @@ KEY is a layer. Its present width is one of the rows, marked.
 @click.argument("change", metavar="[KEY=FROM..TO..STEP]", required=False)
 @branch_options("One branch: the range of channels of its 1x1 reduction, FROM..TO..STEP.")
 @options.network_options("Training keeps the auxiliary heads.")
-@output_options(*PICTURES)
-def command(
-    model: str | None,
-    change: str | None,
-    in_channels: int | None,
-    out_channels: int | None,
-    kernel: str | None,
-    size: str | None,
-    reduce: str | None,
-    bias: bool,
-    network: options.NetworkOptions,
-    outputs: Sequence[OutputTarget],
-) -> None:
+@result_options(proofs=False)
+def command(model: str | None, change: str | None, branch: BranchOptions, network: options.NetworkOptions) -> Sweep:
     """Run the command; its help is `HELP`."""
-    sizes = BranchOptions(in_channels, out_channels, kernel, size, reduce, bias)
-    found: Sweep
-    if sizes.given:
+    if branch.given:
         if model or network != options.DEFAULTS:
             raise ConfigError("the options of one branch exclude MODEL and the options of a network")
-        branch = sizes.branch(lambda text: _values(text)[0])
-        found = branch_sweep(branch, _values(str(reduce)))
-    elif model is None or change is None:
+        return branch_sweep(branch.branch(lambda text: _values(text)[0]), _values(str(branch.reduce)))
+    if model is None or change is None:
         raise ConfigError("give MODEL KEY=FROM..TO..STEP, or one branch: --in, --out, --kernel, --size and --reduce")
-    else:
-        layer, _, text = change.rpartition("=")
-        if not layer:
-            raise ConfigError(f"{change}: expected KEY=FROM..TO..STEP, such as inception_4e/5x5_reduce=8..64..8")
-        values = _values(text)
-        found = network_sweep(load(model, **network), layer, values)
-    emit_result(outputs, found, Proof())
+    layer, _, text = change.rpartition("=")
+    if not layer:
+        raise ConfigError(f"{change}: expected KEY=FROM..TO..STEP, such as inception_4e/5x5_reduce=8..64..8")
+    values = _values(text)
+    return network_sweep(load(model, **network), layer, values)
 
 
 def _values(text: str) -> Sequence[int]:

@@ -1,15 +1,13 @@
 """`inception-lens what-if`: a network with the widths of some layers changed."""
 
 import re
-from collections.abc import Sequence
 
 import click
 
 from inception_lens.analyses import machines
-from inception_lens.analyses.savings.changes import what_if
+from inception_lens.analyses.savings.changes import WhatIf, what_if
 from inception_lens.cli import options
-from inception_lens.cli.output import OutputTarget, output_options
-from inception_lens.cli.savings_output import PICTURES, emit_result, proof_options, prove
+from inception_lens.cli.savings_output import result_options
 from inception_lens.errors import ConfigError
 from inception_lens.lens import load
 from inception_lens.lens.keys import Keys
@@ -29,19 +27,9 @@ The layers and modules whose cost changes are listed with their cost before and 
 @options.model_argument()
 @click.argument("changes", metavar="KEY=VALUE...", nargs=-1, required=True)
 @options.machine_option
-@proof_options
 @options.network_options("Training keeps the auxiliary heads.")
-@output_options(*PICTURES)
-def command(
-    model: str,
-    changes: tuple[str, ...],
-    machine: str,
-    verify: bool,
-    measure: bool,
-    device: str | None,
-    network: options.NetworkOptions,
-    outputs: Sequence[OutputTarget],
-) -> int:
+@result_options(proofs=True)
+def command(model: str, changes: tuple[str, ...], machine: str, network: options.NetworkOptions) -> WhatIf:
     """Run the command; its help is `HELP`."""
     widths, graph = _widths(changes), load(model, **network)
     for key in widths:
@@ -49,10 +37,7 @@ def command(
             raise ConfigError(
                 f"`{key}` is a key of the config, not a layer: `compare A A --set-b {key}=...` changes it"
             )
-    result = what_if(graph, widths, machines.machine(machine))
-    proof = prove(result, verify, measure, device)
-    emit_result(outputs, result, proof)
-    return 0 if proof.agrees else 1
+    return what_if(graph, widths, machines.machine(machine))
 
 
 def _widths(changes: tuple[str, ...]) -> dict[str, int]:
