@@ -22,13 +22,12 @@ from inception_lens.graph.nodes import (
     output_name,
     tensor_names,
 )
+from inception_lens.graph.other_inputs import check_batch, check_other_inputs
 from inception_lens.ops import (
-    Declared,
     Op,
     Parameter,
     Shape,
     TensorType,
-    Unknown,
     format_shape,
 )
 
@@ -140,8 +139,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         """The same network on inputs of other types, by the inputs' names.
 
         Raises:
-            GraphError: an input does not exist; the network would need other weights for these types; or the output
-                shape of an operation is unknown for them.
+            GraphError: an input does not exist; the network would need other weights for these types; or a shape in it
+                is unknown for them.
             ShapeError: an operation cannot take the shapes of its inputs.
         """
         names = [given.name for given in self.inputs]
@@ -151,26 +150,25 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         if inputs == self.inputs:
             return self
         changed = Graph.of(inputs, self.nodes, self.outputs)
-        for node in self.nodes:
-            if isinstance(node.op, Unknown | Declared):
-                raise GraphError(f"the output shape of `{node.name}` ({node.op.kind}) is unknown for another input")
-            if node.op.has_weights:
-                old, new = (node.op.parameters(*graph.input_shapes(node)) for graph in (self, changed))
-                if old != new:
-                    sizes = " and not ".join(format_shape(tensors[0].shape) for tensors in (new, old))
-                    raise GraphError(f"for that input `{node.name}` would need weights of {sizes}")
+        check_other_inputs(self.nodes, self.facts, changed.facts)
         return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types, facts=changed.facts)
 
     def with_batch(self, batch: int) -> Graph:
         """The same network with `batch` as the first axis of every input.
+
+        The graph of a traced model does not hold what the model's code decides by the batch, such as a loop over the
+        samples that ran once.
 
         Raises:
             GraphError: it is less than 1; or as `with_inputs`.
         """
         if batch < 1:
             raise GraphError(f"a batch of {batch}: expected at least 1 sample")
+        batched = [given for given in self.inputs if given.type.shape]
+        for size in {given.type.shape[0] for given in batched} - {batch}:
+            check_batch(self.nodes, self.facts, self.index.independent, size)
         return self.with_inputs(
-            {i.name: TensorType((batch, *i.type.shape[1:]), i.type.dtype) for i in self.inputs if i.type.shape}
+            {given.name: TensorType((batch, *given.type.shape[1:]), given.type.dtype) for given in batched}
         )
 
     def with_dtype(self, dtype: str) -> Graph:
