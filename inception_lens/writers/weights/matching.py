@@ -33,11 +33,15 @@ def match_tensors(weights: WeightFile, graph: Graph, keys: Mapping[str, tuple[st
 
 
 def _match_keys(weights: WeightFile, keys: Mapping[str, tuple[str, str]]) -> list[TensorMatch]:
-    """Tensors with the network's own keys, after the prefix that most of them share."""
-    names = [tensor.name for tensor in weights.tensors]
+    """Tensors with the network's own keys, after the prefix that most of them share.
+
+    The keys of an ONNX model that this package writes have the paths of nodes, `inception_3a/1x1.weight`.
+    """
+    names = {tensor.name.replace("/", "."): tensor.name for tensor in weights.tensors}
     prefixes = ["", *(f"{part}." for part in ("state_dict", "model", "module", "state_dict.module"))]
     prefix = max(prefixes, key=lambda each: sum(name.removeprefix(each) in keys for name in names if each in name))
-    return [TensorMatch(name, *keys[name.removeprefix(prefix)]) for name in names if name.removeprefix(prefix) in keys]
+    own = {name.removeprefix(prefix): given for name, given in names.items()}
+    return [TensorMatch(given, *keys[name]) for name, given in own.items() if name in keys]
 
 
 def _match_caffe(weights: WeightFile, graph: Graph) -> list[TensorMatch]:

@@ -232,6 +232,17 @@ def test_the_state_dict_of_a_built_network_is_converted(tmp_path: Path) -> None:
     assert torch.equal(module.eval()(image), again.eval()(image))
 
 
+def test_the_weights_of_an_exported_onnx_model_are_converted_back(tmp_path: Path) -> None:
+    source, wanted = str(tmp_path / "net.onnx"), il.build("lenet", mode="inference")
+    torch.save(wanted.state_dict(), tmp_path / "w.pt")
+    assert run(["export", "lenet", "--to", "onnx", "--weights", str(tmp_path / "w.pt"), "-o", source]) == 0
+    assert run(["weights", source, "--into", "lenet", "-o", str(tmp_path / "back.safetensors")]) == 0
+    found = load_file(tmp_path / "back.safetensors")
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        name: tensor.tolist() for name, tensor in wanted.state_dict().items()
+    }
+
+
 def test_shared_tensors_are_written_under_each_name(tmp_path: Path) -> None:
     text = 'input: "a" input_shape { dim: 1 dim: 4 }' + "".join(
         f'layer {{ name: "{name}" type: "InnerProduct" bottom: "{x}" top: "{name}" param {{ name: "w" }} '
