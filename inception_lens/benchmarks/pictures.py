@@ -32,7 +32,7 @@ draw_with_torchview(find("googlenet").config.graph(), sys.argv[1])
 def draw_with_torchview(graph: Graph, path: str) -> None:
     """Build a Graph as a PyTorch module on the meta device, and draw it as an SVG file with torchview."""
     torch = require("torch", extra="torch")
-    torchview = require("torchview", extra="dev")
+    torchview = require("torchview", extra="bench")
     from inception_lens.pytorch.build.network import build
 
     with torch.device("meta"):

@@ -77,7 +77,7 @@ def libraries() -> dict[str, ModuleType]:
             if not hasattr(torch.ops.torchvision, operator):
                 declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _DECLARED.append(declared)  # an operator exists as long as its library
-    return {"torchvision": require("torchvision", extra="dev"), "timm": require("timm", extra="dev")}
+    return {"torchvision": require("torchvision", extra="bench"), "timm": require("timm", extra="dev")}
 
 
 _DECLARED: list[object] = []
