@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
-from inception_lens.ops import Op, TensorType
+from inception_lens.graph import CallFacts
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.traced_tensor import LAYOUTS, Layout
 
@@ -23,11 +23,10 @@ class CallStep(NamedTuple):
 
     function: str
     """The operator, after which the node is named."""
-    op: Op
+    facts: CallFacts
+    """The operation, the types of its inputs and outputs, and its cost."""
     inputs: tuple[int, ...]
     """Numbers of the tensors that the node reads."""
-    types: tuple[TensorType, ...]
-    """Types of its outputs."""
     weights: tuple[int, ...]
     """Numbers of the arguments that are its parameters and buffers."""
 

@@ -11,6 +11,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inception_lens.errors import GraphError
+from inception_lens.graph import CallFacts
 from inception_lens.ops import Declared, Op, Stored, TensorType
 from inception_lens.pytorch.trace.call_record import CallRecord, CallStep, ReturnedTensor, WrittenArgument
 from inception_lens.pytorch.trace.containers import map_tensors, tensors_in
@@ -173,7 +174,8 @@ class CallResolver(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> int:
         """Add a node and return the number of its first output."""
         numbers = [tuple([int(_placeholder(each).path) for each in tensors]) for tensors in (inputs, weights)]
-        self.steps.append(CallStep(function.strip("_"), op, numbers[0], types, numbers[1]))
+        facts = CallFacts.of(op, tuple(map(type_of, inputs)), types)
+        self.steps.append(CallStep(function.strip("_"), facts, *numbers))
         self._count += len(types)
         return self._count - len(types)
 

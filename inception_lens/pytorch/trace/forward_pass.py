@@ -225,7 +225,7 @@ def _completed(recorder: Recorder, outputs: list[TracedTensor], mode: Mode, meta
         metadata = _noted(metadata, "returns no tensor")
     elif set(names) <= set(inputs):
         metadata = _noted(metadata, "returns its input")
-    elif recorder.depending_on(inputs).isdisjoint(names):
+    elif not recorder.depends_on_inputs(names):
         metadata = _noted(metadata, "returns no tensor that is computed from its inputs")
     if not recorder.nodes:
         given = outputs[0] if outputs else None

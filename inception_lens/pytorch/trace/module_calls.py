@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import is_not
+from operator import is_
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.modules import module as nn_module
 
 from inception_lens.graph import output_name
-from inception_lens.ops import Op, Shape, TensorType
 from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.formulas import FORMULAS, Formula
 from inception_lens.pytorch.trace.global_state import autocast_regions
@@ -22,8 +21,8 @@ from inception_lens.pytorch.trace.higher_order import HigherOrderTracer
 from inception_lens.pytorch.trace.lazy_modules import initialise
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
-from inception_lens.pytorch.trace.standard_modules import operation_of
-from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS, TracedTensor, type_of
+from inception_lens.pytorch.trace.standard_modules import READERS, standard_call
+from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS, TracedTensor, traced_tensor, type_of
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
@@ -32,11 +31,8 @@ GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
 CONTAINERS = frozenset({dict, list, set, OrderedDict})
 """Types of attributes whose contents a forward pass may change, and which are restored."""
 
-STATISTICS = ("running_mean", "running_var")
-"""Buffers that standard modules read."""
-
-INDEX_DTYPES = frozenset({torch.int32, torch.int64})
-"""Dtypes that an embedding takes as indices."""
+STANDARD = frozenset({*READERS, nn.Identity, nn.MultiheadAttention})
+"""Classes of modules that need not be run."""
 
 
 class Failure(NamedTuple):
@@ -88,10 +84,11 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         try:
             initialise(module, args, kwargs)
             if (
-                self.shortcuts
+                type(module) in STANDARD
+                and self.shortcuts
                 and module.training == self.training
-                and _has_no_hooks(module)
                 and not self.autocast_regions[-1]  # dtypes are decided by operator
+                and _has_no_hooks(module)
             ):
                 output = self._standard(module, path, args, kwargs)
                 if output is not None:
@@ -108,23 +105,33 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
 
     def _standard(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
         """What a standard module returns, without running it; None if it has to be run."""
-        if len(args) == 1 and not kwargs and type(args[0]) is TracedTensor:
-            x = args[0]
-            if type(module) is nn.Identity:
-                return x
-            type_ = type_of(x)
-            op = operation_of(module, type_.shape)
-            if op is None or x.traced_layout.is_sparse:
-                return None
-            return self._by_operation(module, path, op, x, type_)
-        if type(module) is nn.MultiheadAttention and is_self_attention(module, args, kwargs):
-            if not self._has_own_weights(module, args[0].dtype):
+        if type(module) is nn.MultiheadAttention:
+            if not is_self_attention(module, args, kwargs) or not self._has_own_weights(module, args[0].dtype):
                 return None
             self.recorder.enter(path, type(module))
             name, type_ = add_self_attention(self.recorder, module, args[0])
             self.recorder.leave()
             return self.output(name, type_), None
-        return None
+        if len(args) != 1 or kwargs or type(args[0]) is not TracedTensor:
+            return None
+        x: TracedTensor = args[0]
+        if type(module) is nn.Identity:
+            return x
+        call, reads = standard_call(module, x.traced_layout)
+        names = self.recorder.index.names
+        if call is None or not all(id(tensor) in names for tensor in reads):  # `functional_call` replaces tensors
+            return None
+        name = self.recorder.add_call(path or call.facts.op.kind, call.facts, (x.path,), reads)
+        if call.is_inplace:
+            self.overwrite(x, name)
+            self.forget(x)
+            return x
+        if len(call.outputs) == 1:
+            return traced_tensor(name, call.outputs[0], self.device)
+        outputs = [traced_tensor(output_name(name, i), layout, self.device) for i, layout in enumerate(call.outputs)]
+        if type(module) is nn.LSTM:
+            return outputs[0], (outputs[1], outputs[2])  # the states are a pair
+        return tuple(outputs)
 
     def _run(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
         if id(module) not in self._entered:
@@ -142,51 +149,6 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         if last.startswith(f"{path}/") and (output := self.recorded(result)) is not None and output.path == last:
             output.path = recorder.rename_last(path)  # a module that calls one operator gives its path to the call
         return result
-
-    def _by_operation(self, module: nn.Module, path: str, op: Op, x: TracedTensor, type_: TensorType) -> object:
-        """What a standard module returns, by the shape rule of its operation; None if the module has to be run."""
-        dtype = x.dtype
-        if not dtype.is_floating_point and type(module) is not nn.Embedding:
-            return None  # the dtype of the output is not always that of the input
-        reads = self._weights(module, op, type_.shape, dtype) if op.has_weights else []
-        if reads is None:
-            return None
-        types = op.output_types((type_,))
-        name = self.recorder.add(path, op, (x.path,), types, reads)
-        if getattr(op, "inplace", False):
-            self.overwrite(x, name)
-            self.forget(x)
-            return x
-        if len(types) == 1:
-            return self.output(name, types[0])
-        outputs = [self.output(output_name(name, i), each) for i, each in enumerate(types)]
-        return (outputs[0], (outputs[1], outputs[2])) if op.kind == "LSTM" else tuple(outputs)  # the states are a pair
-
-    def _weights(self, module: nn.Module, op: Op, shape: Shape, dtype: torch.dtype) -> list[Tensor] | None:
-        """The parameters and buffers that a standard module reads; None if the operation does not describe them.
-
-        A module computes with its tensors, not with the attributes that the operation was read from. It is run if one
-        of its tensors has another shape or dtype, or is not a tensor of the model: `functional_call` replaces them.
-        """
-        state, names = vars(module), self.recorder.index.names
-        needed = op.parameters(shape)
-        reads = [tensor for tensor in state["_parameters"].values() if tensor is not None]
-        if buffers := state["_buffers"]:
-            needed = (*needed, *op.buffers(shape))
-            reads += [buffers[role] for role in STATISTICS if buffers.get(role) is not None]
-        if len(reads) != len(needed):
-            return None
-        if type(module) is nn.Linear:  # the only module whose weight may be sparse
-            if reads[0].layout is not torch.strided:
-                return None
-        elif type(module) is nn.Embedding:
-            if dtype not in INDEX_DTYPES:
-                return None
-            dtype = reads[0].dtype
-        for tensor, need in zip(reads, needed, strict=True):
-            if id(tensor) not in names or tensor.dtype is not dtype or tensor.shape != need.shape:
-                return None
-        return reads
 
     def _has_own_weights(self, module: nn.MultiheadAttention, dtype: torch.dtype) -> bool:
         """Whether self-attention reads tensors of the model, of the shapes that its width needs."""
@@ -223,25 +185,24 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
     def _keep_state(self, module: nn.Module) -> None:
         state = vars(module)
         self._before.append((state, dict(state)))
-        for name, each in state.items():
+        for each in state.values():
             if type(each) in CONTAINERS:
-                before = each.copy()
-                if name in ("_parameters", "_buffers"):  # `functional_call` puts others there until it returns
-                    before.update({key: self.recorder.index.surveyed(module, key, each[key]) for key in each})
-                self._before.append((each, before))
+                self._before.append((each, each.copy() if each else None))
 
     def _restore(self) -> None:
         for state, before in reversed(self._before):  # last comes the first copy of a container that modules share
-            if type(state) is list:
+            if before is None:  # it was empty
+                state.clear()
+            elif type(state) is list:
                 state[:] = before
-            elif (state or before) and (type(state) is set or _differs(state, before)):  # most are empty
+            elif type(state) is set or _differs(state, before):
                 state.clear()
                 state.update(before)
 
 
 def _differs(state: Mapping[str, object], before: Mapping[str, object]) -> bool:
     """Whether two dictionaries hold different objects; tensors among them cannot be compared by `==`."""
-    return [*state] != [*before] or any(map(is_not, state.values(), before.values()))
+    return [*state] != [*before] or not all(map(is_, state.values(), before.values()))
 
 
 def _has_no_hooks(module: nn.Module) -> bool:

@@ -264,13 +264,14 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 named = [*named] if named is tensors else named
                 named[i] = tensor = self.traced(tensors[i])
                 paths[i] = tensor.path
-        for function, op, inputs, types, weights in record.steps:
-            reads = [tensors[i] for i in weights]
+        for function, facts, inputs, weights in record.steps:
+            reads = [tensors[i] for i in weights] if weights else ()
             if recorder.autocast:
                 reads = [recorder.casts.get(id(tensor), tensor) for tensor in reads]
-            name = recorder.add_operator(function, op, tuple([paths[i] for i in inputs]), types, reads)
+            name = recorder.operator_name(function, facts.op)
+            name = recorder.add_call(name, facts, tuple([paths[i] for i in inputs]), reads)
             paths.append(name)
-            for i in range(1, len(types)):
+            for i in range(1, len(facts.outputs)):
                 paths.append(output_name(name, i))
         values = self._results(record, args, kwargs, tensors, reals)
         for argument, number, is_separate in record.written:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from torch import Tensor, nn
 
-from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, facts_of, output_name
+from inception_lens.graph import CallFacts, Graph, Input, Metadata, Mode, Node, Output, output_name, output_names
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.model_index import ModelIndex
@@ -24,6 +24,9 @@ class Recorder:
     def __init__(self, index: ModelIndex) -> None:
         self.index = index
         self.nodes: list[Node] = []
+        self.facts: list[CallFacts] = []
+        """What each node shares with others that call the same operation on the same types."""
+        self._known_facts: dict[object, CallFacts] = {}
         self.types: dict[str, tuple[TensorType, ...]] = {}
         self.inputs: list[Input] = []
         self._reads: list[tuple[int, ...]] = []
@@ -71,7 +74,7 @@ class Recorder:
 
     def add_input(self, name: str, type_: TensorType) -> str:
         """Add an input of the graph and return its name."""
-        name = self._unique(name)
+        name = self._numbered(name) if name in self.types else name
         self.inputs.append(Input(name, type_))
         self.types[name] = (type_,)
         return name
@@ -88,19 +91,15 @@ class Recorder:
 
         A model that is itself a standard module has no path; its call is named after the operation.
         """
-        name = self._unique(name or op.kind)
-        dtype = self._cast_dtype(op, inputs, types) if self.autocast else ""
-        self.nodes.append(Node(name, op, tuple(inputs), dtype=dtype))
-        self.types[name] = types
-        for i in range(1, len(types)):
-            self.types[output_name(name, i)] = (types[i],)
-        self._reads.append(tuple([id(tensor) for tensor in reads if tensor is not None]))
-        return name
+        facts = self._facts(op, inputs, types)
+        return self.add_call(name or op.kind, facts, tuple(inputs), [each for each in reads if each is not None])
 
-    def _cast_dtype(self, op: Op, inputs: Sequence[str], types: tuple[TensorType, ...]) -> str:
-        """The dtype of a call's outputs if it is not the one that the operation has on its inputs as they were."""
-        ruled = op.output_types(tuple([self.types[name][0] for name in inputs]))
-        return types[0].dtype if types != ruled else ""
+    def _facts(self, op: Op, inputs: Sequence[str], types: tuple[TensorType, ...]) -> CallFacts:
+        given = tuple([self.types[each][0] for each in inputs])
+        facts = self._known_facts.get(key := (op, given, types))
+        if facts is None:
+            facts = self._known_facts[key] = CallFacts.of(op, given, types)
+        return facts
 
     def add_operator(
         self,
@@ -110,51 +109,78 @@ class Recorder:
         types: tuple[TensorType, ...],
         reads: Iterable[Tensor | None] = (),
     ) -> str:
-        """Add the call of an operator in the running module, and return its name.
+        """Add the call of an operator in the running module, and return its name; `operator_name` gives it."""
+        return self.add(self.operator_name(function.strip("_"), op), op, inputs, types, reads)
+
+    def operator_name(self, function: str, op: Op) -> str:
+        """The name of an operator's call in the running module, before it is made unique.
 
         The call is named after the function, or after the module if it is the one operation of a standard module.
         """
-        path, kind = self._scopes[-1]
+        path, own_kind = self._scopes[-1]
         self.last_scope = path
-        name = path if path and op.kind == kind else self.scoped(function.strip("_"))
-        return self.add(name, op, inputs, types, reads)
+        if not path:
+            return function
+        return path if own_kind and own_kind == op.kind else f"{path}/{function}"
+
+    def add_call(self, name: str, facts: CallFacts, inputs: tuple[str, ...], reads: Sequence[Tensor]) -> str:
+        """Add a call that reads the parameters and buffers `reads`, and return its name, which is made unique."""
+        types = self.types
+        if name in types:
+            name = self._numbered(name)
+        dtype = ""
+        if self.autocast:  # inputs have the types that they had before the cast
+            facts = self._facts(facts.op, inputs, facts.outputs)
+            if facts.outputs != facts.op.output_types(facts.inputs):
+                dtype = facts.outputs[0].dtype
+        self.nodes.append(Node(name, facts.op, inputs, (), dtype))
+        self.facts.append(facts)
+        types[name] = outputs = facts.outputs
+        if len(outputs) > 1:
+            for i in range(1, len(outputs)):
+                types[output_name(name, i)] = (outputs[i],)
+        self._reads.append(tuple(map(id, reads)))
+        return name
 
     def rename_last(self, name: str) -> str:
         """Give the last call, which has one output, another name, and return it."""
         node = self.nodes[-1]
-        self._numbers.pop(node.name, None)
-        self.types[name := self._unique(name)] = self.types.pop(node.name)
-        self.nodes[-1] = msgspec.structs.replace(node, name=name)
+        types = self.types.pop(node.name)
+        name = self._numbered(name) if name in self.types else name
+        self.types[name] = types
+        self.nodes[-1] = Node(name, node.op, node.inputs, node.parameters, node.dtype)
         return name
 
     def scoped(self, name: str) -> str:
         """The path of `name` in the running module."""
         return f"{self.scope}/{name}" if self.scope else name
 
-    def _unique(self, name: str) -> str:
-        number = self._numbers.get(name)
-        if number is None and name not in self.types:
-            self._numbers[name] = 0
-            return name
+    def _numbered(self, name: str) -> str:
+        number = self._numbers.get(name, 0)
         while True:
-            number = (number or 0) + 1
-            self._numbers[name] = number
+            number += 1
             numbered = f"{name}_{number}"
             if numbered not in self.types:
+                self._numbers[name] = number
                 return numbered
 
     def graph(self, outputs: Sequence[str], mode: Mode, metadata: Metadata) -> Graph:
         """The graph recorded so far."""
-        nodes, reads = self._used_nodes(outputs)
-        parameters, names = self.index.parameters, dict(self.index.names)
-        for node, tensors in zip(nodes, reads, strict=True):
-            for i, each in enumerate(tensors):
-                if each not in names:  # of a module that the model does not register
-                    names[each] = f"{node.name}.{i}"
-        read = [names[each] for tensors in reads for each in tensors]
-        kept = self._kept_as_buffers(nodes, reads, names) if self.index.buffers else frozenset()
+        nodes, facts, reads = self._used_nodes(outputs)
+        parameters, names = self.index.parameters, self.index.names
+        read = [each for tensors in reads for each in tensors]
+        if not all(map(names.__contains__, read)):  # of modules that the model does not register
+            names = {
+                **{
+                    each: f"{node.name}.{i}"
+                    for node, ids in zip(nodes, reads, strict=True)
+                    for i, each in enumerate(ids)
+                },
+                **names,
+            }
+        used = set(map(names.__getitem__, read))
+        kept = self._kept_as_buffers(facts, reads, names) if self.index.buffers else frozenset()
         frozen = kept.union([name for name, tensor in parameters.items() if not tensor.requires_grad])
-        used = set(read)
         dtypes = self.index.other_dtypes(used)
         if frozen or dtypes or len(used) < len(read):  # their own names are needed where they are shared or differ
             nodes = [
@@ -167,7 +193,7 @@ class Recorder:
             nodes=tuple(nodes),
             outputs=tuple([Output(name) for name in outputs]),
             types=self.types,
-            facts=facts_of(nodes, self.types),
+            facts=tuple(facts),
             mode=mode,
             dtype=DTYPE_NAMES[self.index.dtype],
             dtypes=dtypes,
@@ -178,41 +204,43 @@ class Recorder:
         )
 
     def _kept_as_buffers(
-        self, nodes: Sequence[Node], reads: Sequence[tuple[int, ...]], names: Mapping[int, str]
+        self, facts: Sequence[CallFacts], reads: Sequence[tuple[int, ...]], names: Mapping[int, str]
     ) -> frozenset[str]:
         """Names of the buffers that calls read where their operations have parameters."""
-        buffers, found = self.index.buffers, set[str]()
-        for node, tensors in zip(nodes, reads, strict=True):
-            if tensors and type(node.op) is not Stored:
-                statistics = 2 if getattr(node.op, "track", False) else 0  # of a norm, after its parameters
-                found.update([names[each] for each in tensors[: len(tensors) - statistics]])
-        return frozenset(found & buffers.keys())
+        found: set[int] = set()
+        for each, tensors in zip(facts, reads, strict=True):
+            if tensors and type(each.op) is not Stored:
+                found.update(tensors[: len(each.parameters)])
+        return frozenset([names[each] for each in found]) & self.index.buffers.keys()
 
-    def depending_on(self, inputs: Iterable[str]) -> set[str]:
-        """Names of inputs and of all outputs of the calls that depend on them."""
-        found = set(inputs)
-        for node in self.nodes:
+    def depends_on_inputs(self, outputs: Iterable[str]) -> bool:
+        """Whether any of these tensors depends on an input of the graph."""
+        found = {each.name for each in self.inputs}
+        for node, facts in zip(self.nodes, self.facts, strict=True):
             if not found.isdisjoint(node.inputs):
-                found.update([output_name(node.name, i) for i in range(len(self.types[node.name]))])
-        return found
+                found.add(node.name)
+                if len(facts.outputs) > 1:
+                    found.update(output_names(node.name, len(facts.outputs)))
+        return not found.isdisjoint(outputs)
 
-    def _used_nodes(self, outputs: Iterable[str]) -> tuple[list[Node], list[tuple[int, ...]]]:
-        """All calls except views and stored tensors that no call reads, and what each reads.
+    def _used_nodes(self, outputs: Iterable[str]) -> tuple[list[Node], list[CallFacts], list[tuple[int, ...]]]:
+        """All calls except views and stored tensors that no call reads, with their facts and what each reads.
 
         A model creates many of those to look at their shape only. They cost nothing, so the graph leaves them out.
         Calls that compute stay even if nothing reads them: the model does spend their MACs.
         """
         read = set(outputs)
-        nodes, reads = [], []
-        for node, tensors in zip(reversed(self.nodes), reversed(self._reads), strict=True):
-            free = isinstance(node.op, Stored) or (node.op.category == "shape" and node.op.reuses_input(False))
-            if free:
-                names = [output_name(node.name, i) for i in range(len(self.types[node.name]))]
+        used: list[int] = []
+        for i in range(len(self.nodes) - 1, -1, -1):
+            node, facts = self.nodes[i], self.facts[i]
+            op = facts.op
+            if type(op) is Stored or (facts.reuses_input[0] and op.category == "shape"):
+                names = output_names(node.name, len(facts.outputs))
                 if read.isdisjoint(names):
                     for name in names:
                         del self.types[name]
                     continue
             read.update(node.inputs)
-            nodes.append(node)
-            reads.append(tensors)
-        return nodes[::-1], reads[::-1]
+            used.append(i)
+        used.reverse()
+        return [self.nodes[i] for i in used], [self.facts[i] for i in used], [self._reads[i] for i in used]

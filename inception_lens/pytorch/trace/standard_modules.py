@@ -5,12 +5,17 @@ The table in `writers/pytorch/module_table.py` pairs each module class with its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from inception_lens.graph import CallFacts
 from inception_lens.ops import Op, Shape
 from inception_lens.pytorch.build.lowering import module_class
+from inception_lens.pytorch.trace.traced_tensor import DTYPES, Layout, layout_of
 from inception_lens.writers.pytorch.module_table import MODULES
 
 ModuleReader = Callable[[nn.Module, Shape], Op | None]
@@ -31,6 +36,92 @@ READERS = _readers()
 
 OPERATION_NAMES = {module_class(row.module, row.own): row.op.__name__ for row in MODULES if not row.own}
 """The operation that each module of `torch.nn` is, by class."""
+
+
+STATISTICS = ("running_mean", "running_var")
+"""Buffers that standard modules read."""
+
+INDEX_DTYPES = frozenset({torch.int32, torch.int64})
+"""Dtypes that an embedding takes as indices."""
+
+
+class StandardCall(NamedTuple):
+    """What a standard module is in a graph, on an input of one layout."""
+
+    facts: CallFacts
+    outputs: tuple[Layout, ...]
+    is_inplace: bool
+
+
+StandardKey = tuple[object, ...]
+
+CALLS: dict[StandardKey, StandardCall | None] = {}
+"""The calls by the module's class and settings, the shapes and dtypes of its tensors, and the layout of its input; None
+if the module has to be run."""
+
+SETTINGS: dict[type[nn.Module], Callable[[dict[str, object]], object]] = {}
+"""Functions from the attributes of a module to its settings, by class."""
+
+STATE_OF_ANY_MODULE = frozenset(vars(nn.Module()))
+
+
+def _settings(module: nn.Module) -> Callable[[dict[str, object]], object]:
+    names = [name for name in vars(module) if name not in STATE_OF_ANY_MODULE and not name.startswith("_")]
+    return itemgetter(*names) if names else lambda _: None
+
+
+def standard_call(module: nn.Module, layout: Layout) -> tuple[StandardCall | None, list[Tensor]]:
+    """What a standard module is on an input of this layout, and the parameters and buffers that it reads.
+
+    A module computes with its tensors, not with the settings that say how it was built. It has to be run, so that there
+    is no StandardCall, if one of its tensors has not the shape or the dtype that its operation needs.
+    """
+    state, kind = vars(module), type(module)
+    settings = SETTINGS.get(kind)
+    if settings is None:
+        settings = SETTINGS[kind] = _settings(module)
+    reads: list[Tensor] = []
+    key: list[object] = [kind, layout]
+    parameters, buffers = state["_parameters"], state["_buffers"]
+    try:
+        key.append(settings(state))
+        if parameters:
+            key += parameters
+            reads += [tensor for tensor in parameters.values() if tensor is not None]
+        if buffers:
+            key += buffers
+            reads += [buffers[role] for role in STATISTICS if buffers.get(role) is not None]
+        for tensor in reads:
+            key += (tensor.shape, tensor.dtype, tensor.layout)
+        known = tuple(key)
+        is_known = (known := tuple(key)) in CALLS
+    except (KeyError, TypeError):  # a user's own attributes
+        return _standard_call(module, layout, reads), reads
+    if not is_known:
+        CALLS[known] = _standard_call(module, layout, reads)
+    return CALLS[known], reads
+
+
+def _standard_call(module: nn.Module, layout: Layout, reads: Sequence[Tensor]) -> StandardCall | None:
+    type_, dtype = layout.type, layout.dtype
+    if not dtype.is_floating_point and type(module) is not nn.Embedding:
+        return None  # the dtype of the output is not always that of the input
+    op = operation_of(module, type_.shape)
+    if op is None or layout.is_sparse:
+        return None
+    if type(module) is nn.Embedding:
+        if dtype not in INDEX_DTYPES:
+            return None
+        dtype = reads[0].dtype
+    needed = (*op.parameters(type_.shape), *op.buffers(type_.shape))
+    if len(reads) != len(needed):
+        return None
+    for tensor, need in zip(reads, needed, strict=True):
+        if tensor.dtype is not dtype or tensor.shape != need.shape or tensor.layout is not torch.strided:
+            return None
+    types = op.output_types((type_,))
+    outputs = tuple([layout_of(each.shape, DTYPES[each.dtype]) for each in types])
+    return StandardCall(CallFacts.of(op, (type_,), types), outputs, bool(getattr(op, "inplace", False)))
 
 
 def operation_of(module: nn.Module, shape: Shape) -> Op | None:
