@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import traceback
@@ -52,10 +53,14 @@ def undisturbed() -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator instead of several
     cached = torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)  # it would keep tensors of this forward pass for the next
+    collecting = gc.isenabled()
+    gc.disable()  # nearly all that a trace creates lives until its end
     try:
         with random_states(), _unchecked_distributions():
             yield
     finally:
+        if collecting:
+            gc.enable()
         sys.setrecursionlimit(depth)
         torch.backends.mha.set_fastpath_enabled(fast)
         torch.set_autocast_cache_enabled(cached)

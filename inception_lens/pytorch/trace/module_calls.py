@@ -59,8 +59,8 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         """
         original: Callable[..., object] = nn.Module._call_impl
         thread = threading.get_ident()
-        self._before: list[tuple[Any, Any]] = []
-        """Attribute dictionaries and containers of the modules that ran, with copies from before."""
+        self._before: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
+        """Attributes of the modules that ran, with copies from before, of those containers too that held anything."""
         self._entered: set[int] = set()
         self._original = original
 
@@ -117,9 +117,8 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         x: TracedTensor = args[0]
         if type(module) is nn.Identity:
             return x
-        call, reads = standard_call(module, x.traced_layout)
-        names = self.recorder.index.names
-        if call is None or not all(id(tensor) in names for tensor in reads):  # `functional_call` replaces tensors
+        call, reads = standard_call(module, x.traced_layout, self.recorder.index.names)
+        if call is None:
             return None
         name = self.recorder.add_call(path or call.facts.op.kind, call.facts, (x.path,), reads)
         if call.is_inplace:
@@ -184,20 +183,23 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
 
     def _keep_state(self, module: nn.Module) -> None:
         state = vars(module)
-        self._before.append((state, dict(state)))
-        for each in state.values():
-            if type(each) in CONTAINERS:
-                self._before.append((each, each.copy() if each else None))
+        filled = [(each, each.copy()) for each in state.values() if type(each) in CONTAINERS and each]
+        self._before.append((state, dict(state), filled))
 
     def _restore(self) -> None:
-        for state, before in reversed(self._before):  # last comes the first copy of a container that modules share
-            if before is None:  # it was empty
-                state.clear()
-            elif type(state) is list:
-                state[:] = before
-            elif type(state) is set or _differs(state, before):
+        for state, before, filled in reversed(self._before):  # last comes the first copy of what modules share
+            if _differs(state, before):
                 state.clear()
                 state.update(before)
+            for each in before.values():
+                if type(each) in CONTAINERS and each and not any(each is container for container, _ in filled):
+                    each.clear()
+            for container, copy in filled:
+                if type(container) is list:
+                    container[:] = copy
+                elif type(container) is set or _differs(container, copy):
+                    container.clear()
+                    container.update(copy)
 
 
 def _differs(state: Mapping[str, object], before: Mapping[str, object]) -> bool:

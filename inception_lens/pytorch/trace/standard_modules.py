@@ -5,7 +5,7 @@ The table in `writers/pytorch/module_table.py` pairs each module class with its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -51,13 +51,13 @@ class StandardCall(NamedTuple):
     facts: CallFacts
     outputs: tuple[Layout, ...]
     is_inplace: bool
+    needed: tuple[tuple[Shape, torch.dtype], ...]
+    """Shapes and dtypes of the parameters and buffers that the operation reads."""
 
 
-StandardKey = tuple[object, ...]
-
-CALLS: dict[StandardKey, StandardCall | None] = {}
-"""The calls by the module's class and settings, the shapes and dtypes of its tensors, and the layout of its input; None
-if the module has to be run."""
+CALLS: dict[tuple[object, ...], StandardCall | None] = {}
+"""The calls by the module's class, the layout of its input, its settings and the names of its parameters; None if it
+has to be run."""
 
 SETTINGS: dict[type[nn.Module], Callable[[dict[str, object]], object]] = {}
 """Functions from the attributes of a module to its settings, by class."""
@@ -70,36 +70,51 @@ def _settings(module: nn.Module) -> Callable[[dict[str, object]], object]:
     return itemgetter(*names) if names else lambda _: None
 
 
-def standard_call(module: nn.Module, layout: Layout) -> tuple[StandardCall | None, list[Tensor]]:
+def standard_call(
+    module: nn.Module, layout: Layout, owned: Container[int]
+) -> tuple[StandardCall | None, Sequence[Tensor]]:
     """What a standard module is on an input of this layout, and the parameters and buffers that it reads.
 
     A module computes with its tensors, not with the settings that say how it was built. It has to be run, so that there
-    is no StandardCall, if one of its tensors has not the shape or the dtype that its operation needs.
+    is no StandardCall, if one of its tensors has not the shape or the dtype that its operation needs, or is not a
+    tensor of the model: `functional_call` replaces them.
+
+    Args:
+        module: a module of a class in `READERS`.
+        layout: that of its only argument.
+        owned: identities of the model's parameters and buffers.
     """
-    state, kind = vars(module), type(module)
+    state, kind = module.__dict__, type(module)
     settings = SETTINGS.get(kind)
     if settings is None:
         settings = SETTINGS[kind] = _settings(module)
-    reads: list[Tensor] = []
-    key: list[object] = [kind, layout]
     parameters, buffers = state["_parameters"], state["_buffers"]
+    reads = [tensor for tensor in parameters.values() if tensor is not None] if parameters else []
+    present: object = None
+    if len(reads) != len(parameters):
+        present = tuple([tensor is None for tensor in parameters.values()])
+    if buffers:
+        statistics = [buffers[role] for role in STATISTICS if buffers.get(role) is not None]
+        present = (present, len(statistics))
+        reads += statistics
+    if kind is nn.Embedding:  # whose output has the dtype of its table
+        present = reads[0].dtype
     try:
-        key.append(settings(state))
-        if parameters:
-            key += parameters
-            reads += [tensor for tensor in parameters.values() if tensor is not None]
-        if buffers:
-            key += buffers
-            reads += [buffers[role] for role in STATISTICS if buffers.get(role) is not None]
-        for tensor in reads:
-            key += (tensor.shape, tensor.dtype, tensor.layout)
-        known = tuple(key)
-        is_known = (known := tuple(key)) in CALLS
+        is_known = (key := (kind, layout, settings(state), present, *parameters)) in CALLS
     except (KeyError, TypeError):  # a user's own attributes
-        return _standard_call(module, layout, reads), reads
-    if not is_known:
-        CALLS[known] = _standard_call(module, layout, reads)
-    return CALLS[known], reads
+        call = _standard_call(module, layout, reads)
+    else:
+        if not is_known:
+            CALLS[key] = _standard_call(module, layout, reads)
+        call = CALLS[key]
+    if call is None:
+        return None, ()
+    for tensor, (shape, dtype) in zip(reads, call.needed, strict=True):
+        if id(tensor) not in owned or tensor.shape != shape or tensor.dtype is not dtype:
+            return None, ()
+        if tensor.layout is not torch.strided:
+            return None, ()
+    return call, reads
 
 
 def _standard_call(module: nn.Module, layout: Layout, reads: Sequence[Tensor]) -> StandardCall | None:
@@ -112,16 +127,13 @@ def _standard_call(module: nn.Module, layout: Layout, reads: Sequence[Tensor]) -
     if type(module) is nn.Embedding:
         if dtype not in INDEX_DTYPES:
             return None
-        dtype = reads[0].dtype
-    needed = (*op.parameters(type_.shape), *op.buffers(type_.shape))
+        dtype = DTYPES[op.output_types((type_,))[0].dtype]
+    needed = tuple([(each.shape, dtype) for each in (*op.parameters(type_.shape), *op.buffers(type_.shape))])
     if len(reads) != len(needed):
         return None
-    for tensor, need in zip(reads, needed, strict=True):
-        if tensor.dtype is not dtype or tensor.shape != need.shape or tensor.layout is not torch.strided:
-            return None
     types = op.output_types((type_,))
     outputs = tuple([layout_of(each.shape, DTYPES[each.dtype]) for each in types])
-    return StandardCall(CallFacts.of(op, (type_,), types), outputs, bool(getattr(op, "inplace", False)))
+    return StandardCall(CallFacts.of(op, (type_,), types), outputs, bool(getattr(op, "inplace", False)), needed)
 
 
 def operation_of(module: nn.Module, shape: Shape) -> Op | None:

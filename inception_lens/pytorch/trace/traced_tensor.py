@@ -108,9 +108,9 @@ class TracedTensor(Tensor):
     """Its name in the graph: that of a node or an input, or `node:1` for a node's second output."""
     traced_layout: Layout
     """Its shape, strides and dtype."""
-    deferred: DeferredValue | None
+    deferred: DeferredValue | None = None
     """What it holds; None if that is unknown."""
-    base: TracedTensor | None
+    base: TracedTensor | None = None
     """The tensor that it is a view of, which is not itself a view."""
 
     @property
@@ -181,7 +181,11 @@ def traced_tensor(
         if prod(layout.shape) < MAX_ELEMENTS:
             raise
         raise GraphError(f"a tensor of {format_shape(layout.shape)}: {ELEMENT_LIMIT}") from None
-    tensor.path, tensor.traced_layout, tensor.deferred, tensor.base = path, layout, deferred, base
+    tensor.path, tensor.traced_layout = path, layout
+    if deferred is not None:
+        tensor.deferred = deferred
+    if base is not None:
+        tensor.base = base
     return tensor
 
 
