@@ -184,6 +184,11 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
     def _keep_state(self, module: nn.Module) -> None:
         state = vars(module)
         filled = [(each, each.copy()) for each in state.values() if type(each) in CONTAINERS and each]
+        surveyed = self.recorder.index.surveyed
+        for container, copy in filled:
+            if container is state["_parameters"] or container is state["_buffers"]:
+                # `functional_call` puts other tensors there until it returns.
+                copy.update({name: surveyed(module, name, tensor) for name, tensor in copy.items()})
         self._before.append((state, dict(state), filled))
 
     def _restore(self) -> None:
