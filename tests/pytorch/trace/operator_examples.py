@@ -283,6 +283,14 @@ def _product(name: str) -> Builder:
     return build
 
 
+def _grouped_product(r: Random) -> Example:
+    """Groups of rows, of columns, or of the axis that is summed over."""
+    groups, n, k, m = r.randint(2, 3), *(4 * r.randint(1, 3) for _ in range(3))
+    left, right, whole = r.choice((((n, k), (groups, k, m), n), ((groups, n, k), (k, m), m), ((n, k), (k, m), k)))
+    ends = torch.tensor([*sorted(r.sample(range(whole + 1), groups - 1)), whole], dtype=torch.int32)
+    return Example(lambda x, y, ends: torch._grouped_mm(x, y, offs=ends), (r.tensor(*left), r.tensor(*right), ends))
+
+
 def _attention(r: Random) -> Example:
     batch, heads, rows, columns, width, values = (r.randint(2, 5) for _ in range(6))
     inputs = [r.tensor(batch, heads, *shape) for shape in ((rows, width), (columns, width), (columns, values))]
@@ -364,6 +372,7 @@ RULES: dict[str, tuple[Builder, Kinds]] = {
     **{name: (_any_convolution(name), CONVOLUTIONS) for name in ("convolution", "_convolution")},
     "linear": (_linear, ops.Linear),
     **{name: (_product(name), ops.MatMul) for name in ("matmul", "mm", "bmm", "mv", "dot", "vdot")},
+    "_grouped_mm": (_grouped_product, ops.Declared),
     "scaled_dot_product_attention": (_attention, ops.ScaledDotProductAttention),
     "batch_norm": (_batch_norm("batch_norm"), BATCH_NORMS),
     "layer_norm": (_layer_norm("layer_norm"), ops.LayerNorm),

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from inception_lens import ops
-from inception_lens.ops import Declared, Op
+from inception_lens.ops import Declared, Op, Saved, TensorType
+from inception_lens.pytorch.trace.rules.checks import check_same_dtype
 from inception_lens.pytorch.trace.rules.rule import (
     OperatorArguments,
     OperatorCall,
@@ -114,6 +115,25 @@ RULES |= {
 def _matmul(a: OperatorArguments) -> OperatorCall:
     left, right = a.positional[:2]
     return OperatorCall(ops.MatMul(), (left, right))
+
+
+@rule_for(RULES, "_grouped_mm")
+def _grouped_product(a: OperatorArguments) -> OperatorCall | None:
+    """A product for each group of rows, of columns or, of two matrices, of the axis that is summed over.
+
+    The meta device computes it in bfloat16 only.
+    """
+    x, y, offsets = a.get(0, "self"), a.get(1, "mat2"), a.get(2, "offs")
+    if a.get(3, "bias") is not None or a.get(4, "out_dtype") not in (None, x.dtype) or offsets is None:
+        return None
+    check_same_dtype([x.dtype, y.dtype])
+    ranks, groups = (x.dim(), y.dim()), (offsets.shape[0],)
+    if ranks not in ((2, 3), (3, 2), (2, 2)) or x.shape[-1] != y.shape[-2]:
+        return None
+    shape = (*(groups if ranks == (2, 2) else ()), x.shape[-2], y.shape[-1])
+    macs = x.shape[-2] * y.shape[-1] * x.shape[-1]  # each row, column or summed element is in one of the groups
+    op = Declared("_grouped_mm", (TensorType(shape, type_of(x).dtype),), macs, kept=Saved((2,), ((0, 1), (1, 0))))
+    return OperatorCall(op, (x, y, offsets))
 
 
 @rule_for(RULES, "scaled_dot_product_attention")
