@@ -56,7 +56,7 @@ class WrittenArgument(NamedTuple):
 class CallRecord(NamedTuple):
     """What one call of an operator adds to a graph, and what it returns."""
 
-    function: OpOverload
+    function: Callable[..., object]
     """The operator; its identity is in the key of the record, and cannot be that of another while this lives."""
     steps: tuple[CallStep, ...]
     arguments: tuple[int, ...]

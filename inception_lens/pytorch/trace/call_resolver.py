@@ -34,6 +34,7 @@ from inception_lens.pytorch.trace.rules.views import VIEWS, split_parts
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
     ELEMENT_LIMIT,
+    QUANTIZED,
     Layout,
     TracedTensor,
     layout_of,
@@ -216,16 +217,24 @@ class CallResolver(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _on_meta(self, func: OpOverload, args: Args, kwargs: Kwargs) -> object:
         if facts_of(func).has_device:
             kwargs = {**kwargs, "device": "meta"}
+        quantized = [each.dtype for each in tensors_in((args, kwargs)) if each.dtype in QUANTIZED]
         try:
-            return func(*map_tensors(args, _meta), **map_tensors(dict(kwargs), _meta))
+            results: object = func(*map_tensors(args, _meta), **map_tensors(dict(kwargs), _meta))
         except (NotImplementedError, RuntimeError, TypeError) as error:
             if "numel: integer multiplication overflow" in str(error):
                 raise GraphError(f"the result of `{func._schema.name}` is too large: {ELEMENT_LIMIT}") from None
-            if has_no_meta_result(func, error):
+            if quantized or has_no_meta_result(func, error):
                 raise Unresolved(
                     f"the shape of what `{func._schema.name}` returns depends on the values of its input"
                 ) from error
             raise
+        return map_tensors(results, lambda each: self._quantized(each, quantized[0])) if quantized else results
+
+    def _quantized(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+        """What an operator returns for quantized tensors that returns this for floating-point ones."""
+        if not tensor.is_floating_point():
+            return tensor
+        return traced_tensor("", layout_of(tuple(tensor.shape), dtype, tensor.stride()), self.device)
 
     def _node(self, func: OpOverload, args: Args, kwargs: Kwargs, results: object, op: Op | None = None) -> object:
         """Add the node of an operator, and return what it returns with placeholders in the place of `results`.
@@ -300,4 +309,6 @@ def _contiguous(type_: TensorType) -> Layout:
 
 
 def _meta(tensor: Tensor) -> Tensor:
-    return meta_tensor(_placeholder(tensor).traced_layout)
+    layout = _placeholder(tensor).traced_layout
+    is_quantized = layout.dtype in QUANTIZED
+    return meta_tensor(layout_of(layout.shape, torch.float32, layout.strides) if is_quantized else layout)

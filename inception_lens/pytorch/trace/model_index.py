@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 import torch
 from torch import Tensor, nn
 
+from inception_lens.pytorch.trace.packed_weights import PackedWeights
 from inception_lens.pytorch.trace.traced_tensor import dtype_name
 
 
@@ -30,6 +31,7 @@ class ModelIndex:
         self._shared_paths: dict[int, list[str]] = {}
         """All paths of the modules that have several."""
         self._walk(model)
+        self.packed = PackedWeights([(self._paths[id(module)], module) for module in self.modules], self.names)
 
     def _walk(self, model: nn.Module) -> None:
         stack: list[tuple[str, nn.Module]] = [("", model)]
@@ -97,6 +99,11 @@ class ModelIndex:
         floating = (each.dtype for each in self.parameters.values() if each.is_floating_point())
         return next(floating, torch.float32)
 
+    @property
+    def learned(self) -> dict[str, Tensor]:
+        """All parameters, and tensors of the shapes of the packed weights, by name."""
+        return {**self.parameters, **self.packed.tensors} if self.packed.tensors else self.parameters
+
     def other_dtypes(self, used_buffers: Container[str]) -> dict[str, str]:
         """Dtypes of the parameters, and of those buffers that are used, that have another than `dtype`, by name.
 
@@ -105,8 +112,9 @@ class ModelIndex:
         """
         buffers = [each for each in self.buffers.items() if each[0] in used_buffers]
         dtype = self.dtype
-        return {
+        found = {
             name: dtype_name(tensor.dtype)
             for name, tensor in (*self.parameters.items(), *buffers)
             if tensor.dtype is not dtype
         }
+        return found | self.packed.dtypes

@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from inception_lens.graph import Graph, Metadata, Mode, Node, Output, facts_of
 from inception_lens.ops import Parameter, TensorType, Unknown
 from inception_lens.pytorch.trace.model_index import ModelIndex
+from inception_lens.pytorch.trace.packed_weights import owner_of
 from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES
 
 NO_OUTPUT = TensorType((0,))
@@ -22,21 +23,26 @@ def module_tree(model: nn.Module, mode: Mode, metadata: Metadata) -> Graph:
     A tensor without a shape, of a lazy module, is left out.
     """
     index = ModelIndex(model)
+    packed = index.packed
     nodes: dict[str, Node] = {}
     for module in index.modules:
+        path = index.path(module, "") or ""
         parameters, buffers = _tensors(module._parameters), _tensors(module._buffers)
+        parameters |= {name.rpartition(".")[2]: packed.tensors[name] for name in packed.of_module(path)}
+        if not parameters and owner_of(path) != path and type(module).__module__.startswith("torch.ao."):
+            continue  # its packed weights are shown at the module that contains it
         if not parameters and not buffers and module._modules:
             continue
-        name = (index.path(module, "") or type(model).__name__).replace(".", "/")
+        name = (path or type(model).__name__).replace(".", "/")
         learned, kept = (
             tuple([Parameter(role, tuple(tensor.shape)) for role, tensor in tensors.items()])
             for tensors in (parameters, buffers)
         )
-        known = len(learned) == len([each for each in module._parameters.values() if each is not None])
+        known = not any(is_lazy(tensor) for tensor in module._parameters.values() if tensor is not None)
         op = Unknown(type(module).__name__, (NO_OUTPUT,), known, learned, kept, is_run=False)
         names = tuple([index.names[id(tensor)] for tensor in (*parameters.values(), *buffers.values())])
         nodes[name] = Node(name, op, (), names)
-    frozen = frozenset([name for name, tensor in index.parameters.items() if not tensor.requires_grad])
+    frozen = frozenset([name for name, tensor in index.learned.items() if not tensor.requires_grad])
     note = (
         f"`{metadata.name}` was not run, so that its shapes and costs are unknown: give its inputs, such as "
         "il.summary(model, (1, 3, 224, 224)) or --input 1x3x224x224"

@@ -40,9 +40,12 @@ from inception_lens.pytorch.trace.operator_facts import (
     Kwargs,
     facts_of,
 )
+from inception_lens.pytorch.trace.packed_weights import PackedTensors
+from inception_lens.pytorch.trace.quantized_calls import quantized_record
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.retries import NeedsOrdinaryTensors, NeedsValue
-from inception_lens.pytorch.trace.sparse import result_count, sparse_operation, stored_elements
+from inception_lens.pytorch.trace.rules.rule import OperatorArguments
+from inception_lens.pytorch.trace.sparse import SPARSE_LAYOUTS, result_count, sparse_operation, stored_elements
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
     Layout,
@@ -130,7 +133,7 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def note_layout(self, name: str, tensor: Tensor) -> None:
         """Note how many elements the tensor of this name stores, if it is sparse."""
-        if tensor.layout is not torch.strided:
+        if tensor.layout in SPARSE_LAYOUTS:
             self.stored_counts[name] = stored_elements(tensor)
 
     def overwrite(self, tensor: TracedTensor, name: str) -> None:
@@ -228,6 +231,8 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             special = "_read_value"
         elif torch.Tag.inplace_view in func.tags:
             special = "_change_layout"
+        elif facts.quantized_rule is not None:
+            special = "_quantized"
         elif facts.short_name in SIZED_BY_INTEGERS:
             special = "_sized_by_integers"
         elif facts.is_mutable and tensors and self.recorder.is_counter(tensors[0]):
@@ -405,6 +410,23 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             func, args, kwargs, tensors, results, is_known=lambda tensor: not tensor.is_floating_point()
         )
 
+    def _quantized(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        """An operator on quantized tensors or packed weights, of which its rule says what it computes."""
+        rule, packed = facts_of(func).quantized_rule, dict[int, Tensor]()
+        assert rule is not None
+
+        def unpack(value: torch.ScriptObject) -> PackedTensors:
+            found = self.recorder.unpacked(value)
+            packed.update({id(tensor): tensor for tensor in found.tensors})
+            return found
+
+        calls = rule(OperatorArguments(args, kwargs, self.recorder.owns, self.training), unpack)
+        if calls is None:
+            return self._by_value(func, args, kwargs, tensors)
+        named = [*tensors, *packed.values()]
+        record = quantized_record(func, calls, named, len(tensors), self.recorder.owns)
+        return self._replay(record, args, kwargs, named)
+
     def _decompose(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         with self:
             return func.decompose(*args, **kwargs)
@@ -429,7 +451,9 @@ class OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensor = self.traced(tensors[0])
         with torch._C._DisableTorchDispatch():
             func(tensor, *args[1:], **kwargs)
-        tensor.traced_layout, tensor.deferred = layout_of_tensor(tensor), None
+        tensor.traced_layout = layout_of_tensor(tensor)
+        if facts_of(func).short_name in ("resize", "resize_as", "set"):
+            tensor.deferred = None
         return tensors[0]
 
     def _autocast(self, tensor: Tensor, kwargs: Kwargs) -> TracedTensor | None:

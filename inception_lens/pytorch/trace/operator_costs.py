@@ -136,6 +136,25 @@ FLOPS: dict[str, Callable[[Types, Types], int]] = {
     "fake_quantize_per_tensor_affine_cachemask": _per_output(7),
     "fake_quantize_per_channel_affine_cachemask": _per_output(7),
     "_prelu_kernel": _per_output(2),
+    **dict.fromkeys(
+        (
+            "quantized_decomposed::quantize_per_tensor",
+            "quantized_decomposed::quantize_per_channel",
+            "quantized_decomposed::quantize_per_channel_group",
+            "quantized_decomposed::quantize_per_token",
+        ),
+        _per_output(5),
+    ),
+    **dict.fromkeys(
+        (
+            "quantized_decomposed::dequantize_per_tensor",
+            "quantized_decomposed::dequantize_per_channel",
+            "quantized_decomposed::dequantize_per_channel_group",
+            "quantized_decomposed::dequantize_per_token",
+        ),
+        _per_output(2),
+    ),
+    "quantized_decomposed::fake_quant_per_channel": _per_output(7),
     "_masked_scale": _per_output(2),
 }
 """FLOPs of operators without an operation in `ops`, from the types of their inputs and outputs."""
@@ -181,8 +200,15 @@ def operation_without_rule(
         return Declared(func._schema.name, outputs, declared_flops=None, kept=kept)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)
-    packed = any(isinstance(each, torch.ScriptObject) for each in arguments.positional)  # quantized weights
-    return Unknown(func._schema.name, outputs, params_known=not packed)
+    return Unknown(func._schema.name, outputs, params_known=not _has_packed_weights(arguments.positional))
+
+
+def _has_packed_weights(values: Sequence[object]) -> bool:
+    """Whether an argument is an object that is not a tensor, and may hold learned ones."""
+    return any(
+        isinstance(each, torch.ScriptObject) or (isinstance(each, list | tuple) and _has_packed_weights(each))
+        for each in values
+    )
 
 
 def _elementwise(name: str, inputs: tuple[TensorType, ...], output: TensorType, alpha: object) -> Op:

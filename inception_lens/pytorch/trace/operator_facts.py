@@ -12,6 +12,7 @@ from torch._ops import OpOverload
 
 from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.operator_costs import short_name
+from inception_lens.pytorch.trace.quantized_rules import QUANTIZED_RULES, QuantizedRule
 from inception_lens.pytorch.trace.rules.rule import OperatorRule
 from inception_lens.pytorch.trace.rules.table import RULES
 from inception_lens.pytorch.trace.rules.views import VIEWS
@@ -19,7 +20,10 @@ from inception_lens.pytorch.trace.rules.views import VIEWS
 ALIASES = frozenset({"aten::detach", "aten::alias", "aten::lift_fresh", "aten::lift", "aten::detach_"})
 """Operators that return their input."""
 
-READING = frozenset({"aten::_local_scalar_dense", "aten::equal"})
+READING = frozenset({
+    "aten::_local_scalar_dense", "aten::equal", "aten::q_scale", "aten::q_zero_point", "aten::qscheme",
+    "aten::q_per_channel_axis",
+})  # fmt: skip
 """Operators that return a Python value read from a tensor."""
 
 READS_TYPE_ONLY = frozenset({
@@ -43,6 +47,8 @@ class OperatorFacts(NamedTuple):
     rule: OperatorRule | None
     """The rule of the operator or of its form that is not in-place; None if it writes to another tensor than its
     first argument."""
+    quantized_rule: QuantizedRule | None
+    """The rule of an operator on quantized tensors or packed weights."""
     is_composite: bool
     """Whether PyTorch implements it by other operators."""
     is_mutable: bool
@@ -62,6 +68,7 @@ def facts_of(func: OpOverload) -> OperatorFacts:
         name,
         short,
         None if schema.is_mutable and not name.endswith("_") else RULES.get(name) or RULES.get(name.removesuffix("_")),
+        None if schema.is_mutable else QUANTIZED_RULES.get(name),
         torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key),  # type: ignore[no-untyped-call]
         schema.is_mutable,
         short in VIEWS or any(each.alias_info for each in schema.returns),

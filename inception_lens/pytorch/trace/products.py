@@ -125,6 +125,51 @@ def _product_of_4_bits(call: ProductCall) -> Cost:
     return call.outputs[0].elements * call.arguments["in_features"], None
 
 
+def _fused_product(call: ProductCall) -> Cost:
+    """A linear layer with the functions that are fused with it; the layout of its weight is the kernel's own."""
+    return call.outputs[0].elements * (call.shape("X") or call.inputs[0].shape)[-1], None
+
+
+def _fused_convolution(call: ProductCall) -> Cost:
+    """A convolution with the functions that are fused with it."""
+    weight = call.shape("qw") or call.shape("W")
+    return call.outputs[0].elements * prod(weight[1:]), None
+
+
+def _fused_transposed_convolution(call: ProductCall) -> Cost:
+    """A transposed convolution with the functions that are fused with it: a filter for each input element."""
+    return call.inputs[0].elements * prod(call.shape("W")[1:]), None
+
+
+def _two_products(call: ProductCall) -> Cost:
+    """`a @ b + c @ d`."""
+    output = call.outputs[0].elements
+    return output * (call.shape("a")[-1] + call.shape("c")[-1]), output
+
+
+FUSED: dict[str, ProductRule] = {
+    **dict.fromkeys(
+        (
+            "mkldnn::_linear_pointwise", "mkl::_mkl_linear", "onednn::qlinear_pointwise",
+            "onednn::linear_dynamic_fp16", "onednn::linear_relu_dynamic_fp16",
+            "quantized::linear_dynamic_fp16_unpacked_weight", "quantized::int4mm_packed_weight_cpu",
+            "_quantized::wrapped_quantized_linear", "_quantized::_wrapped_quantized_linear_prepacked",
+            "_quantized::wrapped_fbgemm_linear_fp16_weight",
+        ),
+        _fused_product,
+    ),
+    **dict.fromkeys(
+        (
+            "mkldnn::_convolution_pointwise", "mkldnn::_convolution_pointwise_", "onednn::qconv_pointwise",
+            "onednn::qconv1d_pointwise", "onednn::qconv2d_pointwise", "onednn::qconv3d_pointwise",
+        ),
+        _fused_convolution,
+    ),
+    "mkldnn::_convolution_transpose_pointwise": _fused_transposed_convolution,
+    "inductor::_mm_plus_mm": _two_products,
+}  # fmt: skip
+"""Operators of PyTorch's libraries besides ATen, which its compilers and its quantization call."""
+
 PRODUCTS: dict[str, ProductRule] = {
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm", "affine_grid_generator"), _product),
     "_foreach_mm": _products,
@@ -179,12 +224,13 @@ PRODUCTS: dict[str, ProductRule] = {
     "conv_tbc": _convolution_of_sequences,
     **dict.fromkeys(("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn"), _recurrent),
     **BACKWARD_PRODUCTS,
+    **FUSED,
 }  # fmt: skip
 """Rules by the operators' names; the form that writes into an `out` tensor is counted by them too."""
 
 MIXED_DTYPES = frozenset({
     "_scaled_mm", "_scaled_mm_v2", "_scaled_grouped_mm", "_scaled_grouped_mm_v2", "_weight_int8pack_mm",
     "_grouped_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros",
-    "_mixed_dtypes_linear", "_dyn_quant_matmul_4bit",
+    "_mixed_dtypes_linear", "_dyn_quant_matmul_4bit", *FUSED,
 })  # fmt: skip
 """Products of tensors of several dtypes: quantized weights, scales, offsets."""

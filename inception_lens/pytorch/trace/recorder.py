@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+import torch
 from torch import Tensor, nn
 
 from inception_lens.graph import CallFacts, Graph, Input, Metadata, Mode, Node, Output, output_name, output_names
 from inception_lens.ops import Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.model_index import ModelIndex
+from inception_lens.pytorch.trace.packed_weights import PackedTensors
 from inception_lens.pytorch.trace.standard_modules import OPERATION_NAMES
 from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES, TracedTensor
 
@@ -60,6 +62,10 @@ class Recorder:
         if type(tensor) is TracedTensor:  # the usual case, and faster than `isinstance` with Parameter
             return id(tensor) in self.casts
         return id(tensor) in self.index.names or isinstance(tensor, nn.Parameter)
+
+    def unpacked(self, packed: torch.ScriptObject) -> PackedTensors:
+        """The tensors of a packed object that the running module reads."""
+        return self.index.packed.tensors_of(packed, self.scope.replace("/", "."))
 
     def is_counter(self, tensor: Tensor) -> bool:
         """Whether a tensor is an integer that a module keeps, such as a batch norm's number of batches."""
@@ -167,7 +173,7 @@ class Recorder:
     def graph(self, outputs: Sequence[str], mode: Mode, metadata: Metadata) -> Graph:
         """The graph recorded so far."""
         nodes, facts, reads = self._used_nodes(outputs)
-        parameters, names = self.index.parameters, self.index.names
+        parameters, names = self.index.learned, self.index.names
         read = [each for tensors in reads for each in tensors]
         if not all(map(names.__contains__, read)):  # of modules that the model does not register
             names = {

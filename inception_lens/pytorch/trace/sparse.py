@@ -17,6 +17,11 @@ Counts = Sequence[int | None]
 
 UNKNOWN_COUNT = -1
 
+SPARSE_LAYOUTS = frozenset({
+    torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc,
+})  # fmt: skip
+"""Layouts of tensors that store some of their elements; one that a library packs stores them all."""
+
 OPERANDS = {
     **dict.fromkeys(("mm", "matmul", "mv", "bmm", "_sparse_mm", "linear"), 0),
     **dict.fromkeys(("addmm", "addmv", "_sparse_addmm", "baddbmm"), 1),

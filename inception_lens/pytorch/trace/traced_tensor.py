@@ -30,6 +30,9 @@ DTYPES: dict[str, torch.dtype] = {
 
 DTYPE_NAMES: dict[torch.dtype, str] = {dtype: name for name, dtype in DTYPES.items()}
 
+QUANTIZED = frozenset({torch.quint8, torch.qint8, torch.qint32})
+"""Dtypes of quantized tensors, which PyTorch's meta device has hardly any operator for."""
+
 MAX_ELEMENTS = 2**63
 """PyTorch counts the elements of a tensor in a signed integer of 64 bits, which must be less than this."""
 
@@ -97,7 +100,8 @@ def _contiguous_strides(shape: Shape) -> tuple[int, ...]:
 def layout_of_tensor(tensor: Tensor, *, is_owned: bool = False) -> Layout:
     """The layout of any tensor."""
     if tensor.layout is not torch.strided:
-        return layout_of(tuple(tensor.shape), tensor.dtype, is_owned=is_owned, is_sparse=True)
+        is_sparse = tensor.layout is not torch._mkldnn  # type: ignore[attr-defined]
+        return layout_of(tuple(tensor.shape), tensor.dtype, is_owned=is_owned, is_sparse=is_sparse)
     return layout_of(tuple(tensor.shape), tensor.dtype, tensor.stride(), is_owned=is_owned)
 
 
@@ -118,6 +122,11 @@ class TracedTensor(Tensor):
         """What it holds, which may have to be computed first; None if it is unknown, or on the meta device."""
         value = None if self.deferred is None else evaluated(self.deferred)
         return None if value is None or value.is_meta else value
+
+    @property
+    def is_quantized(self) -> bool:  # type: ignore[override]
+        """Whether its dtype is that of a quantized tensor."""
+        return self.traced_layout.dtype in QUANTIZED
 
     def __repr__(self) -> str:  # type: ignore[override]
         return f"tensor(..., size={tuple(self.shape)}, dtype={self.dtype})"

@@ -70,10 +70,3 @@ def test_samples_of_distributions(sample: Callable[..., Any]) -> None:
 def test_a_factorisation_makes_macs_a_lower_bound(function: Callable[..., Any]) -> None:
     totals = analyze(trace(Calls(lambda s, x: function(x)), (8, 8))).totals
     assert (totals.exact, totals.macs_exact) == (False, False)
-
-
-@pytest.mark.filterwarnings("ignore")  # PyTorch's quantization is deprecated
-def test_packed_weights_make_parameters_a_lower_bound() -> None:
-    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 4)))  # type: ignore[no-untyped-call]
-    totals = analyze(trace(model, torch.rand(2, 8))).totals
-    assert (totals.macs_exact, totals.params_exact) == (False, False)
