@@ -1,7 +1,8 @@
 """Mistakes in what is given as a PyTorch model or input, and the sentence that each gets."""
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -55,17 +56,33 @@ def test_a_missing_batch_axis() -> None:
     assert "batch axis" not in str(caught.value)
 
 
-class Threads(nn.Module):
-    """Adds one to its input in another thread."""
+class Worker(nn.Module):
+    """Adds one to its input in a thread that is older than the forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks, self.results = Queue[Tensor](), Queue[Tensor | Exception]()
+        threading.Thread(target=self.work, daemon=True).start()
+
+    def work(self) -> None:
+        while True:
+            x = self.tasks.get()
+            try:
+                self.results.put(x + 1)
+            except Exception as error:
+                self.results.put(error)
 
     def forward(self, x: Tensor) -> Tensor:
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(lambda: x + 1).result()
+        self.tasks.put(x)
+        result = self.results.get()
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
 def test_a_tensor_in_another_thread() -> None:
     with pytest.raises(TraceError, match="was called in another thread than the forward pass"):
-        trace(Threads(), (2, 8))
+        trace(Worker(), (2, 8))
 
 
 class Aligned(nn.Module):

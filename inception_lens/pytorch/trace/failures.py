@@ -15,7 +15,7 @@ from inception_lens.graph import Metadata, Mode
 from inception_lens.ops import format_shape
 from inception_lens.pytorch.trace import operator_calls
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
-from inception_lens.pytorch.trace.retries import NeedsValue
+from inception_lens.pytorch.trace.retries import NeedsValue, Retry
 from inception_lens.pytorch.trace.traced_tensor import TracedTensor
 
 TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -32,7 +32,7 @@ def failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode:
         path = f"`{failure.path or metadata.name}` ({failure.kind}{f' of {shapes}' if shapes else ''})"
     line = source_line(error)
     what = str(error).strip().split("\n")[0] or type(error).__name__
-    if not isinstance(error, InceptionLensError | NeedsValue):
+    if not isinstance(error, InceptionLensError | Retry):
         what = f"{type(error).__name__}: {what}"
     if isinstance(error, NeedsValue):
         what += ", which is unknown: give the model its weights, and tensors as inputs if it reads their values"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
@@ -32,12 +32,14 @@ from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.ordinary_tensors import OrdinaryTracer
 from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.retries import (
+    CannotBeTraced,
     NeedsGradients,
     NeedsOrdinaryTensors,
     NeedsValue,
     Retry,
     noted_retries,
 )
+from inception_lens.pytorch.trace.threads import ThreadedRecorder, refused_threads
 from inception_lens.pytorch.trace.traced_tensor import TracedTensor, inner_tensors, type_of
 from inception_lens.pytorch.trace.uncompiled import uncompiled
 
@@ -80,6 +82,8 @@ def trace(
         try:
             return forward_pass.graph(Way.VALUES if values else Way.TYPES)
         except TraceError as error:
+            if isinstance(error.__cause__, Retry):
+                raise
             failure = error
         hint = unfit_arguments(index.model, inputs)
         if not hint and batch is None:
@@ -164,13 +168,12 @@ class ForwardPass(NamedTuple):
             Retry: it cannot run in this way, and may in a later one.
             TraceError: it failed.
         """
-        recorder = Recorder(self.model)
-        tracer, create = self._tracer(way, recorder)
+        tracer, create = self._tracer(way)
         arguments = ForwardArguments(self.model, create, batch=self.batch, add_axis=add_axis)
         args, kwargs = arguments.of(self.inputs)
         mode: Mode = "training" if self.model.model.training else "inference"
         try:
-            with noted_retries(), self._autograd(way), tracer.intercepted(), tracer:
+            with noted_retries(), self._surroundings(way), tracer.intercepted(), tracer:
                 result = self.model.model(*args, **kwargs)
                 found = inner_tensors(tensors_of(result))
                 outputs = [each for tensor in found if (each := tracer.recorded(tensor)) is not None]
@@ -183,27 +186,31 @@ class ForwardPass(NamedTuple):
             if way >= Way.ORDINARY and self._is_on_meta() and "meta" in str(error):
                 error = NeedsValue("the model reads the memory of a tensor")
             raise failed(error, tracer, self.metadata, mode) from error
-        return _completed(recorder, outputs, mode, self.metadata)
+        return _completed(tracer.recorder, outputs, mode, self.metadata)
 
-    def _tracer(self, way: Way, recorder: Recorder) -> tuple[ModuleTracer, CreateTensor]:
+    def _tracer(self, way: Way) -> tuple[ModuleTracer, CreateTensor]:
         """The tracer, and what creates the inputs."""
         if way >= Way.ORDINARY:
-            ordinary = OrdinaryTracer(recorder, self.model.device)
+            ordinary = OrdinaryTracer(ThreadedRecorder(self.model), self.model.device, gradients=way is Way.GRADIENTS)
             return ordinary, ordinary.input
-        values = way is Way.VALUES
+        values, recorder = way is Way.VALUES, Recorder(self.model)
         tracer = ModuleTracer(recorder, self.model.device, shortcuts=self.shortcuts and not values, values=values)
         return tracer, partial(traced_input, tracer)
 
     @contextmanager
-    def _autograd(self, way: Way) -> Iterator[None]:
+    def _surroundings(self, way: Way) -> Iterator[None]:
+        """Raise a Retry where the model does what it cannot in this way, and keep the gradients of parameters."""
         if way is Way.GRADIENTS:
-            with kept_gradients(self.model.parameters.values()), torch.enable_grad():
+            with kept_gradients(self.model.parameters.values()):
                 yield
         else:
-            with refused_gradients(), torch.no_grad(), below_autograd():
+            threads = refused_threads() if way < Way.ORDINARY else nullcontext()
+            with refused_gradients(), threads, torch.no_grad(), below_autograd():
                 yield
 
     def _can_run_again(self, way: Way, reason: Retry) -> bool:
+        if isinstance(reason, CannotBeTraced):
+            return False
         if isinstance(reason, NeedsGradients):
             return way < Way.GRADIENTS
         if isinstance(reason, NeedsOrdinaryTensors):

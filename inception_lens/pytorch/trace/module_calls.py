@@ -20,6 +20,7 @@ from inception_lens.pytorch.trace.global_state import autocast_regions
 from inception_lens.pytorch.trace.higher_order import HigherOrderTracer
 from inception_lens.pytorch.trace.lazy_modules import initialise
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
+from inception_lens.pytorch.trace.recorder import Recorder
 from inception_lens.pytorch.trace.self_attention import add_self_attention, is_self_attention
 from inception_lens.pytorch.trace.standard_modules import READERS, standard_call
 from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS, TracedTensor, traced_tensor, type_of
@@ -51,6 +52,11 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
 
     failure: Failure | None = None
 
+    def __init__(self, recorder: Recorder, device: torch.device, *, shortcuts: bool, values: bool) -> None:
+        super().__init__(recorder, device, shortcuts=shortcuts, values=values)
+        self.threads: set[int] = set()
+        """Identifiers of the threads whose module calls are recorded."""
+
     @contextmanager
     def intercepted(self) -> Iterator[None]:
         """Intercept the calls of all modules in this thread; afterwards the modules and their class are restored.
@@ -58,26 +64,30 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         `nn.Module._call_impl` is replaced, not `forward`: what a module's hooks do is seen, and no module is changed.
         """
         original: Callable[..., object] = nn.Module._call_impl
-        thread = threading.get_ident()
+        self.threads.add(threading.get_ident())
         self._before: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
         """Attributes of the modules that ran, with copies from before, of those containers too that held anything."""
         self._entered: set[int] = set()
         self._original = original
 
         def call(module: nn.Module, *args: object, **kwargs: object) -> object:
-            if threading.get_ident() != thread:
-                return original(module, *args, **kwargs)
+            if threading.get_ident() not in self.threads:
+                return self._called_elsewhere(module, args, kwargs)
             return self._call(module, args, kwargs)
 
         nn.Module._call_impl = call  # type: ignore[method-assign, assignment]
-        TRACED_THREADS.add(thread)
+        TRACED_THREADS.update(self.threads)
         try:
             with autocast_regions(self.device) as self.autocast_regions:
                 yield
         finally:
-            TRACED_THREADS.discard(thread)
+            TRACED_THREADS.difference_update(self.threads)
             nn.Module._call_impl = original  # type: ignore[method-assign]
             self._restore()
+
+    def _called_elsewhere(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
+        """What a module returns in a thread that is not recorded."""
+        return self._original(module, *args, **kwargs)
 
     def _call(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
         path = self._path(module)
@@ -144,10 +154,15 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         finally:
             recorder.leave()
         is_one_call = len(recorder.nodes) == before + 1 and recorder.last_scope == path != ""
-        last = recorder.nodes[-1].name if is_one_call else ""
-        if last.startswith(f"{path}/") and (output := self.recorded(result)) is not None and output.path == last:
-            output.path = recorder.rename_last(path)  # a module that calls one operator gives its path to the call
+        if is_one_call:
+            self._give_path(path, result)
         return result
+
+    def _give_path(self, path: str, result: object) -> None:
+        """Name the last node after the module that has called one operator, if this is what it returns."""
+        last = self.recorder.nodes[-1].name
+        if last.startswith(f"{path}/") and (output := self.recorded(result)) is not None and output.path == last:
+            output.path = self.recorder.rename_last(path)
 
     def _has_own_weights(self, module: nn.MultiheadAttention, dtype: torch.dtype) -> bool:
         """Whether self-attention reads tensors of the model, of the shapes that its width needs."""

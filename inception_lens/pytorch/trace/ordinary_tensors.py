@@ -10,14 +10,15 @@ are computed and no value can be read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from inception_lens.errors import GraphError
 from inception_lens.ops import Declared, TensorType, format_shape
@@ -29,11 +30,12 @@ from inception_lens.pytorch.trace.forward_arguments import example
 from inception_lens.pytorch.trace.higher_order import eager_implementation
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.operator_facts import ALIASES, Args, Kwargs, facts_of, written_tensors
-from inception_lens.pytorch.trace.recorder import Recorder
-from inception_lens.pytorch.trace.retries import NeedsValue
+from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsValue
 from inception_lens.pytorch.trace.tensor_memory import TensorMemory
+from inception_lens.pytorch.trace.threads import ThreadedRecorder, recorded_threads
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
+    TRACED_THREADS,
     TracedTensor,
     layout_of,
     layout_of_tensor,
@@ -81,9 +83,11 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
 
     _running: RunningOperator
 
-    def __init__(self, recorder: Recorder, device: torch.device) -> None:
+    def __init__(self, recorder: ThreadedRecorder, device: torch.device, *, gradients: bool) -> None:
         super().__init__(recorder, device, shortcuts=False, values=True)
+        self._gradients = gradients
         self._lock = threading.RLock()
+        """Held while one thread records an operator."""
         self._memory: TensorMemory[TracedTensor] = TensorMemory()
         """Inputs, and what operators returned."""
         self._stored_memory: TensorMemory[Tensor] = TensorMemory()
@@ -249,16 +253,66 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         if stored is not None and not stored.is_meta and id(stored) not in self._overwritten:
             self._overwritten[id(stored)] = (stored, stored.detach().clone())
 
+    # --- threads
+
+    @contextmanager
+    def autograd(self) -> Iterator[None]:
+        """Set whether this thread computes gradients."""
+        below = nullcontext() if self._gradients else torch._C._AutoDispatchBelowAutograd()
+        with torch.set_grad_enabled(self._gradients), below:
+            yield
+
+    def record_thread(self, function: Callable[[], object]) -> object:
+        """Call a function in another thread than the model was called in, and record what it calls."""
+        thread = threading.get_ident()
+        self.threads.add(thread)
+        TRACED_THREADS.add(thread)
+        try:
+            with self.autograd(), ThreadTracer(self):
+                return function()
+        finally:
+            TRACED_THREADS.discard(thread)
+            self.threads.discard(thread)
+
+    def _called_elsewhere(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
+        if self.recorder.index.path(module, "") is not None:
+            where = "is called in a thread that was started before the trace"
+            raise CannotBeTraced(f"`{type(module).__name__}` {where}", elsewhere=True)
+        return super()._called_elsewhere(module, args, kwargs)
+
+    def _give_path(self, path: str, result: object) -> None:
+        with self._lock:
+            super()._give_path(path, result)
+
     @contextmanager
     def intercepted(self) -> Iterator[None]:
         """As for traced tensors; afterwards parameters, buffers and constants hold what they held before."""
         try:
-            with super().intercepted():
+            with super().intercepted(), recorded_threads(self.record_thread), self.autograd():
                 yield
         finally:
             with torch.no_grad():
                 for tensor, copy in self._overwritten.values():
                     tensor.copy_(copy)
+
+
+class ThreadTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Passes the operators that are called in another thread to the tracer; a mode is enabled in one thread only."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, tracer: OrdinaryTracer) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tracer = tracer
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Iterable[type], args: Args = (), kwargs: Kwargs | None = None
+    ) -> object:
+        return self._tracer.__torch_dispatch__(func, types, args, kwargs)
 
 
 def _on_meta(tensor: Tensor) -> Tensor:

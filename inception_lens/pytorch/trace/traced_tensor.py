@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from inception_lens.errors import GraphError
 from inception_lens.ops import BYTES_PER_ELEMENT, Shape, TensorType, format_shape
 from inception_lens.pytorch.trace.deferred_values import DeferredValue, evaluated
-from inception_lens.pytorch.trace.retries import NeedsValue
+from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsOrdinaryTensors, NeedsValue
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -140,6 +140,10 @@ class TracedTensor(Tensor):
         """The address of the tensor's value, which a model may check."""
         return self._known("reads the address of a tensor").data_ptr()
 
+    def untyped_storage(self) -> torch.UntypedStorage:
+        """The memory itself, which only an ordinary tensor has."""
+        raise NeedsOrdinaryTensors("the model reads the memory of a tensor")
+
     def numpy(self, *, force: bool = False) -> NDArray[Any]:
         """The value as an array in the same memory."""
         return self._known("converts a tensor to an array").numpy(force=force)
@@ -165,7 +169,8 @@ class TracedTensor(Tensor):
     @classmethod
     def __torch_dispatch__(cls, func: object, *rest: object) -> object:  # type: ignore[override]
         if TRACED_THREADS and threading.get_ident() not in TRACED_THREADS:
-            raise RuntimeError(f"{func} was called in another thread than the forward pass, where it is not recorded")
+            where = "was called in another thread than the forward pass, where it is not recorded"
+            raise CannotBeTraced(f"{func} {where}", elsewhere=True)
         raise RuntimeError(f"{func} was called on a tensor of a model that is no longer being traced")
 
 
