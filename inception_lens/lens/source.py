@@ -7,7 +7,6 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
@@ -317,12 +316,16 @@ class ModuleSource(Source):
         try:
             return traced(self.ready)
         except UnknownValueError:
-            if self.ready.create is None:
+            if not self.ready.again:
                 raise
         self._reads_values = True
-        with suppress(TraceError):  # the values of inputs, or of given weights, may be enough
-            return traced(self.ready, values=True)
-        self.ready = self.ready.with_values()
+        while self.ready.again:
+            try:
+                return traced(self.ready, values=True)
+            except TraceError as error:
+                if not isinstance(error, UnknownValueError) and "meta" not in str(error):
+                    raise
+            self.ready = self.ready.with_more_values()
         return traced(self.ready)
 
 

@@ -7,25 +7,16 @@ import importlib
 import importlib.util
 import inspect
 import os
-import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
-from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownModelError, suggest
-from inception_lens.pytorch.trace.failures import source_line
-from inception_lens.pytorch.trace.global_state import random_states
-from inception_lens.pytorch.trace.model_index import ModelIndex
-from inception_lens.tables.units import size
-
-SEED = 0
-"""Of the random numbers that a callable draws, so that a model that decides by its weights has the same cost again."""
+from inception_lens.errors import ConfigError, InceptionLensError, UnknownModelError, suggest
+from inception_lens.pytorch.creation import created, failed
 
 
 class Called(NamedTuple):
@@ -35,8 +26,8 @@ class Called(NamedTuple):
     """On the meta device if the callable allows it, and otherwise with values."""
     arguments: Mapping[str, object]
     """The arguments that the callable does not take, for the forward pass."""
-    with_values: Callable[[], nn.Module] | None
-    """Creates the module again, with values; None if it has them."""
+    again: tuple[Callable[[], nn.Module], ...]
+    """Create the module again: the first with the values of its constants, the last with all values."""
 
 
 def called(spec: str, arguments: Mapping[str, object]) -> Called:
@@ -62,83 +53,16 @@ def called(spec: str, arguments: Mapping[str, object]) -> Called:
     values = {key: _literal(value) for key, value in arguments.items()}
     if isinstance(found, nn.Module):
         _check_taken(spec, [], found, values)
-        return Called(found, values, None)
+        return Called(found, values, ())
     if not callable(found):
         raise UnknownModelError(f"`{spec}` is of type {type(found).__name__}: neither a module nor a callable")
     taken = _argument_names(found)
     rest = {} if taken is None else {key: value for key, value in values.items() if key not in taken}
     own = {key: value for key, value in values.items() if key not in rest}
     _check_complete(spec, found, own, rest)
-    module, with_values = _created(spec, partial(found, **own))
+    module, again = created(spec, partial(found, **own))
     _check_taken(spec, taken or [], module, rest)
-    return Called(module, rest, with_values)
-
-
-def _created(spec: str, create: Callable[[], object]) -> tuple[nn.Module, Callable[[], nn.Module] | None]:
-    """The module, on the meta device if possible; if it is, also a function that creates it with values."""
-    try:
-        with _seeded(), torch.device("meta"):
-            module = create()
-    except Exception:  # some models read their weights while they are created
-        return _with_values(spec, create), None
-    module = _checked(spec, module)
-    return module, partial(_with_values, spec, create, _bytes(module))
-
-
-def _with_values(spec: str, create: Callable[[], object], needed: int = 0) -> nn.Module:
-    """The module with values; `needed` is the bytes of its parameters and buffers, if they are known.
-
-    Raises:
-        TraceError: the callable raised an error, or the module does not fit into memory.
-    """
-    available = available_memory()
-    if available is not None and needed > available:
-        raise TraceError(
-            f"`{spec}` decides by values, which need {size(needed)} of memory for its weights; "
-            f"{size(available)} are available"
-        )
-    try:
-        with _seeded():
-            module = create()
-    except InceptionLensError:
-        raise
-    except Exception as error:
-        raise failed(spec, error) from error
-    return _checked(spec, module)
-
-
-def _checked(spec: str, module: object) -> nn.Module:
-    if not isinstance(module, nn.Module):
-        raise UnknownModelError(f"`{spec}` returned an object of type {type(module).__name__}, not a torch.nn.Module")
-    return module
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Draw the random numbers of PyTorch, Python and NumPy from a fixed seed, and restore their states afterwards."""
-    with random_states():
-        torch.manual_seed(SEED)
-        random.seed(SEED)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None:
-            numpy.random.seed(SEED)
-        yield
-
-
-def _bytes(module: nn.Module) -> int:
-    index = ModelIndex(module)
-    return sum([tensor.nbytes for tensor in (*index.parameters.values(), *index.buffers.values())])
-
-
-def available_memory() -> int | None:
-    """Bytes that can be allocated without swapping, or that the machine has; None if the system reports neither."""
-    with suppress(OSError), open("/proc/meminfo", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    with suppress(AttributeError, ValueError, OSError):  # not every system has these names
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+    return Called(module, rest, again)
 
 
 def _check_complete(
@@ -164,12 +88,6 @@ def _check_taken(spec: str, own: Sequence[str], module: nn.Module, arguments: Ma
     if unknown:
         known = suggest(unknown[0], [*own, *(names or [])])
         raise ConfigError(f"neither `{spec}` nor its forward pass takes an argument `{unknown[0]}`{known}")
-
-
-def failed(what: str, error: Exception) -> TraceError:
-    """The error of code that was run to load a model, with its own line."""
-    line, reason = source_line(error), str(error).strip().split("\n")[0]
-    return TraceError(f"`{what}`{f', at {line}' if line else ''}: {type(error).__name__}: {reason}")
 
 
 def _literal(value: object) -> object:

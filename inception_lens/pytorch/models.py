@@ -17,7 +17,8 @@ from torch import nn
 from inception_lens.errors import ConfigError, TraceError, UnknownModelError
 from inception_lens.graph import Inputs, Metadata
 from inception_lens.pytorch.build.weights import load_state, read_weights
-from inception_lens.pytorch.callables import Called, called, failed
+from inception_lens.pytorch.callables import Called, called
+from inception_lens.pytorch.creation import failed
 from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
 from inception_lens.readers.files import open_zip
@@ -33,16 +34,20 @@ class Ready(NamedTuple):
     """The inputs that it was exported with, if it was exported and holds them."""
     arguments: Mapping[str, object] = MappingProxyType({})
     """Further arguments of its forward pass, by name."""
-    create: Callable[[], nn.Module] | None = None
-    """Creates the module again, with values; None if it cannot be."""
+    again: tuple[Callable[[], nn.Module], ...] = ()
+    """Create the module again: the first with the values of its constants, the last with all values."""
 
-    def with_values(self) -> Ready:
-        """The module with values for its parameters and buffers.
+    def with_more_values(self) -> Ready:
+        """The module with the values of its constants, or then with all values.
 
         Raises:
             TraceError: it does not fit into memory.
         """
-        return self if self.create is None else self._replace(module=self.create(), create=None)
+        return self._replace(module=self.again[0](), again=self.again[1:])
+
+    def with_values(self) -> Ready:
+        """The module with all values. The errors are those of `with_more_values`."""
+        return self._replace(module=self.again[-1](), again=()) if self.again else self
 
     def inputs(self, given: Inputs | None) -> Inputs:
         """The given inputs, or those that the model itself declares.
@@ -109,9 +114,8 @@ def _of_callable(found: Called, metadata: Metadata, weights: str | os.PathLike[s
             load_state(module, tensors)
         return module
 
-    again = found.with_values
-    create = None if again is None else lambda: loaded(again())
-    return Ready(loaded(found.module), metadata, None, found.arguments, create)
+    again = tuple([lambda create=create: loaded(create()) for create in found.again])
+    return Ready(loaded(found.module), metadata, None, found.arguments, again)
 
 
 def _uncompiled(module: nn.Module) -> nn.Module:

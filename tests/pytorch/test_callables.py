@@ -14,7 +14,7 @@ from torch import nn
 import inception_lens as il
 from inception_lens.cli import run
 from inception_lens.errors import ConfigError, TraceError, UnknownValueError, WeightsError
-from inception_lens.pytorch import callables
+from inception_lens.pytorch import creation
 from inception_lens.pytorch.models import ready
 
 SOURCE = '''
@@ -84,20 +84,35 @@ class Padded(Plain):
         return self.layer(x) if 0 in x[:, [-1, 0]].long() else x
 
 
-class Large(EarlyExit):
-    """2^40 weights."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers.append(nn.Linear(2**20, 2**20))
-
-
 class Always(EarlyExit):
     """Cannot be created without values, and decides by them."""
 
     def __init__(self):
         super().__init__(2)
         self.layer.weight.sum().item()
+
+
+class Scheduled(Gate):
+    """Reads constants, not weights, while it is created; 2^40 weights, which no forward pass reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = [each.item() for each in torch.linspace(0, 1, 3)]
+        self.unused = nn.Linear(2**20, 2**20)
+
+    def forward(self, x):
+        for rate in self.rates:
+            if rate > 0.25:
+                x = self.layer(x)
+        return x if self.mask.all() else self.layer(x)
+
+
+class Large(EarlyExit):
+    """2^40 weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers.append(nn.Linear(2**20, 2**20))
 
 
 class Draws(nn.Module):
@@ -137,8 +152,9 @@ def devices(model: str) -> list[str]:
 def test_values_are_created_only_for_a_model_that_decides_by_them(source: Path) -> None:
     assert devices("deciding:Plain") == ["meta"]
     assert devices("deciding:Padded") == ["meta"] * 2
-    assert devices("deciding:Gate") == ["meta"] * 3 + ["cpu"]
-    assert devices("deciding:Always") == ["meta"] * 3 + ["cpu", "meta", "cpu"]
+    assert devices("deciding:Gate") == ["meta"] * 4  # the mask is created with its values, and the weights are not
+    assert devices("deciding:EarlyExit") == ["meta"] * 6 + ["cpu"]
+    assert devices("deciding:Always") == ["meta"] * 6 + ["cpu"] + ["meta"] * 2 + ["cpu"]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +196,11 @@ def test_a_model_that_does_not_fit_into_memory(source: Path, capsys: Capture) ->
 
 
 def test_the_memory_that_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = callables.available_memory()
+    found = creation.available_memory()
     assert found is not None
     assert 10**8 < found < 10**14
-    monkeypatch.setattr(callables, "open", lambda *_, **__: (_ for _ in ()).throw(OSError), raising=False)
-    total = callables.available_memory()
+    monkeypatch.setattr(creation, "open", lambda *_, **__: (_ for _ in ()).throw(OSError), raising=False)
+    total = creation.available_memory()
     assert total is not None
     assert total >= found
 
