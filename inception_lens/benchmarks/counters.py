@@ -25,6 +25,11 @@ class Counter(NamedTuple):
     """Whether it works on the meta device, without weights."""
 
 
+def _data(inputs: CounterInputs) -> CounterInputs | list[Tensor]:
+    """A single input by position; several by name, since they are not the first arguments of the forward pass."""
+    return inputs if len(inputs) > 1 else list(inputs.values())
+
+
 def _lens(module: nn.Module, inputs: CounterInputs) -> int:
     from inception_lens.analyses.analysis import analyze
     from inception_lens.pytorch.trace.forward_pass import trace
@@ -34,9 +39,8 @@ def _lens(module: nn.Module, inputs: CounterInputs) -> int:
 
 
 def _torchinfo(module: nn.Module, inputs: CounterInputs) -> int:
-    values = list(inputs.values())
-    torchinfo = require("torchinfo", extra="bench")
-    found = torchinfo.summary(module, input_data=values, verbose=0, device=values[0].device)
+    torchinfo, first = require("torchinfo", extra="bench"), next(iter(inputs.values()))
+    found = torchinfo.summary(module, input_data=_data(inputs), verbose=0, device=first.device)
     return int(found.total_mult_adds)
 
 
@@ -44,7 +48,7 @@ def _flop_counter(module: nn.Module, inputs: CounterInputs) -> int:
     torch = require("torch", extra="torch")
     counter = require("torch.utils.flop_counter", extra="torch").FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        module(*inputs.values())
+        module(**inputs) if len(inputs) > 1 else module(*inputs.values())
     return int(counter.get_total_flops()) // 2
 
 
@@ -71,8 +75,9 @@ def _ptflops(backend: str) -> Count:
 
 
 def _calflops(module: nn.Module, inputs: CounterInputs) -> int:
+    given = {"kwargs": inputs} if len(inputs) > 1 else {"args": list(inputs.values())}
     _, macs, _ = require("calflops", extra="bench").calculate_flops(
-        module, args=list(inputs.values()), output_as_string=False, print_results=False, print_detailed=False
+        module, **given, output_as_string=False, print_results=False, print_detailed=False
     )
     return int(macs)
 
@@ -83,12 +88,17 @@ def _thop(module: nn.Module, inputs: CounterInputs) -> int:
 
 
 def _torchview(module: nn.Module, inputs: CounterInputs) -> None:
-    values = list(inputs.values())
-    require("torchview", extra="bench").draw_graph(module, input_data=values, device=values[0].device.type)
+    first = next(iter(inputs.values()))
+    require("torchview", extra="bench").draw_graph(module, input_data=_data(inputs), device=first.device.type)
 
 
 def _torchlens(module: nn.Module, inputs: CounterInputs) -> None:
     require("torchlens", extra="bench").trace(module, list(inputs.values()))
+
+
+def _flopth(module: nn.Module, inputs: CounterInputs) -> int:
+    macs, _ = require("flopth", extra="bench").flopth(module, inputs=tuple(inputs.values()), bare_number=True)
+    return int(macs)
 
 
 COUNTERS: dict[str, Counter] = {
@@ -99,6 +109,7 @@ COUNTERS: dict[str, Counter] = {
     "ptflops pytorch": Counter(_ptflops("pytorch"), "ptflops"),
     "calflops": Counter(_calflops, "calflops"),
     "thop": Counter(_thop, "thop"),
+    "flopth": Counter(_flopth, "flopth"),
     "fvcore": Counter(_fvcore, "fvcore", on_meta=False),
     "torchview": Counter(_torchview, "torchview"),
     "torchlens": Counter(_torchlens, "torchlens", on_meta=False),

@@ -19,7 +19,7 @@ class BenchmarkNetwork(NamedTuple):
     make: Callable[[], nn.Module]
     """Builds the module on the default device."""
     inputs: Mapping[str, tuple[int, ...]]
-    """Shapes by the argument names of the forward pass; `input_ids` holds integers."""
+    """Shapes by the argument names of the forward pass; names that end in `input_ids` hold integers."""
     macs: int
     """Exact MACs of one sample."""
     weights: bool = True
@@ -38,8 +38,8 @@ def _transformers(kind: str, **settings: object) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
         libraries()
         package = require("transformers", extra="bench")
-        config = {"Bert": "BertConfig", "Llama": "LlamaConfig"}[kind]
-        model = {"Bert": "BertModel", "Llama": "LlamaForCausalLM"}[kind]
+        config = f"{kind}Config"
+        model = {"Bert": "BertModel", "Llama": "LlamaForCausalLM", "T5": "T5ForConditionalGeneration"}[kind]
         module: nn.Module = getattr(package, model)(getattr(package, config)(**settings))
         return module
 
@@ -67,6 +67,28 @@ LAYER_VIT_L = 197 * (4 * 1024 * 1024 + 2 * 1024 * 4096) + 2 * 197 * 197 * 1024
 
 LAYER_BERT = 128 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 128 * 128 * 768
 
+def _swin_t() -> int:
+    """Windows of 7x7 tokens in four stages; each stage after the first begins with a linear layer on 2x2 tokens."""
+    stages = [(96, 56, 2), (192, 28, 2), (384, 14, 6), (768, 7, 2)]
+    blocks = sum(n * side**2 * (12 * c * c + 2 * 49 * c) for c, side, n in stages)
+    merges = sum(side**2 * 2 * c * c for c, side, _ in stages[1:])  # 4 x c / 2 features of each token to c
+    return 56 * 56 * 96 * 3 * 16 + blocks + merges + 768 * 1000
+
+
+def _convnext_large() -> int:
+    """A depthwise 7x7 and two linear layers in each block; each stage after the first begins with a 2x2 convolution."""
+    stages = [(192, 56, 3), (384, 28, 3), (768, 14, 27), (1536, 7, 3)]
+    blocks = sum(n * side**2 * (49 * c + 8 * c * c) for c, side, n in stages)
+    halving = sum(side**2 * 2 * c * c for c, side, _ in stages[1:])
+    return 56 * 56 * 192 * 3 * 16 + blocks + halving + 1536 * 1000
+
+
+def _t5_small(tokens: int) -> int:
+    """Six layers of the encoder, six of the decoder, which also attends to the encoder's output, and the vocabulary."""
+    projections, mlp, attention = 4 * 512 * 512 * tokens, 2 * 512 * 2048 * tokens, 2 * tokens * tokens * 512
+    return 6 * (3 * (projections + attention) + 2 * mlp) + tokens * 512 * 32_128
+
+
 IMAGE, LARGE = {"x": (1, 3, 224, 224)}, {"x": (1, 3, 299, 299)}
 
 NETWORKS: dict[str, BenchmarkNetwork] = {
@@ -84,6 +106,11 @@ NETWORKS: dict[str, BenchmarkNetwork] = {
     "BERT base": BenchmarkNetwork(_transformers("Bert"), {"input_ids": (1, 128)}, 12 * LAYER_BERT + 768 * 768),
     "Llama-style 7B": BenchmarkNetwork(
         _transformers("Llama"), {"input_ids": (1, 2048)}, 32 * LAYER_7B + 2048 * 4096 * 32_000, weights=False
+    ),
+    "swin_t": BenchmarkNetwork(_torchvision("swin_t"), IMAGE, _swin_t()),
+    "ConvNeXt-L": BenchmarkNetwork(_torchvision("convnext_large"), IMAGE, _convnext_large()),
+    "T5-small": BenchmarkNetwork(
+        _transformers("T5"), {"input_ids": (1, 128), "decoder_input_ids": (1, 128)}, _t5_small(128)
     ),
     **{chain_name(length): _chain(length) for length in LENGTHS},
 }

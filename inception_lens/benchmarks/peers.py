@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -17,9 +18,13 @@ from inception_lens.analyses.machines import host
 from inception_lens.benchmarks.counters import COUNTERS
 from inception_lens.benchmarks.graphs import GRAPHS, LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
-from inception_lens.benchmarks.record import Bench, Measurement
+from inception_lens.benchmarks.record import LENS, Bench, Measurement
+from inception_lens.benchmarks.startup import CommandTime, elapsed
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.errors import ConfigError, suggest
+
+BenchPart = Literal["static", "traced", "startup", "memory"]
+"""A part of the report that can be measured alone."""
 
 TIMEOUT = 240
 """Seconds after which a measurement is stopped."""
@@ -28,8 +33,13 @@ COMMAND_REPEATS = 5
 CHAINS = tuple(map(chain_name, LENGTHS))
 
 
-def measure_all(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Measurement]:
+def measure_all(
+    networks: Iterable[str], counters: Iterable[str], part: BenchPart | None = None
+) -> Iterator[Measurement]:
     """Measure every counter on every network; one that fails on a chain is not run on a longer chain.
+
+    `part` restricts that to what a part of the report needs: `static` to networks of the catalogue and chains, without
+    tracing; `traced` to counters of PyTorch modules; `memory` to the two longest chains; `startup` to nothing.
 
     Raises:
         ConfigError: a network or a counter is unknown.
@@ -41,7 +51,7 @@ def measure_all(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Me
                 raise ConfigError(f"`{name}` is not a network or counter of the benchmark{suggest(name, known)}")
     failed: dict[str, str] = {}
     for network in networks:
-        for counter in (*(TASKS if network in GRAPHS else ()), *counters):
+        for counter in _counters(network, counters, part):
             if network in CHAINS and counter in failed:
                 yield Measurement(
                     network=network, counter=counter, error=f"skipped after the error on {failed[counter]}"
@@ -53,7 +63,23 @@ def measure_all(networks: Iterable[str], counters: Iterable[str]) -> Iterator[Me
             yield found
 
 
-def record(measurements: Iterable[Measurement]) -> Bench:
+def _counters(network: str, counters: Sequence[str], part: BenchPart | None) -> Sequence[str]:
+    """The tasks and counters to measure on a network."""
+    tasks = list(TASKS) if network in GRAPHS else []
+    match part:
+        case None:
+            return [*tasks, *counters]
+        case "static":
+            return [*tasks, *[counter for counter in counters if counter != LENS]] if tasks else []
+        case "traced":
+            return counters
+        case "memory":
+            return [ANALYSIS, *counters] if network in CHAINS[-2:] else []
+        case "startup":
+            return []
+
+
+def record(measurements: Iterable[Measurement], commands: Iterable[CommandTime] = ()) -> Bench:
     """The measurements with today's date, this machine and the versions of all packages."""
     packages = {package: importlib.metadata.version(package) for package in _installed()}
     return Bench(
@@ -61,6 +87,7 @@ def record(measurements: Iterable[Measurement]) -> Bench:
         machine=host(),
         versions={"Python": platform.python_version(), **packages},
         measurements=tuple(measurements),
+        commands=tuple(commands),
     )
 
 
@@ -87,10 +114,3 @@ def measure(network: str, counter: str) -> Measurement:
             found, process_seconds=statistics.median(elapsed(command) for _ in range(COMMAND_REPEATS))
         )
     return found
-
-
-def elapsed(command: list[str]) -> float:
-    """Wall time of a command that succeeds, in seconds."""
-    start = time.perf_counter()
-    subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=True)  # noqa: S603
-    return time.perf_counter() - start

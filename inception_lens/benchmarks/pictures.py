@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from inception_lens.benchmarks.graphs import chain
-from inception_lens.benchmarks.peers import elapsed
+from inception_lens.benchmarks.startup import elapsed
 from inception_lens.errors import require
 from inception_lens.graph import Graph
 from inception_lens.renderers.diagrams.diagram import diagram

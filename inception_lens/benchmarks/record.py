@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from inception_lens.benchmarks.startup import CommandTime
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.errors import FormatError
 from inception_lens.readers.files import JSON_ERRORS, display_path, one_line, read_bytes
@@ -28,13 +29,17 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     exact: bool | None = None
     """Whether the MACs are exact; None if it does not count."""
     first_seconds: float | None = None
-    """Time of the first call in the process."""
+    """Cold: time of the first call on the network. The process has counted another, small module before, and what it
+    remembers of operators is cleared."""
     seconds: float | None = None
-    """Median time of later calls; of the first call if that took more than 20 s."""
+    """Hot: median time of later calls; of the first call if that took more than 20 s."""
     process_seconds: float | None = None
     """Time from the start of the process to the first result, with imports and the construction of the network."""
     peak_bytes: int | None = None
     """Peak memory of the process."""
+    bytes_per_node: float | None = None
+    """Peak of Python's allocations, divided by the nodes of the graph, while the graph of a long chain is built or
+    traced."""
     device: str = ""
     """Device of the module, `meta` or `cpu`; empty if there is no module."""
     error: str = ""
@@ -52,6 +57,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     """Versions of Python and of the measured packages."""
     measurements: tuple[Measurement, ...]
+    commands: tuple[CommandTime, ...] = ()
+    """Start-up times; empty if they were not measured."""
 
     @property
     def networks(self) -> tuple[str, ...]:
