@@ -7,6 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: demo test attack lint reports ports bench bench-pictures clean
 
 demo: .venv/core
+	@$(BIN)/python -m compileall -q inception_lens
 	@$(BIN)/inception-lens summary
 	@$(BIN)/inception-lens report googlenet -o reports/googlenet
 
@@ -55,10 +56,16 @@ reports: .venv/core
 	$(BIN)/inception-lens bench --from reports/bench.json -o reports/bench.svg
 
 # Time, memory and exactness compared with other counters: half an hour on an otherwise idle machine.
+# `make bench ONLY=traced` (or static, startup, memory) measures and prints one part, and leaves reports/ as it is.
 bench: .venv/core
 	$(INSTALL) --editable '.[bench]'
+	$(BIN)/python -m compileall -q inception_lens
+ifdef ONLY
+	$(BIN)/python -m inception_lens bench --only $(ONLY)
+else
 	$(BIN)/python -m inception_lens bench -o reports/bench.json
 	$(MAKE) reports
+endif
 
 # Speed of diagrams compared with torchview.
 bench-pictures: .venv/core

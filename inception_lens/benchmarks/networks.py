@@ -67,6 +67,7 @@ LAYER_VIT_L = 197 * (4 * 1024 * 1024 + 2 * 1024 * 4096) + 2 * 197 * 197 * 1024
 
 LAYER_BERT = 128 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * 128 * 128 * 768
 
+
 def _swin_t() -> int:
     """Windows of 7x7 tokens in four stages; each stage after the first begins with a linear layer on 2x2 tokens."""
     stages = [(96, 56, 2), (192, 28, 2), (384, 14, 6), (768, 7, 2)]

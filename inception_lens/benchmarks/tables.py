@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from operator import attrgetter
-from typing import NamedTuple
 
-from inception_lens.benchmarks.graphs import GRAPHS, LENGTHS, chain_name
+from inception_lens.benchmarks.graphs import LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
 from inception_lens.benchmarks.record import LENS, Bench, Measurement
 from inception_lens.benchmarks.startup import LIMITS
+from inception_lens.benchmarks.targets import (
+    FIRST_SECONDS,
+    PEAK_BYTES,
+    PROCESS_SECONDS,
+    SECONDS,
+    TARGETS,
+    known_ratios,
+)
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.tables.table import Cell, Column, Kind, Row, Table
 
-FIRST_SECONDS, SECONDS, PROCESS_SECONDS, PEAK_BYTES = map(
-    attrgetter, ("first_seconds", "seconds", "process_seconds", "peak_bytes")
-)
 NETWORK = Column(key="network", title="network")
-CHAINS = tuple(map(chain_name, LENGTHS))
-
-ANALYSIS_RATIOS = {**dict.fromkeys(GRAPHS, 60.0), **dict.fromkeys(CHAINS, 30.0), "GoogLeNet": 100.0}
-TRACED_RATIOS = {
-    "GoogLeNet": 20.0, "Inception v3": 12.0, "Inception v4": 12.0, "Inception-ResNet-v2": 12.0, "ResNet-152": 25.0,
-    "ViT-L/16": 30.0, "BERT base": 12.0, "Llama-style 7B": 8.0, "swin_t": 6.0, "ConvNeXt-L": 12.0, "T5-small": 6.0,
-    **dict.fromkeys(CHAINS, 20.0),
-}  # fmt: skip
-COLD = 0.6
-"""The part of its hot ratio that a network should reach on its first call."""
-
-
-class BenchTarget(NamedTuple):
-    """A target: how many times better than the best other tool a counter should be."""
-
-    title: str
-    """In the table of targets."""
-    column: str
-    """In the table of networks."""
-    counter: str
-    """The counter or task of Inception Lens."""
-    of: Callable[[Measurement], float | None]
-    """Reads the value from a measurement."""
-    minimum: Mapping[str, float]
-    """The lowest ratio that meets the target, by network."""
-    exact: bool = False
-    """Whether to compare with exact counts only."""
-
-
-def _everywhere(minimum: float) -> dict[str, float]:
-    return dict.fromkeys(NETWORKS, minimum)
-
-
-TARGETS = (
-    BenchTarget("analysis of a catalogue network, in process", "analysis", ANALYSIS, SECONDS, ANALYSIS_RATIOS),
-    BenchTarget("the same, as a process", "analysis, process", ANALYSIS, PROCESS_SECONDS, _everywhere(15)),
-    BenchTarget("the same, peak memory", "analysis, memory", ANALYSIS, PEAK_BYTES, _everywhere(1)),
-    BenchTarget("a PyTorch model, hot, of exact counters", "traced, hot", LENS, SECONDS, TRACED_RATIOS, exact=True),
-    BenchTarget(
-        "the same, cold",
-        "traced, cold",
-        LENS,
-        FIRST_SECONDS,
-        {network: COLD * ratio for network, ratio in TRACED_RATIOS.items()},
-        exact=True,
-    ),
-    BenchTarget("the same, peak memory", "traced, memory", LENS, PEAK_BYTES, _everywhere(1), exact=True),
-)
 NODE_BYTES = {ANALYSIS: 300, LENS: 550}
 """The most peak allocations per node of a graph that is built, and of one that is traced."""
 LINEAR = 13
@@ -115,20 +70,10 @@ def bench_table(bench: Bench) -> Table:
     )
 
 
-def _known_ratios(bench: Bench, target: BenchTarget) -> dict[str, float]:
-    """The measured ratios of a target, by network."""
-    ratios = {
-        name: bench.ratio(name, target.counter, target.of, exact=target.exact)
-        for name in bench.networks
-        if name in target.minimum
-    }
-    return {name: ratio for name, ratio in ratios.items() if ratio is not None}
-
-
 def _targets(bench: Bench) -> list[Row]:
     rows = []
     for target in TARGETS:
-        known = _known_ratios(bench, target)
+        known = known_ratios(bench, target)
         if known:
             where = min(known, key=lambda name: known[name] / target.minimum[name])
             met = sum(ratio >= target.minimum[name] for name, ratio in known.items())
@@ -141,7 +86,7 @@ def _missed(bench: Bench) -> Sequence[Table]:
     rows = [
         Row(name, (target.column, target.minimum[name], ratio))
         for target in TARGETS
-        for name, ratio in _known_ratios(bench, target).items()
+        for name, ratio in known_ratios(bench, target).items()
         if ratio < target.minimum[name]
     ]
     columns = (
@@ -149,7 +94,9 @@ def _missed(bench: Bench) -> Sequence[Table]:
         Column(key="target", title="target", kind="ratio"),
         Column(key="ratio", title="measured", kind="ratio"),
     )
-    return (Table(title="Missed targets", key="missed", label=NETWORK, columns=columns, rows=tuple(rows)),) if rows else ()
+    return (
+        (Table(title="Missed targets", key="missed", label=NETWORK, columns=columns, rows=tuple(rows)),) if rows else ()
+    )
 
 
 def _node_bytes(bench: Bench) -> Sequence[Table]:
@@ -160,7 +107,9 @@ def _node_bytes(bench: Bench) -> Sequence[Table]:
         Column(key="limit", title="limit", kind="count"),
         Column(key="bytes", title="bytes per node", kind="count"),
     )
-    rows = [Row(each.network, (each.counter, NODE_BYTES[each.counter], round(each.bytes_per_node or 0))) for each in found]
+    rows = [
+        Row(each.network, (each.counter, NODE_BYTES[each.counter], round(each.bytes_per_node or 0))) for each in found
+    ]
     note = "Peak allocations of Python while the graph is built, or while the module is traced and analyzed."
     return (
         (Table(title="Memory per node", key="nodes", label=NETWORK, columns=columns, rows=tuple(rows), notes=(note,)),)
@@ -173,9 +122,7 @@ def _commands(bench: Bench) -> Sequence[Table]:
     """Start-up times of commands."""
     if not bench.commands:
         return ()
-    rows = [
-        Row(each.command, (each.seconds, each.ratio, LIMITS.get(each.command, ""))) for each in bench.commands
-    ]
+    rows = [Row(each.command, (each.seconds, each.ratio, LIMITS.get(each.command, ""))) for each in bench.commands]
     columns = (
         Column(key="seconds", title="time", kind="seconds"),
         Column(key="ratio", title="/ import torch", kind="number"),

@@ -1,5 +1,7 @@
 """The benchmark: exact MACs, ratios, report, figure and command."""
 
+import compileall
+import os
 from pathlib import Path
 
 import msgspec
@@ -7,13 +9,15 @@ import pytest
 import torch
 
 from inception_lens.analyses.analysis import analyze
-from inception_lens.benchmarks import peers
+from inception_lens.benchmarks import peers, startup
 from inception_lens.benchmarks.figure import bench_figure
-from inception_lens.benchmarks.graphs import LENGTHS, chain_name
+from inception_lens.benchmarks.graphs import GRAPHS, LENGTHS, chain_name
 from inception_lens.benchmarks.networks import NETWORKS
-from inception_lens.benchmarks.peers import measure
+from inception_lens.benchmarks.peers import BenchPart, measure
 from inception_lens.benchmarks.record import LENS, Bench, Measurement, read_bench
+from inception_lens.benchmarks.startup import CommandTime
 from inception_lens.benchmarks.tables import bench_table
+from inception_lens.benchmarks.targets import TARGETS
 from inception_lens.benchmarks.tasks import ANALYSIS, TASKS
 from inception_lens.cli import run
 from inception_lens.ops import TensorType
@@ -27,7 +31,8 @@ def test_the_exact_macs_of_a_network(name: str) -> None:
     with torch.device("meta"):
         module = network.make().eval()
     inputs = {
-        key: TensorType(shape, "int64" if key == "input_ids" else "float32") for key, shape in network.inputs.items()
+        key: TensorType(shape, "int64" if key.endswith("input_ids") else "float32")
+        for key, shape in network.inputs.items()
     }
     graph = trace(module, inputs if "input_ids" in inputs else tuple(inputs.values()))
     assert analyze(graph).totals.macs == network.macs
@@ -43,9 +48,13 @@ RUN = Bench(
     versions={"Python": "3"},
     measurements=(
         measurement(ANALYSIS, macs=10, exact=True, seconds=0.001, process_seconds=0.1, peak_bytes=10**7),
-        measurement(LENS, macs=10, exact=True, seconds=0.01, process_seconds=2.0, peak_bytes=3 * 10**8),
+        measurement(
+            LENS, macs=10, exact=True, first_seconds=0.02, seconds=0.01, process_seconds=2.0, peak_bytes=3 * 10**8
+        ),
         measurement("quick", macs=3 * 749188096, exact=False, seconds=0.1, process_seconds=2.5, peak_bytes=10**8),
-        measurement("right", macs=10, exact=True, seconds=0.2, process_seconds=2.6, peak_bytes=6 * 10**8),
+        measurement(
+            "right", macs=10, exact=True, first_seconds=0.22, seconds=0.2, process_seconds=2.6, peak_bytes=6 * 10**8
+        ),
         measurement("broken", error="no | luck"),
     ),
 )
@@ -60,14 +69,90 @@ def test_ratios_to_the_best_other_tool() -> None:
 
 def test_the_report_has_ratios_targets_and_failures() -> None:
     targets, *further = bench_table(RUN)
-    assert targets.rows[0].cells[:2] == pytest.approx((50, 100))
+    assert targets.rows[0].cells[:2] == pytest.approx((100, 100))
     assert targets.rows[0].cells[2:] == ("GoogLeNet", 1, 1)
     cells = {table.key: table.rows[0].cells for table in further}
-    assert cells["ratios"] == pytest.approx((100, 25, 10, 20, 2))
+    assert cells["ratios"] == pytest.approx((100, 25, 10, 20, 11, 2))
     assert cells["exact"] == ("exact", "exact", "+50 %", "exact", "fails")
     assert cells["seconds"] == (0.001, 0.01, 0.1, 0.2, "")
     assert cells["failures"] == ("broken", "no | luck")
-    assert "growth" not in cells
+    assert {"growth", "commands", "nodes"}.isdisjoint(cells)
+
+
+def test_every_missed_target_is_listed() -> None:
+    (missed,) = [table for table in bench_table(RUN) if table.key == "missed"]
+    assert [(row.label, row.cells[0]) for row in missed.rows] == [("GoogLeNet", "traced, cold")]
+    assert missed.rows[0].cells[1:] == pytest.approx((12, 11))
+
+
+def test_every_network_has_targets_and_no_others_have() -> None:
+    traced = next(target for target in TARGETS if target.column == "traced, hot")
+    analysis = next(target for target in TARGETS if target.column == "analysis")
+    assert set(traced.minimum) == set(NETWORKS)
+    assert set(analysis.minimum) == set(GRAPHS)
+
+
+def test_memory_per_node_is_reported_with_its_limit() -> None:
+    each = Measurement(network=chain_name(1000), counter=ANALYSIS, bytes_per_node=264.6)
+    run_ = msgspec.structs.replace(RUN, measurements=(each,))
+    (table,) = [table for table in bench_table(run_) if table.key == "nodes"]
+    assert table.rows[0].cells == (ANALYSIS, 300, 265)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_commands_are_compared_with_the_import_of_torch(cached: bool) -> None:
+    each = CommandTime("list", seconds=0.06, torch_seconds=1.2, bytecode_cached=cached)
+    (table,) = [
+        table for table in bench_table(msgspec.structs.replace(RUN, commands=(each,))) if table.key == "commands"
+    ]
+    assert table.rows[0].cells == pytest.approx((0.06, 0.05, 0.08))
+    assert ("was not cached" in table.notes[0]) is not cached
+
+
+def test_commands_are_measured_in_turns_and_the_first_round_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def elapsed(command: list[str], folder: str) -> float:
+        assert Path(folder).is_dir()
+        calls.append(command[-1])
+        return 100 if len(calls) <= len(startup.LIMITS) + 1 else 2 if command[-1] == "import torch" else 0.1
+
+    monkeypatch.setattr(startup, "elapsed", elapsed)
+    found = startup.command_times(rounds=2)
+    assert [each.command for each in found] == list(startup.LIMITS)
+    assert {each.ratio for each in found} == {0.05}
+    assert len(calls) == 3 * (len(startup.LIMITS) + 1)
+
+
+def test_bytecode_is_cached_if_no_module_is_newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module.py").write_text("x = 1\n")
+    monkeypatch.setattr("inception_lens.__path__", [str(tmp_path)])
+    assert not startup.bytecode_is_cached()
+    compileall.compile_dir(tmp_path, quiet=1)
+    assert startup.bytecode_is_cached()
+    os.utime(tmp_path / "module.py", (2**31, 2**31))
+    assert not startup.bytecode_is_cached()
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (None, [*TASKS, LENS, "thop"]),
+        ("static", [*TASKS, "thop"]),
+        ("traced", [LENS, "thop"]),
+        ("startup", []),
+        ("memory", []),
+    ],
+)
+def test_a_part_of_the_report_is_measured_alone(
+    part: BenchPart | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "measure", lambda network, counter: Measurement(network=network, counter=counter))
+    found = [each.counter for each in peers.measure_all(["GoogLeNet"], [LENS, "thop"], part)]
+    assert found == expected
+    if part == "memory":
+        chains = [each.counter for each in peers.measure_all([chain_name(1000)], [LENS, "thop"], part)]
+        assert chains == [ANALYSIS, LENS, "thop"]
 
 
 def test_growth_is_reported_if_all_lengths_were_measured() -> None:
@@ -92,6 +177,7 @@ def test_one_measurement_in_a_process_of_its_own() -> None:
     assert result.seconds is not None
     assert result.process_seconds is not None
     assert result.seconds < result.process_seconds
+    assert result.first_seconds is not None
     assert measure("GoogLeNet", ANALYSIS).exact
 
 
@@ -136,6 +222,7 @@ def test_an_interrupted_run_writes_its_measurements(
             raise KeyboardInterrupt from None
 
     monkeypatch.setattr(peers, "measure", measured)
+    monkeypatch.setattr(startup, "command_times", list)
     assert run(["bench", "-o", str(tmp_path / target)]) == 130
     assert capsys.readouterr().err.endswith("interrupted: 2 measurements are written\n")
     if target == "bench.json":
@@ -148,6 +235,7 @@ def test_an_interrupt_before_any_measurement_writes_nothing(tmp_path: Path, monk
         raise KeyboardInterrupt
 
     monkeypatch.setattr(peers, "measure", interrupted)
+    monkeypatch.setattr(startup, "command_times", list)
     assert run(["bench", "-o", str(tmp_path / "bench.json")]) == 130
     assert not list(tmp_path.iterdir())
 
