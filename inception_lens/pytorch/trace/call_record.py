@@ -61,8 +61,8 @@ class CallRecord(NamedTuple):
     steps: tuple[CallStep, ...]
     arguments: tuple[int, ...]
     """Numbers of the arguments that nodes read, or that results are views of."""
-    unread: tuple[int, ...]
-    """Numbers of the arguments of which only the layout matters."""
+    read: tuple[int, ...]
+    """Numbers of the arguments whose values matter; of the others only the layout does."""
     result: object
     """What the operator returns, with a ReturnedTensor in the place of each tensor."""
     bases: dict[int, Layout]

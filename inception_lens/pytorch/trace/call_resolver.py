@@ -136,7 +136,7 @@ class CallResolver(TorchDispatchMode):  # type: ignore[no-untyped-call]
             func,
             tuple(self.steps),
             tuple([number for number in range(count) if number in named]),
-            tuple([number for number in range(count) if number not in named | weights]),
+            tuple([number for number in range(count) if number in named | weights]),
             result,
             bases,
             tuple(self.written),

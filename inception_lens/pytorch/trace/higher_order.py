@@ -19,8 +19,8 @@ from torch._ops import HigherOrderOperator
 from inception_lens.errors import GraphError
 from inception_lens.graph import output_name
 from inception_lens.ops import Declared, Op
-from inception_lens.pytorch.trace.operator_calls import OperatorTracer
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
+from inception_lens.pytorch.trace.special_calls import SpecialCallTracer
 from inception_lens.pytorch.trace.traced_tensor import type_of
 
 EAGER = DispatchKey.CompositeExplicitAutograd
@@ -33,7 +33,7 @@ MODE_CHECK = "_get_current_dispatch_mode"
 """The function by which an implementation checks that no dispatch mode is enabled."""
 
 
-class HigherOrderTracer(OperatorTracer):  # type: ignore[no-untyped-call]
+class HigherOrderTracer(SpecialCallTracer):  # type: ignore[no-untyped-call]
     """Records higher-order operators as well."""
 
     supports_higher_order_operators = True

@@ -224,7 +224,7 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             self._kept.append(tensor)
         return None
 
-    def _results(self, record: CallRecord, *rest: object) -> Sequence[DeferredValue | None]:
+    def values_of(self, record: CallRecord, *rest: object) -> Sequence[DeferredValue | None]:
         return ()
 
     def _flex_attention(self, func: HigherOrderOperator, args: Args, kwargs: Kwargs) -> object:
