@@ -36,6 +36,8 @@ def _scalar(value: str | float) -> str:
         return "true" if value else "false"
     if isinstance(value, str) and not isinstance(value, EnumName):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        if escaped.isprintable():
+            return f'"{escaped}"'
         return '"' + "".join(c if c.isprintable() else "".join(f"\\{b:03o}" for b in c.encode()) for c in escaped) + '"'
     return str(value)
 
