@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownValueError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
+from inception_lens.pytorch.trace.exact_types import compare_exact_types
 from inception_lens.pytorch.trace.failures import failed, is_about_traced_tensors, may_be_due_to_traced_tensors
 from inception_lens.pytorch.trace.forward_arguments import (
     CreateTensor,
@@ -80,7 +81,8 @@ def trace(
     forward_pass = ForwardPass(index, inputs, batch, metadata, shortcuts)
     with in_mode(index.modules, mode), undisturbed(), uncompiled(index.modules):
         try:
-            return forward_pass.graph(Way.VALUES if values else Way.TYPES)
+            exact = compare_exact_types(index.modules)
+            return forward_pass.graph(Way.ORDINARY if exact else Way.VALUES if values else Way.TYPES)
         except TraceError as error:
             if isinstance(error.__cause__, Retry):
                 raise
