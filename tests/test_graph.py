@@ -2,6 +2,7 @@
 
 import copy
 import re
+from functools import partial
 
 import msgspec
 import pytest
@@ -390,3 +391,65 @@ def test_neither_building_nor_analysing_a_graph_builds_its_index() -> None:
     graph = branching()
     assert analyze(graph).totals.macs
     assert not graph.__dict__
+
+
+def module(writer: Writer, x: str, name: str, *, width: int = 4, written: list[str] | None = None) -> str:
+    """Two branches, written as a block; `written` collects the names of the blocks that are not copied."""
+
+    def write() -> str:
+        if written is not None:
+            written.append(name)
+        a = writer.add(f"{name}/a", Conv2d(width, (3, 3), padding=(1, 1)), x)
+        b = writer.add(f"{name}/b", ReLU(inplace=True), writer.add(f"{name}/b/conv", Conv2d(width, (1, 1)), x))
+        return writer.add(f"{name}/sum", Add(), a, b)
+
+    return writer.block(width, name, x, write)
+
+
+def test_a_repeated_block_is_copied_and_the_graph_is_that_of_blocks_written_one_by_one() -> None:
+    written: list[str] = []
+    writer, plain, x, y = Writer([IMAGE]), Writer([IMAGE]), "image", "image"
+    for i, width in enumerate((4, 4, 4, 8, 4, 4)):
+        x = module(writer, x, f"m{i}", width=width, written=written)
+        a = plain.add(f"m{i}/a", Conv2d(width, (3, 3), padding=(1, 1)), y)
+        b = plain.add(f"m{i}/b", ReLU(inplace=True), plain.add(f"m{i}/b/conv", Conv2d(width, (1, 1)), y))
+        y = plain.add(f"m{i}/sum", Add(), a, b)
+    copied, same = writer.graph([Output(x)]), plain.graph([Output(y)])
+    assert written == ["m0", "m1", "m3", "m4"]  # m0 reads 3 channels, m4 reads 8; m2 and m5 repeat m1
+    assert copied == same
+    assert copied.types == same.types
+    assert [facts.inputs for facts in copied.facts] == [facts.inputs for facts in same.facts]
+    assert analyze(copied).totals == analyze(same).totals
+
+
+def test_a_repeated_block_needs_a_name_of_its_own() -> None:
+    writer = Writer([IMAGE])
+    x = module(writer, module(writer, "image", "m"), "n")
+    module(writer, x, "o")
+    with pytest.raises(GraphError, match=r"^two nodes are called `n/a`: give each its own name$"):
+        module(writer, x, "n")
+
+
+@pytest.mark.parametrize("kind", ["name", "input", "output", "parameters", "dtype", "outputs"])
+def test_a_block_that_a_copy_could_not_equal_is_written_each_time(kind: str) -> None:
+    written: list[str] = []
+    writer = Writer([Input("x", TensorType((2, 3, 8))), Input("y", TensorType((2, 3, 8)))])
+
+    def write(name: str, x: str) -> str:
+        written.append(name)
+        match kind:
+            case "name":
+                return writer.add(f"elsewhere{len(written)}", Linear(8), x)
+            case "input":
+                return writer.add(f"{name}/add", Add(), x, "y")
+            case "output":
+                return x
+            case "parameters":
+                return writer.add(f"{name}/fc", Linear(8), x, parameters=("w", "b"))
+            case "dtype":
+                return writer.write(Node(f"{name}/fc", Linear(8), (x,), dtype="float32"))
+        return writer.add(f"{name}/act", ReLU(), f"{writer.add(f'{name}/lstm', LSTM(8), x)}:1")
+
+    for name in ("first", "second", "third"):
+        writer.block(kind, name, "x", partial(write, name, "x"))
+    assert written == ["first", "second", "third"]

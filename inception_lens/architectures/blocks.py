@@ -121,6 +121,22 @@ def inception(
 
     A branch whose reduction is None reads the module's input, as in the naive module of Figure 2a.
     """
+
+    def write() -> str:
+        return _inception(writer, x, name, widths, style, kernel_5x5, rounding)
+
+    return writer.block((widths, style, kernel_5x5, rounding), name, x, write)
+
+
+def _inception(
+    writer: Writer,
+    x: str,
+    name: str,
+    widths: InceptionWidths,
+    style: ConvStyle,
+    kernel_5x5: int,
+    rounding: PoolRounding,
+) -> str:
     one = conv(writer, x, f"{name}/1x1", widths.conv_1x1, 1, style)
 
     three = x if widths.reduce_3x3 is None else conv(writer, x, f"{name}/3x3_reduce", widths.reduce_3x3, 1, style)

@@ -1,6 +1,7 @@
 """Networks described in the notation of blocks: one config type for all of them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -107,7 +108,8 @@ class _BlueprintWriter:
         for name, text in self.config.blocks.items():
             block = parse_block(text)
             for i in range(1, block.repeats + 1):
-                x = self.block(x, f"{name}_{i}" if block.repeats > 1 else name, block)
+                path = f"{name}_{i}" if block.repeats > 1 else name
+                x = self.writer.block(text, path, x, partial(self.block, x, path, block))
             block_outputs[name] = x
         main = self.head(x, "", self.config.head)
         if self.config.softmax and mode == "inference":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import cached_property
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +23,7 @@ from inception_lens.graph.nodes import (
     tensor_names,
 )
 from inception_lens.graph.other_inputs import check_batch, check_other_inputs
+from inception_lens.graph.repeats import Repeats, WrittenBlock
 from inception_lens.ops import (
     Op,
     Parameter,
@@ -204,7 +205,10 @@ class Writer:
         self._facts: list[CallFacts] = []
         self._known: dict[object, CallFacts] = {}
         """The facts of each operation on each combination of input types, so that equal calls are inferred once."""
-        self._types: dict[str, tuple[TensorType, ...]] = {}
+        self._repeats = Repeats()
+        self._names_tensors = False
+        """Whether a call names its tensors, so that they have to be checked for equal shapes."""
+        self._types: MutableMapping[str, tuple[TensorType, ...]] = {}
         for given in self._inputs:
             if given.name in self._types:
                 raise GraphError(f"two inputs are called `{given.name}`; expected different names")
@@ -237,11 +241,39 @@ class Writer:
                 number of inputs.
             ShapeError: the operation cannot take the shapes of its inputs.
         """
+        if parameters:
+            self._names_tensors = True
         return self._append(name, op, inputs, Node(name, op, inputs, parameters))
 
     def write(self, node: Node) -> str:
         """Add an existing node; as `add`."""
+        if node.parameters:
+            self._names_tensors = True
         return self._append(node.name, node.op, node.inputs, node)
+
+    def block(self, key: object, name: str, x: str, write: Callable[[], str]) -> str:
+        """Add a block of nodes whose names begin with its name, and return the name of its output.
+
+        Args:
+            key: everything that decides what the block is, apart from its name and its input.
+            name: the name of the block.
+            x: the name of its input.
+            write: adds its nodes, which read `x` and each other, and returns the name of its output. It is not called
+                for a block that is equal to an earlier one on an input of the same type: that one is copied.
+        """
+        place = key, self._types[x]
+        found = self._repeats.find(place, self._nodes, self._facts)
+        if found is not None:
+            nodes = found.nodes(name, x)
+            names = [node.name for node in nodes]
+            if self._types.keys().isdisjoint(names):  # otherwise `write` raises the error
+                self._types.update(zip(names, found.outputs, strict=True))
+                self._nodes += nodes
+                self._facts += found.facts
+                return names[found.last]
+        first, last = len(self._nodes), write()
+        self._repeats.add(place, WrittenBlock(name, x, first, len(self._nodes), last))
+        return last
 
     def _append(self, name: str, op: Op, inputs: tuple[str, ...], node: Node) -> str:
         """Add a node whose fields are at hand: this runs once per node, so that each look-up shows in the total."""
@@ -287,19 +319,20 @@ class Writer:
             if output.node not in self._types:
                 raise GraphError(f"graph output `{output.node}` is not a node")
         self._check_shared_tensors()
-        nodes = tuple(self._nodes)
+        types = self._types if isinstance(self._types, dict) else dict(self._types)
+        self._types = ChainMap({}, types)  # the graph has the dictionary itself; later calls are added to another
         return Graph(
             inputs=self._inputs,
-            nodes=nodes,
+            nodes=tuple(self._nodes),
             outputs=outputs,
-            types=dict(self._types),
+            types=types,
             facts=tuple(self._facts),
             mode=mode,
             metadata=metadata or Metadata(),
         )
 
     def _check_shared_tensors(self) -> None:
-        if not any(map(_PARAMETERS, self._nodes)):
+        if not self._names_tensors:
             return
         shapes: dict[str, Shape] = {}
         for node, facts in zip(self._nodes, self._facts, strict=True):
@@ -312,6 +345,3 @@ class Writer:
                         f"`{node.name}` reads `{name}` as {format_shape(tensor.shape)}, "
                         f"an earlier node as {format_shape(shapes[name])}"
                     )
-
-
-_PARAMETERS = attrgetter("parameters")
