@@ -58,13 +58,20 @@ class CallFacts(msgspec.Struct, frozen=True, eq=False, gc=False):
             outputs,
             parameters,
             buffers,
-            sum([prod(tensor.shape) for tensor in parameters]) if parameters else 0,
-            sum([prod(tensor.shape) for tensor in buffers]) if buffers else 0,
+            _elements(parameters),
+            _elements(buffers),
             macs,
             None if macs is None or extra is None else 2 * macs + extra,
             outputs[0].bytes if len(outputs) == 1 else sum([tensor.bytes for tensor in outputs]),
             (op.reuses_input(False), op.reuses_input(True)),
         )
+
+
+def _elements(tensors: tuple[Parameter, ...]) -> int:
+    total = 0
+    for tensor in tensors:
+        total += prod(tensor.shape)
+    return total
 
 
 def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
@@ -81,7 +88,7 @@ def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
         outputs = op.output_types(inputs)
         if node.dtype:
             outputs = tuple([TensorType(each.shape, node.dtype) for each in outputs])
-        for tensor in outputs:
+        for tensor in outputs if outputs is not inputs else ():
             if tensor.shape and min(tensor.shape) < 0:
                 raise ShapeError(f"the output would be {format_shape(tensor.shape)}")
     except ShapeError as error:

@@ -1,5 +1,6 @@
 """Convolution and transposed convolution in one to three spatial dimensions."""
 
+from functools import lru_cache
 from math import prod
 from typing import ClassVar
 
@@ -60,8 +61,7 @@ class _Forward(_AnyConvolution, frozen=True):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         self._check(shape)
-        size = sliding.output_size(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation, "floor")
-        return (shape[0], self.out_channels, *size)
+        return (shape[0], self.out_channels, *_map_size(self, shape[2:]))
 
     def macs(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return prod(output) * (shapes[0][1] // self.groups) * prod(self.kernel_size)
@@ -72,6 +72,11 @@ class _Forward(_AnyConvolution, frozen=True):
 
     def window(self, shape: Shape, output: Shape) -> Window:
         return sliding.window(shape[2:], self.kernel_size, self.stride, self.padding, self.dilation)
+
+
+@lru_cache(4096)  # a convolution knows its hash: this finds a size faster than `output_size` with all its fields
+def _map_size(op: _Forward, map_size: tuple[int, ...]) -> tuple[int, ...]:
+    return sliding.output_size(map_size, op.kernel_size, op.stride, op.padding, op.dilation, "floor")
 
 
 class Conv1d(_Forward, frozen=True):
