@@ -1,5 +1,16 @@
-"""`python -m inception_lens` is the command `inception-lens`."""
+"""The process of the command `inception-lens`, also as `python -m inception_lens`."""
 
-from inception_lens.cli import main
+import gc
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the command and exit."""
+    gc.disable()  # what imports create stays: `cli` enables the search for cycles when the command's own are done
+    from inception_lens import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.architectures.entry import Entry, PublishedAccuracy
+from inception_lens.graph import Graph
 
 
 class Sized(msgspec.Struct, frozen=True):
@@ -40,9 +41,21 @@ def sized(entries: Iterable[Entry]) -> list[Sized]:
     rows = []
     for entry in entries:
         config = entry.config
-        inference = Analysis(config.graph())
-        training = Analysis(config.graph("training")) if config.has_auxiliary_heads else inference
-        costs = inference.params, inference.macs, training.params, training.macs
+        training = Analysis(config.graph("training"))
+        heads = config.has_auxiliary_heads
+        inference = _without_heads(training.graph) if heads else (training.params, training.macs)
+        costs = *inference, training.params, training.macs
         head = entry.name, entry.family, entry.dialect, entry.source, config.input, config.classes
         rows.append(Sized(*head, *costs, entry.published))
     return rows
+
+
+def _without_heads(training: Graph) -> tuple[int, int]:
+    """Parameters and MACs of what the main output needs: those of inference, whose softmax has neither."""
+    needed, params, macs = {training.outputs[0].node}, 0, 0
+    for node, facts in zip(reversed(training.nodes), reversed(training.facts), strict=True):
+        if node.name in needed:
+            needed.update(node.inputs)
+            params += facts.parameter_elements
+            macs += facts.macs or 0
+    return params, macs

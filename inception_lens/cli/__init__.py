@@ -71,6 +71,7 @@ class _Lens(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"inception_lens.cli.{COMMANDS[cmd_name][0]}").command
+        gc.enable()
         assert isinstance(command, click.Command)
         return command
 

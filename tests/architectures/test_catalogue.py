@@ -1,6 +1,7 @@
 import pytest
 
 from inception_lens.analyses.analysis import analyze
+from inception_lens.analyses.catalogue import sized
 from inception_lens.architectures.catalogue import entries, find
 from inception_lens.errors import UnknownModelError
 from inception_lens.graph import Mode
@@ -33,6 +34,13 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 def test_a_network_has_auxiliary_heads_if_training_has_further_outputs(name: str) -> None:
     config = find(name).config
     assert config.has_auxiliary_heads == (len(config.graph("training").outputs) > 1)
+
+
+def test_sizes_with_and_without_heads_are_those_of_both_modes() -> None:
+    for entry, size in zip(entries(), sized(entries()), strict=True):
+        inference, training = (analyze(entry.config.graph(mode)) for mode in ("inference", "training"))
+        assert (size.params, size.macs) == (inference.params, inference.macs)
+        assert (size.params_with_aux, size.macs_with_aux) == (training.params, training.macs)
 
 
 def test_a_network_without_auxiliary_heads_costs_the_same_in_training() -> None:
