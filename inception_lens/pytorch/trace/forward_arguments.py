@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeGuard
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Inputs
@@ -22,6 +23,7 @@ from inception_lens.ops import TensorType, format_shape
 from inception_lens.pytorch.trace.deferred_values import DeferredValue, computed_value
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
+from inception_lens.pytorch.trace.retries import NeedsOrdinaryTensors
 from inception_lens.pytorch.trace.traced_tensor import DTYPES, TracedTensor, layout_of, traced_tensor, type_of
 
 PLAIN = (bool, int, float, complex, str, bytes, type, ModuleType, torch.dtype, torch.device)
@@ -69,6 +71,10 @@ class ForwardArguments:
         if isinstance(value, LiteralArgument):
             return value.value
         if isinstance(value, Tensor):
+            if is_traceable_wrapper_subclass(value):
+                return self._composed(name, value)
+            if value.is_nested:
+                raise ConfigError(f"input `{name}` is a nested tensor: create it with layout=torch.jagged")
             return self._tensor(name, type_of(value), value)
         shape = _shape(value)
         if shape is None and self._lists_are_shapes and type(value) is list and _is_sizes(value):
@@ -81,6 +87,16 @@ class ForwardArguments:
         if type(value) in (list, tuple) and isinstance(value, list | tuple):
             return type(value)([self._argument(f"{name}.{i}", each) for i, each in enumerate(value)])
         return value if is_immutable(value) else self._object(name, value)
+
+    def _composed(self, name: str, value: Tensor) -> object:
+        """A tensor that consists of several, such as a jagged one, each of which is an input of the graph."""
+        if self.batch is not None:
+            raise ConfigError(f"`{name}` is a {type(value).__name__}, whose batch is fixed: leave out `batch`")
+        names, context = value.__tensor_flatten__()  # type: ignore[attr-defined]
+        parts = {each: self._argument(f"{name}.{each.strip('_')}", getattr(value, each)) for each in names}
+        if any(type(part) is TracedTensor for part in parts.values()):
+            raise NeedsOrdinaryTensors(f"an input is a {type(value).__name__}")
+        return type(value).__tensor_unflatten__(parts, context, value.shape, value.stride())  # type: ignore[attr-defined]
 
     def _object(self, name: str, value: object) -> object:
         """A copy of an object, with traced tensors in the place of the tensors that it holds.

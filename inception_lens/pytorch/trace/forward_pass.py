@@ -13,7 +13,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from inception_lens.errors import ConfigError, InceptionLensError, TraceError, UnknownValueError
+from inception_lens.errors import ConfigError, InceptionLensError, TraceError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
 from inception_lens.pytorch.trace.exact_types import compare_exact_types
@@ -156,10 +156,8 @@ class ForwardPass(NamedTuple):
         """The graph of a run with ordinary tensors after one that failed."""
         try:
             return self.graph(Way.ORDINARY)
-        except UnknownValueError:
-            raise
         except TraceError as error:
-            if is_about_traced_tensors(failure):
+            if isinstance(error.__cause__, Retry) or is_about_traced_tensors(failure):
                 raise
             raise failure from error
 

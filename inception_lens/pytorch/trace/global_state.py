@@ -25,14 +25,19 @@ def in_mode(modules: Iterable[nn.Module], mode: Mode | None) -> Iterator[None]:
         modules: the model and all modules in it.
         mode: None leaves the flags as they are, and still restores them.
     """
-    flags = [(each, each.training) for each in modules]
+    flags = [(each, getattr(each, "training", None)) for each in modules]
+    for module, training in flags:
+        if training is None:  # of frozen TorchScript, which has no flag and runs in inference mode
+            module.training = False
     try:
         if mode is not None:
             _set_training([module for module, _ in flags], mode == "training")
         yield
     finally:
         for module, training in flags:
-            if module.training != training:
+            if training is None:
+                vars(module).pop("training", None)
+            elif module.training != training:
                 module.training = training
 
 

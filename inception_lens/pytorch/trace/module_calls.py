@@ -161,7 +161,13 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
     def _give_path(self, path: str, result: object) -> None:
         """Name the last node after the module that has called one operator, if this is what it returns."""
         last = self.recorder.nodes[-1].name
-        if last.startswith(f"{path}/") and (output := self.recorded(result)) is not None and output.path == last:
+        has_one_output = len(self.recorder.types[last]) == 1  # the names of others are in use already
+        if (
+            has_one_output
+            and last.startswith(f"{path}/")
+            and (output := self.recorded(result)) is not None
+            and output.path == last
+        ):
             output.path = self.recorder.rename_last(path)
 
     def _has_own_weights(self, module: nn.MultiheadAttention, dtype: torch.dtype) -> bool:

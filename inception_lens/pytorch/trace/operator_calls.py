@@ -122,6 +122,8 @@ class OperatorTracer(TensorTracer):  # type: ignore[no-untyped-call]
             special = "_alias"
         elif facts.name in READING:
             special = "_read_value"
+        elif facts.short_name == "set":
+            raise NeedsOrdinaryTensors("the model gives a tensor other memory")
         elif torch.Tag.inplace_view in func.tags:
             special = "_change_layout"
         elif facts.quantized_rule is not None:

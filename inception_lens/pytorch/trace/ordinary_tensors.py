@@ -25,6 +25,7 @@ from inception_lens.ops import Declared, TensorType, format_shape
 from inception_lens.pytorch.trace.call_record import CallRecord
 from inception_lens.pytorch.trace.containers import map_tensors, tensors_in
 from inception_lens.pytorch.trace.deferred_values import DeferredValue
+from inception_lens.pytorch.trace.failures import OTHER_NESTED
 from inception_lens.pytorch.trace.formulas import Formula
 from inception_lens.pytorch.trace.forward_arguments import example
 from inception_lens.pytorch.trace.higher_order import eager_implementation
@@ -159,8 +160,12 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         with self._lock, torch._C._AutoDispatchBelowAutograd():
             if not isinstance(func, OpOverload):
                 return self._higher_order(func, args, kwargs or {})
-            if facts_of(func).name in ALIASES:
-                return func(*args, **kwargs or {})
+            if facts_of(func).name in ALIASES or facts_of(func).short_name == "set":
+                return func(*args, **kwargs or {})  # the memory of the tensor shows which it is
+            if any(each.is_nested for each in tensors_in((args, kwargs))):
+                raise CannotBeTraced(OTHER_NESTED)
+            if self.on_meta and self.autocast_regions[-1]:
+                raise NeedsValue("the model uses `torch.autocast`, which leaves tensors on the meta device as they are")
             outer, self._running = getattr(self, "_running", None), RunningOperator(func, args, kwargs or {})
             try:
                 return self._called_with_ordinary_tensors(self._running)

@@ -144,6 +144,15 @@ class TracedTensor(Tensor):
         """The memory itself, which only an ordinary tensor has."""
         raise NeedsOrdinaryTensors("the model reads the memory of a tensor")
 
+    @property
+    def data(self) -> Tensor:  # type: ignore[override]
+        """The same tensor without its gradient."""
+        return self.detach()
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        raise NeedsOrdinaryTensors("the model gives a tensor other memory")
+
     def numpy(self, *, force: bool = False) -> NDArray[Any]:
         """The value as an array in the same memory."""
         return self._known("converts a tensor to an array").numpy(force=force)
