@@ -35,7 +35,7 @@ class TreeRow(msgspec.Struct, frozen=True):
 
 def module_of(name: str, depth: int = 1) -> str:
     """The module that a layer belongs to: the first `depth` parts of its name."""
-    return "/".join(name.split("/", depth)[:depth])
+    return name.partition("/")[0] if depth == 1 else "/".join(name.split("/", depth)[:depth])
 
 
 def grouped(layers: Iterable[Layer], depth: int) -> tuple[Group, ...]:

@@ -14,7 +14,7 @@ from inception_lens.graph import Graph
 from inception_lens.ops import Shape
 
 
-class CostFigures(msgspec.Struct, frozen=True, kw_only=True):
+class CostFigures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Costs of some calls."""
 
     params: int
@@ -50,7 +50,7 @@ INTEGERS = ("params", "buffers", "macs", "flops", "activation_bytes", "peak_acti
 RATIOS = ("params", "macs", "flops", "activation_bytes", "peak_activation_bytes", "seconds")
 
 
-class CostChange(msgspec.Struct, frozen=True, kw_only=True, rename={"using": "with"}):
+class CostChange(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"using": "with"}):
     """Costs with a saving and without it."""
 
     using: CostFigures

@@ -26,7 +26,7 @@ DEFAULT_KINDS = ("reductions", "naive")
 NONE = CostFigures(params=0, buffers=0, macs=0, flops=0, activation_bytes=0, seconds=0.0)
 
 
-class SiteChange(msgspec.Struct, frozen=True, kw_only=True):
+class SiteChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One place that a rewrite changes, such as a branch with and without its reduction."""
 
     name: str
@@ -45,7 +45,7 @@ class SiteChange(msgspec.Struct, frozen=True, kw_only=True):
     """Costs with and without the saving."""
 
 
-class ModuleChange(msgspec.Struct, frozen=True, kw_only=True):
+class ModuleChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One module: the nodes with the same first part of their names."""
 
     name: str
