@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from inception_lens.analyses.costs import Costs, CostSums, cost_sums, costs
+from inception_lens.analyses.costs import Costs, CostSums, cost_sums, costs, nonzero_params
 from inception_lens.analyses.memory import Memory, memory
 from inception_lens.analyses.modules import TreeRow, grouped, summed, tree
 from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fields
@@ -42,6 +42,19 @@ class Analysis(JsonResult, frozen=True, dict=True):
     def cost_sums(self) -> CostSums:
         """The sums of `costs`, without its columns."""
         return cost_sums(self.graph)
+
+    @cached_property
+    def nonzero(self) -> tuple[int, ...]:
+        """Elements of the parameters of every call that are not zero; empty if the model is not pruned."""
+        return nonzero_params(self.graph)
+
+    @property
+    def nonzero_total(self) -> int | UnsetType:
+        """As `totals.params_nonzero`."""
+        if not self.nonzero:
+            return UNSET
+        unused = [self.graph.nonzero.get(tensor.role, tensor.elements) for tensor in self.graph.unused]
+        return sum(self.nonzero) + sum(unused)
 
     @cached_property
     def weight_sizes(self) -> tuple[WeightSize, ...]:
@@ -94,6 +107,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
             exact=sums.exact,
             macs_exact=sums.macs_exact,
             params_exact=sums.params_exact,
+            params_nonzero=self.nonzero_total,
         )
         if graph.mode == "inference":
             return totals
@@ -202,6 +216,7 @@ class Analysis(JsonResult, frozen=True, dict=True):
             receptive_field_detail=field,
             backward_macs=costs.backward_macs[i] if training else UNSET,
             saved_activation_bytes=memory.saved_activation_bytes[i] if training else UNSET,
+            params_nonzero=self.nonzero[i] if self.nonzero else UNSET,
         )
 
 

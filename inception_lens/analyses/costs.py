@@ -61,6 +61,24 @@ def costs(graph: Graph) -> Costs:
     return Costs(*_tensor_elements(graph), known, macs, flops, _backward(graph, macs))
 
 
+def nonzero_params(graph: Graph) -> tuple[int, ...]:
+    """Of each call, the elements of its parameters that are not zero; empty if the model is not pruned."""
+    if not graph.nonzero:
+        return ()
+    seen: set[str] = set()
+    column = []
+    for node, facts in zip(graph.nodes, graph.facts, strict=True):
+        names = tensor_names(node, (*facts.parameters, *facts.buffers))
+        new = {
+            name: tensor.elements
+            for name, tensor in zip(names, facts.parameters, strict=False)
+            if name not in seen and name not in graph.kept
+        }
+        column.append(sum([graph.nonzero.get(name, elements) for name, elements in new.items()]))
+        seen.update(new)
+    return tuple(column)
+
+
 def cost_sums(graph: Graph) -> CostSums:
     """The sums of the columns of `costs`: of each of the few different facts, times the number of its nodes."""
     counts = Counter(graph.facts)

@@ -120,6 +120,7 @@ def summed(name: str, layers: Iterable[Layer]) -> Group:
     layers = tuple(layers)
     last = layers[-1]
     training = last.backward_macs is not UNSET
+    nonzero = [layer.params_nonzero for layer in layers if layer.params_nonzero is not UNSET]
     return Group(
         name=name,
         layers=layers,
@@ -137,4 +138,5 @@ def summed(name: str, layers: Iterable[Layer]) -> Group:
         params_exact=all(layer.params_exact for layer in layers),
         backward_macs=sum([layer.backward_macs or 0 for layer in layers]) if training else UNSET,
         saved_activation_bytes=sum([layer.saved_activation_bytes or 0 for layer in layers]) if training else UNSET,
+        params_nonzero=sum(nonzero) if nonzero else UNSET,
     )

@@ -72,6 +72,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Multiply-accumulates of the backward pass; present in training mode."""
     saved_activation_bytes: int | UnsetType | None = UNSET
     """Bytes kept from this call on for the backward pass; None if unknown; present in training mode."""
+    params_nonzero: int | UnsetType = UNSET
+    """The elements among `params` that are not zero; present for a pruned model."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Multiply-accumulates of the backward pass; present in training mode."""
     saved_activation_bytes: int | UnsetType = UNSET
     """Bytes kept for the backward pass; present in training mode."""
+    params_nonzero: int | UnsetType = UNSET
+    """The elements among `params` that are not zero; present for a pruned model."""
 
     @property
     def category(self) -> Category | None:
@@ -157,3 +161,5 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Activations that autograd keeps between the forward and the backward pass."""
     saved_exact: bool | UnsetType = UNSET
     """Whether it is known what every call keeps; otherwise `saved_activation_bytes` is a lower bound."""
+    params_nonzero: int | UnsetType = UNSET
+    """The elements among `params` that are not zero; present for a pruned model, in both modes."""

@@ -59,6 +59,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     kept: frozenset[str] = frozenset()
     """Names of the tensors that are parameters of operations and buffers of the model, such as a fixed blur kernel of a
     convolution: they count as buffers. They are also among `frozen`."""
+    nonzero: Mapping[str, int] = {}
+    """Non-zero elements of each parameter of a pruned model, by its name; empty for other models. Not compared."""
     metadata: Metadata = Metadata()
     """Name and origin; not compared."""
 

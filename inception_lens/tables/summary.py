@@ -87,6 +87,7 @@ QUANTITIES: dict[str, Quantity] = {
         _quantity(Column(key="stride", title="stride", kind="shape", audience="data"), _of_layer("stride")),
         _quantity(Column(key="output_shape", title="output", kind="sample_shape"), _output_shape),
         _quantity(Column(key="params", title="params", kind="count")),
+        _quantity(Column(key="params_nonzero", title="non-zero", kind="count", priority=4)),
         _quantity(Column(key="params_trainable", title="trainable", kind="count", audience="data")),
         _quantity(Column(key="buffers", title="buffers", kind="count", audience="data")),
         _quantity(Column(key="macs", title="MACs", kind="large")),
@@ -202,6 +203,15 @@ def facts(analysis: Analysis) -> list[str]:
     return lines
 
 
+def available(analysis: Analysis) -> dict[str, Quantity]:
+    """The columns that an analysis has, by their keys."""
+    left_out = {
+        *(() if analysis.graph.mode == "training" else TRAINING),
+        *(() if analysis.nonzero else ("params_nonzero",)),
+    }
+    return {key: quantity for key, quantity in QUANTITIES.items() if key not in left_out}
+
+
 def pick(keys: Sequence[str] | None, analysis: Analysis) -> list[Quantity]:
     """The columns that `keys` names, each for every format; without keys all columns, each for its own.
 
@@ -213,14 +223,16 @@ def pick(keys: Sequence[str] | None, analysis: Analysis) -> list[Quantity]:
     training = analysis.graph.mode == "training"
     if keys is None:
         positioned = any(layer.receptive_field for layer in analysis.layers)
-        left_out = {*(() if training else TRAINING), *(() if positioned else ("receptive_field", "jump"))}
-        chosen = [quantity for key, quantity in QUANTITIES.items() if key not in left_out]
+        left_out = () if positioned else ("receptive_field", "jump")
+        chosen = [quantity for key, quantity in available(analysis).items() if key not in left_out]
     else:
         for key in keys:
             if key not in QUANTITIES:
                 raise ConfigError(f"`{key}` is not a column{suggest(key, QUANTITIES)}")
             if key in TRAINING and not training:
                 raise ConfigError(f"column `{key}` exists in training mode only: --mode training")
+            if key == "params_nonzero" and not analysis.nonzero:
+                raise ConfigError(f"column `{key}` exists for pruned models only: few weights of this one are zero")
         shown = [QUANTITIES[key] for key in keys]
         chosen = [
             msgspec.structs.replace(each, column=msgspec.structs.replace(each.column, audience="all", priority=0))

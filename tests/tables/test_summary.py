@@ -14,7 +14,7 @@ from inception_lens.ops import Conv2d, Parameter, TensorType, Unknown
 from inception_lens.tables.summary import QUANTITIES, TRAINING, facts, pick, sort_key, summary_table
 from inception_lens.tables.table import AtLeast
 
-SUMS = [key for key, quantity in QUANTITIES.items() if quantity.sums]
+SUMS = [key for key, quantity in QUANTITIES.items() if quantity.sums and key != "params_nonzero"]  # of pruned models
 COSTS = ["macs", "flops", "backward_macs"]
 
 

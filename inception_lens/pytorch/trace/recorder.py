@@ -15,6 +15,7 @@ from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.packed_weights import PackedTensors
 from inception_lens.pytorch.trace.standard_modules import OPERATION_NAMES
 from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES, TracedTensor
+from inception_lens.pytorch.trace.zeros import nonzero_elements
 
 
 class Recorder:
@@ -188,7 +189,8 @@ class Recorder:
         kept = self._kept_as_buffers(facts, reads, names) if self.index.buffers else frozenset()
         frozen = kept.union([name for name, tensor in parameters.items() if not tensor.requires_grad])
         dtypes = self.index.other_dtypes(used)
-        if frozen or dtypes or len(used) < len(read):  # their own names are needed where they are shared or differ
+        nonzero = nonzero_elements(self.index)
+        if frozen or dtypes or nonzero or len(used) < len(read):  # they are known by the model's own names
             nodes = [
                 msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors])) if tensors else node
                 for node, tensors in zip(nodes, reads, strict=True)
@@ -206,6 +208,7 @@ class Recorder:
             unused=tuple(unused),
             frozen=frozen,
             kept=kept,
+            nonzero=nonzero,
             metadata=metadata,
         )
 

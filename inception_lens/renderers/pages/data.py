@@ -10,7 +10,7 @@ from inception_lens.renderers.escape import printable
 from inception_lens.renderers.pages.diagram import PageDiagram
 from inception_lens.renderers.tables.cells import shown
 from inception_lens.renderers.theme import DARK, KIND_NAMES, LIGHT
-from inception_lens.tables.summary import QUANTITIES, TRAINING, Quantity
+from inception_lens.tables.summary import Quantity, available
 from inception_lens.tables.table import AtLeast, Cell, Kind
 
 SHOWN = ("output_shape", "params", "macs", "activation_bytes", "receptive_field")
@@ -25,8 +25,7 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 
 def report_data(analysis: Analysis, diagram: PageDiagram) -> dict[str, object]:
     """The record that the page contains. Numbers are exact integers; null is unknown, or none."""
-    training = analysis.graph.mode == "training"
-    quantities = [quantity for key, quantity in QUANTITIES.items() if training or key not in TRAINING]
+    quantities = [*available(analysis).values()]
     position = analysis.graph.index.position
     return {
         "columns": [
