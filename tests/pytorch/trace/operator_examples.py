@@ -66,7 +66,7 @@ def _unary(name: str, *arguments: Any, dtype: torch.dtype = torch.float32) -> Bu
 def _activation(name: str) -> Builder:
     """An activation with its default settings or with others, some of which its operation does not have."""
     settings: dict[str, Callable[[Random], dict[str, Any]]] = {
-        "gelu": lambda r: {"approximate": r.choice(("none", "tanh"))},
+        "gelu": lambda r: {"approximate": "tanh"},
         "leaky_relu": lambda r: {"negative_slope": r.choice((0.01, 0.2))},
         "elu": lambda r: {"alpha": r.choice((1.0, 0.5)), "scale": r.choice((1, 1, 1.1))},
         "hardtanh": lambda r: {"min_val": r.choice((-1.0, 0.3)), "max_val": 0.7},
@@ -221,14 +221,16 @@ def _layer_norm(name: str) -> Builder:
         x = r.tensor()
         shape = [*x.shape[r.randrange(x.dim()) :]]
         learned = [weight(*shape) for _ in range(r.randint(0, 1 if name == "rms_norm" else 2))]
-        return Example(lambda x, *stored: getattr(aten, name)(x, shape, *stored), (x,), tuple(learned))
+        eps = r.choice((1e-5, 0.5))
+        return Example(lambda x, *stored: getattr(aten, name)(x, shape, *stored, eps=eps), (x,), tuple(learned))
 
     return build
 
 
 def _group_norm(r: Random) -> Example:
     learned = [weight(4), weight(4)] if r.flag() else []
-    return Example(lambda x, *stored: aten.group_norm(x, 2, *stored), (r.map(2),), tuple(learned))
+    eps = r.choice((1e-5, 0.5))
+    return Example(lambda x, *stored: aten.group_norm(x, 2, *stored, eps=eps), (r.map(2),), tuple(learned))
 
 
 def _recurrent(name: str) -> Builder:
@@ -295,7 +297,10 @@ def _attention(r: Random) -> Example:
     batch, heads, rows, columns, width, values = (r.randint(2, 5) for _ in range(6))
     inputs = [r.tensor(batch, heads, *shape) for shape in ((rows, width), (columns, width), (columns, values))]
     masks = [r.tensor(rows, columns)] if r.flag() else []
-    return Example(aten.scaled_dot_product_attention, (*inputs, *masks))
+    causal = not masks and r.flag()
+    return Example(
+        lambda q, k, v, mask=None: aten.scaled_dot_product_attention(q, k, v, mask, 0.0, causal), (*inputs, *masks)
+    )
 
 
 def _embedding(r: Random) -> Example:

@@ -248,6 +248,42 @@ def test_dropout_of_channels() -> None:
         assert found == [ops.Dropout(0.3, by_channel=True)]
 
 
+def test_the_parts_of_an_unbound_tensor_are_in_its_order() -> None:
+    assert ops_of(lambda x: x.unbind(1), (2, 3)) == [ops.Select(1, 0), ops.Select(1, 1), ops.Select(1, 2)]
+
+
+def test_causal_attention_and_the_approximate_gelu_are_told_apart() -> None:
+    attention = functional.scaled_dot_product_attention
+    assert ops_of(lambda x: attention(x, x, x, is_causal=True), IMAGE) == [ops.ScaledDotProductAttention(True)]
+    assert ops_of(lambda x: attention(x, x, x), IMAGE) == [ops.ScaledDotProductAttention()]
+    assert ops_of(lambda x: functional.gelu(x, approximate="tanh"), IMAGE) == [ops.GELU(approximate="tanh")]
+    assert ops_of(functional.gelu, IMAGE) == [ops.GELU()]
+
+
+FLOPS_OF_CALLS: dict[str, tuple[Callable[..., Any], int]] = {
+    # Of the 120 elements of an image; the operations of one are written next to it.
+    "mse_loss": (lambda x: functional.mse_loss(x, x + 0), 3 * 120),  # a difference, its square, and the sum
+    "cumsum": (lambda x: x.cumsum(1), 120),  # an addition
+    "vector norm": (lambda x: torch.linalg.vector_norm(x), 2 * 120),  # a square and an addition
+    "std_mean": (lambda x: torch.std_mean(x)[0], 4 * 120),  # two sums, a difference and its square
+    "aminmax": (lambda x: torch.aminmax(x)[0], 2 * 120),  # a comparison for each bound
+    "gather": (lambda x: x.gather(0, torch.zeros(2, 3, 4, 5, dtype=torch.int64)), 0),
+    "flip": (lambda x: x.flip(0), 0),
+    "cdist": (
+        lambda x: torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist"),
+        3 * (2 * 3 * 4 * 4) * 5,  # for each pair of rows of 5: a difference, a square and an addition
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLOPS_OF_CALLS)
+def test_operators_cost_what_their_definition_needs(name: str) -> None:
+    function, flops = FLOPS_OF_CALLS[name]
+    totals = analyze(trace(Function(function), IMAGE)).totals
+    added = 120 if name == "mse_loss" else 0  # of `x + 0`
+    assert (totals.flops, totals.macs, totals.exact) == (flops + added, 0, True)
+
+
 def test_softmax_is_one_operation() -> None:
     assert ops_of(lambda x: x.softmax(-1), IMAGE) == [ops.Softmax(-1)]
     assert ops_of(lambda x: functional.log_softmax(x, 1), IMAGE) == [ops.LogSoftmax(1)]
