@@ -16,6 +16,7 @@ from inception_lens import ops
 from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, Saved, TensorType, Unknown
 from inception_lens.pytorch.trace.backward_costs import FLOPS_OF_BACKWARD, MOVING, WITHOUT_PRODUCTS_BACKWARD
 from inception_lens.pytorch.trace.kept_tensors import kept_by
+from inception_lens.pytorch.trace.other_operators import COPYING, WITHOUT_PRODUCTS_OTHERS
 from inception_lens.pytorch.trace.product_call import product_call
 from inception_lens.pytorch.trace.products import MIXED_DTYPES, PRODUCTS
 from inception_lens.pytorch.trace.rules.checks import check_same_dtype
@@ -187,7 +188,7 @@ def operation_without_rule(
         dims, keepdim = (arguments.get(names.index(key), key) if key in names else None for key in ("dim", "keepdim"))
         return _reduction(name, inputs[0], dims, bool(keepdim), outputs)
     kept = kept_by(name, inputs, outputs)
-    if name in FREE or name in MOVING:
+    if name in FREE or name in MOVING or name in COPYING:
         return Declared(name, outputs, kept=kept)
     if (flops := FLOPS.get(name) or FLOPS_OF_BACKWARD.get(name)) is not None:
         return Declared(name, outputs, declared_flops=flops(inputs, outputs), kept=kept)
@@ -196,7 +197,8 @@ def operation_without_rule(
             check_same_dtype([each.dtype for each in tensors[:3]])
         macs, extra = PRODUCTS[name](product_call(func, inputs, outputs, arguments))
         return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, extra, kept=kept)
-    if name in WITHOUT_PRODUCTS or name in WITHOUT_PRODUCTS_BACKWARD:
+    others = name in WITHOUT_PRODUCTS_OTHERS or (name.startswith("_foreach_") and name not in PRODUCTS)
+    if others or name in WITHOUT_PRODUCTS or name in WITHOUT_PRODUCTS_BACKWARD:
         return Declared(func._schema.name, outputs, declared_flops=None, kept=kept)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)

@@ -136,6 +136,11 @@ def _fused_convolution(call: ProductCall) -> Cost:
     return call.outputs[0].elements * prod(weight[1:]), None
 
 
+def _deformable_convolution(call: ProductCall) -> Cost:
+    """A convolution of samples between the positions; what the interpolation costs is the kernel's own."""
+    return call.outputs[0].elements * prod(call.shape("weight")[1:]), None
+
+
 def _fused_transposed_convolution(call: ProductCall) -> Cost:
     """A transposed convolution with the functions that are fused with it: a filter for each input element."""
     return call.inputs[0].elements * prod(call.shape("W")[1:]), None
@@ -167,8 +172,9 @@ FUSED: dict[str, ProductRule] = {
     ),
     "mkldnn::_convolution_transpose_pointwise": _fused_transposed_convolution,
     "inductor::_mm_plus_mm": _two_products,
+    "torchvision::deform_conv2d": _deformable_convolution,
 }  # fmt: skip
-"""Operators of PyTorch's libraries besides ATen, which its compilers and its quantization call."""
+"""Operators of other libraries than ATen, which PyTorch's compilers, its quantization and torchvision call."""
 
 PRODUCTS: dict[str, ProductRule] = {
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm", "affine_grid_generator"), _product),
