@@ -123,3 +123,14 @@ def test_packed_weights_that_cannot_be_read_make_parameters_a_lower_bound() -> N
     totals = analyze(trace(module, r(1, 4, 6, 6))).totals
     assert (totals.macs, totals.macs_exact) == (16 * 36, False)
     assert (totals.params, totals.params_exact) == (20, False)
+
+
+def test_a_deformable_convolution_counts_its_filters() -> None:
+    with torch.library._scoped_library("torchvision", "FRAGMENT") as library:
+        if not hasattr(torch.ops.torchvision, "deform_conv2d"):
+            library.define("deform_conv2d(Tensor input, Tensor weight, Tensor offset) -> Tensor")
+        library.impl("deform_conv2d", lambda x, weight, offset: x.new_zeros(2, 6, 5, 5), "CPU")
+        call = torch.ops.torchvision.deform_conv2d
+        module = Calls(lambda s, *given: call(*given))
+        totals = analyze(trace(module, (r(2, 4, 7, 7), r(6, 4, 3, 3), r(2, 18, 5, 5)))).totals
+    assert (totals.macs, totals.macs_exact) == (2 * 6 * 25 * 4 * 9, True)
