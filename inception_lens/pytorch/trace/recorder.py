@@ -34,6 +34,8 @@ class Recorder:
         self.inputs: list[Input] = []
         self._reads: list[tuple[int, ...]] = []
         """For each node the identities of the parameters and buffers that it reads."""
+        self._untrained: set[int] = set()
+        """Identities of the parameters and buffers among them that training does not change."""
         self._numbers: dict[str, int] = {}
         """The last number that was appended to a name to make it unique."""
         self._scopes: list[tuple[str, str]] = [("", "")]
@@ -147,6 +149,9 @@ class Recorder:
             for i in range(1, len(outputs)):
                 types[output_name(name, i)] = (outputs[i],)
         self._reads.append(tuple(map(id, reads)))
+        for tensor in reads:
+            if not tensor.requires_grad:
+                self._untrained.add(id(tensor))
         return name
 
     def rename_last(self, name: str) -> str:
@@ -176,6 +181,7 @@ class Recorder:
         nodes, facts, reads = self._used_nodes(outputs)
         parameters, names = self.index.learned, self.index.names
         read = [each for tensors in reads for each in tensors]
+        hidden_frozen: list[str] = []
         if not all(map(names.__contains__, read)):  # of modules that the model does not register
             names = {
                 **{
@@ -185,9 +191,10 @@ class Recorder:
                 },
                 **names,
             }
+            hidden_frozen = [names[each] for each in self._untrained.difference(self.index.names).intersection(read)]
         used = set(map(names.__getitem__, read))
         kept = self._kept_as_buffers(facts, reads, names) if self.index.buffers else frozenset()
-        frozen = kept.union([name for name, tensor in parameters.items() if not tensor.requires_grad])
+        frozen = kept.union(hidden_frozen, [name for name, tensor in parameters.items() if not tensor.requires_grad])
         dtypes = self.index.other_dtypes(used)
         nonzero = nonzero_elements(self.index)
         if frozen or dtypes or nonzero or len(used) < len(read):  # they are known by the model's own names
