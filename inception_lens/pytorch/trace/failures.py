@@ -23,9 +23,6 @@ OWN = os.path.dirname(version.__file__) + os.sep
 """Folders of the code of PyTorch and of this package."""
 
 
-OTHER_NESTED = "the model calls operators on a nested tensor that is not of layout torch.jagged"
-
-
 def failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode: Mode) -> TraceError:
     """The error of a forward pass that did not end, with what was recorded until then."""
     failure = tracer.failure
@@ -35,9 +32,7 @@ def failed(error: BaseException, tracer: ModuleTracer, metadata: Metadata, mode:
         path = f"`{failure.path or metadata.name}` ({failure.kind}{f' of {shapes}' if shapes else ''})"
     line = source_line(error)
     what = str(error).strip().split("\n")[0] or type(error).__name__
-    if "_nested_tensor_from_tensor_list" in what:  # PyTorch cannot call it while a dispatch mode is enabled
-        what = OTHER_NESTED
-    elif not isinstance(error, InceptionLensError | Retry):
+    if not isinstance(error, InceptionLensError | Retry):
         what = f"{type(error).__name__}: {what}"
     if isinstance(error, NeedsValue):
         what += ", which is unknown: give the model its weights, and tensors as inputs if it reads their values"

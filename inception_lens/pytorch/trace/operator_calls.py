@@ -122,8 +122,8 @@ class OperatorTracer(TensorTracer):  # type: ignore[no-untyped-call]
             special = "_alias"
         elif facts.name in READING:
             special = "_read_value"
-        elif facts.short_name == "set":
-            raise NeedsOrdinaryTensors("the model gives a tensor other memory")
+        elif facts.short_name in ("set", "_nested_tensor_from_tensor_list"):
+            raise NeedsOrdinaryTensors(f"the model calls `{facts.name}`, which needs the memory of its arguments")
         elif torch.Tag.inplace_view in func.tags:
             special = "_change_layout"
         elif facts.quantized_rule is not None:

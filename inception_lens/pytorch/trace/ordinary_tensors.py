@@ -21,15 +21,16 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inception_lens.errors import GraphError
+from inception_lens.graph import output_name
 from inception_lens.ops import Declared, TensorType, format_shape
 from inception_lens.pytorch.trace.call_record import CallRecord
 from inception_lens.pytorch.trace.containers import map_tensors, tensors_in
 from inception_lens.pytorch.trace.deferred_values import DeferredValue
-from inception_lens.pytorch.trace.failures import OTHER_NESTED
 from inception_lens.pytorch.trace.formulas import Formula
 from inception_lens.pytorch.trace.forward_arguments import example
 from inception_lens.pytorch.trace.higher_order import eager_implementation
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
+from inception_lens.pytorch.trace.nested import flat_tensor, nested_operation
 from inception_lens.pytorch.trace.operator_facts import ALIASES, Args, Kwargs, facts_of, written_tensors
 from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsValue
 from inception_lens.pytorch.trace.tensor_memory import TensorMemory
@@ -43,6 +44,9 @@ from inception_lens.pytorch.trace.traced_tensor import (
     meta_tensor,
     traced_tensor,
 )
+
+NESTED = torch.ops.aten._nested_tensor_from_tensor_list.default
+"""Creates a nested tensor of the strided layout."""
 
 PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
 """Types of tensors whose operators reach the tracer; those of other types are taken apart by the type itself."""
@@ -162,8 +166,6 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
                 return self._higher_order(func, args, kwargs or {})
             if facts_of(func).name in ALIASES or facts_of(func).short_name == "set":
                 return func(*args, **kwargs or {})  # the memory of the tensor shows which it is
-            if any(each.is_nested for each in tensors_in((args, kwargs))):
-                raise CannotBeTraced(OTHER_NESTED)
             if self.on_meta and self.autocast_regions[-1]:
                 raise NeedsValue("the model uses `torch.autocast`, which leaves tensors on the meta device as they are")
             outer, self._running = getattr(self, "_running", None), RunningOperator(func, args, kwargs or {})
@@ -176,6 +178,8 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
     def _called_with_ordinary_tensors(self, running: RunningOperator) -> object:
         for each in running.written():
             self._keep(each)
+        if running.func is NESTED or any(each.is_nested for each in tensors_in((running.args, running.kwargs))):
+            return self._with_nested_tensors(running)
 
         def named(tensor: Tensor) -> Tensor:
             traced = self.recorded(tensor)
@@ -196,6 +200,23 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             for each in tensors_in((args, kwargs)):
                 if (tensor := running.ordinary.get(id(each))) is not None:
                     self._note(cast(TracedTensor, each), tensor)
+        return results
+
+    def _with_nested_tensors(self, running: RunningOperator) -> object:
+        """What an operator returns that reads nested tensors or creates one, unless it is a view."""
+        results = running.results()
+        tensors = tensors_in((running.args, running.kwargs))
+        flat = [flat_tensor(each) for each in tensors_in((results,))]
+        if running.written() or not all(each.layout is torch.strided for each in flat):
+            raise CannotBeTraced(f"`{running.func}` writes to a nested tensor, or returns one of several layouts")
+        if not flat or any(self._memory.find(each) is not None for each in flat):
+            return results
+        inputs = [self.traced(flat_tensor(each)).path for each in tensors]
+        layouts = [layout_of_tensor(each) for each in flat]
+        types, name = tuple([each.type for each in layouts]), facts_of(running.func).short_name
+        node = self.recorder.add_operator(name, nested_operation(name, tensors, types), inputs, types)
+        for i, each in enumerate(flat):
+            self._memory.note(each, traced_tensor(output_name(node, i), layouts[i], self.device))
         return results
 
     def _note(self, traced: TracedTensor, real: Tensor) -> None:
