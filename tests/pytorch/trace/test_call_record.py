@@ -76,7 +76,7 @@ def models() -> dict[str, tuple[nn.Module, Inputs]]:
     with torch.device("meta"):
         for name in NETWORKS:
             network = il.build(name)
-            found[name] = (network, network.graph.inputs[0].type.shape)
+            found[name] = (network, (2, *network.graph.inputs[0].type.shape[1:]))
     return found
 
 
