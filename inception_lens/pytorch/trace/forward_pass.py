@@ -145,7 +145,7 @@ class ForwardPass(NamedTuple):
         except NeedsOrdinaryTensors:
             way = Way.ORDINARY
         except NeedsValue:
-            way = Way.VALUES
+            way = Way(way + 1)  # what traced tensors cannot compute either, ordinary ones can
         except TraceError as error:
             if way >= Way.ORDINARY or not may_be_due_to_traced_tensors(error):
                 raise
@@ -215,7 +215,7 @@ class ForwardPass(NamedTuple):
             return way < Way.GRADIENTS
         if isinstance(reason, NeedsOrdinaryTensors):
             return way < Way.ORDINARY
-        return way is Way.TYPES and not self._is_on_meta()
+        return way < Way.ORDINARY and not self._is_on_meta()
 
     def _is_on_meta(self) -> bool:
         return any(each.is_meta for each in self.model.parameters.values())

@@ -31,8 +31,9 @@ from inception_lens.pytorch.trace.forward_arguments import example
 from inception_lens.pytorch.trace.higher_order import eager_implementation
 from inception_lens.pytorch.trace.module_calls import ModuleTracer
 from inception_lens.pytorch.trace.nested import flat_tensor, nested_operation
-from inception_lens.pytorch.trace.operator_facts import ALIASES, Args, Kwargs, facts_of, written_tensors
+from inception_lens.pytorch.trace.operator_facts import ALIASES, Args, Kwargs, facts_of
 from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsValue
+from inception_lens.pytorch.trace.running_operator import RunningOperator
 from inception_lens.pytorch.trace.tensor_memory import TensorMemory
 from inception_lens.pytorch.trace.threads import ThreadedRecorder, recorded_threads
 from inception_lens.pytorch.trace.traced_tensor import (
@@ -50,37 +51,6 @@ NESTED = torch.ops.aten._nested_tensor_from_tensor_list.default
 
 PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
 """Types of tensors whose operators reach the tracer; those of other types are taken apart by the type itself."""
-
-
-class RunningOperator:
-    """One call of an operator with ordinary tensors, which is run at most once."""
-
-    def __init__(self, func: OpOverload, args: Args, kwargs: Kwargs) -> None:
-        self.func, self.args, self.kwargs = func, args, kwargs
-        self.ordinary: dict[int, Tensor] = {}
-        """The arguments that have a traced tensor in their place, by the identity of that."""
-        self.is_decomposed = False
-        """Whether it was replaced by other operators, each of which is recorded itself."""
-        self._results: list[object] = []
-
-    def results(self) -> object:
-        """What the operator returns.
-
-        Tensors on the meta device and others, such as constants, are brought together there.
-        """
-        if not self._results:
-            args, kwargs = self.args, dict(self.kwargs)
-            given = tensors_in((args, kwargs))
-            if any(each.is_meta for each in given) and not all(each.is_meta for each in given):
-                if any(not each.is_meta for each in self.written()):
-                    raise NeedsValue("the model writes unknown values to a tensor of known ones")
-                args, kwargs = map_tensors((args, kwargs), _on_meta)
-            self._results.append(self.func(*args, **kwargs))
-        return self._results[0]
-
-    def written(self) -> list[Tensor]:
-        """The tensors that it writes to."""
-        return written_tensors(self.func, self.args, self.kwargs) if facts_of(self.func).is_mutable else []
 
 
 class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
@@ -339,7 +309,3 @@ class ThreadTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: OpOverload, types: Iterable[type], args: Args = (), kwargs: Kwargs | None = None
     ) -> object:
         return self._tracer.__torch_dispatch__(func, types, args, kwargs)
-
-
-def _on_meta(tensor: Tensor) -> Tensor:
-    return tensor if tensor.is_meta else meta_tensor(layout_of_tensor(tensor))

@@ -104,6 +104,15 @@ class LearnedBias(nn.Module):
         return flex_attention(query, query, query, score_mod=lambda score, b, h, i, j: score + bias[h])
 
 
+def test_the_values_of_flex_attention_are_read() -> None:
+    def function(linear: nn.Module, x: Tensor) -> object:
+        result = flex_attention(x, x, x)
+        return linear(result) if bool(result.isfinite().all()) else result
+
+    totals = il.analyze(Calls(function), torch.rand(1, 2, 4, 8)).totals
+    assert totals.macs == 2 * 2 * 4 * 4 * 8 + 2 * 4 * 64
+
+
 def test_parameters_that_flex_attention_captures_are_read() -> None:
     assert il.analyze(LearnedBias(), (2, 4, 16, 8)).totals.params_used == 4
 
