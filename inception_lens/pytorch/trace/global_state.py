@@ -6,7 +6,7 @@ import gc
 import random
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,23 +18,23 @@ from inception_lens.graph import Mode
 
 
 @contextmanager
-def in_mode(modules: Iterable[nn.Module], mode: Mode | None) -> Iterator[None]:
+def in_mode(modules: Sequence[nn.Module], mode: Mode | None) -> Iterator[None]:
     """Set the training flags of a model, the first of its modules, and restore that of every module afterwards.
 
     Args:
         modules: the model and all modules in it.
         mode: None leaves the flags as they are, and still restores them.
     """
-    flags = [(each, getattr(each, "training", None)) for each in modules]
-    for module, training in flags:
+    flags = [getattr(each, "training", None) for each in modules]
+    for module, training in zip(modules, flags, strict=True):
         if training is None:  # of frozen TorchScript, which has no flag and runs in inference mode
             module.training = False
     try:
         if mode is not None:
-            _set_training([module for module, _ in flags], mode == "training")
+            _set_training(modules, mode == "training")
         yield
     finally:
-        for module, training in flags:
+        for module, training in zip(modules, flags, strict=True):
             if training is None:
                 vars(module).pop("training", None)
             elif module.training != training:

@@ -28,32 +28,35 @@ class ModelIndex:
         self._shared: dict[str, Tensor] = {}
         """Parameters and buffers that were found before, by their further names."""
         self._paths: dict[int, str] = {}
+        """Paths of the modules in the graph, by their identity."""
         self._shared_paths: dict[int, list[str]] = {}
         """All paths of the modules that have several."""
         self._walk(model)
-        self.packed = PackedWeights([(self._paths[id(module)], module) for module in self.modules], self.names)
+        self.packed = PackedWeights(self.modules, self.name, self.names)
 
     def _walk(self, model: nn.Module) -> None:
-        stack: list[tuple[str, nn.Module]] = [("", model)]
+        stack: list[tuple[str, str, nn.Module]] = [("", "", model)]
         while stack:
-            path, module = stack.pop()
+            path, name, module = stack.pop()
             key = id(module)
             if key in self._paths:  # another place of a module, and of all that it contains
                 self._shared_paths.setdefault(key, [self._paths[key]]).append(path)
-                if path.startswith(self._paths[key] + "."):
+                if path.startswith(self._paths[key] + "/"):
                     continue  # the module contains itself
             else:
                 self._paths[key] = path
                 self.modules.append(module)
                 if module._parameters:
-                    self._add(path, module._parameters, self.parameters)
+                    self._add(name, module._parameters, self.parameters)
                 if module._buffers:
-                    self._add(path, module._buffers, self.buffers)
+                    self._add(name, module._buffers, self.buffers)
             children = module._modules
             if children:
-                above = f"{path}." if path else ""
+                above, prefix = (f"{path}/", f"{name}.") if path else ("", "")
                 stack += [
-                    (above + name, child) for name, child in reversed(list(children.items())) if child is not None
+                    (above + part, prefix + part, child)
+                    for part, child in reversed(list(children.items()))
+                    if child is not None
                 ]
 
     def _add(self, path: str, own: Mapping[str, Tensor | None], found: dict[str, Tensor]) -> None:
@@ -67,23 +70,26 @@ class ModelIndex:
                 self.names[id(tensor)] = full
                 found[full] = tensor
 
-    def surveyed(self, module: nn.Module, name: str, tensor: Tensor | None) -> Tensor | None:
+    def name(self, module: nn.Module) -> str:
+        """PyTorch's name of one of the modules, `features.0`; that of the model is empty."""
+        return self._paths[id(module)].replace("/", ".")
+
+    def surveyed(self, module: nn.Module, role: str, tensor: Tensor | None) -> Tensor | None:
         """The parameter or buffer that a module had under this name, if `tensor` has taken its place for a call."""
-        if tensor is None or id(tensor) in self.names or (path := self._paths.get(id(module))) is None:
+        if tensor is None or id(tensor) in self.names or id(module) not in self._paths:
             return tensor
-        full = f"{path}.{name}" if path else name
+        full = f"{name}.{role}" if (name := self.name(module)) else role
         return next((found[full] for found in (self.parameters, self.buffers, self._shared) if full in found), tensor)
 
     def path(self, module: nn.Module, scope: str) -> str | None:
-        """The path of a module, the one below the path `scope` in the graph if it has several.
+        """The path of a module in the graph, `features/0`: the one below the path `scope` if it has several.
 
         It is None if the model does not register the module.
         """
         shared = self._shared_paths.get(id(module))
         if shared is None:
             return self._paths.get(id(module))
-        scope = scope.replace("/", ".")
-        return next((path for path in shared if path.rpartition(".")[0] == scope), shared[0])
+        return next((path for path in shared if path.rpartition("/")[0] == scope), shared[0])
 
     @property
     def device(self) -> torch.device:

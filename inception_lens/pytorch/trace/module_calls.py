@@ -47,6 +47,17 @@ class Failure(NamedTuple):
     """Shapes of the tensors that it was called with."""
 
 
+class StateBefore(NamedTuple):
+    """The attributes of a module before it ran."""
+
+    state: dict[str, Any]
+    """The attributes themselves."""
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    filled: list[tuple[Any, Any]]
+    """The containers among the values that were not empty, with copies."""
+
+
 class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
     """Records a forward pass: the operation of each standard module, and the operators that the other modules call."""
 
@@ -65,8 +76,9 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         """
         original: Callable[..., object] = nn.Module._call_impl
         self.threads.add(threading.get_ident())
-        self._before: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
-        """Attributes of the modules that ran, with copies from before, of those containers too that held anything."""
+        self._before: list[StateBefore] = []
+        """The state of the modules that ran."""
+        self._attributes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._entered: set[int] = set()
         self._original = original
 
@@ -200,7 +212,7 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         found = self.recorder.index.path(module, self.recorder.scope)
         if found is None:  # kept in a list, or created in the forward pass
             return self.recorder.scoped(type(module).__name__)
-        return found.replace(".", "/")
+        return found
 
     def _keep_state(self, module: nn.Module) -> None:
         state = vars(module)
@@ -210,27 +222,29 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
             if container is state["_parameters"] or container is state["_buffers"]:
                 # `functional_call` puts other tensors there until it returns.
                 copy.update({name: surveyed(module, name, tensor) for name, tensor in copy.items()})
-        self._before.append((state, dict(state), filled))
+        names = tuple(state)
+        names = self._attributes.setdefault(names, names)  # those of most modules are the same
+        self._before.append(StateBefore(state, names, tuple(state.values()), filled))
 
     def _restore(self) -> None:
-        for state, before, filled in reversed(self._before):  # last comes the first copy of what modules share
-            if _differs(state, before):
+        for state, names, values, filled in reversed(self._before):  # last comes the first copy of what modules share
+            if _differs(state, names, values):
                 state.clear()
-                state.update(before)
-            for each in before.values():
+                state.update(zip(names, values, strict=True))
+            for each in values:
                 if type(each) in CONTAINERS and each and not any(each is container for container, _ in filled):
                     each.clear()
             for container, copy in filled:
                 if type(container) is list:
                     container[:] = copy
-                elif type(container) is set or _differs(container, copy):
+                elif type(container) is set or _differs(container, tuple(copy), tuple(copy.values())):
                     container.clear()
                     container.update(copy)
 
 
-def _differs(state: Mapping[str, object], before: Mapping[str, object]) -> bool:
-    """Whether two dictionaries hold different objects; tensors among them cannot be compared by `==`."""
-    return [*state] != [*before] or not all(map(is_, state.values(), before.values()))
+def _differs(state: Mapping[str, object], names: tuple[str, ...], values: tuple[object, ...]) -> bool:
+    """Whether a dictionary holds other names or objects; tensors among them cannot be compared by `==`."""
+    return tuple(state) != names or not all(map(is_, state.values(), values))
 
 
 def _has_no_hooks(module: nn.Module) -> bool:

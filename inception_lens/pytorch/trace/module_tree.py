@@ -26,14 +26,14 @@ def module_tree(model: nn.Module, mode: Mode, metadata: Metadata) -> Graph:
     packed = index.packed
     nodes: dict[str, Node] = {}
     for module in index.modules:
-        path = index.path(module, "") or ""
+        path = index.name(module)
         parameters, buffers = _tensors(module._parameters), _tensors(module._buffers)
         parameters |= {name.rpartition(".")[2]: packed.tensors[name] for name in packed.of_module(path)}
         if not parameters and owner_of(path) != path and type(module).__module__.startswith("torch.ao."):
             continue  # its packed weights are shown at the module that contains it
         if not parameters and not buffers and module._modules:
             continue
-        name = (path or type(model).__name__).replace(".", "/")
+        name = index.path(module, "") or type(model).__name__
         learned, kept = (
             tuple([Parameter(role, tuple(tensor.shape)) for role, tensor in tensors.items()])
             for tensors in (parameters, buffers)

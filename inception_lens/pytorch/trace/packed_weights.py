@@ -6,7 +6,7 @@ in it are therefore surveyed with the model's modules, and a call finds its own 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -41,11 +41,14 @@ class PackedTensors(NamedTuple):
 class PackedWeights:
     """All packed objects of a model."""
 
-    def __init__(self, modules: Iterable[tuple[str, nn.Module]], names: dict[int, str]) -> None:
+    def __init__(
+        self, modules: Iterable[nn.Module], name_of: Callable[[nn.Module], str], names: dict[int, str]
+    ) -> None:
         """Survey the modules of a model.
 
         Args:
-            modules: the modules with their paths.
+            modules: the modules.
+            name_of: returns the name of each.
             names: the names of the model's tensors by their identities, to which those in packed objects are added.
         """
         self.found: list[PackedTensors] = []
@@ -54,8 +57,9 @@ class PackedWeights:
         self.dtypes: dict[str, str] = {}
         """The dtypes of the stored tensors, by the same names."""
         self._names = names
-        for path, module in modules:
+        for module in modules:
             if not type(module).__module__.startswith("torch.nn."):
+                path = name_of(module)
                 for attribute, value in vars(module).items():
                     if type(value) is torch.ScriptObject and is_packed(value):
                         self._add(value, f"{path}.{attribute}" if path else attribute)

@@ -32,8 +32,8 @@ class Recorder:
         self._known_facts: dict[object, CallFacts] = {}
         self.types: dict[str, tuple[TensorType, ...]] = {}
         self.inputs: list[Input] = []
-        self._reads: list[tuple[int, ...]] = []
-        """For each node the identities of the parameters and buffers that it reads."""
+        self._reads: list[tuple[Tensor, ...]] = []
+        """For each node the parameters and buffers that it reads."""
         self._untrained: set[int] = set()
         """Identities of the parameters and buffers among them that training does not change."""
         self._numbers: dict[str, int] = {}
@@ -148,7 +148,7 @@ class Recorder:
         if len(outputs) > 1:
             for i in range(1, len(outputs)):
                 types[output_name(name, i)] = (outputs[i],)
-        self._reads.append(tuple(map(id, reads)))
+        self._reads.append(tuple(reads))
         for tensor in reads:
             if not tensor.requires_grad:
                 self._untrained.add(id(tensor))
@@ -180,27 +180,20 @@ class Recorder:
         """The graph recorded so far."""
         nodes, facts, reads = self._used_nodes(outputs)
         parameters, names = self.index.learned, self.index.names
-        read = [each for tensors in reads for each in tensors]
         hidden_frozen: list[str] = []
-        if not all(map(names.__contains__, read)):  # of modules that the model does not register
-            names = {
-                **{
-                    each: f"{node.name}.{i}"
-                    for node, ids in zip(nodes, reads, strict=True)
-                    for i, each in enumerate(ids)
-                },
-                **names,
-            }
-            hidden_frozen = [names[each] for each in self._untrained.difference(self.index.names).intersection(read)]
-        used = set(map(names.__getitem__, read))
+        if hidden := self._hidden_names(nodes, reads):
+            names = hidden | names
+            hidden_frozen = [hidden[each] for each in self._untrained if each in hidden]
+        used = {names[id(each)] for tensors in reads for each in tensors}
         kept = self._kept_as_buffers(facts, reads, names) if self.index.buffers else frozenset()
         frozen = kept.union(hidden_frozen, [name for name, tensor in parameters.items() if not tensor.requires_grad])
         dtypes = self.index.other_dtypes(used)
         nonzero = nonzero_elements(self.index)
-        if frozen or dtypes or nonzero or len(used) < len(read):  # they are known by the model's own names
+        if frozen or dtypes or nonzero or len(used) < sum(map(len, reads)):  # they are known by the model's own names
+            read = [tuple([names[id(each)] for each in tensors]) for tensors in reads]
             nodes = [
-                msgspec.structs.replace(node, parameters=tuple([names[each] for each in tensors])) if tensors else node
-                for node, tensors in zip(nodes, reads, strict=True)
+                msgspec.structs.replace(node, parameters=own) if own else node
+                for node, own in zip(nodes, read, strict=True)
             ]
         unused = [Parameter(name, tuple(each.shape)) for name, each in parameters.items() if name not in used]
         return Graph(
@@ -219,44 +212,60 @@ class Recorder:
             metadata=metadata,
         )
 
+    def _hidden_names(self, nodes: Sequence[Node], reads: Sequence[tuple[Tensor, ...]]) -> dict[int, str]:
+        """Names, by identity, of the tensors that belong to modules which the model does not register."""
+        known = self.index.names
+        return {
+            id(each): f"{node.name}.{i}"
+            for node, tensors in zip(nodes, reads, strict=True)
+            for i, each in enumerate(tensors)
+            if id(each) not in known
+        }
+
     def _kept_as_buffers(
-        self, facts: Sequence[CallFacts], reads: Sequence[tuple[int, ...]], names: Mapping[int, str]
+        self, facts: Sequence[CallFacts], reads: Sequence[tuple[Tensor, ...]], names: Mapping[int, str]
     ) -> frozenset[str]:
         """Names of the buffers that calls read where their operations have parameters."""
         found: set[int] = set()
         for each, tensors in zip(facts, reads, strict=True):
             if tensors and type(each.op) is not Stored:
-                found.update(tensors[: len(each.parameters)])
+                found.update(map(id, tensors[: len(each.parameters)]))
         return frozenset([names[each] for each in found]) & self.index.buffers.keys()
 
     def depends_on_inputs(self, outputs: Iterable[str]) -> bool:
         """Whether any of these tensors depends on an input of the graph."""
-        found = {each.name for each in self.inputs}
+        independent: set[str] = set()  # of the inputs, which few are
         for node, facts in zip(self.nodes, self.facts, strict=True):
-            if not found.isdisjoint(node.inputs):
-                found.add(node.name)
-                if len(facts.outputs) > 1:
-                    found.update(output_names(node.name, len(facts.outputs)))
-        return not found.isdisjoint(outputs)
+            if independent.issuperset(node.inputs):
+                independent.update(output_names(node.name, len(facts.outputs)))
+        return not independent.issuperset(outputs)
 
-    def _used_nodes(self, outputs: Iterable[str]) -> tuple[list[Node], list[CallFacts], list[tuple[int, ...]]]:
+    def _used_nodes(self, outputs: Iterable[str]) -> tuple[list[Node], list[CallFacts], list[tuple[Tensor, ...]]]:
         """All calls except views and stored tensors that no call reads, with their facts and what each reads.
 
         A model creates many of those to look at their shape only. They cost nothing, so the graph leaves them out.
         Calls that compute stay even if nothing reads them: the model does spend their MACs.
         """
-        read = set(outputs)
+        free = {
+            facts
+            for facts in set(self.facts)
+            if type(facts.op) is Stored or (facts.reuses_input[0] and facts.op.category == "shape")
+        }
+        if not free:
+            return self.nodes, self.facts, self._reads
+        names = {
+            i: output_names(self.nodes[i].name, len(facts.outputs))
+            for i, facts in enumerate(self.facts)
+            if facts in free
+        }
+        unread = {name for each in names.values() for name in each}.difference(outputs)
         used: list[int] = []
         for i in range(len(self.nodes) - 1, -1, -1):
-            node, facts = self.nodes[i], self.facts[i]
-            op = facts.op
-            if type(op) is Stored or (facts.reuses_input[0] and op.category == "shape"):
-                names = output_names(node.name, len(facts.outputs))
-                if read.isdisjoint(names):
-                    for name in names:
-                        del self.types[name]
-                    continue
-            read.update(node.inputs)
-            used.append(i)
+            if i in names and unread.issuperset(names[i]):
+                for name in names[i]:
+                    del self.types[name]
+            else:
+                unread.difference_update(self.nodes[i].inputs)
+                used.append(i)
         used.reverse()
         return [self.nodes[i] for i in used], [self.facts[i] for i in used], [self._reads[i] for i in used]

@@ -75,7 +75,7 @@ def second_opinions(
     """
     graph = analysis.graph
     arguments = partial(_arguments, module, graph, inputs, batch)
-    with in_mode(module.modules(), graph.mode):
+    with in_mode([*module.modules()], graph.mode):
         run = _run(module, analysis, arguments)
         shapes, compared = _by_modules(run)
         opinions = (shapes, _by_flop_counter(run), _by_hooks(run), _by_fvcore(module, analysis, arguments))
