@@ -33,7 +33,7 @@ CLEAN: set[CodeType] = set()
 
 
 def compare_exact_types(modules: Iterable[nn.Module]) -> bool:
-    """Whether the code of one of these modules compares a class with `torch.Tensor`."""
+    """Whether the code of one of these modules, of other classes than PyTorch's, compares one with `torch.Tensor`."""
     kinds = {type(each) for each in modules}
     new = [kind for kind in kinds if kind not in COMPARING]
     if new:

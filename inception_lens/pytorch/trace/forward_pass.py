@@ -81,7 +81,7 @@ def trace(
     forward_pass = ForwardPass(index, inputs, batch, metadata, shortcuts)
     with in_mode(index.modules, mode), undisturbed(), uncompiled(index.modules):
         try:
-            exact = compare_exact_types(index.modules)
+            exact = compare_exact_types(index.custom_modules)
             return forward_pass.graph(Way.ORDINARY if exact else Way.VALUES if values else Way.TYPES)
         except TraceError as error:
             if isinstance(error.__cause__, Retry):

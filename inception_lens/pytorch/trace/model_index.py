@@ -32,7 +32,10 @@ class ModelIndex:
         self._shared_paths: dict[int, list[str]] = {}
         """All paths of the modules that have several."""
         self._walk(model)
-        self.packed = PackedWeights(self.modules, self.name, self.names)
+        kinds = {kind for kind in set(map(type, self.modules)) if not kind.__module__.startswith("torch.nn.")}
+        self.custom_modules = [module for module in self.modules if type(module) in kinds]
+        """The modules whose class is not one of PyTorch's layers."""
+        self.packed = PackedWeights(self.custom_modules, self.name, self.names)
 
     def _walk(self, model: nn.Module) -> None:
         stack: list[tuple[str, str, nn.Module]] = [("", "", model)]

@@ -32,7 +32,7 @@ GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
 CONTAINERS = frozenset({dict, list, set, OrderedDict})
 """Types of attributes whose contents a forward pass may change, and which are restored."""
 
-STANDARD = frozenset({*READERS, nn.Identity, nn.MultiheadAttention})
+STANDARD = frozenset({*READERS, nn.Identity, nn.MultiheadAttention, nn.Sequential})
 """Classes of modules that need not be run."""
 
 
@@ -105,6 +105,7 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         path = self._path(module)
         try:
             initialise(module, args, kwargs)
+            formula = FORMULAS.get(type(module))
             if (
                 type(module) in STANDARD
                 and self.shortcuts
@@ -112,10 +113,12 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
                 and not self.autocast_regions[-1]  # dtypes are decided by operator
                 and _has_no_hooks(module)
             ):
-                output = self._standard(module, path, args, kwargs)
-                if output is not None:
-                    return output
-            formula = FORMULAS.get(type(module))
+                if type(module) is not nn.Sequential:
+                    output = self._standard(module, path, args, kwargs)
+                    if output is not None:
+                        return output
+                elif formula is None and len(args) == 1 and not kwargs:
+                    return self._sequence(module, path, args[0])
             if formula is not None:
                 return self._by_formula(module, path, formula, tensors_in((*args, *kwargs.values())))
             return self._run(module, path, args, kwargs)
@@ -153,6 +156,16 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         if type(module) is nn.LSTM:
             return outputs[0], (outputs[1], outputs[2])  # the states are a pair
         return tuple(outputs)
+
+    def _sequence(self, module: nn.Sequential, path: str, x: object) -> object:
+        self.recorder.enter(path, nn.Sequential)
+        try:
+            for each in module._modules.values():
+                is_plain = each is not None and type(each).__call__ is nn.Module.__call__
+                x = self._call(each, (x,), {}) if is_plain else each(x)  # type: ignore[misc, arg-type]
+        finally:
+            self.recorder.leave()
+        return x
 
     def _run(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
         if id(module) not in self._entered:

@@ -47,7 +47,7 @@ class PackedWeights:
         """Survey the modules of a model.
 
         Args:
-            modules: the modules.
+            modules: those that are not PyTorch's layers, none of which is packed.
             name_of: returns the name of each.
             names: the names of the model's tensors by their identities, to which those in packed objects are added.
         """
@@ -58,11 +58,10 @@ class PackedWeights:
         """The dtypes of the stored tensors, by the same names."""
         self._names = names
         for module in modules:
-            if not type(module).__module__.startswith("torch.nn."):
-                path = name_of(module)
-                for attribute, value in vars(module).items():
-                    if type(value) is torch.ScriptObject and is_packed(value):
-                        self._add(value, f"{path}.{attribute}" if path else attribute)
+            for attribute, value in vars(module).items():
+                if type(value) is torch.ScriptObject and is_packed(value):
+                    path = name_of(module)
+                    self._add(value, f"{path}.{attribute}" if path else attribute)
 
     def of_module(self, path: str) -> list[str]:
         """Names of the tensors that are shown at a module, which holds their packed object or the module that does."""
