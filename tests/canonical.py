@@ -89,8 +89,11 @@ def _padded(op: Any, pairs: PaddingPairs, map_size: Shape) -> Op:
         changes["rounding"] = next(each for each in ROUNDINGS if _windows(window, each) == size)
         # Padding after the map never holds a maximum: if only the last windows reach it, it is a rounding.
         plain = tuple([before for before, _ in pairs])
-        if "MaxPool" in op.kind and plain != padding and _windows((*window[:3], plain, window[4]), "ceil") == size:
-            changes = {"padding": plain, "rounding": "ceil"}
+        if "MaxPool" in op.kind and plain != padding:
+            for rounding in ROUNDINGS:
+                if _windows((*window[:3], plain, window[4]), rounding) == size:
+                    changes = {"padding": plain, "rounding": rounding}
+                    break
     return cast(Op, msgspec.structs.replace(op, **changes))
 
 

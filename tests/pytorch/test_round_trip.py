@@ -72,9 +72,10 @@ def test_every_config(keys: dict[str, Any], mode: Mode) -> None:
     assert_the_same(graph, trace(module, [graph.inputs[0].type.shape], mode=mode))
 
 
-def test_a_pool_whose_one_window_is_larger_than_the_map() -> None:
-    image = Input("input", TensorType((1, 2, 2, 2)))
-    pool = MaxPool2d((3, 3), (3, 3), rounding="trunc")
+@pytest.mark.parametrize("size", [(2, 2), (2, 3), (2, 4), (4, 2)])
+def test_a_pool_whose_one_window_is_larger_than_the_map(size: tuple[int, int]) -> None:
+    image = Input("input", TensorType((1, 2, *size)))
+    pool = MaxPool2d((3, 3), (2, 2), rounding="trunc")
     graph = Graph.of([image], [Node("pool", pool, ("input",))], [Output("pool")])
     with torch.device("meta"):
         module = build_graph(graph)
