@@ -17,10 +17,15 @@ from inception_lens.ops import (
     BatchNorm2d,
     Concat,
     Conv2d,
+    Elementwise,
     Flatten,
     Linear,
+    MatMul,
+    Reduce,
     ReLU,
+    Slice,
     Stack,
+    Stored,
     TensorType,
     Unknown,
 )
@@ -319,6 +324,27 @@ def test_inputs_that_need_other_weights_or_an_unknown_rule_are_refused() -> None
     odd = Graph.of([IMAGE], [Node("odd", Unknown("Odd", (IMAGE.type,)), ("image",))], [Output("odd")])
     with pytest.raises(GraphError, match=r"the output shape of `odd` \(Odd\) is unknown for another input"):
         odd.with_batch(2)
+
+
+def test_sizes_that_may_follow_from_the_inputs_are_refused() -> None:
+    half = Graph.of([IMAGE], [Node("half", Slice(2, 0, 4), ("image",))], [Output("half")])
+    with pytest.raises(GraphError, match=r"^`half` \(.*\) holds for an input of 1x3x8x8; its sizes are unknown for "):
+        half.with_inputs({"image": TensorType((1, 3, 16, 8))})
+    nodes = [
+        Node("zeros", Stored((2, 8), "float32", "constant"), ()),
+        Node("square", Stored((8, 8)), ()),
+        Node("state", MatMul(), ("zeros", "square")),
+        Node("sum", Reduce("sum", ()), ("state",)),
+        Node("result", Elementwise("add"), ("image", "sum")),
+    ]
+    created = Graph.of([IMAGE], nodes, [Output("result")])
+    message = r"^axis 0 of `zeros`, 2x8, may follow from the inputs: the cost of `state` \(.*\) is unknown for another"
+    with pytest.raises(GraphError, match=message):
+        created.with_batch(3)
+    assert created.with_dtype("float64").types["state"][0].shape == (2, 8)
+    pair = Graph.of([Input("image", TensorType((2, 3, 8, 8)))], nodes, [Output("result")])
+    with pytest.raises(GraphError, match=r"^the first axis of `zeros`, 2x8, may be the batch of 2: its"):
+        pair.with_batch(3)
 
 
 # --- lookups by name

@@ -153,7 +153,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         if inputs == self.inputs:
             return self
         changed = Graph.of(inputs, self.nodes, self.outputs)
-        check_other_inputs(self.nodes, self.facts, changed.facts)
+        check_other_inputs(self.nodes, self.facts, changed.facts, self.index.independent)
         return msgspec.structs.replace(self, inputs=changed.inputs, types=changed.types, facts=changed.facts)
 
     def with_batch(self, batch: int) -> Graph:

@@ -50,6 +50,15 @@ STEPS: dict[str, Step] = {
     "with zeros": lambda s, x: x + torch.zeros(x.shape),
     "with a sum of zeros": lambda s, x: x + torch.zeros(x.shape[0], *[1] * (x.dim() - 1)).exp(),
     "with a product of zeros": lambda s, x: x + (torch.zeros(x.shape[0], 8) @ s.square).sum(),
+    "with columns of zeros": lambda s, x: x + (s.square @ torch.zeros(8, x.shape[0])).sum(),
+    "with twice as many zeros": lambda s, x: x + (torch.zeros(2 * x.shape[0], 8) @ s.square).sum(),
+    "with a list of zeros": lambda s, x: x + torch.zeros(x.shape[0]).exp().sum(),
+    "with two created tensors": lambda s, x: x + (torch.zeros(3 * x.shape[0]) + torch.ones(3 * x.shape[0])).sum(),
+    "product with zeros": lambda s, x: x @ torch.zeros(x.shape[-1], x.shape[0]),
+    "before zeros": lambda s, x: torch.cat([x, torch.zeros(x.shape)]),
+    "outer product": lambda s, x: x.unsqueeze(0) * torch.zeros(x.shape[0], *[1] * x.dim()),
+    "some learned rows": lambda s, x: functional.linear(x, s.square[: 2 * x.shape[0], : x.shape[-1]]),
+    "with repeated learned rows": lambda s, x: x + (s.square.repeat(x.shape[0], 1) @ s.square).sum(),
     "with a learned state": lambda s, x: x + (s.square[:1].expand(x.shape[0], 8) @ s.square).sum(),
     "with a learned row for each": lambda s, x: x * s.square[:1, :1].expand(x.shape[0], 1),
     "repeated": lambda s, x: x.expand(2, *x.shape),
@@ -110,7 +119,9 @@ def test_random_models(names: list[str], batch: int, other: int) -> None:
 
 BOUND = (
     "all after the first", "each", "halves", "first", "with a sum of zeros", "with a product of zeros",
-    "with a learned state", "broadcast to the batch", "repeated",
+    "with a learned state", "broadcast to the batch", "repeated", "with columns of zeros", "with twice as many zeros",
+    "with a list of zeros", "with two created tensors", "product with zeros", "before zeros", "outer product",
+    "some learned rows", "with repeated learned rows",
 )  # fmt: skip
 """Steps with a number that follows from the batch, or may follow from it, without a size of another shape."""
 
@@ -144,6 +155,19 @@ def test_networks_whose_reshapes_hold_the_batch(name: str) -> None:
     model = libraries()["torchvision"].models.get_model(name).to("meta").eval()
     with pytest.raises(InceptionLensError, match=r"reshape|unknown for"):
         trace(model, [(2, 3, 224, 224)]).with_batch(3)
+
+
+def test_a_created_tensor_of_a_size_that_the_input_confirms_is_not() -> None:
+    def forward(self: object, x: Tensor) -> Tensor:
+        means = torch.tensor([0.5, 0.25, 0.125]).reshape(1, 3, 1, 1)
+        return (x - means) * torch.ones(1, 1, x.shape[2], x.shape[3]) * torch.tensor(2.0).sqrt()
+
+    assert check(Calls(forward), (3, 4, 4), 1, 5)
+
+
+def test_a_created_tensor_of_a_size_that_weights_confirm_is_not() -> None:
+    layer = nn.Linear(8, 3, bias=False)
+    assert check(Calls(lambda self, x: x + self.layer(torch.ones(8)).sum(), layer=layer), (3, 4, 4), 1, 5)
 
 
 def test_a_fixed_size_of_a_resized_map_holds_for_one_size_of_image() -> None:
