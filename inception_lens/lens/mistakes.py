@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from inception_lens.architectures import catalogue
 from inception_lens.errors import suggest
 from inception_lens.lens.files import READERS
+from inception_lens.readers.files import read_bytes
 
 WEIGHTS = (".bin", ".caffemodel", ".ckpt", ".npz", ".pt", ".pth", ".safetensors")
 """Suffixes of files that hold weights and not the network."""
+
+MAX_CODE_BYTES = 10_000_000
 
 MAX_LISTED = 8
 """Definitions of a Python file that a message lists."""
@@ -52,13 +55,16 @@ def not_a_file(path: str) -> str:
 
 
 def _python_file(path: str) -> str:
-    """What a Python file defines, which is read and not run."""
+    """What a Python file defines, which is read and not run.
+
+    Raises:
+        FormatError: it cannot be read, or is not a regular file.
+    """
+    code = read_bytes(path, MAX_CODE_BYTES, "Python code", may_be_empty=True)
     try:
-        with open(path, "rb") as file, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own, such as an invalid escape sequence
-            body = ast.parse(file.read()).body
-    except OSError as error:
-        return f"`{path}`: {error.strerror or error}"
+            body = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return f"`{path}` is not Python code: {error}"
     kinds = (ast.ClassDef, ast.FunctionDef)
