@@ -43,7 +43,7 @@ def not_a_file(path: str) -> str:
     """Why a path is not a model."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".py":
-        return _python_file(path)
+        return _python_file(path) if os.path.exists(path) else f"`{path}`: No such file or directory"
     if suffix in WEIGHTS and os.path.exists(path):
         return (
             f"`{path}` is not read as a network, since such files hold weights: give what creates the module, "
