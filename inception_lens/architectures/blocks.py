@@ -123,34 +123,22 @@ def inception(
     """
 
     def write() -> str:
-        return _inception(writer, x, name, widths, style, kernel_5x5, rounding)
+        one = conv(writer, x, f"{name}/1x1", widths.conv_1x1, 1, style)
+
+        three = x if widths.reduce_3x3 is None else conv(writer, x, f"{name}/3x3_reduce", widths.reduce_3x3, 1, style)
+        three = conv(writer, three, f"{name}/3x3", widths.conv_3x3, 3, style)
+
+        five = x if widths.reduce_5x5 is None else conv(writer, x, f"{name}/5x5_reduce", widths.reduce_5x5, 1, style)
+        five_name = "5x5" if kernel_5x5 == 5 else f"5x5_branch_{kernel_5x5}x{kernel_5x5}"
+        five = conv(writer, five, f"{name}/{five_name}", widths.conv_5x5, kernel_5x5, style)
+
+        pool = max_pool(writer, x, f"{name}/pool", 3, 1, rounding, padding=1)
+        if widths.pool_proj is not None:
+            pool = conv(writer, pool, f"{name}/pool_proj", widths.pool_proj, 1, style)
+
+        return writer.add(f"{name}/output", CONCAT, one, three, five, pool)
 
     return writer.block((widths, style, kernel_5x5, rounding), name, x, write)
-
-
-def _inception(
-    writer: Writer,
-    x: str,
-    name: str,
-    widths: InceptionWidths,
-    style: ConvStyle,
-    kernel_5x5: int,
-    rounding: PoolRounding,
-) -> str:
-    one = conv(writer, x, f"{name}/1x1", widths.conv_1x1, 1, style)
-
-    three = x if widths.reduce_3x3 is None else conv(writer, x, f"{name}/3x3_reduce", widths.reduce_3x3, 1, style)
-    three = conv(writer, three, f"{name}/3x3", widths.conv_3x3, 3, style)
-
-    five = x if widths.reduce_5x5 is None else conv(writer, x, f"{name}/5x5_reduce", widths.reduce_5x5, 1, style)
-    five_name = "5x5" if kernel_5x5 == 5 else f"5x5_branch_{kernel_5x5}x{kernel_5x5}"
-    five = conv(writer, five, f"{name}/{five_name}", widths.conv_5x5, kernel_5x5, style)
-
-    pool = max_pool(writer, x, f"{name}/pool", 3, 1, rounding, padding=1)
-    if widths.pool_proj is not None:
-        pool = conv(writer, pool, f"{name}/pool_proj", widths.pool_proj, 1, style)
-
-    return writer.add(f"{name}/output", CONCAT, one, three, five, pool)
 
 
 def parse_pool(text: str) -> tuple[tuple[int, int], int]:

@@ -39,7 +39,7 @@ def called(spec: str, arguments: Mapping[str, object]) -> Called:
             where it is one.
 
     Raises:
-        UnknownModelError: there is no such file, package or callable, or it does not return a module.
+        UnknownModelError: the file, package or callable does not exist, or it does not return a module.
         TraceError: the callable, or the file that defines it, raised an error.
         ConfigError: an argument is unknown.
     """

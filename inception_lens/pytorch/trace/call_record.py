@@ -15,6 +15,7 @@ from torch._ops import OpOverload
 
 from inception_lens.graph import CallFacts
 from inception_lens.pytorch.trace.operator_facts import Args, Kwargs
+from inception_lens.pytorch.trace.standard_modules import CALLS
 from inception_lens.pytorch.trace.traced_tensor import LAYOUTS, Layout
 
 
@@ -83,19 +84,20 @@ RECORDS: dict[CallKey, dict[CallKey, CallRecord]] = {}
 `torch.autocast` is enabled; then by the call."""
 
 MAX_RECORDS = 20_000
-"""Records up to which none is forgotten."""
+"""Records, or calls of standard modules, up to which none is forgotten."""
 
 
 def clear() -> None:
-    """Forget all records, as after a new formula."""
+    """Forget all records, as after a new formula, and the calls of standard modules."""
     for records in RECORDS.values():
         records.clear()
+    CALLS.clear()
     LAYOUTS.clear()
 
 
 def records_for(device: torch.device, *, training: bool, autocast: bool) -> dict[CallKey, CallRecord]:
     """The records of calls on this device, with the present default dtype; they are changed in place."""
     records = RECORDS.setdefault((device, torch.get_default_dtype(), training, autocast), {})
-    if len(records) > MAX_RECORDS:
+    if max(len(records), len(CALLS)) > MAX_RECORDS:
         clear()
     return records

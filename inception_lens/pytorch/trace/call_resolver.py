@@ -26,6 +26,7 @@ from inception_lens.pytorch.trace.operator_facts import (
     Kwargs,
     facts_of,
     has_no_meta_result,
+    sized_by_values,
     writing_results,
 )
 from inception_lens.pytorch.trace.rules.checks import check_dtypes, check_shapes, declared
@@ -76,7 +77,7 @@ class CallResolver(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False  # True would import the compiler at the first operator
 
     def record(self, func: OpOverload, args: Args, kwargs: Kwargs) -> CallRecord:
-        """Record a call; the tensors among its arguments stand for the placeholders.
+        """Record a call, with a placeholder for each tensor among its arguments.
 
         Raises:
             Unresolved: the types of what it returns depend on values.
@@ -224,9 +225,7 @@ class CallResolver(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if "numel: integer multiplication overflow" in str(error):
                 raise GraphError(f"the result of `{func._schema.name}` is too large: {ELEMENT_LIMIT}") from None
             if quantized or has_no_meta_result(func, error):
-                raise Unresolved(
-                    f"the shape of what `{func._schema.name}` returns depends on the values of its input"
-                ) from error
+                raise Unresolved(sized_by_values(func)) from error
             raise
         return map_tensors(results, lambda each: self._quantized(each, quantized[0])) if quantized else results
 

@@ -146,6 +146,10 @@ class OperatorTracer(TensorTracer):  # type: ignore[no-untyped-call]
     def _resolver(self, tensors: Iterable[Tensor]) -> CallResolver:
         return CallResolver(self._layouts(tensors), self.device, training=self.training)
 
+    def _by_layouts(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
+        """What an operator returns, without keeping the record of its call."""
+        return self._replay(self._resolver(tensors).record(func, args, kwargs), args, kwargs, tensors)
+
     def _replay(
         self,
         record: CallRecord,
@@ -171,7 +175,7 @@ class OperatorTracer(TensorTracer):  # type: ignore[no-untyped-call]
             paths.append(name)
             for i in range(1, len(facts.outputs)):
                 paths.append(output_name(name, i))
-        values = self._values_of(record, args, kwargs, tensors, reals)
+        values = self.values_of(record, args, kwargs, tensors, reals)
         for argument, number, is_separate in record.written:
             target = self.traced(named[argument])
             self.overwrite(target, self._add_written(target, paths[number]) if is_separate else paths[number])
@@ -182,24 +186,6 @@ class OperatorTracer(TensorTracer):  # type: ignore[no-untyped-call]
             base = None if result.base is None else self.base_of(named[result.base])
             return traced_tensor(paths[result.number], result.layout, self.device, values[0] if values else None, base)
         return self._returned(record, paths, tensors, named, values)
-
-    def _values_of(
-        self,
-        record: CallRecord,
-        args: Args,
-        kwargs: Kwargs,
-        tensors: Sequence[Tensor],
-        reals: Sequence[Tensor | None] | None,
-    ) -> Sequence[DeferredValue | None]:
-        """What the results of a call hold, in the order in which it returns them; empty if that is unknown."""
-        if reals is None:
-            for i in record.read:
-                tensor = tensors[i]
-                if type(tensor) is TracedTensor and tensor.deferred is None:  # most often the first
-                    for each in record.written:
-                        self.forget(tensors[each.argument])
-                    return ()
-        return self.values_of(record, args, kwargs, tensors, reals)
 
     def _returned(
         self,

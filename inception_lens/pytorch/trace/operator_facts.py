@@ -132,3 +132,8 @@ def has_no_meta_result(func: OpOverload, error: Exception) -> bool:
         or "meta" in str(error).lower()
         or "no fake impl" in str(error)
     )
+
+
+def sized_by_values(func: OpOverload) -> str:
+    """Why an operator cannot be recorded by the layouts of its arguments."""
+    return f"the shape of what `{func._schema.name}` returns depends on the values of its input"

@@ -17,7 +17,7 @@ from inception_lens.pytorch.trace.deferred_values import (
     run_all,
 )
 from inception_lens.pytorch.trace.operator_calls import OperatorTracer
-from inception_lens.pytorch.trace.operator_facts import Args, Kwargs, facts_of
+from inception_lens.pytorch.trace.operator_facts import Args, Kwargs, facts_of, sized_by_values
 from inception_lens.pytorch.trace.packed_weights import PackedTensors
 from inception_lens.pytorch.trace.quantized_calls import quantized_record
 from inception_lens.pytorch.trace.retries import NeedsValue
@@ -46,7 +46,7 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         """What an operator returns whose types depend on values, or that the meta device does not have."""
         reals = self._evaluated(tensors)
         if any(real is None for real in reals):
-            raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
+            raise NeedsValue(sized_by_values(func))
         if facts_of(func).is_mutable:
             run_all([call for tensor in tensors if (value := self._value(tensor)) for call in value.memory.reads])
         return self._by_results(func, args, kwargs, tensors, self._called(func, args, kwargs, reals))
@@ -74,7 +74,7 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         layouts = self._layouts(tensors)
         for i, layout in enumerate(layouts):
             if reals[i] is None and not layout.dtype.is_floating_point:
-                raise NeedsValue(f"the shape of what `{func._schema.name}` returns depends on the values of its input")
+                raise NeedsValue(sized_by_values(func))
             reals[i] = uninitialised(layout) if reals[i] is None else reals[i]
         results = self._called(func, args, kwargs, reals)
         return self._by_results(
@@ -106,14 +106,11 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         if type(tensors[0]) is not TracedTensor and not self.recorder.owns(tensors[0]):
             return func(tensors[0])
         tensor = self.traced(tensors[0])
-        base = tensor if tensor.base is None else tensor.base
-        return traced_tensor(tensor.path, tensor.traced_layout, self.device, tensor.deferred, base)
+        return traced_tensor(tensor.path, tensor.traced_layout, self.device, tensor.deferred, self.base_of(tensor))
 
     def _count(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """A counter of a module is not a tensor of the network."""
-        if self.recorder.is_counter(tensors[0]):
-            return args[0]
-        return self._replay(self._resolver(tensors).record(func, args, kwargs), args, kwargs, tensors)
+        return args[0] if self.recorder.is_counter(tensors[0]) else self._by_layouts(func, args, kwargs, tensors)
 
     def _change_layout(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """An operator that changes the sizes and strides of a tensor in its place."""
@@ -130,9 +127,7 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
     def _copy(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """A copy in a region of `torch.autocast`, which may be its cast."""
         cast = self._autocast(tensors[0], kwargs)
-        if cast is not None:
-            return cast
-        return self._replay(self._resolver(tensors).record(func, args, kwargs), args, kwargs, tensors)
+        return self._by_layouts(func, args, kwargs, tensors) if cast is None else cast
 
     def _autocast(self, tensor: Tensor, kwargs: Kwargs) -> TracedTensor | None:
         """A tensor in the dtype that `torch.autocast` gives an operator; None if this is another copy.
@@ -147,8 +142,9 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
             return None
         x, recorder, is_owned = self.traced(tensor), self.recorder, self.recorder.owns(tensor)
         layout = layout_of(x.traced_layout.shape, dtype, x.traced_layout.strides, is_owned=is_owned)
-        value = None if x.deferred is None else DeferredCall(lambda held: held.to(dtype), (x.deferred,))
-        deferred = None if value is None else DeferredValue(value, 0, Memory())
+        deferred: DeferredValue | None = None
+        if x.deferred is not None:
+            deferred = DeferredValue(DeferredCall(lambda held: held.to(dtype), (x.deferred,)), 0, Memory())
         cast = traced_tensor(x.path, layout, self.device, deferred)
         recorder.autocast = True
         if is_owned:

@@ -75,9 +75,9 @@ def standard_call(
 ) -> tuple[StandardCall | None, Sequence[Tensor]]:
     """What a standard module is on an input of this layout, and the parameters and buffers that it reads.
 
-    A module computes with its tensors, not with the settings that say how it was built. It has to be run, so that there
-    is no StandardCall, if one of its tensors has not the shape or the dtype that its operation needs, or is not a
-    tensor of the model: `functional_call` replaces them.
+    A module computes with its tensors, not with the settings that say how it was built. The StandardCall is None, and
+    the module has to be run, if one of its tensors has not the shape or the dtype that its operation needs, or is not
+    a tensor of the model: `functional_call` replaces them.
 
     Args:
         module: a module of a class in `READERS`.

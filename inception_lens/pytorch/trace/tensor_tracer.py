@@ -95,6 +95,10 @@ class TensorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._kept.append(tensor)
         return self._values[key]
 
+    def _is_known(self, tensor: Tensor) -> bool:
+        value = self._value(tensor)
+        return value is not None and value.memory.is_known
+
     def note_layout(self, name: str, tensor: Tensor) -> None:
         """Note how many elements the tensor of this name stores, if it is sparse."""
         if tensor.layout in SPARSE_LAYOUTS:
@@ -138,14 +142,15 @@ class TensorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tensors: all tensors among them.
             reals: the values of its results if they are at hand, None for each that is unknown.
         """
+        for i in record.read if reals is None else ():
+            if not self._is_known(tensors[i]):  # most often the first
+                for write in record.written:
+                    self.forget(tensors[write.argument])
+                return ()
         values: list[DeferredValue] = []
-        for i, tensor in enumerate(tensors):
+        for tensor in tensors:
             value = self._value(tensor)
-            if value is None or not value.memory.is_known:
-                if i in record.read and reals is None:
-                    for write in record.written:
-                        self.forget(tensors[write.argument])
-                    return ()
+            if value is None or not value.memory.is_known:  # only its layout matters
                 value = computed_value(partial(uninitialised, self._layouts([tensor])[0]))
             values.append(value)
         memories: dict[int, Memory] = {}

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import inception_lens as il
 from inception_lens.graph import Graph, Inputs, Mode
-from inception_lens.pytorch.trace import call_record
+from inception_lens.pytorch.trace import call_record, standard_modules
 from inception_lens.pytorch.trace.formulas import FORMULAS
 from inception_lens.pytorch.trace.forward_pass import trace
 
@@ -142,3 +142,10 @@ def test_records_are_forgotten_when_there_are_too_many(monkeypatch: pytest.Monke
     shown = [_shown(trace(model, (torch.ones(size, 6),))) for size in (1, 2, 3, 1)]
     assert shown[0] == shown[3]
     assert all(len(each) <= 6 for each in call_record.RECORDS.values())
+
+
+def test_calls_of_standard_modules_are_forgotten_with_the_records() -> None:
+    trace(nn.Sequential(nn.Linear(6, 6)).eval(), (1, 6))
+    assert standard_modules.CALLS
+    call_record.clear()
+    assert not standard_modules.CALLS

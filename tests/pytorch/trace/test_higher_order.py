@@ -16,21 +16,11 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 
 import inception_lens as il
 from inception_lens.errors import TraceError
+from tests.pytorch.trace.calls import Calls
 
 ROWS = torch.arange(16.0).reshape(2, 8)
 
 COMPILED = torch.compile(torch.relu, backend="eager")
-
-
-class Calls(nn.Module):
-    """Calls a function with a linear layer of 64 MACs a row, and its input."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.linear, self.function = nn.Linear(8, 8, bias=False), function
-
-    def forward(self, *inputs: Tensor) -> object:
-        return self.function(self.linear, *inputs)
 
 
 def loop(linear: nn.Module, x: Tensor) -> object:

@@ -20,20 +20,10 @@ from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.pytorch.trace.forward_pass import ForwardPass, Way
 from inception_lens.pytorch.trace.global_state import in_mode, undisturbed
 from inception_lens.pytorch.trace.lazy_modules import indexed
+from tests.pytorch.trace.calls import Calls
 
 ROWS = torch.arange(16.0).reshape(2, 8)
 PRODUCT = 2 * 8 * 8
-
-
-class Calls(nn.Module):
-    """Calls a function with a linear layer of 64 MACs a row, and its inputs."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.linear, self.function = nn.Linear(8, 8, bias=False), function
-
-    def forward(self, *inputs: Tensor) -> object:
-        return self.function(self.linear, *inputs)
 
 
 # --- both ways

@@ -17,22 +17,12 @@ from torch import Tensor, nn
 import inception_lens as il
 from inception_lens.errors import TraceError
 from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS
+from tests.pytorch.trace.calls import Calls
 
 ROWS = torch.arange(16.0).reshape(2, 8)
 KEPT = ThreadPoolExecutor(2)
 OLD_POOL = ThreadPool(2)
 atexit.register(OLD_POOL.terminate)
-
-
-class Calls(nn.Module):
-    """Calls a function with a linear layer of 128 MACs on two rows, and its input."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.linear, self.function = nn.Linear(8, 8, bias=False), function
-
-    def forward(self, x: Tensor) -> object:
-        return self.function(self.linear, x)
 
 
 def submitted(linear: nn.Module, x: Tensor) -> object:

@@ -12,17 +12,7 @@ from torch import Tensor, nn
 import inception_lens as il
 from inception_lens.errors import TraceError
 from inception_lens.pytorch.trace.forward_pass import trace
-
-
-class Calls(nn.Module):
-    """Calls a function with a linear layer of 64 MACs a row, and its input."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.linear, self.function = nn.Linear(8, 8, bias=False), function
-
-    def forward(self, x: Tensor) -> object:
-        return self.function(self.linear, x)
+from tests.pytorch.trace.calls import Calls
 
 
 def logged(linear: nn.Module, x: Tensor) -> object:
