@@ -12,7 +12,8 @@ from inception_lens.graph import Graph
 from inception_lens.ops import Shape, format_shape
 from inception_lens.readers.tensors import WeightFile, WeightTensor
 from inception_lens.writers.pytorch.module_paths import module_paths
-from inception_lens.writers.weights.matching import TensorMatch, match_tensors
+from inception_lens.writers.weights.match import TensorMatch
+from inception_lens.writers.weights.matching import match_tensors
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,1 @@
+"""The names that Caffe, TF-slim and others give to tensors: a module for each naming scheme."""
