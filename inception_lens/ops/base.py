@@ -40,8 +40,10 @@ BYTES_PER_ELEMENT: dict[str, int] = {
 }  # fmt: skip
 """Bytes per element, by PyTorch's name of the dtype."""
 
-ELEMENTS_PER_BYTE = {"quint4x2": 2, "quint2x4": 4}
-"""Dtypes of weights that are packed in bytes; no tensor that is computed has them."""
+ELEMENTS_PER_BYTE = {
+    "quint4x2": 2, "quint2x4": 4, "uint4": 2, "int4": 2, "uint2": 4, "int2": 4, "float4_e2m1fn": 2, "float8_e8m0fnu": 1,
+}  # fmt: skip
+"""Dtypes of weights that are stored in whole bytes; no tensor that is computed has them."""
 
 
 def bytes_of(elements: int, dtype: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import msgspec
 
 from inception_lens.errors import FormatError, require
-from inception_lens.ops import BYTES_PER_ELEMENT, Shape, format_shape
+from inception_lens.ops import BYTES_PER_ELEMENT, ELEMENTS_PER_BYTE, Shape, bytes_of, format_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,9 +23,6 @@ NUMPY_DTYPES = {
     "complex128": "<c16",
 }  # fmt: skip
 """NumPy's notation of the dtypes that it has, little-endian."""
-
-BITS_PER_ELEMENT = {"uint4": 4, "int4": 4, "float4_e2m1fn": 4, "float8_e8m0fnu": 8, "uint2": 2, "int2": 2}
-"""Of dtypes that `ops.BYTES_PER_ELEMENT` does not list: they are packed in files, and no network computes in them."""
 
 MAX_ELEMENTS = 2**50
 """Elements of one tensor; a larger declared shape is a damaged file."""
@@ -94,8 +91,8 @@ def check_shape(name: str, shape: Shape) -> Shape:
 
 def byte_size(shape: Shape, dtype: str) -> int | None:
     """Bytes of a tensor's data, elements packed without gaps; None for an unknown dtype."""
-    bits = BITS_PER_ELEMENT.get(dtype) or 8 * BYTES_PER_ELEMENT.get(dtype, 0)
-    return -(-prod(shape) * bits // 8) if bits else None
+    is_known = dtype in BYTES_PER_ELEMENT or dtype in ELEMENTS_PER_BYTE
+    return bytes_of(prod(shape), dtype) if is_known else None
 
 
 def to_array(data: memoryview, dtype: str, shape: Shape) -> Array:

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import BYTES_PER_ELEMENT
+from inception_lens.ops import BYTES_PER_ELEMENT, ELEMENTS_PER_BYTE
 from inception_lens.readers.names import UniqueNames
 from inception_lens.readers.tensors import (
-    BITS_PER_ELEMENT,
     MAX_ELEMENTS,
     NUMPY_DTYPES,
     WeightTensor,
@@ -32,7 +31,7 @@ def test_bfloat16_becomes_float32() -> None:
 
 
 def test_packed_dtypes_fill_whole_bytes_and_unknown_ones_have_no_size() -> None:
-    assert not set(BITS_PER_ELEMENT) & set(BYTES_PER_ELEMENT)
+    assert not set(ELEMENTS_PER_BYTE) & set(BYTES_PER_ELEMENT)
     assert [byte_size((n,), "int4") for n in (0, 1, 2, 3)] == [0, 1, 1, 2]
     assert byte_size((5,), "int2") == 2
     assert byte_size((5,), "float8_e8m0fnu") == 5

@@ -15,7 +15,7 @@ from inception_lens.readers.shapes import resolve_axis
 
 WITHOUT_ATTRIBUTES: dict[str, Op] = {
     "Relu": ops.ReLU(), "Sigmoid": ops.Sigmoid(), "Tanh": ops.Tanh(), "Softplus": ops.Softplus(), "Mish": ops.Mish(),
-    "HardSwish": ops.Hardswish(), "Gelu": ops.GELU(), "FastGelu": ops.GELU(approximate="tanh"), "Swish": ops.SiLU(),
+    "HardSwish": ops.Hardswish(), "Gelu": ops.GELU(), "Swish": ops.SiLU(),
     "Celu": ops.Elementwise("celu"), "Softsign": ops.Elementwise("softsign"),
     "ThresholdedRelu": ops.Elementwise("threshold"), "Shrink": ops.Elementwise("hardshrink"),
 }  # fmt: skip

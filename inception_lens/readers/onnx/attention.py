@@ -1,14 +1,35 @@
-"""ONNX's Attention."""
+"""Attention of ONNX and of onnxruntime.
+
+Source: onnx.ai/onnx/operators and onnxruntime's docs/ContribOperators.md. The operators of the same name are different:
+ONNX's has queries, keys and values as inputs, and onnxruntime's projects them first.
+"""
 
 from __future__ import annotations
 
-from inception_lens.ops import Pad, Permute, Reshape, ScaledDotProductAttention
+from collections.abc import Sequence
+
+from inception_lens.errors import FormatError
+from inception_lens.ops import (
+    Concat,
+    Declared,
+    Elementwise,
+    Pad,
+    Permute,
+    Reshape,
+    ScaledDotProductAttention,
+    Select,
+    Slice,
+    Stack,
+    TensorType,
+    format_shape,
+)
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
+from inception_lens.readers.onnx.linear import biased_product
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 
 
 def attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """Attention of tensors of four axes, or of three with a number of heads; a cache (inputs 4 and 5) is unknown."""
+    """ONNX's, of tensors of four axes or of three with a number of heads; a cache (inputs 4 and 5) is unknown."""
     if call.has_input(4) or call.has_input(5) or len(call.outputs) > 1:
         return builder.unknown(call)
     values = [call.input(i) for i in range(3)]
@@ -16,22 +37,15 @@ def attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     nodes = []
     for role, value, heads in zip("qkv", values, (query_heads, key_heads, key_heads), strict=True):
         node = builder.node(value)
-        if len(value.shape) == 3 and heads:
-            batch, length, features = value.shape
-            split = builder.add(f"{call.name}/{role}", Reshape((batch, length, heads, features // heads)), node)
-            node = builder.add(f"{call.name}/{role}_heads", Permute((0, 2, 1, 3)), split.node).node
-        nodes.append(node)
-    mask = [_mask(builder, call, values[1].shape[-2])] if call.has_input(3) else []
+        nodes.append(_split_heads(builder, call, role, node, heads) if len(value.shape) == 3 and heads else node)
+    mask = [_padded_mask(builder, call, values[1].shape[-2])] if call.has_input(3) else []
     op = ScaledDotProductAttention(bool(call.integer("is_causal", 0)))
     output = builder.add(call.name, op, *nodes, *mask)
-    if len(values[0].shape) == 3 and query_heads:
-        batch, heads, length, width = output.shape
-        swapped = builder.add(f"{call.name}/joined", Permute((0, 2, 1, 3)), output.node)
-        output = builder.add(f"{call.name}/output", Reshape((batch, length, heads * width)), swapped.node)
-    return [output]
+    is_joined = len(values[0].shape) == 3 and query_heads
+    return [_join_heads(builder, call, output) if is_joined else output]
 
 
-def _mask(builder: OnnxGraphBuilder, call: OnnxCall, keys: int) -> str:
+def _padded_mask(builder: OnnxGraphBuilder, call: OnnxCall, keys: int) -> str:
     """The node of the mask; one for fewer keys than there are hides the rest, as the operator's definition says."""
     mask = call.input(3)
     node, missing = builder.node(mask), keys - mask.shape[-1]
@@ -41,4 +55,125 @@ def _mask(builder: OnnxGraphBuilder, call: OnnxCall, keys: int) -> str:
     return builder.add(f"{call.name}/mask", Pad(padding, value=float("-inf")), node).node
 
 
+def _split_heads(builder: OnnxGraphBuilder, call: OnnxCall, role: str, node: str, heads: int) -> str:
+    """From (batch, length, features) to (batch, heads, length, features of a head)."""
+    batch, length, features = builder.writer.shape(node)
+    split = builder.add(f"{call.name}/{role}", Reshape((batch, length, heads, features // heads)), node)
+    return builder.add(f"{call.name}/{role}_heads", Permute((0, 2, 1, 3)), split.node).node
+
+
+def _join_heads(builder: OnnxGraphBuilder, call: OnnxCall, output: OnnxValue) -> OnnxValue:
+    batch, heads, length, width = output.shape
+    swapped = builder.add(f"{call.name}/joined", Permute((0, 2, 1, 3)), output.node)
+    return builder.add(f"{call.name}/output", Reshape((batch, length, heads * width)), swapped.node)
+
+
+def projected_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """Attention and QAttention of onnxruntime: one product with the weights of queries, keys and values, and attention.
+
+    A cache that is shared, and rotary embeddings are unknown.
+    """
+    if call.op == "QAttention":  # after the bias, the scales of the input and of the weights
+        inputs = (*call.inputs, *[None] * 9)
+        call = call._replace(inputs=(*inputs[:3], inputs[5], inputs[8]), dtype=call.input(3).dtype)
+    if call.integer("do_rotary", 0) or call.integer("past_present_share_buffer", 0):
+        return builder.unknown(call)
+    x, weights = call.input(0), call.input(1)
+    sizes = call.integers("qkv_hidden_sizes") or [weights.shape[-1] // 3] * 3
+    if len(sizes) != 3 or sum(sizes) != weights.shape[-1]:
+        raise FormatError(f"`qkv_hidden_sizes` is {sizes}; expected three parts of {format_shape(weights.shape)}")
+    bias = call.input(2) if call.has_input(2) else None
+    projection = biased_product(builder, call._replace(name=f"{call.name}/qkv"), x, weights, bias)
+    parts = _parts(builder, call, builder.node(projection), sizes)
+    pasts = [builder.node(call.input(4))] if call.has_input(4) else []
+    caches = [builder.add(f"{call.name}/past_{i}", Select(0, i), past).node for past in pasts for i in range(2)]
+    output, *present = _heads_attention(builder, call, parts, caches, mask=3, added_mask=5)
+    if len(call.outputs) > 1:
+        present = [builder.add(f"{call.name}/present", Stack(0), *[each.node for each in present])]
+    return [output, *present][: len(call.outputs)]
+
+
+def multi_head_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """MultiHeadAttention of queries, keys and values, to which a bias is added; a cache that is shared is unknown.
+
+    Queries, keys and values may be one tensor of (batch, length, heads, 3, features), or keys and values one with 2.
+    """
+    if call.has_input(8) or call.has_input(9) or len(call.outputs) > 3:
+        return builder.unknown(call)
+    nodes = [builder.node(call.input(i)) for i in range(3) if call.has_input(i)]
+    if len(nodes) < 3:
+        *first, packed = nodes
+        batch, length, heads, count, width = builder.writer.shape(packed)
+        for i in range(count):
+            part = builder.add(f"{call.name}/part_{i}", Select(3, i), packed).node
+            first.append(builder.add(f"{call.name}/flat_{i}", Reshape((batch, length, heads * width)), part).node)
+        nodes = first
+    if call.has_input(3):
+        # Keys and values with four axes are split already, and have their bias.
+        sizes = [shape[-1] * (shape[1] if len(shape) == 4 else 1) for shape in map(builder.writer.shape, nodes)]
+        biases = _parts(builder, call, builder.node(call.input(3)), sizes, "bias")
+        for i, node in enumerate(nodes):
+            if len(builder.writer.shape(node)) == 3:
+                nodes[i] = builder.add(f"{call.name}/add_{'qkv'[i]}", Elementwise("add"), node, biases[i]).node
+    caches = [builder.node(call.input(i)) for i in (6, 7) if call.has_input(i)]
+    return _heads_attention(builder, call, nodes, caches, mask=4, added_mask=5)[: len(call.outputs)]
+
+
+def _parts(builder: OnnxGraphBuilder, call: OnnxCall, node: str, sizes: Sequence[int], role: str = "part") -> list[str]:
+    """Consecutive parts of the last axis, for queries, keys and values."""
+    axis, start, parts = len(builder.writer.shape(node)) - 1, 0, []
+    for name, size in zip("qkv", sizes, strict=True):
+        parts.append(builder.add(f"{call.name}/{role}_{name}", Slice(axis, start, start + size), node).node)
+        start += size
+    return parts
+
+
+def _heads_attention(
+    builder: OnnxGraphBuilder, call: OnnxCall, nodes: Sequence[str], caches: Sequence[str], mask: int, added_mask: int
+) -> list[OnnxValue]:
+    """The output, and the keys and values after those of the cache.
+
+    The nodes are queries, keys and values, of three axes or split into heads; the caches, keys and values of earlier
+    positions, if there are any. Input `mask` hides keys, and input `added_mask` is added to the scores.
+    """
+    heads = call.integer("num_heads", 0)
+    if heads < 1:
+        raise FormatError(f"`num_heads` is {heads}; expected at least 1")
+    query, *others = [
+        _split_heads(builder, call, role, node, heads) if len(builder.writer.shape(node)) == 3 else node
+        for role, node in zip("qkv", nodes, strict=True)
+    ]
+    if caches:
+        others = [
+            builder.add(f"{call.name}/all_{role}", Concat(2), *pair).node
+            for role, pair in zip("kv", zip(caches, others, strict=True), strict=True)
+        ]
+    masks = [_mask(builder, call, mask, query, others[0])] if call.has_input(mask) else []
+    masks += [builder.node(call.input(added_mask))] if call.has_input(added_mask) else []
+    if len(masks) > 1:
+        masks = [builder.add(f"{call.name}/masks", Elementwise("add"), *masks[::-1]).node]
+    op = ScaledDotProductAttention(bool(call.integer("unidirectional", 0)))
+    output = builder.add(call.name, op, query, *others, *masks)
+    return [_join_heads(builder, call, output), *map(builder.value, others)]
+
+
+def _mask(builder: OnnxGraphBuilder, call: OnnxCall, i: int, query: str, key: str) -> str:
+    """The node of a mask that is broadcast to the scores; one of lengths or of more positions is computed."""
+    mask, (batch, _, length, _) = call.input(i), builder.writer.shape(query)
+    keys = builder.writer.shape(key)[2]
+    node, name = builder.node(mask), f"{call.name}/mask"
+    if mask.shape in ((batch, keys), (batch, length, keys)):
+        rows = mask.shape[1:-1] or (1,)
+        return builder.add(name, Reshape((batch, 1, *rows, keys)), node).node
+    rows = (length,) if len(mask.shape) > 2 else (1,)
+    return builder.add(name, Declared("mask", (TensorType((batch, 1, *rows, keys), mask.dtype),)), node).node
+
+
 ATTENTION: dict[str, OnnxHandler] = {"Attention": attention}
+"""Operators of ONNX."""
+
+MICROSOFT_ATTENTION: dict[str, OnnxHandler] = {
+    **dict.fromkeys(("Attention", "QAttention"), projected_attention),
+    "MultiHeadAttention": multi_head_attention,
+}
+"""Operators of onnxruntime."""

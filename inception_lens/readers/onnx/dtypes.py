@@ -14,7 +14,7 @@ SUBSTITUTES = {
     "text": "uint8", "uint4": "uint8", "int4": "int8", "uint2": "uint8", "int2": "int8",
     "float4_e2m1fn": "float8_e4m3fn", "float8_e8m0fnu": "float8_e4m3fn",
 }  # fmt: skip
-"""Data types that `ops.BYTES_PER_ELEMENT` does not have, and what a Graph has in their place."""
+"""Data types that no tensor of a Graph has, and what it has in their place; weights keep them in `Graph.dtypes`."""
 
 _NUMBERS = {name: number for number, name in ONNX_DTYPES.items()}
 

@@ -42,6 +42,8 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     merged = _merge_pending(builder, call, values)
     if merged is not None:
         return [merged]
+    if any(value.node in builder.scaled for value in values):
+        values = [_with_quantized(call.op, value) for value in values]
     shape = broadcast(*[value.shape for value in values])
     tensors = _without_scalars(values, shape)
     function = ARITHMETIC.get(call.op) or LOGIC[call.op]
@@ -60,6 +62,11 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         name = call.name if i == len(others) else f"{call.name}/{i}"
         first = builder.add(name, op, first, other).node
     return [builder.value(first)]
+
+
+def _with_quantized(op: str, value: OnnxValue) -> OnnxValue:
+    """An operand of a scale or of a sum of integers: what multiplies it is a scale, and what is added is a bias."""
+    return msgspec.structs.replace(value, constant=value.constant or op == "Mul", quantized=op == "Add")
 
 
 def _without_scalars(values: list[OnnxValue], shape: tuple[int, ...]) -> list[OnnxValue]:
@@ -104,7 +111,11 @@ def cast(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return [x]
     if x.is_weight:
         return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype))]
-    return [builder.add(call.name, Elementwise("cast", dtype), builder.node(x))]
+    base = builder.node(x)
+    output = builder.add(call.name, Elementwise("cast", dtype), base)
+    if base in builder.scaled:
+        builder.scaled.add(output.node)
+    return [output]
 
 
 def identity(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

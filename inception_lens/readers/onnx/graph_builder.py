@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from inception_lens.errors import FormatError
-from inception_lens.graph import Input, Node, Writer, output_name
-from inception_lens.ops import Declared, Op, Shape, Stored, TensorType, Unknown
+from inception_lens.graph import Graph, Input, Node, Writer, output_name
+from inception_lens.ops import ELEMENTS_PER_BYTE, Declared, Op, Shape, Stored, TensorType, Unknown
 from inception_lens.ops.special import TensorKind
 from inception_lens.readers.names import UniqueNames
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
@@ -29,6 +29,10 @@ class OnnxGraphBuilder:
         """Nodes of weights and constants that are read as tensors, by name and shape."""
         self.owned_shapes: dict[str, Shape] = {}
         """The shape in which each weight was read first: a reading in another shape must not count it again."""
+        self.dtypes: dict[str, str] = {}
+        """The dtypes in which the file stores the weights that layers own, by name."""
+        self.scaled: set[str] = set()
+        """Nodes that quantization multiplies by scales, which are no parameters: scales, and sums of integers."""
         self.steps = 0
 
     def step(self) -> None:
@@ -41,8 +45,10 @@ class OnnxGraphBuilder:
         if self.steps > MAX_STEPS:
             raise FormatError(f"more than {MAX_STEPS:,} calls and nodes, with functions expanded")
 
-    def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = ()) -> OnnxValue:
+    def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = (), dtype: str = "") -> OnnxValue:
         """Write a node and return its first output; its name gets a number where it is taken.
+
+        A `dtype` is that of its outputs, where it is not that of its first input.
 
         Raises:
             FormatError: there are more than MAX_STEPS nodes.
@@ -54,7 +60,9 @@ class OnnxGraphBuilder:
             shapes = [self.writer.shape(each) for each in inputs]
             roles = [tensor.role for tensor in (*op.parameters(*shapes), *op.buffers(*shapes))]
             parameters = () if parameters == tuple(f"{name}.{role}" for role in roles) else parameters
-        self.writer.write(Node(name, op, inputs, parameters))
+        self.writer.write(Node(name, op, inputs, parameters, dtype))
+        if dtype == "int32":
+            self.scaled.add(name)
         return self.value(name)
 
     def value(self, node: str) -> OnnxValue:
@@ -98,7 +106,10 @@ class OnnxGraphBuilder:
 
     def owns(self, value: OnnxValue, shape: Shape) -> bool:
         """Whether a layer may have the weight in `shape` as its own: nothing before read it in another shape."""
-        return value.is_weight and self.owned_shapes.setdefault(value.weight, shape) == shape
+        if not value.is_weight or self.owned_shapes.setdefault(value.weight, shape) != shape:
+            return False
+        self.dtypes[value.weight] = value.stored_dtype
+        return True
 
     def add_layer(self, call: OnnxCall, op: Op, x: OnnxValue, weights: Sequence[tuple[OnnxValue, Shape]]) -> OnnxValue:
         """Write a layer that owns the weights, each in the given shape.
@@ -108,21 +119,30 @@ class OnnxGraphBuilder:
         """
         node = self.node(x)
         if all(self.owns(value, shape) for value, shape in weights):
-            return self.add(call.name, op, node, parameters=tuple(value.weight for value, _ in weights))
-        return self.add_with_inputs(call.name, op, x, [node, *self.nodes([value for value, _ in weights])])
+            parameters = tuple(value.weight for value, _ in weights)
+            return self.add(call.name, op, node, parameters=parameters, dtype=call.dtype)
+        inputs = [node, *self.nodes([value for value, _ in weights])]
+        return self.add_with_inputs(call.name, op, x, inputs, call.dtype)
 
-    def add_with_inputs(self, name: str, op: Op, x: OnnxValue, inputs: Sequence[str]) -> OnnxValue:
+    def add_with_inputs(self, name: str, op: Op, x: OnnxValue, inputs: Sequence[str], dtype: str = "") -> OnnxValue:
         """Write an operation with the cost of the layer `op` of `x`, and all its tensors as inputs."""
         types = op.output_types((TensorType(x.shape, x.dtype),))
         macs = op.macs((x.shape,), types[0].shape) or 0
         flops = op.extra_flops((x.shape,), types[0].shape) or 0
-        return self.add(name, Declared(op.kind, types, macs, flops), *inputs)
+        return self.add(name, Declared(op.kind, types, macs, flops), *inputs, dtype=dtype)
+
+    def other_dtypes(self, graph: Graph, dtype: str) -> dict[str, str]:
+        """The dtypes of the graph's weights that are stored in another one than `dtype`, by name."""
+        others = {name: each for name, each in self.dtypes.items() if each != dtype}
+        read = {name for node in graph.nodes for name, _ in graph.tensors(node)} if others else set()
+        return {name: each for name, each in others.items() if name in read}
 
     def unknown(self, call: OnnxCall) -> list[OnnxValue]:
         """Write an Unknown with outputs of the types that the file declares."""
         types = call.declared or (None,)
         inputs = self.nodes([value for value in call.present_inputs() if _is_tensor(value)])
-        op = Unknown(call.op, tuple(each or UNKNOWN_TYPE for each in types))
+        params_known = not any(_may_be_quantized(value) for value in call.present_inputs())
+        op = Unknown(call.op, tuple(each or UNKNOWN_TYPE for each in types), params_known)
         outputs = self.outputs(self.add(call.name, op, *inputs), len(types))
         return [
             output if declared else OnnxValue(None, node=output.node)
@@ -133,6 +153,12 @@ class OnnxGraphBuilder:
 def _is_tensor(value: OnnxValue) -> bool:
     """Whether an unknown operation reads the value as a tensor, and not as a parameter such as an index."""
     return bool(value.node) or value.pending is not None or (value.is_weight and not value.constant)
+
+
+def _may_be_quantized(value: OnnxValue) -> bool:
+    """Whether the value may be a quantized weight, with any number of elements in its bytes."""
+    is_bytes = value.stored_dtype in ("int8", "uint8") or value.stored_dtype in ELEMENTS_PER_BYTE
+    return value.is_weight and is_bytes and value.scalar is None
 
 
 def _is_mask(value: OnnxValue) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+import msgspec
+
 from inception_lens.ops import Declared, Embedding, Select, Shape, TensorType
 from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
@@ -15,8 +17,11 @@ def gather(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Gather: an embedding of a matrix of weights, one position of an axis, or positions that are copied."""
     x, indices = call.input(0), call.input(1)
     axis = resolve_axis(call.integer("axis", 0), len(x.shape))
-    if x.is_weight and "float" in x.dtype and len(x.shape) == 2 and axis == 0 and indices.array is None:
-        return _embedding(builder, call, x, indices)
+    if x.is_weight and x.dtype in ("int8", "uint8"):  # indices and sizes have more bits
+        x = msgspec.structs.replace(x, quantized=True)
+    is_table = x.is_weight and (x.quantized or "float" in x.dtype) and len(x.shape) == 2 and axis == 0
+    if is_table and indices.array is None:
+        return embedding(builder, call, x, indices)
     if indices.array is not None and indices.shape == ():
         return [builder.add(call.name, Select(axis, int(indices.array)), builder.node(x))]
     output = TensorType((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
@@ -24,7 +29,8 @@ def gather(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     return [builder.add(call.name, Declared("gather", (output,)), *builder.nodes(inputs))]
 
 
-def _embedding(builder: OnnxGraphBuilder, call: OnnxCall, table: OnnxValue, indices: OnnxValue) -> list[OnnxValue]:
+def embedding(builder: OnnxGraphBuilder, call: OnnxCall, table: OnnxValue, indices: OnnxValue) -> list[OnnxValue]:
+    """The rows of a matrix of weights at some indices."""
     rows, width = table.shape
     node = builder.node(indices)
     if builder.owns(table, table.shape):

@@ -1,15 +1,13 @@
-"""ONNX's matrix products, and quantization of their tensors."""
+"""ONNX's matrix products."""
 
 from __future__ import annotations
 
 from functools import cache
 from math import prod
 
-import msgspec
-
 from inception_lens.errors import FormatError
 from inception_lens.ops import Declared, Elementwise, Linear, MatMul, Permute, Shape, TensorType, format_shape
-from inception_lens.readers.onnx.dtypes import onnx_dtype
+from inception_lens.readers.onnx.elementwise import elementwise
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall
 
@@ -31,7 +29,7 @@ def gemm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         left = builder.add(f"{call.name}/transpose_a", Permute((1, 0)), left).node
     if call.integer("transB", 0):
         right = builder.add(f"{call.name}/transpose_b", Permute((1, 0)), right).node
-    product = builder.add(call.name, MatMul(), left, right)
+    product = builder.add(call.name, MatMul(), left, right, dtype=call.dtype)
     if factors[0] != 1.0:
         product = builder.add(f"{call.name}/alpha", Elementwise("mul"), product.node)
     if bias is None:
@@ -56,7 +54,7 @@ def matmul(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """A matrix product; with a matrix of weights a linear layer, to which an Add of a vector after it gives a bias."""
     a, b = call.input(0), call.input(1)
     if not (b.is_weight and len(b.shape) == 2 and a.shape) or a.is_weight:
-        return [builder.add(call.name, MatMul(), builder.node(a), builder.node(b))]
+        return [builder.add(call.name, MatMul(), builder.node(a), builder.node(b), dtype=call.dtype)]
     features, out = b.shape
     if a.shape[-1] != features:
         raise FormatError(f"weights of {format_shape(b.shape)} do not fit an input of {format_shape(a.shape)}")
@@ -72,7 +70,17 @@ def matmul(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return _linear(builder, renamed, a, b, (out, features), bias).node
 
     pending = PendingCall(builder.node(a), write, write_with_bias=write_with_bias)
-    return [OnnxValue(TensorType((*a.shape[:-1], out), a.dtype), pending=pending)]
+    return [OnnxValue(TensorType((*a.shape[:-1], out), call.dtype or a.dtype), pending=pending)]
+
+
+def biased_product(
+    builder: OnnxGraphBuilder, call: OnnxCall, a: OnnxValue, b: OnnxValue, bias: OnnxValue | None
+) -> OnnxValue:
+    """The matrix product of two inputs of a call, plus a bias where there is one."""
+    (product,) = matmul(builder, call._replace(inputs=(a, b), reads=(1,)))
+    if bias is None:
+        return product
+    return elementwise(builder, call._replace(op="Add", inputs=(product, bias), reads=(1,)))[0]
 
 
 def einsum(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -97,21 +105,7 @@ def einsum(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     return [builder.add(call.name, Declared("einsum", (output,), macs), *builder.nodes(values))]
 
 
-def quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """QuantizeLinear and DequantizeLinear: a weight stays a weight, an activation is scaled and shifted."""
-    x = call.input(0)
-    if call.op == "DequantizeLinear":
-        dtype = call.input(1).dtype
-        if x.is_weight:
-            return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype), array=None)]
-    else:
-        dtype = call.input(2).dtype if call.has_input(2) else onnx_dtype(call.integer("output_dtype", 0) or 2)
-    op = Declared(call.op, (TensorType(x.shape, dtype),), declared_flops=2 * prod(x.shape))
-    return [builder.add(call.name, op, builder.node(x))]
-
-
 LINEAR: dict[str, OnnxHandler] = {
-    **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), quantize),
     "Einsum": einsum,
     "Gemm": gemm,
     "MatMul": matmul,

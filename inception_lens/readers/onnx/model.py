@@ -1,14 +1,15 @@
 """ONNX models: a file to a Graph, by this project's own shape rules and without the data of its weights.
 
-Read: the operators in HANDLERS of the domains in DOMAINS, with the semantics of the ONNX operator specification
-(onnx.ai/onnx/operators) at the model's opset; functions of the model, which are expanded; and `If`, where the condition
-follows from shapes, by the branch that is taken. Any other operator, `Loop`, `Scan` and `SequenceMap` are Unknown, and
-what is inside them is not counted. Data in other files are never opened.
+Read: the operators in `handlers.py`, with the semantics of the ONNX operator specification (onnx.ai/onnx/operators) at
+the model's opset, or of onnxruntime's documentation of its own operators; functions of the model, which are expanded;
+and `If`, where the condition follows from shapes, by the branch that is taken. Any other operator, `Loop`, `Scan` and
+`SequenceMap` are Unknown, and what is inside them is not counted. Data in other files are never opened.
 
 Parameters are initializers that a convolution, a linear layer, an embedding, a norm or a recurrent layer reads as its
-weight, or that arithmetic reads as a tensor of several floating-point numbers; each counts once. The statistics of
-batch norms are buffers. Integers, single numbers and Constants are constants, except for a Constant in the place of a
-weight.
+weight, or that arithmetic reads as a tensor of several floating-point numbers; each counts once, with the bytes of the
+dtype in which the file stores it. The statistics of batch norms are buffers. Integers that are not quantized weights,
+single numbers, scales and zero points of quantization, and Constants are constants, except for a Constant in the place
+of a weight.
 
 Limits: MAX_DEPTH, `graph_builder.MAX_STEPS`, and those of `stripping.py` and `tensors.py`.
 """
@@ -27,7 +28,7 @@ from inception_lens.ops import Shape, TensorType, Unknown
 from inception_lens.readers.files import display_path, errors_in, errors_of, map_file
 from inception_lens.readers.onnx.constant_folding import fold
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
-from inception_lens.readers.onnx.handlers import HANDLERS
+from inception_lens.readers.onnx.handlers import DOMAIN_HANDLERS
 from inception_lens.readers.onnx.inputs import InputShapes, input_types
 from inception_lens.readers.onnx.metadata import copied_initializers, is_inplace, node_paths, tensor_kinds
 from inception_lens.readers.onnx.protos import (
@@ -45,8 +46,6 @@ from inception_lens.readers.shapes import UNKNOWN_TYPE
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, ModelProto, NodeProto
 
-DOMAINS = ("", "ai.onnx", "com.microsoft")
-"""Domains whose operators are in HANDLERS; those of onnxruntime have the names of ONNX's."""
 MAX_DEPTH = 32
 """Functions and branches inside each other."""
 
@@ -131,7 +130,8 @@ class OnnxModelReader:
                 raise FormatError(f"graph output `{each.name}` is not produced by any node")
         outputs = dict.fromkeys(Output(builder.node(self.values[each.name])) for each in graph.output)
         made = builder.writer.graph(outputs, mode, Metadata(graph.name or "model", self.path, "onnx"))
-        return msgspec.structs.replace(made, dtype=common_dtype(stored.values()))
+        dtype = common_dtype(stored.values())
+        return msgspec.structs.replace(made, dtype=dtype, dtypes=builder.other_dtypes(made, dtype))
 
     def initializers(self) -> dict[str, OnnxValue]:
         """Weights by name, including inputs that the exporter recorded as weights: a model without its data."""
@@ -173,7 +173,7 @@ class OnnxModelReader:
                 tuple(node.output),
                 tuple(scope.declared.get(each) for each in node.output),
                 scope.opset if node.domain in ("", "ai.onnx") else 1,
-                tuple(scope.reads[each] for each in node.output),
+                tuple(scope.reads[each] if each else 0 for each in node.output),
                 is_inplace(node),
             )
 
@@ -220,12 +220,13 @@ def run_handler(builder: OnnxGraphBuilder, domain: str, call: OnnxCall) -> list[
         FormatError: the call violates the specification.
         GraphError: an operation cannot take its inputs.
     """
-    if call.op == "Constant" and domain in DOMAINS:
+    handlers = DOMAIN_HANDLERS.get(domain, {})
+    if call.op == "Constant" and handlers:
         return [constant(call)]
     try:
-        if (known := fold(call)) is not None:
+        if handlers and (known := fold(call)) is not None:
             return [known]
-        handler = HANDLERS.get(call.op) if domain in DOMAINS else None
+        handler = handlers.get(call.op)
         if handler is None or any(value.type is None for value in call.present_inputs()):
             return builder.unknown(call)
         outputs = handler(builder, call)

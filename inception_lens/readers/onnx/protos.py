@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from inception_lens.errors import FormatError
-from inception_lens.ops import TensorType
+from inception_lens.ops import ELEMENTS_PER_BYTE, TensorType
 from inception_lens.readers.onnx.dtypes import ONNX_DTYPES, onnx_dtype
 from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue, known_value
 from inception_lens.readers.tensors import MAX_ELEMENTS, Array, byte_size, check_shape
@@ -28,7 +30,10 @@ def common_dtype(weights: Iterable[OnnxValue]) -> str:
 def stored_tensor(tensor: TensorProto, *, constant: bool = False, name: str = "") -> OnnxValue:
     """An initializer or, with `constant`, the tensor of an attribute; with its data, unless they were stripped."""
     kind = TensorType(check_shape(tensor.name, tuple(tensor.dims)), onnx_dtype(tensor.data_type))
-    return OnnxValue(kind, weight=tensor.name or name, constant=constant, array=_array(tensor, kind))
+    dtype = ONNX_DTYPES[tensor.data_type]
+    file_dtype = dtype if dtype in ELEMENTS_PER_BYTE else kind.dtype
+    array = _array(tensor, kind)
+    return OnnxValue(kind, weight=tensor.name or name, constant=constant, array=array, file_dtype=file_dtype)
 
 
 def _array(tensor: TensorProto, kind: TensorType) -> Array | None:
@@ -68,7 +73,7 @@ def constant(call: OnnxCall) -> OnnxValue:
     value = call.attributes.get("value", call.attributes.get("sparse_value"))
     if not isinstance(value, OnnxValue):
         raise FormatError("has no `value` that is a tensor or numbers")
-    return OnnxValue(value.type, weight=call.outputs[0], constant=True, array=value.array)
+    return msgspec.structs.replace(value, weight=call.outputs[0], constant=True)
 
 
 def attributes_of(protos: Iterable[AttributeProto], function: Mapping[str, Attribute]) -> dict[str, Attribute]:

@@ -31,6 +31,10 @@ def recurrent(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         # The layer has them in other shapes, under PyTorch's names: a later reading in any shape must not count them.
         builder.owned_shapes.update((value.weight, ()) for value in weights)
         first = builder.add(call.name, op, *inputs)
+        for tensor in op.parameters(x.shape):
+            source = kernel if "_ih_" in tensor.role else call.input(2)
+            source = call.input(3) if tensor.role.startswith("bias") else source
+            builder.dtypes[f"{first.node}.{tensor.role}"] = source.stored_dtype
     else:
         first = builder.add_with_inputs(call.name, op, x, [*inputs, *builder.nodes(weights)])
     steps, batch = x.shape[:2]

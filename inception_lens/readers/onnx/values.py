@@ -31,6 +31,10 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     """Whether a weight is a Constant of the graph, and not an initializer."""
     array: Array | None = None
     """The data, where they are known and few: shapes, axes, indices, factors."""
+    file_dtype: str = ""
+    """The dtype in which the file stores a weight, whatever the model converts it to; empty: that of `type`."""
+    quantized: bool = False
+    """Whether the integers of a weight represent real numbers, by a scale and a zero point."""
     pending: PendingCall | None = None
 
     @property
@@ -45,6 +49,11 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
         return self.type.dtype if self.type else "float32"
 
     @property
+    def stored_dtype(self) -> str:
+        """The dtype in which the file stores a weight."""
+        return self.file_dtype or self.dtype
+
+    @property
     def is_weight(self) -> bool:
         """Whether it exists before the model runs and has a name; its data may be unknown."""
         return bool(self.weight)
@@ -53,7 +62,7 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     def may_be_learned(self) -> bool:
         """Whether training could change it, so that arithmetic with its data must not be folded into constants."""
         several = self.type is None or self.type.elements > 1
-        return self.is_weight and not self.constant and several and "float" in self.dtype
+        return self.is_weight and not self.constant and several and (self.quantized or "float" in self.dtype)
 
     @property
     def scalar(self) -> float | None:
@@ -106,6 +115,8 @@ class OnnxCall(NamedTuple):
     """How often each output is read."""
     inplace: bool = False
     """Whether this project's ONNX export marks it as in place."""
+    dtype: str = ""
+    """Of the output of a product, where it is not that of the first input."""
 
     def input(self, i: int) -> OnnxValue:
         """Input number `i`.

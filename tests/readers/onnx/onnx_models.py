@@ -37,8 +37,9 @@ def scalar(name: str, number: int) -> onnx.TensorProto:
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
-    """A node; `_` is an input that is left out."""
-    return helper.make_node(op, ["" if each == "_" else each for each in inputs.split()], outputs.split(), **attributes)
+    """A node; `_` is an input or an output that is left out."""
+    read, written = (["" if each == "_" else each for each in text.split()] for text in (inputs, outputs))
+    return helper.make_node(op, read, written, **attributes)
 
 
 def info(name: str, *shape: int | str | None, dtype: int = FLOAT) -> onnx.ValueInfoProto:

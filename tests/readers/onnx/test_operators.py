@@ -26,8 +26,9 @@ Abs Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh Ceil Celu Cos Cosh Div Erf Ex
 Neg Pow Reciprocal Round Sign Sin Sinh Softsign Sqrt Sub Tan Where
 """
 SAME_NAME = """
-Concat CumSum DequantizeLinear Expand EyeLike GatherElements GatherND Hardmax LogSoftmax Mish OneHot Pad
-QuantizeLinear ReverseSequence Scatter ScatterElements ScatterND Sigmoid Softmax Softplus Tanh Tile TopK Trilu
+Concat CumSum DequantizeLinear DynamicQuantizeLinear Expand EyeLike GatherElements GatherND Hardmax LogSoftmax Mish
+OneHot Pad QuantizeLinear ReverseSequence Scatter ScatterElements ScatterND Sigmoid Softmax Softplus Tanh Tile TopK
+Trilu
 """
 KINDS = {
     **{name: name.lower() for name in LOWER_CASE.split()},
@@ -39,6 +40,7 @@ KINDS = {
     "BitShift": "bitwise_left_shift", "BitwiseAnd": "bitwise_and", "BitwiseNot": "bitwise_not",
     "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor", "Cast": "cast", "CastLike": "cast",
     "Clip": "clamp|Hardtanh", "ConstantOfShape": r"\?ConstantOfShape", "Conv": "Conv2d",
+    "ConvInteger": "Conv2d",
     "ConvTranspose": "ConvTranspose1d|ConvTranspose2d|ConvTranspose3d",
     "DepthToSpace": "PixelShuffle|Reshape Permute Reshape",
     "Dropout": "Dropout|Dropout mask", "Einsum": r"einsum|\?Einsum",
@@ -48,8 +50,10 @@ KINDS = {
     "HardSwish": "Hardswish", "InstanceNormalization": "InstanceNorm", "LRN": "LocalResponseNorm",
     "LSTM": r"LSTM Reshape Permute|\?LSTM", "LayerNormalization": r"LayerNorm( \?LayerNormalization){2}",
     "LeakyRelu": "LeakyReLU", "Less": "lt", "LessOrEqual": "le", "LpNormalization": "norm div",
-    "MatMul": "Linear|MatMul", "Max": "maximum( maximum)?", "MaxPool": "MaxPool1d|MaxPool2d|MaxPool3d",
+    "MatMul": "Linear|MatMul", "MatMulInteger": "Linear|MatMul",
+    "Max": "maximum( maximum)?", "MaxPool": "MaxPool1d|MaxPool2d|MaxPool3d",
     "Min": "minimum( minimum)?", "Mod": "remainder|fmod", "Not": "logical_not", "Or": "logical_or", "PRelu": "PReLU",
+    "QLinearConv": "Conv2d", "QLinearMatMul": "Linear|MatMul",
     "RMSNormalization": "RMSNorm", "RNN": r"RNN Reshape Permute|\?RNN", "ReduceL1": "abs sum", "ReduceL2": "norm",
     "ReduceLogSum": "sum log", "ReduceLogSumExp": "logsumexp", "ReduceMax": "amax", "ReduceMean": "mean",
     "ReduceMin": "amin", "ReduceProd": "prod", "ReduceSum": "sum", "ReduceSumSquare": "square sum", "Relu": "ReLU",
@@ -62,17 +66,18 @@ KINDS = {
 """The operations that an operator becomes, as a regular expression."""
 
 WITHOUT_NODE_TEST = {
-    "FastGelu", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
     "SimplifiedLayerNormalization", "Identity",
 }  # fmt: skip
 """Operators of onnxruntime, random ones, and Identity, which alone is not a network: `test_opsets.py` has them."""
 
 NOT_COMPUTED = {
-    "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "And", "Cast", "CastLike", "Celu", "ConstantOfShape", "CumSum",
-    "DequantizeLinear", "Einsum", "Equal", "EyeLike", "Gather", "GatherElements", "GatherND", "HardSigmoid",
-    "Hardmax", "LayerNormalization", "LpNormalization", "OneHot", "Or", "PRelu", "QuantizeLinear",
-    "ReduceL2", "ReverseSequence", "Scatter", "ScatterElements", "ScatterND", "Shape", "Shrink", "Size",
-    "Softsign", "ThresholdedRelu", "Tile", "TopK", "Trilu", "Where", "Xor",
+    "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Cast", "CastLike", "Celu", "ConstantOfShape",
+    "ConvInteger", "CumSum", "DequantizeLinear", "DynamicQuantizeLinear", "Einsum", "Equal", "EyeLike", "Gather",
+    "GatherElements", "GatherND", "HardSigmoid", "Hardmax", "LayerNormalization", "LpNormalization",
+    "MatMulInteger", "OneHot", "Or", "PRelu", "QLinearConv", "QuantizeLinear", "ReduceL2", "ReverseSequence",
+    "Scatter", "ScatterElements", "ScatterND", "Shape", "Shrink", "Size", "Softsign", "ThresholdedRelu", "Tile",
+    "TopK", "Trilu", "Where", "Xor",
 }  # fmt: skip
 """Operators of which a Graph does not hold the numbers that a module needs."""
 
@@ -80,6 +85,8 @@ OTHER_VALUES = re.compile(
     # Ties, factors, windows and masks, which cost the same.
     r"example_select_last_index|attention_.*(scaled|softcap|nonpad|padded_kv|window(?!_default))|gelu_tanh_2|gemm_beta"
     r"|training_dropout|isinf_(positive|negative)|maxpool_with_argmax_2d_precomputed_strides"
+    # Of integers, the scales are not kept.
+    r"|^test_qlinearmatmul"
     # PyTorch divides integers into floating-point numbers.
     r"|div_u?int"
     # Of Resize, the coordinates are not kept.
