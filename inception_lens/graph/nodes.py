@@ -27,8 +27,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """Names of its parameters and buffers, in the order of `op.parameters` and `op.buffers`; calls that name the same
     tensor share it. Empty: tensors of its own, `<name>.<role>`."""
     dtype: str = ""
-    """Dtype of its outputs, to which its inputs are cast first, as automatic mixed precision does, or in which a product
-    of integers is summed; empty: that of the operation's rule."""
+    """Dtype of its outputs, to which its inputs are cast first, as automatic mixed precision does, or in which products
+    of integers are summed; empty: that of the operation's rule."""
 
     @property
     def role(self) -> Role:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from inception_lens.errors import FormatError
 from inception_lens.ops import GELU, Declared, Elementwise, SiLU, Slice, TensorType
 from inception_lens.readers.onnx.activations import ACTIVATIONS, activation
 from inception_lens.readers.onnx.convolution import convolution
@@ -123,25 +122,23 @@ def embedding_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]
     """
     is_quantized = call.op == "QEmbedLayerNormalization"
     dtype = call.input(8 if is_quantized else 2).dtype
-    words, positions, segments, *weights = (
-        each and msgspec.structs.replace(each, type=TensorType(each.shape, dtype)) for each in call.inputs[2:7]
-    )
-    ids, segment_ids, position_ids = call.input(0), call.inputs[1], (*call.inputs, None, None)[8]
+    ids = call.input(0)
 
-    def embedded(role: str, table: OnnxValue, indices: OnnxValue) -> OnnxValue:
-        return embedding(builder, call._replace(name=f"{call.name}/{role}"), table, indices)[0]
+    def real(i: int) -> OnnxValue:
+        table = call.input(i)
+        return msgspec.structs.replace(table, type=TensorType(table.shape, dtype))
 
-    if words is None or positions is None:
-        raise FormatError("has no table of words or of positions")
-    if position_ids is None or is_quantized:
-        first = Slice(0, 0, ids.shape[-1])
-        rows = builder.add(f"{call.name}/position", first, builder.node(positions))
+    def embedded(role: str, i: int, indices: OnnxValue) -> OnnxValue:
+        return embedding(builder, call._replace(name=f"{call.name}/{role}"), real(i), indices)[0]
+
+    if call.has_input(8) and not is_quantized:
+        positions = embedded("position", 3, call.input(8))
     else:
-        rows = embedded("position", positions, position_ids)
-    total = _add(builder, call, "sum", embedded("word", words, ids), rows)
-    if segments is not None and segment_ids is not None:
-        total = _add(builder, call, "sum", total, embedded("segment", segments, segment_ids))
-    outputs = [_norm(builder, call, total, tuple(weights))]
+        positions = builder.add(f"{call.name}/position", Slice(0, 0, ids.shape[-1]), builder.node(real(3)))
+    total = _add(builder, call, "sum", embedded("word", 2, ids), positions)
+    if call.has_input(1) and call.has_input(4):
+        total = _add(builder, call, "sum", total, embedded("segment", 4, call.input(1)))
+    outputs = [_norm(builder, call, total, (real(5), real(6)))]
     if len(call.outputs) > 1:
         op = Declared("mask_index", (TensorType(ids.shape[:1], "int32"),))
         mask = [builder.node(call.input(7))] if call.has_input(7) else []
