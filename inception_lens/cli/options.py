@@ -97,7 +97,8 @@ NETWORK_OPTIONS = {
         metavar="[NAME=]SHAPE[:DTYPE]",
         multiple=True,
         help="Shape of the input: 1x3x224x224; 3x224x224 is one image, 224 a square colour image. With several inputs "
-        "each has its NAME, and batch.x is x in a dictionary batch. Repeatable.",
+        "each has its NAME, and batch.x is x in a dictionary batch; sr=16000 is the value of a scalar of an "
+        "ONNX model. Repeatable.",
     ),
     "batch": click.option(
         "--batch",
@@ -229,8 +230,11 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, ParsedInput] | tuple[int, ..
 
 
 def _shape(text: str, option: str) -> tuple[int, ...]:
-    """Read a shape of the text of an option: `1x3x224x224`, or `224` alone for a square colour image."""
-    if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*", text, flags=re.ASCII):
+    """Read a shape of the text of an option: `1x3x224x224`, or `224` alone for a square colour image.
+
+    Only an input with a name can have no elements.
+    """
+    if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", text, flags=re.ASCII) or (text == option and re.match("0|.*x0", text)):
         raise ConfigError(f"--input {option}: a shape is whole numbers joined by x, such as 1x3x224x224")
     sizes = tuple(int(size) for size in text.split("x"))
     return (1, 3, *sizes * 2) if len(sizes) == 1 and text == option else sizes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -252,6 +252,21 @@ class Writer:
         if node.parameters:
             self._names_tensors = True
         return self._append(node.name, node.op, node.inputs, node)
+
+    def branch(self) -> Writer:
+        """A writer of calls that can read all tensors so far; `include` adds them to this graph."""
+        branch = Writer(())
+        branch._types, branch._known = ChainMap({}, self._types), self._known
+        return branch
+
+    def include(self, branch: Writer) -> None:
+        """Add the calls of a branch; as `add`."""
+        for node in branch._nodes:
+            self.write(node)
+
+    def calls(self) -> Iterator[tuple[Node, CallFacts]]:
+        """The calls so far, without those of branches, each with its facts."""
+        return zip(self._nodes, self._facts, strict=True)
 
     def block(self, key: object, name: str, x: str, write: Callable[[], str]) -> str:
         """Add a block of nodes whose names begin with its name, and return the name of its output.

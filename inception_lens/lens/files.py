@@ -17,8 +17,9 @@ def _read_onnx(path: str, settings: Mapping[str, object], inputs: Inputs | None,
 
     if settings:
         raise ConfigError(f"an ONNX model has no keys to override: {', '.join(settings)}")
-    if isinstance(inputs, Mapping):  # the dtype of an object counts too
-        shapes = {name: given if isinstance(given, Shaped) else shape_of(given) for name, given in inputs.items()}
+    if isinstance(inputs, Mapping):  # the dtype of an object counts too, and the value of a scalar
+        kept = (Shaped, int, float)
+        shapes = {name: given if isinstance(given, kept) else shape_of(given) for name, given in inputs.items()}
         return read_onnx(path, shapes, mode)
     return read_onnx(path, shapes_of(inputs), mode)
 

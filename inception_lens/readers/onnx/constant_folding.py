@@ -1,8 +1,8 @@
 """Arithmetic on arrays that are known while an ONNX model is read: shapes, axes, indices.
 
 Exporters write `Shape`, `Gather`, `Mul` and `Concat` before a `Reshape`. Where all inputs of such calls are known, so
-is the output, as long as it has at most MAX_ELEMENTS elements. Initializers that training could change are never
-folded. NumPy is passed to the functions, because it is imported only when a model needs it.
+is the output, as long as it has at most MAX_ELEMENTS elements. NumPy is passed to the functions, because it is imported
+only when a model needs it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from math import prod
 from types import ModuleType
 from typing import TypeAlias
 
+import msgspec
+
 from inception_lens.errors import FormatError
 from inception_lens.ops import broadcast
 from inception_lens.readers.onnx.dtypes import ONNX_DTYPES
@@ -22,18 +24,25 @@ from inception_lens.readers.tensors import Array
 
 MAX_ELEMENTS = 100_000
 
+RESHAPES = {"Cast", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+"""Operators whose output has all elements of the first input: of a weight, it is the same weight."""
+LAYOUT = RESHAPES | {"Concat", "Slice"}
+"""Operators whose output has elements of their inputs."""
+
 Fold: TypeAlias = Callable[..., object]
 """Computes a call's output from the call, NumPy, and the arrays of its inputs."""
 
 
 def fold(call: OnnxCall) -> OnnxValue | None:
-    """The output of a call; None where its inputs are not all known, may be learned, or are too large.
+    """The output of a call; None where its inputs are not all known, or are too large.
+
+    A Constant in another layout can still be in the place of a weight.
 
     Raises:
         FormatError: the inputs or attributes of the call do not fit together.
     """
     inputs = call.present_inputs()
-    arrays = [value.array for value in inputs if value.array is not None and not value.may_be_learned]
+    arrays = [value.array for value in inputs if value.array is not None]
     if call.op not in FOLDS or not inputs or len(arrays) < len(inputs):
         return None
     import numpy as np
@@ -48,7 +57,12 @@ def fold(call: OnnxCall) -> OnnxValue | None:
         return None
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise FormatError(f"its inputs or attributes are invalid: {str(error)[:100]}") from None
-    return known_value(output) if output.size <= MAX_ELEMENTS else None
+    if output.size > MAX_ELEMENTS:
+        return None
+    known = known_value(output)
+    if call.op in LAYOUT and inputs[0].constant and "float" in known.dtype:
+        return msgspec.structs.replace(known, weight=call.tensor, constant=True)
+    return known
 
 
 def _check_size(elements: int) -> None:

@@ -2,27 +2,78 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
 from inception_lens.errors import FormatError
-from inception_lens.graph import Graph, Input, Node, Writer, output_name
-from inception_lens.ops import ELEMENTS_PER_BYTE, Declared, Op, Shape, Stored, TensorType, Unknown
+from inception_lens.graph import Graph, Input, Node, Writer, output_name, output_names, tensor_names
+from inception_lens.ops import ELEMENTS_PER_BYTE, Declared, Op, Parameter, Shape, Stored, TensorType, Unknown
 from inception_lens.ops.special import TensorKind
 from inception_lens.readers.names import UniqueNames
+from inception_lens.readers.onnx.protos import constant
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 from inception_lens.readers.shapes import UNKNOWN_TYPE
 
 MAX_STEPS = 100_000
-"""Calls that are read, with functions expanded, and nodes that are written."""
+"""Calls that are read, with functions and loops expanded, and nodes that are written."""
+
+
+class BranchContents(NamedTuple):
+    """What the nodes of a branch read."""
+
+    inputs: tuple[str, ...]
+    """Tensors of the graph around it."""
+    parameters: tuple[Parameter, ...]
+    """Learned tensors, whose roles are their whole names."""
+    buffers: tuple[Parameter, ...]
+    """Buffers, likewise."""
+    is_complete: bool
+    """Whether these are all."""
+
+
+NO_CONTENTS = BranchContents((), (), (), True)
+"""Of a call without graphs in its attributes."""
+
+
+class StepCounter:
+    """The number of calls and nodes so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @property
+    def left(self) -> int:
+        """How many more are allowed."""
+        return MAX_STEPS - self.count
+
+    def take(self) -> None:
+        """Count one.
+
+        Raises:
+            FormatError: there are more than MAX_STEPS.
+        """
+        self.count += 1
+        if self.count > MAX_STEPS:
+            raise FormatError(f"more than {MAX_STEPS:,} calls and nodes, with functions and loops expanded")
 
 
 class OnnxGraphBuilder:
     """Writes nodes, and decides for each weight which node owns it."""
 
-    def __init__(self, inputs: Sequence[Input], kinds: Mapping[str, TensorKind]) -> None:
-        """Start with the inputs; `kinds` are those of tensors that the exporter recorded."""
-        self.kinds = kinds
+    def __init__(self, inputs: Sequence[Input], kinds: Mapping[str, TensorKind], constant_weights: bool) -> None:
+        """Start with the inputs.
+
+        Args:
+            inputs: of the graph.
+            kinds: those of tensors that the exporter recorded.
+            constant_weights: whether the weights are Constants, which then are read as initializers are.
+        """
+        self.kinds, self.constant_weights = kinds, constant_weights
+        self.constants: list[OnnxValue] = []
+        """The Constants that are read so far."""
         self.writer = Writer(inputs)
         self.names = UniqueNames(given.name for given in inputs)
         self.stored: dict[tuple[str, Shape], str] = {}
@@ -33,17 +84,18 @@ class OnnxGraphBuilder:
         """The dtypes in which the file stores the weights that layers own, by name."""
         self.scaled: set[str] = set()
         """Nodes that quantization multiplies by scales, which are no parameters: scales, and sums of integers."""
-        self.steps = 0
+        self.steps = StepCounter()
 
-    def step(self) -> None:
-        """Count a call or a node.
+    def branch(self) -> OnnxGraphBuilder:
+        """A builder of nodes that can read all values so far; `include` adds them to the graph."""
+        branch = copy.copy(self)
+        branch.writer, branch.stored = self.writer.branch(), dict(self.stored)
+        return branch
 
-        Raises:
-            FormatError: there are more than MAX_STEPS.
-        """
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise FormatError(f"more than {MAX_STEPS:,} calls and nodes, with functions expanded")
+    def include(self, branch: OnnxGraphBuilder) -> None:
+        """Add the nodes of a branch."""
+        self.writer.include(branch.writer)
+        self.stored = branch.stored
 
     def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = (), dtype: str = "") -> OnnxValue:
         """Write a node and return its first output; its name gets a number where it is taken.
@@ -54,7 +106,7 @@ class OnnxGraphBuilder:
             FormatError: there are more than MAX_STEPS nodes.
             GraphError: the operation cannot take these inputs.
         """
-        self.step()
+        self.steps.take()
         name = self.names.take(re.sub(r":(?=\d+$)", "_", name) or "node")  # `name:1` would be a second output
         if parameters:
             shapes = [self.writer.shape(each) for each in inputs]
@@ -64,6 +116,11 @@ class OnnxGraphBuilder:
         if dtype == "int32":
             self.scaled.add(name)
         return self.value(name)
+
+    def constant(self, call: OnnxCall) -> list[OnnxValue]:
+        """The output of a Constant."""
+        self.constants.append(constant(call, is_initializer=self.constant_weights))
+        return self.constants[-1:]
 
     def value(self, node: str) -> OnnxValue:
         """The value of a node's output or an input."""
@@ -97,7 +154,8 @@ class OnnxGraphBuilder:
 
         It is what the exporter recorded. Otherwise it is a parameter if it is an initializer of several floating-point
         numbers: integers are indices, single numbers are factors, zeros and large negative numbers are masks, and
-        Constants are written in the source. A second reading in another shape is a constant, so that it counts once.
+        Constants are written in the source, unless the file has its weights there. A second reading in another shape is
+        a constant, so that it counts once.
         """
         recorded = self.kinds.get(value.weight)
         if not value.may_be_learned or recorded == "constant" or _is_mask(value):
@@ -137,17 +195,43 @@ class OnnxGraphBuilder:
         read = {name for node in graph.nodes for name, _ in graph.tensors(node)} if others else set()
         return {name: each for name, each in others.items() if name in read}
 
-    def unknown(self, call: OnnxCall) -> list[OnnxValue]:
-        """Write an Unknown with outputs of the types that the file declares."""
-        types = call.declared or (None,)
+    def unknown(
+        self, call: OnnxCall, types: Sequence[TensorType | None] = (), contents: BranchContents = NO_CONTENTS
+    ) -> list[OnnxValue]:
+        """Write an Unknown.
+
+        Args:
+            call: the call.
+            types: of its outputs, as far as they are known; otherwise they are those that the file declares.
+            contents: of the graphs in its attributes.
+        """
+        types = [known or declared for known, declared in zip_longest(types, call.declared)] or [None]
         inputs = self.nodes([value for value in call.present_inputs() if _is_tensor(value)])
-        params_known = not any(_may_be_quantized(value) for value in call.present_inputs())
-        op = Unknown(call.op, tuple(each or UNKNOWN_TYPE for each in types), params_known)
-        outputs = self.outputs(self.add(call.name, op, *inputs), len(types))
+        params_known = contents.is_complete and not any(_may_be_quantized(value) for value in call.present_inputs())
+        declared = tuple(each or UNKNOWN_TYPE for each in types)
+        op = Unknown(call.op, declared, params_known, contents.parameters, contents.buffers)
+        names = tuple(each.role for each in (*contents.parameters, *contents.buffers))
+        node = self.add(call.name, op, *dict.fromkeys((*inputs, *contents.inputs)), parameters=names)
+        outputs = self.outputs(node, len(types))
         return [
-            output if declared else OnnxValue(None, node=output.node)
-            for output, declared in zip(outputs, types, strict=True)
+            output if known else OnnxValue(None, node=output.node) for output, known in zip(outputs, types, strict=True)
         ]
+
+    def contents(self, *, is_complete: bool) -> BranchContents:
+        """What the nodes of this branch read; `is_complete` if they are all that it was read from."""
+        names: set[str] = set()
+        inputs: dict[str, None] = {}
+        parameters: dict[str, Parameter] = {}
+        buffers: dict[str, Parameter] = {}
+        for node, facts in self.writer.calls():
+            names.update(output_names(node.name, len(facts.outputs)))
+            inputs |= dict.fromkeys(name for name in node.inputs if name not in names)
+            tensors = (*facts.parameters, *facts.buffers)
+            for i, (name, tensor) in enumerate(zip(tensor_names(node, tensors), tensors, strict=True)):
+                kept = parameters if i < len(facts.parameters) else buffers
+                kept[name] = Parameter(name, tensor.shape)
+            is_complete = is_complete and (not isinstance(node.op, Unknown) or node.op.params_known)
+        return BranchContents(tuple(inputs), tuple(parameters.values()), tuple(buffers.values()), is_complete)
 
 
 def _is_tensor(value: OnnxValue) -> bool:

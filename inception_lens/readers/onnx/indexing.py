@@ -46,7 +46,7 @@ def rearrange(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if shape is None:
         return builder.unknown(call)
     flops = prod(x.shape) if call.op == "CumSum" else 0
-    inputs = [value for value in call.present_inputs() if value.array is None]
+    inputs = [value for value in call.present_inputs() if value.array is None or value.may_be_learned]
     op = Declared(call.op, (TensorType(shape, _dtype(call, x.dtype)),), declared_flops=flops)
     return [builder.add(call.name, op, *builder.nodes(inputs))]
 

@@ -1,14 +1,15 @@
-"""The types of an ONNX model's inputs: those that the file declares, and those that a caller gives."""
+"""An ONNX model's inputs: their types in the file, and the shapes and values that a caller gives."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Shaped
 from inception_lens.ops import Shape, TensorType, format_shape
 from inception_lens.readers.onnx.dtypes import onnx_dtype
+from inception_lens.readers.tensors import NUMPY_DTYPES, Array
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
@@ -17,12 +18,21 @@ MAX_SIZE = 2**40
 """Size of one axis."""
 
 
-InputShapes: TypeAlias = "Mapping[str, Shape | Shaped]"
-"""By the names of inputs; the empty name is that of the first input. The `dtype` of an object is that of the input."""
+InputShapes: TypeAlias = "Mapping[str, Shape | Shaped | float]"
+"""By the names of inputs; the empty name is that of the first input. The `dtype` of an object is that of the input. A
+number, a single size or an array of one element is the value of an input that is a scalar."""
 
 
-def input_types(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | None) -> dict[str, TensorType]:
-    """Types by name: those that a caller gives, and otherwise those that the file declares, with a batch of 1.
+class OnnxInput(NamedTuple):
+    """An input of a model."""
+
+    type: TensorType
+    array: Array | None = None
+    """Its value; None where it is unknown."""
+
+
+def read_inputs(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | None) -> dict[str, OnnxInput]:
+    """Inputs by name: as a caller gives them, and otherwise as the file declares them, with a batch of 1.
 
     Raises:
         FormatError: there is no input of a given name, a given shape has another rank than the declared one, an input
@@ -34,23 +44,57 @@ def input_types(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | N
     shapes = {name or (names[0] if names else ""): shape for name, shape in given.items()}
     if unknown := sorted(set(shapes) - set(names)):
         raise FormatError(f"has no input `{unknown[0]}`{suggest(unknown[0], names)}")
-    return {each.name: _input_type(each, shapes.get(each.name)) for each in inputs}
+    return {each.name: _read_input(each, shapes.get(each.name)) for each in inputs}
 
 
-def _input_type(info: ValueInfoProto, given: Shape | Shaped | None) -> TensorType:
+def _read_input(info: ValueInfoProto, given: Shape | Shaped | float | None) -> OnnxInput:
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type"):
         raise FormatError(f"input `{info.name}` is not a tensor")
-    dtype = onnx_dtype(kind.elem_type)
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
-    if given is not None:
+    dtype = str(getattr(given, "dtype", None) or onnx_dtype(kind.elem_type)).removeprefix("torch.")
+    if dims == [] and (value := _scalar(given)) is not None:
+        return _known_input(TensorType((), dtype), value)
+    if isinstance(given, int | float):
+        raise FormatError(f"input `{info.name}` is {given}, but not a scalar: expected its shape")
+    if given is None:
+        shape = _declared_shape(info)
+    else:
         shape = tuple(given.shape if isinstance(given, Shaped) else given)
-        dtype = str(getattr(given, "dtype", None) or dtype).removeprefix("torch.")
         if dims is not None and len(shape) == len(dims) - 1 > 1:
             shape = (1, *shape)
         if dims is not None and len(shape) != len(dims):
             raise FormatError(f"input `{info.name}` has {len(dims)} axes, not {len(shape)}: {format_shape(shape)}")
-        return TensorType(shape, dtype)
+    found = TensorType(shape, dtype)
+    return _known_input(found, 0) if 0 in shape else OnnxInput(found)
+
+
+def _scalar(given: Shape | Shaped | float | None) -> float | None:
+    """The value of a scalar; None where only its shape and dtype are given."""
+    if isinstance(given, Shaped):
+        item = getattr(given, "item", None)
+        if item is not None and not given.shape:
+            return float(item())
+        given = tuple(given.shape)
+    if isinstance(given, tuple):
+        return given[0] if len(given) == 1 else None
+    return given
+
+
+def _known_input(kind: TensorType, value: float) -> OnnxInput:
+    import numpy as np
+
+    return OnnxInput(kind, np.full(kind.shape, value).astype(NUMPY_DTYPES.get(kind.dtype, "<f4")))
+
+
+def _declared_shape(info: ValueInfoProto) -> Shape:
+    """The shape in the file, with a batch of 1.
+
+    Raises:
+        FormatError: another size is not fixed, or one is negative.
+    """
+    kind = info.type.tensor_type
+    dims = list(kind.shape.dim) if kind.HasField("shape") else None
     sizes = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims or ())
     if sizes and sizes[0] < 1:
         sizes = (1, *sizes[1:])
@@ -60,4 +104,4 @@ def _input_type(info: ValueInfoProto, given: Shape | Shaped | None) -> TensorTyp
         raise FormatError(
             f"input `{info.name}` has sizes that are not fixed ({free}): give them, --input {info.name}={example}"
         )
-    return TensorType(sizes, dtype)
+    return sizes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +15,7 @@ from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue, k
 from inception_lens.readers.tensors import MAX_ELEMENTS, Array, byte_size, check_shape
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, SparseTensorProto, TensorProto, ValueInfoProto
+    from onnx import AttributeProto, GraphProto, SparseTensorProto, TensorProto, ValueInfoProto
 
 
 def common_dtype(weights: Iterable[OnnxValue]) -> str:
@@ -27,13 +27,22 @@ def common_dtype(weights: Iterable[OnnxValue]) -> str:
     return counts.most_common(1)[0][0] if counts else "float32"
 
 
-def stored_tensor(tensor: TensorProto, *, constant: bool = False, name: str = "") -> OnnxValue:
+def subgraphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """A graph, and all graphs in the attributes of its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for each in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from subgraphs(each)
+
+
+def stored_tensor(tensor: TensorProto, name: str = "", *, constant: bool = False) -> OnnxValue:
     """An initializer or, with `constant`, the tensor of an attribute; with its data, unless they were stripped."""
     kind = TensorType(check_shape(tensor.name, tuple(tensor.dims)), onnx_dtype(tensor.data_type))
     dtype = ONNX_DTYPES[tensor.data_type]
     file_dtype = dtype if dtype in ELEMENTS_PER_BYTE else kind.dtype
     array = _array(tensor, kind)
-    return OnnxValue(kind, weight=tensor.name or name, constant=constant, array=array, file_dtype=file_dtype)
+    return OnnxValue(kind, weight=name or tensor.name, constant=constant, array=array, file_dtype=file_dtype)
 
 
 def _array(tensor: TensorProto, kind: TensorType) -> Array | None:
@@ -59,21 +68,21 @@ def sparse_tensor(tensor: SparseTensorProto) -> OnnxValue:
     return OnnxValue(TensorType(shape, onnx_dtype(tensor.values.data_type)), weight=tensor.values.name)
 
 
-def constant(call: OnnxCall) -> OnnxValue:
-    """The output of a Constant, from the attribute that it has.
+def constant(call: OnnxCall, *, is_initializer: bool) -> OnnxValue:
+    """The output of a Constant, from the attribute that it has; with `is_initializer`, as if the file stored it so.
 
     Raises:
         FormatError: it has none with a tensor or numbers.
     """
     import numpy as np
 
+    value = call.attributes.get("value", call.attributes.get("sparse_value"))
     for name, dtype in (("value_float", "f4"), ("value_int", "i8"), ("value_floats", "f4"), ("value_ints", "i8")):
         if name in call.attributes:
-            return known_value(np.array(call.attributes[name], dtype))
-    value = call.attributes.get("value", call.attributes.get("sparse_value"))
+            value = known_value(np.array(call.attributes[name], dtype))
     if not isinstance(value, OnnxValue):
         raise FormatError("has no `value` that is a tensor or numbers")
-    return msgspec.structs.replace(value, weight=call.outputs[0], constant=True)
+    return msgspec.structs.replace(value, weight=call.tensor, constant=not is_initializer)
 
 
 def attributes_of(protos: Iterable[AttributeProto], function: Mapping[str, Attribute]) -> dict[str, Attribute]:
@@ -98,7 +107,7 @@ def _attribute(proto: AttributeProto) -> Attribute | None:
         case proto.STRING:
             return _text(proto.s)
         case proto.TENSOR:
-            return stored_tensor(proto.t, constant=True, name=proto.name)
+            return stored_tensor(proto.t, proto.t.name or proto.name, constant=True)
         case proto.GRAPH:
             return proto.g
         case proto.FLOATS:

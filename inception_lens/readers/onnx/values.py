@@ -60,25 +60,32 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def may_be_learned(self) -> bool:
-        """Whether training could change it, so that arithmetic with its data must not be folded into constants."""
+        """Whether training could change it, so that arithmetic with its data is more than a constant."""
         several = self.type is None or self.type.elements > 1
-        return self.is_weight and not self.constant and several and (self.quantized or "float" in self.dtype)
+        is_stored = self.is_weight and not self.constant and several and (self.quantized or "float" in self.dtype)
+        return self.is_computed or is_stored
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is known, and computed from weights."""
+        return self.array is not None and self.pending is not None
 
     @property
     def scalar(self) -> float | None:
-        """The value of a known single element; None for other tensors."""
-        return float(self.array.reshape(-1)[0]) if self.array is not None and self.array.size == 1 else None
+        """The value of a known single element; None for other tensors, and for one that is computed from weights."""
+        is_single = self.array is not None and self.array.size == 1 and not self.is_computed
+        return float(self.array.reshape(-1)[0]) if self.array is not None and is_single else None
 
 
 class PendingCall(NamedTuple):
     """A call whose node is written only when it is read, because its reader may make one node of both.
 
     `Sigmoid` and `Mul` are SiLU, `MatMul` and `Add` are a linear layer, `Mul` by a number and `Add` are a scaled sum,
-    `Reshape`, `Transpose` and `Reshape` are a pixel shuffle.
+    `Reshape`, `Transpose` and `Reshape` are a pixel shuffle. Arithmetic on weights may only compute a shape.
     """
 
     base: str
-    """The node that it reads."""
+    """The node that it reads; empty for arithmetic on weights."""
     write: Callable[[], str]
     """Writes the node, once, and returns its name."""
     is_sigmoid: bool = False
@@ -117,6 +124,8 @@ class OnnxCall(NamedTuple):
     """Whether this project's ONNX export marks it as in place."""
     dtype: str = ""
     """Of the output of a product, where it is not that of the first input."""
+    tensor: str = ""
+    """Name of the first output, with the path of its graph or function; of a Constant, the name of the weight."""
 
     def input(self, i: int) -> OnnxValue:
         """Input number `i`.
@@ -174,6 +183,15 @@ class OnnxCall(NamedTuple):
         """A list of integers; None if it is left out."""
         numbers = self.numbers(name)
         return None if numbers is None else [int(each) for each in numbers]
+
+    def graph(self, name: str) -> GraphProto:
+        """A graph attribute."""
+        from onnx import GraphProto
+
+        value = self.attributes.get(name)
+        if not isinstance(value, GraphProto):
+            raise FormatError(f"attribute `{name}` is not a graph")
+        return value
 
     def known_integers(self, name: str, i: int, default: Sequence[int] | None = None) -> list[int] | None:
         """Integers that are an attribute or, in later versions of the operator, input number `i`.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -69,6 +70,15 @@ def read(folder: Path, made: onnx.ModelProto, inputs: InputShapes | Shape | None
     path = folder / "model.onnx"
     path.write_bytes(made.SerializeToString())
     return read_onnx(str(path), inputs)
+
+
+def onnxruntime_outputs(made: onnx.ModelProto, x: Array) -> list[Array]:
+    """What onnxruntime computes for the input `x`."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return [
+        np.asarray(each) for each in onnxruntime.InferenceSession(made.SerializeToString(), options).run(None, {"x": x})
+    ]
 
 
 def kinds(graph: Graph) -> str:

@@ -79,15 +79,10 @@ def test_the_limit_counts_the_elements_of_the_inputs(monkeypatch: pytest.MonkeyP
     assert fold(call("Concat", np.zeros(4), np.zeros(3), axis=0)) is None
 
 
-def test_only_known_arrays_that_training_leaves_alone_are_folded() -> None:
-    learned = OnnxValue(TensorType((2,)), weight="w", array=np.ones(2, "f4"))
-    single = OnnxValue(TensorType((1,)), weight="s", array=np.ones(1, "f4"))
-    integers = OnnxValue(TensorType((2,), "int64"), weight="i", array=np.ones(2, "i8"))
-    unknown = OnnxValue(TensorType((2,)), node="x")
-    folded = {
-        value.weight: fold(call("Neg")._replace(inputs=(value,))) for value in (learned, single, integers, unknown)
-    }
-    assert {name for name, value in folded.items() if value} == {"s", "i"}
+def test_only_known_arrays_are_folded() -> None:
+    known = OnnxValue(TensorType((2,)), node="x", array=np.ones(2, "f4"))
+    assert fold(call("Neg")._replace(inputs=(known,))) is not None
+    assert fold(call("Neg")._replace(inputs=(OnnxValue(TensorType((2,)), node="x"),))) is None
     assert fold(call("Relu", np.zeros(2))) is None
     assert fold(call("Concat")) is None
 
