@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Inputs, Mode, Shaped
 from inception_lens.lens.inputs import shape_of, shapes_of
+from inception_lens.readers.formats import SUFFIXES, FileFormat
 
 Reader = Callable[[str, Mapping[str, object], Inputs | None, Mode], Graph]
 """Reads the file at a path, with the settings that its format has, for inputs and a mode."""
@@ -30,5 +31,8 @@ def _read_prototxt(path: str, settings: Mapping[str, object], inputs: Inputs | N
     return read_prototxt(path, shapes_of(inputs), mode, net_state(settings))
 
 
-READERS: dict[str, Reader] = {".onnx": _read_onnx, ".prototxt": _read_prototxt}
-"""By the suffix of the file; a new format is an entry here and a module in `readers/`."""
+READERS: dict[FileFormat, Reader] = {FileFormat.ONNX: _read_onnx, FileFormat.PROTOTXT: _read_prototxt}
+"""By the format of the file; a new format is an entry here and a module in `readers/`."""
+
+MODEL_SUFFIXES = [suffix for suffix, found in SUFFIXES.items() if found in READERS]
+"""The usual suffixes of files that hold a complete network."""

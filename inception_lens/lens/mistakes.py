@@ -11,11 +11,9 @@ from collections.abc import Mapping
 
 from inception_lens.architectures import catalogue
 from inception_lens.errors import suggest
-from inception_lens.lens.files import READERS
+from inception_lens.lens.files import MODEL_SUFFIXES
 from inception_lens.readers.files import read_bytes
-
-WEIGHTS = (".bin", ".caffemodel", ".ckpt", ".npz", ".pt", ".pth", ".safetensors")
-"""Suffixes of files that hold weights and not the network."""
+from inception_lens.readers.formats import FileFormat
 
 MAX_CODE_BYTES = 10_000_000
 
@@ -39,17 +37,20 @@ def not_a_model(given: object) -> str:
     return f"`{shown}` is not a model: give a name of the catalogue, a path, a config, a Graph or a PyTorch module"
 
 
-def not_a_file(path: str) -> str:
-    """Why a path is not a model."""
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix == ".py":
+def not_a_file(path: str, found: FileFormat | None) -> str:
+    """Why a path is not a model; `found` is the format of the file, if it exists and its format is known."""
+    if path.endswith(".py"):
         return _python_file(path) if os.path.exists(path) else f"`{path}`: No such file or directory"
-    if suffix in WEIGHTS and os.path.exists(path):
+    if found is not None:
+        from inception_lens.readers.weights.files import READERS as WEIGHT_READERS
+
+        if found not in WEIGHT_READERS:
+            return f"`{path}` is {found.value}, which is not read as a network"
         return (
-            f"`{path}` is not read as a network, since such files hold weights: give what creates the module, "
-            f"as in net.py:Net, and the file with --weights"
+            f"`{path}` is {found.value} and not read as a network, since such files hold weights: give what creates "
+            f"the module, as in net.py:Net, and the file with --weights"
         )
-    kinds = ", ".join((".toml", *READERS))
+    kinds = ", ".join((".toml", *MODEL_SUFFIXES))
     nearest = suggest(path, catalogue.names())
     return f"`{path}` is not a file that can be read ({kinds}) and not a name of the catalogue{nearest}"
 

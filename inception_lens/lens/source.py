@@ -27,6 +27,7 @@ from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.lens.files import READERS
 from inception_lens.lens.inputs import image_shape, unnamed, with_inputs
 from inception_lens.lens.mistakes import not_a_file, not_a_model
+from inception_lens.readers.formats import FileFormat, detect_format, format_of_suffix
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -71,6 +72,7 @@ class Source(ABC):
         Raises:
             UnknownModelError: the model is unknown.
             ConfigError: an override is wrong, or the config is, or the model does not take weights.
+            FormatError: the file does not exist, or is a placeholder of another.
         """
         settings = overrides or {}
         if weights is not None:
@@ -228,16 +230,15 @@ class ConfigSource(Source):
 class FileSource(Source):
     """A file that holds a complete network."""
 
-    def __init__(self, path: str, settings: Mapping[str, object]) -> None:
-        self._path, self._settings = path, settings
+    def __init__(self, path: str, format_: FileFormat, settings: Mapping[str, object]) -> None:
+        self._path, self._format, self._settings = path, format_, settings
 
     @property
     def _title(self) -> str:
         return f"the file `{self._path}`"
 
     def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
-        read = READERS[os.path.splitext(self._path)[1].lower()]
-        graph = read(self._path, self._settings, inputs, mode or "inference")
+        graph = READERS[self._format](self._path, self._settings, inputs, mode or "inference")
         return graph if batch is None else graph.with_batch(batch)
 
 
@@ -331,19 +332,22 @@ class ModuleSource(Source):
 
 def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:
     """The source of a name, a path or a callable; `path` is true for a path object, which is never a name."""
-    suffix = os.path.splitext(text)[1].lower()
     if runs_code(text):
         return ModuleSource(text, settings)
-    if suffix in READERS:
-        return FileSource(text, settings)
-    if path or text.endswith(".toml"):
+    is_path = path or os.sep in text or os.path.splitext(text)[1] != ""
+    found = None
+    if is_path and not text.endswith(".py") and (format_of_suffix(text) or os.path.lexists(text)):
+        found = detect_format(text)
+    if found in READERS:
+        return FileSource(text, found, settings)
+    if found is FileFormat.CONFIG or (path and found is None):
         from inception_lens.readers.config import read_config
 
         config, base = read_config(text)
         shown = os.fsencode(text).decode(errors="backslashreplace")
         metadata = Metadata(os.path.basename(shown).removesuffix(".toml"), shown, "config")
         return ConfigSource(config, metadata, base, settings)
-    if os.sep in text or suffix:
-        raise UnknownModelError(not_a_file(text))
+    if is_path:
+        raise UnknownModelError(not_a_file(text, found))
     entry = catalogue.find(text)
     return ConfigSource(entry.config, Metadata(entry.name, entry.description, "catalogue"), entry.name, settings)

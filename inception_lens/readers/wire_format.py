@@ -43,13 +43,13 @@ def message_fields(data: memoryview, start: int = 0, end: int | None = None) -> 
     end = len(data) if end is None else end
     at = start
     while at < end:
-        key, at = _varint(data, at, end)
+        key, at = decode_varint(data, at, end)
         number, kind = key >> 3, key & 7
         value, begin = 0, at
         if kind == VARINT:
-            value, at = _varint(data, at, end)
+            value, at = decode_varint(data, at, end)
         elif kind == BYTES:
-            length, begin = _varint(data, at, end)
+            length, begin = decode_varint(data, at, end)
             at = begin + length
         elif kind in (FIXED64, FIXED32):
             at += 8 if kind == FIXED64 else 4
@@ -72,8 +72,12 @@ def file_fields(data: memoryview) -> Iterator[WireField]:
         yield field
 
 
-def _varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
-    """The number at a position, of at most ten bytes with seven bits each, and the position after it."""
+def decode_varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
+    """The number at a position, of at most ten bytes with seven bits each, and the position after it.
+
+    Raises:
+        FormatError: it does not end before `end`.
+    """
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]
@@ -102,17 +106,18 @@ def decode_sizes(data: memoryview, field: WireField) -> list[int]:
         FormatError: there are more than MAX_AXES.
     """
     if field.kind == VARINT:
-        return [_signed(field.value)]
+        return [signed(field.value)]
     sizes, at = [], field.start
     while at < field.end:
-        size, at = _varint(data, at, field.end)
-        sizes.append(_signed(size))
+        size, at = decode_varint(data, at, field.end)
+        sizes.append(signed(size))
         if len(sizes) > MAX_AXES:
             raise FormatError(f"field {field.number} at byte {field.start:,}: a tensor of more than {MAX_AXES} axes")
     return sizes
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
+    """The signed integer whose 64 bits are those of `value`."""
     return value - 2**64 if value >= 2**63 else value
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import inception_lens as il
-from inception_lens.errors import ConfigError, TraceError, UnknownModelError
+from inception_lens.errors import ConfigError, FormatError, TraceError, UnknownModelError
 from inception_lens.pytorch.trace.forward_pass import trace
 
 
@@ -166,10 +166,10 @@ def test_a_method_and_other_objects_are_described_in_one_line() -> None:
 @pytest.mark.parametrize("suffix", ["pt", "pth", "safetensors", "bin"])
 def test_a_file_of_weights_as_model(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"w.{suffix}"
-    path.write_bytes(b"")
+    path.write_bytes(b"content")
     with pytest.raises(
         UnknownModelError, match=r"such files hold weights: give what creates the module, as in net.py:Net"
     ):
         il.analyze(str(path))
-    with pytest.raises(UnknownModelError, match="is not a file that can be read"):
+    with pytest.raises(FormatError, match="No such file"):
         il.analyze(f"absent.{suffix}")

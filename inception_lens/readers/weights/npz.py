@@ -1,13 +1,15 @@
-"""NumPy's .npz: a ZIP archive of arrays, listed by their headers.
+"""NumPy's .npz, a ZIP archive of arrays, and .npy, one array, listed by their headers.
 
 Source: numpy.org, "numpy.lib.format". Arrays of Python objects are pickles; they are listed and never read.
 """
 
+import os
 import zipfile
 from math import prod
+from typing import IO
 
 from inception_lens.errors import FormatError, require
-from inception_lens.readers.files import open_zip
+from inception_lens.readers.files import check_file, display_path, errors_in, open_zip
 from inception_lens.readers.tensors import Array, WeightFile, WeightTensor, check_shape
 
 KIND = "an .npz archive"
@@ -24,41 +26,68 @@ def read_npz(path: str) -> WeightFile:
     """
     require("numpy", extra="weights")
     with open_zip(path, KIND) as archive:
-        tensors = tuple(_tensor(archive, member) for member in archive.infolist())
+        tensors = tuple(_member(archive, member) for member in archive.infolist())
         if not tensors:
             raise FormatError("holds no arrays")
     return WeightFile(path, "npz", tensors, lambda tensor: _read(path, tensor))
 
 
-def _tensor(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> WeightTensor:
-    """One array by its header; the size of its data must be what the header declares."""
+def read_npy(path: str) -> WeightFile:
+    """List the array of a .npy, named by its file.
+
+    Raises:
+        FormatError: the file is damaged, or its array has no numbers.
+        MissingExtraError: NumPy is not installed.
+    """
+    require("numpy", extra="weights")
+    check_file(path, "an .npy array")
+    name = os.path.splitext(os.path.basename(display_path(path)))[0]
+    with errors_in(path), open(path, "rb") as file:
+        tensor = _tensor(name, file, os.path.getsize(path))
+
+    def read(tensor: WeightTensor) -> Array:
+        with errors_in(path), open(path, "rb") as file:
+            return _values(tensor, file)
+
+    return WeightFile(path, "npy", (tensor,), read)
+
+
+def _tensor(name: str, file: IO[bytes], file_size: int) -> WeightTensor:
+    """An array by its header; the size of its data must be what the header declares."""
     from numpy.lib import format as npy
 
-    name = info.filename.removesuffix(".npy")
     try:
-        with archive.open(info) as member:
-            version = npy.read_magic(member)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(member, max_header_size=MAX_HEADER_SIZE)
-            begin = member.tell()
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file, max_header_size=MAX_HEADER_SIZE)
+        begin = file.tell()
     except Exception as error:  # NumPy evaluates the header as a Python literal, which can raise anything
         raise FormatError(f"`{name[:80]}` is not an array: {str(error)[:80]!r}") from None
     if dtype.hasobject:
         return WeightTensor(name, shape, "object", None, "an array of Python objects is not read")
     size = prod(check_shape(name, shape)) * dtype.itemsize
-    if size != info.file_size - begin:
-        raise FormatError(f"`{name[:80]}` needs {size:,} bytes of data and has {info.file_size - begin:,}")
+    if size != file_size - begin:
+        raise FormatError(f"`{name[:80]}` needs {size:,} bytes of data and has {file_size - begin:,}")
     return WeightTensor(name, shape, str(dtype), size)
 
 
-def _read(path: str, tensor: WeightTensor) -> Array:
-    from numpy.lib import format as npy
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> WeightTensor:
+    with archive.open(info) as member:
+        return _tensor(info.filename.removesuffix(".npy"), member, info.file_size)
 
+
+def _read(path: str, tensor: WeightTensor) -> Array:
     with open_zip(path, KIND) as archive:
         name = tensor.name if tensor.name in archive.namelist() else f"{tensor.name}.npy"
-        try:
-            with archive.open(name) as member:
-                array: Array = npy.read_array(member, max_header_size=MAX_HEADER_SIZE)
-        except ValueError as error:
-            raise FormatError(f"`{tensor.name[:80]}` cannot be read: {error}") from None
+        with archive.open(name) as member:
+            return _values(tensor, member)
+
+
+def _values(tensor: WeightTensor, file: IO[bytes]) -> Array:
+    from numpy.lib import format as npy
+
+    try:
+        array: Array = npy.read_array(file, max_header_size=MAX_HEADER_SIZE)
+    except ValueError as error:
+        raise FormatError(f"`{tensor.name[:80]}` cannot be read: {error}") from None
     return array

@@ -1,7 +1,8 @@
 """Files of PyTorch's `torch.save`, listed without PyTorch and without executing what their pickles contain.
 
-Read: state dicts and other nested dictionaries, lists and tuples of tensors, in ZIP archives (PyTorch 1.6 and later)
-and in the format before. Not read: whole modules, whose pickles would execute code; quantized and sparse tensors.
+Read: tensors and NumPy arrays in state dicts, in other nested containers and in the attributes of objects, such as
+whole modules, in ZIP archives (PyTorch 1.6 and later, and TorchScript) and in the format before. No class is imported.
+Not read: quantized and sparse tensors.
 Source: `torch/serialization.py`.
 """
 
@@ -12,17 +13,15 @@ from zipfile import ZipFile
 from inception_lens.errors import FormatError
 from inception_lens.ops import BYTES_PER_ELEMENT
 from inception_lens.readers.files import check_file, errors_in, map_file, open_zip
+from inception_lens.readers.formats import LEGACY_PYTORCH
 from inception_lens.readers.tensors import Array, WeightFile, WeightTensor, byte_size, to_array
-from inception_lens.readers.weights.unpickler import MAX_KEY_LENGTH, PickledTensor, unpickle
+from inception_lens.readers.weights.nested import Described, named_tensors
+from inception_lens.readers.weights.pickled import listed_array, read_array
+from inception_lens.readers.weights.unpickler import PickledArray, PickledTensor, unpickle
 
 KIND = "a file of torch.save"
 MAX_PICKLE_SIZE = 32_000_000
 """Bytes; the pickle of a state dict of ten thousand tensors has two million."""
-MAX_DEPTH = 16
-"""Containers inside each other; what is deeper is not searched for tensors."""
-MAX_TENSORS = 100_000
-LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""First bytes of a file before PyTorch 1.6: a pickled magic number."""
 
 
 def read_pytorch(path: str) -> WeightFile:
@@ -33,7 +32,7 @@ def read_pytorch(path: str) -> WeightFile:
     """
     check_file(path, KIND)
     with open(path, "rb") as file:
-        legacy = file.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC
+        legacy = file.read(len(LEGACY_PYTORCH)) == LEGACY_PYTORCH
     return _read_legacy(path) if legacy else _read_archive(path)
 
 
@@ -53,13 +52,13 @@ def _read_archive(path: str) -> WeightFile:
     return _weight_file(path, "pytorch", tensors, storage_data)
 
 
-def _unpickle_archive(archive: ZipFile) -> tuple[str, dict[str, PickledTensor]]:
+def _unpickle_archive(archive: ZipFile) -> tuple[str, dict[str, Described]]:
     pickles = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
     if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_SIZE:
         raise FormatError(f"is not {KIND}: it has no single data.pkl of at most {MAX_PICKLE_SIZE:,} bytes")
     with archive.open(pickles[0]) as member:
         stream = io.BytesIO(member.read(MAX_PICKLE_SIZE))
-    return pickles[0].filename.removesuffix("data.pkl"), _named_tensors(unpickle(stream))
+    return pickles[0].filename.removesuffix("data.pkl"), named_tensors(unpickle(stream))
 
 
 def _read_legacy(path: str) -> WeightFile:
@@ -71,8 +70,9 @@ def _read_legacy(path: str) -> WeightFile:
     stream = io.BytesIO(data[: MAX_PICKLE_SIZE // 4])
     with errors_in(path):
         *_, pickled, keys = [unpickle(stream) for _ in range(5)]
-        tensors = _named_tensors(pickled)
-    storages, at = {each.storage.key: each for each in tensors.values()}, stream.tell()
+        tensors = named_tensors(pickled)
+    storages = {each.storage.key: each for each in tensors.values() if isinstance(each, PickledTensor)}
+    at = stream.tell()
     places: dict[str, int] = {}
     for key in keys if isinstance(keys, list) else ():
         tensor = storages.get(str(key))
@@ -91,43 +91,26 @@ def _read_legacy(path: str) -> WeightFile:
 def _weight_file(
     path: str,
     format_: str,
-    tensors: Mapping[str, PickledTensor],
+    tensors: Mapping[str, Described],
     storage_data: Callable[[PickledTensor], memoryview | None],
 ) -> WeightFile:
     def read(tensor: WeightTensor) -> Array:
         pickled = tensors[tensor.name]
+        if isinstance(pickled, PickledArray):
+            return read_array(path, tensor, pickled)
         data = storage_data(pickled)
         with errors_in(path):
             if data is None:
                 raise FormatError(f"the data of `{tensor.name}` are missing")
             return _view(data, pickled)
 
-    listed = [WeightTensor(name, t.shape, t.dtype, byte_size(t.shape, t.dtype)) for name, t in tensors.items()]
-    return WeightFile(path, format_, tuple(listed), read)
+    return WeightFile(path, format_, tuple(_listed(name, each) for name, each in tensors.items()), read)
 
 
-def _named_tensors(loaded: object) -> dict[str, PickledTensor]:
-    found: dict[str, PickledTensor] = {}
-    _collect(loaded, "", found, set(), 0)
-    if not found:
-        raise FormatError("holds no tensors in dictionaries, lists or tuples")
-    return found
-
-
-def _collect(value: object, name: str, found: dict[str, PickledTensor], seen: set[int], depth: int) -> None:
-    """Add the tensors in nested containers to `found`; a container that contains itself is visited once."""
-    if isinstance(value, PickledTensor):
-        found[name or "tensor"] = value
-        if len(found) > MAX_TENSORS:
-            raise FormatError(f"holds more than {MAX_TENSORS:,} tensors")
-        return
-    if not isinstance(value, dict | list | tuple) or id(value) in seen or depth > MAX_DEPTH:
-        return
-    seen.add(id(value))
-    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(key, str | int):
-            path = f"{name}.{str(key)[:MAX_KEY_LENGTH]}" if name else str(key)
-            _collect(each, path[:MAX_KEY_LENGTH], found, seen, depth + 1)
+def _listed(name: str, tensor: Described) -> WeightTensor:
+    if isinstance(tensor, PickledArray):
+        return listed_array(name, tensor)
+    return WeightTensor(name, tensor.shape, tensor.dtype, byte_size(tensor.shape, tensor.dtype))
 
 
 def _view(data: memoryview, tensor: PickledTensor) -> Array:

@@ -1,12 +1,14 @@
-"""An unpickler for PyTorch's state dicts that describes tensors and executes nothing.
+"""An unpickler for tensors of PyTorch and arrays of NumPy that describes them and executes nothing.
 
-A pickle is a program. This unpickler knows only the names that `torch.load(weights_only=True)` allows for tensors, and
-builds descriptions for them; any other name is refused. It derives from Python's unpickler in Python, because the one
-in C allocates memory for the largest memo index that a file names. Operations that could allocate much memory for a
-few bytes of the file (copies of dictionaries, byte arrays of a declared size) are refused too.
+A pickle is a program. This unpickler imports no name: it builds descriptions for the few that make tensors and arrays,
+and an InertObject for any other class or function, such as the module or the arguments that a checkpoint holds. Names
+that only an attack calls are refused. It derives from Python's unpickler in Python, because the one in C allocates
+memory for the largest memo index that a file names. Operations that could allocate much memory for a few bytes of the
+file (copies of dictionaries, byte arrays of a declared size) are refused too.
 """
 
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, ClassVar, NamedTuple
 
@@ -24,6 +26,19 @@ STORAGE_DTYPES = {
     "ComplexDoubleStorage": "complex128", "UntypedStorage": "uint8",
 }  # fmt: skip
 """By the names of PyTorch's storage classes."""
+
+
+NUMPY_CODES = {
+    "f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64", "i4": "int32", "i2": "int16", "i1": "int8",
+    "u8": "uint64", "u4": "uint32", "u2": "uint16", "u1": "uint8", "b1": "bool", "c8": "complex64", "c16": "complex128",
+}  # fmt: skip
+"""PyTorch's names of NumPy's dtypes, by NumPy's codes."""
+
+REFUSED = re.compile(
+    r"(os|posix|nt|subprocess|sys|shutil|socket|runpy|importlib|pty|commands|webbrowser)(\..*)?"
+    r"|(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__)"
+)
+"""Names that would execute code: nothing calls them here, but a file that names them is an attack."""
 
 
 class PickledStorage(NamedTuple):
@@ -54,6 +69,77 @@ class _TorchName(NamedTuple):
     """A name such as `torch.float32` or `torch.FloatStorage`, which stays uncalled."""
 
     name: str
+
+
+class PickledDtype:
+    """A dtype of NumPy."""
+
+    def __init__(self, code: object = "", *_rest: object) -> None:
+        self.code = str(code)[:8]
+        """Kind and size in bytes: `f4`."""
+        self.order = "<"
+        """`>` if it is big-endian."""
+
+    def set_state(self, state: object) -> None:
+        """Take the second of the values that NumPy pickles, the order of bytes."""
+        if isinstance(state, tuple) and len(state) > 1 and state[1] == ">":
+            self.order = ">"
+
+
+class PickledText(NamedTuple):
+    """Bytes that a pickle holds as text of one character each."""
+
+    text: str
+
+
+class PickledArray:
+    """An array of NumPy, whose state follows its creation."""
+
+    def __init__(self, *_rest: object) -> None:
+        self.shape: Shape = ()
+        self.dtype = PickledDtype()
+        self.column_major = False
+        self.data: object = b""
+        """Bytes, a PickledText, or the list of an array of objects."""
+
+    def set_state(self, state: object) -> None:
+        """Take shape, dtype, order of axes and data.
+
+        Raises:
+            UnpicklingError: they are not those of an array.
+        """
+        if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], PickledDtype):
+            raise pickle.UnpicklingError("an array without shape, dtype and data")
+        _, shape, self.dtype, self.column_major, self.data = state
+        self.shape = check_shape("an array", _integers(shape))
+
+
+class InertObject(dict[object, object]):
+    """An object of a class or function that is not imported: its items, and the state that it would have taken."""
+
+    state: object = None
+    """Usually a dictionary of attributes."""
+
+    def __init__(self, *_arguments: object, **_keywords: object) -> None:
+        super().__init__()
+
+    def __call__(self, *_arguments: object, **_keywords: object) -> "InertObject":
+        return InertObject()
+
+    def __hash__(self) -> int:  # type: ignore[override]  # it can be a key, or an item of a set
+        return id(self)
+
+    def append(self, item: object) -> None:
+        """Take an item of a list."""
+        self[len(self)] = item
+
+    def add(self, item: object) -> None:
+        """Take an item of a set."""
+        self.append(item)
+
+    def set_state(self, state: object) -> None:
+        """Keep the state."""
+        self.state = state
 
 
 def _tensor(storage: object, offset: object, shape: object, stride: object, *rest: object) -> PickledTensor:
@@ -88,19 +174,43 @@ def _parameter(data: object, *_rest: object) -> object:
     return data
 
 
+def _from_type(function: object, _type: object, arguments: object, *_rest: object) -> object:
+    """A tensor of a subclass or with attributes; `function` rebuilds it."""
+    if function is not _tensor or not isinstance(arguments, tuple):
+        raise pickle.UnpicklingError("a tensor that another function rebuilds")
+    return _tensor(*arguments)
+
+
+def _tuple(items: object = ()) -> object:
+    return items if isinstance(items, tuple) else ()
+
+
+def _encode(text: object, _encoding: object = "") -> PickledText:
+    """The bytes of an array, which protocol 2 holds as text."""
+    return PickledText(text if isinstance(text, str) else "")
+
+
 ALLOWED: dict[tuple[str, str], Callable[..., object]] = {
     ("collections", "OrderedDict"): _ordered_dict,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor_v3"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._tensor", "_rebuild_from_type_v2"): _from_type,
     ("torch", "Size"): _size,
+    ("numpy", "ndarray"): PickledArray,
+    ("numpy", "dtype"): PickledDtype,
+    ("numpy.core.multiarray", "_reconstruct"): PickledArray,
+    ("numpy._core.multiarray", "_reconstruct"): PickledArray,
+    ("builtins", "tuple"): _tuple,
+    ("__builtin__", "tuple"): _tuple,
+    ("_codecs", "encode"): _encode,
 }
 """Callables of a pickle, by module and name, and what is called in their place."""
 
 
 class TensorUnpickler(pickle._Unpickler):
-    """Python's unpickler, restricted to ALLOWED; attributes of objects (BUILD) are dropped."""
+    """Python's unpickler, restricted to ALLOWED and inert objects."""
 
     dispatch: ClassVar[dict[int, Callable[..., None]]] = {**pickle._Unpickler.dispatch}
 
@@ -110,10 +220,17 @@ class TensorUnpickler(pickle._Unpickler):
         if module in ("torch", "torch.storage") and (name in STORAGE_DTYPES or name in (*BYTES_PER_ELEMENT, "device")):
             return _TorchName(f"{module}.{name}")
         called = f"{module[:80]}.{name[:80]}"
-        raise pickle.UnpicklingError(f"it would call `{called}`, which does not build a tensor")
+        if REFUSED.fullmatch(called):
+            raise pickle.UnpicklingError(f"it would call `{called}`, which does not build a tensor")
+        return InertObject
 
-    def persistent_load(self, pid: object, /) -> PickledStorage:
-        """Describe the storage that `("storage", class, key, device, elements, view)` refers to."""
+    def persistent_load(self, pid: object, /) -> object:
+        """Describe the storage that `("storage", class, key, device, elements, view)` refers to.
+
+        `("module", class, path, source)`, which old files hold with the code of their modules, is an inert class.
+        """
+        if isinstance(pid, tuple) and pid[:1] == ("module",):
+            return InertObject
         kind, cls, key, _device, elements, *views = pid if isinstance(pid, tuple) and len(pid) >= 5 else (None,) * 5
         name = cls.name.rpartition(".")[2] if isinstance(cls, _TorchName) else ""
         if kind != "storage" or name not in STORAGE_DTYPES or type(elements) is not int or elements < 0:
@@ -123,20 +240,23 @@ class TensorUnpickler(pickle._Unpickler):
         return PickledStorage(str(key)[:MAX_KEY_LENGTH], STORAGE_DTYPES[name], elements)
 
     def load_build(self) -> None:
-        self.stack.pop()  # type: ignore[attr-defined]  # such as `_metadata` of a state dict
+        state = self.stack.pop()  # type: ignore[attr-defined]
+        built = self.stack[-1]  # type: ignore[attr-defined]
+        if isinstance(built, InertObject | PickledArray | PickledDtype):
+            built.set_state(state)  # others are plain containers, such as a state dict with its `_metadata`
 
     dispatch[pickle.BUILD[0]] = load_build
     del dispatch[pickle.BYTEARRAY8[0]]  # it allocates the declared size before it reads
 
 
 def unpickle(stream: BinaryIO) -> object:
-    """Load one pickle; tensors in it are PickledTensors.
+    """Load one pickle; tensors in it are PickledTensors, arrays PickledArrays, and other objects InertObjects.
 
     Raises:
-        FormatError: the pickle is damaged, or builds something other than tensors in plain containers.
+        FormatError: the pickle is damaged, or would execute code.
     """
     try:
-        loaded: object = TensorUnpickler(stream).load()
+        loaded: object = TensorUnpickler(stream, encoding="latin1").load()
     except (pickle.UnpicklingError, FormatError) as error:
         raise FormatError(f"its pickle is refused: {error}") from None
     except Exception as error:  # a damaged pickle can raise anything

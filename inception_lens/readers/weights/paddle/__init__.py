@@ -1,0 +1,1 @@
+"""Paddle's weight files that are not pickles."""
