@@ -12,6 +12,7 @@ from inception_lens.errors import GraphError, ShapeError
 from inception_lens.graph import Graph, Input, Metadata, Mode, Node, Output, Writer
 from inception_lens.ops import (
     LSTM,
+    UNKNOWN_SIZE,
     AdaptiveAvgPool2d,
     Add,
     BatchNorm2d,
@@ -21,8 +22,11 @@ from inception_lens.ops import (
     Flatten,
     Linear,
     MatMul,
+    MaxPool2d,
+    Permute,
     Reduce,
     ReLU,
+    Reshape,
     Slice,
     Stack,
     Stored,
@@ -479,3 +483,59 @@ def test_a_block_that_a_copy_could_not_equal_is_written_each_time(kind: str) -> 
     for name in ("first", "second", "third"):
         writer.block(kind, name, "x", partial(write, name, "x"))
     assert written == ["first", "second", "third"]
+
+
+BOXES = Node("boxes", Unknown("Boxes", (TensorType((UNKNOWN_SIZE, 8, 6, 6)), TensorType((), has_shape=False))), ("x",))
+"""An unknown number of boxes of 8 channels, and a tensor of which nothing is known."""
+
+
+def boxes(*nodes: Node) -> Graph:
+    return Graph.of([Input("x", TensorType((1, 3, 8, 8)))], [BOXES, *nodes], [Output(nodes[-1].name)])
+
+
+@pytest.mark.parametrize(
+    ("op", "sizes", "params", "macs"),
+    [
+        (Conv2d(4, (3, 3)), (None, 4, 4, 4), 4 * 72 + 4, None),
+        (ReLU(), (None, 8, 6, 6), 0, 0),
+        (Flatten(), (None, 288), 0, 0),
+        (Flatten(0), (None,), 0, 0),
+        (Reshape((-1, 8, 36)), (None, 8, 36), 0, 0),
+        (Reshape((8, -1)), (8, None), 0, 0),
+        (Permute((1, 0, 2, 3)), (8, None, 6, 6), 0, 0),
+        (Slice(0, 2, 7), (5, 8, 6, 6), 0, 0),
+        (MaxPool2d((2, 2), (2, 2)), (None, 8, 3, 3), 0, 0),
+    ],
+    ids=repr,
+)
+def test_what_does_not_depend_on_an_unknown_size_is_known(
+    op: Op, sizes: tuple[int | None, ...], params: int, macs: int | None
+) -> None:
+    graph = boxes(Node("y", op, ("boxes",)))
+    facts = graph.facts[1]
+    assert graph.types["y"][0].sizes == sizes
+    assert (facts.parameter_elements, facts.params_known, facts.macs) == (params, True, macs)
+    assert (facts.flops is None) == (isinstance(op, Conv2d | ReLU | MaxPool2d))
+    assert [tensor.elements for _, tensor in graph.tensors(graph["y"])] == [each.elements for each in facts.parameters]
+
+
+def test_weights_that_depend_on_an_unknown_size_are_unknown() -> None:
+    turned = Node("turned", Permute((1, 0, 2, 3)), ("boxes",))
+    facts = boxes(turned, Node("y", Conv2d(4, (3, 3)), ("turned",))).facts[2]
+    assert (facts.outputs[0].sizes, facts.parameters, facts.params_known) == ((8, 4, 4, 4), (), False)
+
+
+def test_unknown_sizes_that_are_multiplied_are_unknown() -> None:
+    joined = boxes(Node("y", Concat(0), ("boxes", "boxes")), Node("z", Add(), ("y", "y")))
+    assert joined.types["z"][0].sizes == (None, 8, 6, 6)
+
+
+def test_an_operation_cannot_read_a_tensor_of_which_nothing_is_known() -> None:
+    with pytest.raises(ShapeError, match=r"`y` \(ReLU\) reads a tensor of unknown shape"):
+        boxes(Node("y", ReLU(), ("boxes:1",)))
+
+
+def test_a_tensor_of_unknown_size_counts_nothing_towards_a_lower_bound() -> None:
+    boxes, nothing = BOXES.op.output_types(())
+    assert (boxes.bytes, boxes.elements, nothing.bytes, nothing.sizes) == (0, 0, 0, None)
+    assert TensorType(()).bytes == 4

@@ -16,7 +16,7 @@ from inception_lens.analyses.receptive_field import ReceptiveField, receptive_fi
 from inception_lens.analyses.records import Group, JsonResult, Layer, Totals
 from inception_lens.analyses.weight_sizes import WeightSize, total_size, weight_sizes
 from inception_lens.graph import Graph
-from inception_lens.ops import Unknown
+from inception_lens.ops import Op, Unknown
 
 if TYPE_CHECKING:
     import pandas
@@ -102,8 +102,9 @@ class Analysis(JsonResult, frozen=True, dict=True):
             flops=sums.flops,
             weight_bytes=size.parameters,
             buffer_bytes=size.buffers,
-            activation_bytes=sum(memory.activation_bytes),
-            peak_activation_bytes=max(memory.live_bytes, default=0),
+            activation_bytes=sum(filter(None, memory.activation_bytes)),
+            peak_activation_bytes=max([size or 0 for size in memory.live_bytes], default=0),
+            activations_exact=None not in (*memory.activation_bytes, *memory.live_bytes),
             exact=sums.exact,
             macs_exact=sums.macs_exact,
             params_exact=sums.params_exact,
@@ -124,12 +125,12 @@ class Analysis(JsonResult, frozen=True, dict=True):
     @property
     def is_run(self) -> bool:
         """Whether the calls are those of a forward pass, and not the modules of a model without inputs."""
-        return all(layer.output_shape is not None for layer in self.layers)
+        return all(_is_run(node.op) for node in self.graph.nodes)
 
     @property
     def peak_layer(self) -> Layer:
-        """The layer during which most activation memory is alive."""
-        live = self.memory.live_bytes
+        """The layer during which most activation memory is known to be alive."""
+        live = [size or 0 for size in self.memory.live_bytes]
         return self.layers[live.index(max(live))]
 
     @cached_property
@@ -186,11 +187,12 @@ class Analysis(JsonResult, frozen=True, dict=True):
 
     def _layer(self, i: int) -> Layer:
         graph, node, field, costs, memory = self.graph, self.graph.nodes[i], self.fields[i], self.costs, self.memory
-        shapes = graph.input_shapes(node)
-        output = graph.types[node.name][0].shape
-        window = node.op.window(shapes[0], output) if node.op.category in ("conv", "pool") else None
+        inputs, output = graph.input_types(node), graph.types[node.name][0]
+        window = node.op.window(inputs[0].shape, output.shape) if node.op.category in ("conv", "pool") else None
         training = graph.mode == "training"
-        is_run = not isinstance(node.op, Unknown) or node.op.is_run
+        is_run = _is_run(node.op)
+        weights = costs.params[i], costs.params_trainable[i], self.weight_sizes[i].parameters
+        params, trainable, weight_bytes = (size if size or costs.params_exact[i] else None for size in weights)
         return Layer(
             name=node.name,
             op=node.op.kind,
@@ -198,18 +200,18 @@ class Analysis(JsonResult, frozen=True, dict=True):
             role=node.role,
             label=node.op.label,
             inputs=node.inputs,
-            input_shapes=shapes,
-            output_shape=output if is_run else None,
+            input_shapes=tuple([tensor.sizes for tensor in inputs]),
+            output_shape=output.sizes if is_run else None,
             has_batch=node.name not in graph.index.independent,
             kernel=window.kernel if window else None,
             stride=window.stride if window else None,
-            params=costs.params[i],
-            params_trainable=costs.params_trainable[i],
+            params=params,
+            params_trainable=trainable,
             params_exact=costs.params_exact[i],
             buffers=costs.buffers[i],
             macs=costs.macs[i],
             flops=costs.flops[i],
-            weight_bytes=self.weight_sizes[i].parameters,
+            weight_bytes=weight_bytes,
             activation_bytes=memory.activation_bytes[i] if is_run else None,
             live_bytes=memory.live_bytes[i] if is_run else None,
             receptive_field=max(field.size) if field else None,
@@ -218,6 +220,10 @@ class Analysis(JsonResult, frozen=True, dict=True):
             saved_activation_bytes=memory.saved_activation_bytes[i] if training else UNSET,
             params_nonzero=self.nonzero[i] if self.nonzero else UNSET,
         )
+
+
+def _is_run(op: Op) -> bool:
+    return not isinstance(op, Unknown) or op.is_run
 
 
 def analyze(network: Graph | Analysis) -> Analysis:

@@ -8,7 +8,6 @@ import msgspec
 
 from inception_lens.analyses.gradients import gradients
 from inception_lens.graph import CallFacts, Graph, Node, tensor_names
-from inception_lens.ops import Unknown
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -56,7 +55,7 @@ def costs(graph: Graph) -> Costs:
     """Count parameters, MACs and FLOPs of every call of `graph`."""
     facts = graph.facts
     macs = tuple([each.macs for each in facts])
-    known = tuple([_knows_params(each) for each in facts])
+    known = tuple([each.params_known for each in facts])
     flops = tuple([each.flops for each in facts])
     return Costs(*_tensor_elements(graph), known, macs, flops, _backward(graph, macs))
 
@@ -95,12 +94,8 @@ def cost_sums(graph: Graph) -> CostSums:
         flops=sum([count * (each.flops or 0) for each, count in counts.items()]),
         exact=None not in [each.flops for each in counts],
         macs_exact=None not in [each.macs for each in counts],
-        params_exact=all(map(_knows_params, counts)),
+        params_exact=all(each.params_known for each in counts),
     )
-
-
-def _knows_params(call: CallFacts) -> bool:
-    return not isinstance(call.op, Unknown) or call.op.params_known
 
 
 def _names_tensors(graph: Graph) -> bool:

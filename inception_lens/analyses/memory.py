@@ -23,10 +23,10 @@ PRODUCTS = frozenset({"conv", "linear", "attention"})
 class Memory(msgspec.Struct, frozen=True):
     """Bytes, one entry per node of the graph, in its order."""
 
-    activation_bytes: tuple[int, ...]
-    """Bytes that the outputs of the call allocate."""
-    live_bytes: tuple[int, ...]
-    """Bytes of all tensors alive during the call, its inputs and outputs included."""
+    activation_bytes: tuple[int | None, ...]
+    """Bytes that the outputs of the call allocate; None where the shape of one is unknown."""
+    live_bytes: tuple[int | None, ...]
+    """Bytes of all tensors alive during the call, its inputs and outputs included; None where one is unknown."""
     saved_activation_bytes: tuple[int | None, ...]
     """Bytes that training keeps from this call on for the backward pass; a tensor that several calls keep counts at
     the first of them. None where unknown; empty in inference mode."""
@@ -38,9 +38,9 @@ def memory(graph: Graph) -> Memory:
     # name of each tensor to the number of its storage, and size and last read are lists over those numbers.
     training = graph.mode == "training"
     storage_of = {given.name: number for number, given in enumerate(graph.inputs)}
-    sizes = [given.type.bytes for given in graph.inputs]
+    sizes = [_bytes(given.type) for given in graph.inputs]
     last_read = [NEVER] * len(sizes)
-    allocated: list[int] = []
+    allocated: list[int | None] = []
     for step, (node, facts) in enumerate(zip(graph.nodes, graph.facts, strict=True)):
         name, inputs = node.name, node.inputs
         for read in inputs:
@@ -57,38 +57,58 @@ def memory(graph: Graph) -> Memory:
             allocated.append(0)
             continue
         storage_of[name] = len(sizes)
-        allocated.append(facts.output_bytes)
+        total = facts.output_bytes if all(tensor.is_known for tensor in facts.outputs) else None
+        allocated.append(total)
         if len(facts.outputs) == 1:
-            sizes.append(facts.output_bytes)
+            sizes.append(total)
             last_read.append(step)
         else:
             for i, tensor in enumerate(facts.outputs):
                 storage_of[output_name(name, i)] = len(sizes)
-                sizes.append(tensor.bytes)
+                sizes.append(_bytes(tensor))
                 last_read.append(step)
     for given in graph.outputs:
         last_read[storage_of[given.node]] = len(graph.nodes) - 1
-    live = _live(len(graph.inputs), allocated, sizes, last_read)
+    unknown = [
+        (graph.index.position[name], last_read[storage])
+        for name, storage in (storage_of.items() if None in sizes else ())
+        if sizes[storage] is None
+    ]
+    live = _live(len(graph.inputs), allocated, sizes, last_read, unknown)
     return Memory(tuple(allocated), live, _saved(graph, storage_of, sizes) if training else ())
 
 
-def _live(inputs: int, allocated: list[int], sizes: list[int], last_read: list[int]) -> tuple[int, ...]:
+def _bytes(tensor: TensorType) -> int | None:
+    return tensor.bytes if tensor.is_known else None
+
+
+def _live(
+    inputs: int,
+    allocated: list[int | None],
+    sizes: list[int | None],
+    last_read: list[int],
+    unknown: list[tuple[int, int]],
+) -> tuple[int | None, ...]:
     """Bytes alive at each step: a running sum over the sizes that are born and the sizes that die at it.
 
-    The first storages are those of the inputs; one that is never read is not counted.
+    The first storages are those of the inputs; one that is never read is not counted. `unknown` has the first and the
+    last step of each tensor of unknown size.
     """
-    change = [*allocated, 0]
+    change = [*[size or 0 for size in allocated], 0]
     for storage in range(inputs):
         if last_read[storage] != NEVER:
-            change[0] += sizes[storage]
+            change[0] += sizes[storage] or 0
     for size, last in zip(sizes, last_read, strict=True):
         if last != NEVER:
-            change[last + 1] -= size
-    return tuple(accumulate(change[:-1]))
+            change[last + 1] -= size or 0
+    live: list[int | None] = [*accumulate(change[:-1])]
+    for born, last in unknown:
+        live[born : last + 1] = [None] * (last + 1 - born)
+    return tuple(live)
 
 
-def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int]) -> tuple[int | None, ...]:
-    """Bytes that each call is the first to keep for the backward pass, by `Op.saved`."""
+def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int | None]) -> tuple[int | None, ...]:
+    """Bytes that each call is the first to keep for the backward pass, by `Op.saved`; None if one is unknown."""
     kept: set[int | str] = set()
     is_mixed = any(node.dtype for node in graph.nodes)
     stored = {storage_of[node.name]: facts.outputs[0] for node, facts in _stored(graph)} if is_mixed else {}
@@ -97,13 +117,14 @@ def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int]) -> tuple[
         dtype = facts.outputs[0].dtype if is_mixed and facts.op.category in PRODUCTS else node.dtype
         inputs = facts.inputs if not dtype else tuple([_cast(given, dtype) for given in facts.inputs])
         saved = facts.op.saved(inputs, facts.outputs[0]) if gradient.output else Saved()
-        if saved is None:
+        known = all(tensor.is_known for tensor in (*facts.inputs, *facts.outputs))
+        if saved is None or not (known or saved == Saved()):
             column.append(None)
             continue
         total = saved.extra_bytes
         tensors: dict[int | str, int] = {}  # what other calls may keep too: bytes by storage, or by the name of a copy
         if saved.output:
-            tensors[storage_of[node.name]] = sizes[storage_of[node.name]]
+            tensors[storage_of[node.name]] = sizes[storage_of[node.name]] or 0
         for i in kept_inputs(saved, gradient):
             storage, is_cast = storage_of[node.inputs[i]], inputs[i] != facts.inputs[i]
             if storage in stored and inputs[i].dtype != stored[storage].dtype:  # cast once for all calls and views
@@ -111,7 +132,7 @@ def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int]) -> tuple[
             elif is_cast or (saved.is_copied and i == 0):
                 total += inputs[i].bytes
             else:
-                tensors[storage] = sizes[storage]
+                tensors[storage] = sizes[storage] or 0
         if is_mixed and (saved.inputs is True or True in gradient.inputs):
             tensors |= _cast_weight(graph, node, facts)
         column.append(total + sum([size for tensor, size in tensors.items() if tensor not in kept]))

@@ -7,7 +7,7 @@ The recurrences are those of A. Araujo et al., "Computing Receptive Fields of Co
 import msgspec
 
 from inception_lens.graph import CallFacts, Graph, output_name, output_names
-from inception_lens.ops import Shape, Window
+from inception_lens.ops import UNKNOWN_SIZE, TensorType, Window
 
 
 class ReceptiveField(msgspec.Struct, frozen=True, gc=False):
@@ -38,9 +38,9 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
         field = fields[inputs[0]] if len(inputs) == 1 else _largest([fields[name] for name in inputs])
         if field is not None:
             if len(inputs) == len(node.inputs):
-                effect = effects.get(facts) or effects.setdefault(facts, _effect(facts, facts.inputs[0].shape))
+                effect = effects.get(facts) or effects.setdefault(facts, _effect(facts, facts.inputs[0]))
             else:  # without the constants, another input is the first
-                effect = _effect(facts, graph.types[inputs[0]][0].shape)
+                effect = _effect(facts, graph.types[inputs[0]][0])
             keeps, window = effect
             if not keeps:
                 field = None
@@ -56,12 +56,12 @@ _Effect = tuple[bool, Window | None]
 """Whether a call keeps the positions of its input, and its window if an output depends on more than its position."""
 
 
-def _effect(facts: CallFacts, shape: Shape) -> _Effect:
-    """The effect of a call whose first input that depends on an input of the graph has this shape."""
-    op = facts.op
-    if not op.keeps_positions(shape):
+def _effect(facts: CallFacts, given: TensorType) -> _Effect:
+    """The effect of a call whose first input that depends on an input of the graph is of this type."""
+    op, shape, output = facts.op, given.shape, facts.outputs[0].shape
+    if UNKNOWN_SIZE in shape[2:] or UNKNOWN_SIZE in output[2:] or not op.keeps_positions(shape):
         return False, None
-    return True, op.window(shape, facts.outputs[0].shape) if op.has_window else None
+    return True, op.window(shape, output) if op.has_window else None
 
 
 def _through(field: ReceptiveField, window: Window) -> ReceptiveField:

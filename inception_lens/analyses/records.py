@@ -6,7 +6,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from inception_lens.analyses.receptive_field import ReceptiveField
-from inception_lens.ops import Category, Role, Shape, main_category
+from inception_lens.ops import Category, Role, main_category
+
+PartialShape = tuple[int | None, ...] | None
+"""A shape with None for each unknown size; None if the number of axes is unknown."""
 
 
 class JsonResult(msgspec.Struct, frozen=True):
@@ -36,9 +39,9 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Short description, such as `5x5/2`."""
     inputs: tuple[str, ...]
     """Names of the tensors that it reads."""
-    input_shapes: tuple[Shape, ...]
+    input_shapes: tuple[PartialShape, ...]
     """One shape per input, batch first."""
-    output_shape: Shape | None
+    output_shape: PartialShape
     """Shape of the first output, batch first; None for a module that was not run."""
     has_batch: bool
     """Whether the output is computed from an input of the network: otherwise its first axis is not the batch."""
@@ -46,19 +49,19 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Window of a convolution or pool, per spatial axis."""
     stride: tuple[int, ...] | None
     """Step of that window, per spatial axis."""
-    params: int
+    params: int | None
     """Learned elements; a tensor that several calls share counts at the first."""
-    params_trainable: int
+    params_trainable: int | None
     """The elements among them that training changes."""
     params_exact: bool
-    """Whether its parameters are known; where they are not, `params` is a lower bound."""
+    """Whether its parameters are all known; where only some are, `params` is a lower bound."""
     buffers: int
     """Elements that are kept but not learned, such as the running statistics of a batch norm."""
     macs: int | None
     """Multiply-accumulates of the forward pass, bias not counted."""
     flops: int | None
     """FLOPs of the forward pass: two per MAC, plus bias, norm, activation, pooling and element-wise arithmetic."""
-    weight_bytes: int
+    weight_bytes: int | None
     """Size of the parameters, each in its own dtype."""
     activation_bytes: int | None
     """Bytes that the outputs allocate; 0 for a view and for an operation in place."""
@@ -99,7 +102,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that its layers allocate."""
     live_bytes: int
     """The maximum over its layers, since memory at different times does not add up."""
-    output_shape: Shape | None
+    output_shape: PartialShape
     """Shape of its last layer's output."""
     receptive_field: int | None
     """The largest receptive field of its layers, in input pixels."""
@@ -142,7 +145,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     activation_bytes: int
     """Sum of all allocated activations."""
     peak_activation_bytes: int
-    """The largest total of activations alive at one time."""
+    """The largest known total of activations alive at one time."""
+    activations_exact: bool
+    """Whether the shape of every tensor is known; otherwise the two sizes above are lower bounds."""
     exact: bool
     """Whether nothing in the totals is unknown; where something is, FLOPs are a lower bound."""
     macs_exact: bool

@@ -20,7 +20,7 @@ class Roofline(msgspec.Struct, frozen=True):
     machine: Machine
     """The machine and dtype of the times."""
     bytes: tuple[int, ...]
-    """Bytes that the call reads and writes."""
+    """Bytes that the call reads and writes, as far as its shapes are known."""
     seconds: tuple[float | None, ...]
     """The lower bound; None where the FLOPs are unknown."""
 

@@ -50,8 +50,8 @@ def total_size(graph: Graph, sums: CostSums) -> WeightSize:
 def _by_tensor(graph: Graph) -> tuple[WeightSize, ...]:
     seen: set[str] = set()
     rows = []
-    for node in graph.nodes:
-        learned = len(node.op.parameters(*graph.input_shapes(node))) if node.op.has_weights else 0
+    for node, facts in zip(graph.nodes, graph.facts, strict=True):
+        learned = len(facts.parameters)
         parameters = trainable = buffers = 0
         for i, (name, tensor) in enumerate(graph.tensors(node)):
             if name in seen:

@@ -9,7 +9,7 @@ import msgspec
 
 from inception_lens.errors import GraphError, ShapeError
 from inception_lens.graph.nodes import Node
-from inception_lens.ops import Op, Parameter, TensorType, format_shape
+from inception_lens.ops import UNKNOWN_SIZE, Declared, Op, Parameter, TensorType, Unknown, format_shape
 
 
 class CallFacts(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -33,12 +33,14 @@ class CallFacts(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Elements of `parameters`."""
     buffer_elements: int
     """Elements of `buffers`."""
+    params_known: bool
+    """Whether `parameters` are all learned tensors; where they are not, its elements are a lower bound."""
     macs: int | None
     """Multiply-accumulates of the forward pass, bias not counted; None if unknown."""
     flops: int | None
     """FLOPs of the forward pass, two per multiply-accumulate included; None if unknown."""
     output_bytes: int
-    """Size of all outputs, whether the call allocates them or not."""
+    """Size of all outputs of known shape, whether the call allocates them or not."""
     reuses_input: tuple[bool, bool]
     """Whether the outputs are in the memory of the first input: at inference, and in training."""
 
@@ -60,6 +62,7 @@ class CallFacts(msgspec.Struct, frozen=True, eq=False, gc=False):
             buffers,
             _elements(parameters),
             _elements(buffers),
+            not isinstance(op, Unknown) or op.params_known,
             macs,
             None if macs is None or extra is None else 2 * macs + extra,
             outputs[0].bytes if len(outputs) == 1 else sum([tensor.bytes for tensor in outputs]),
@@ -84,11 +87,14 @@ def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
     op = node.op
     if not op.accepts(len(inputs)):
         raise GraphError(f"`{node.name}` calls {op.kind} on {len(inputs)} inputs, which it does not accept")
+    declares = isinstance(op, Declared | Unknown)
+    if not declares and not all(tensor.is_known for tensor in inputs):
+        return _infer_partly(node, inputs)
     try:
         outputs = op.output_types(inputs)
         if node.dtype:
-            outputs = tuple([TensorType(each.shape, node.dtype) for each in outputs])
-        for tensor in outputs if outputs is not inputs else ():
+            outputs = tuple([TensorType(each.shape, node.dtype, each.has_shape) for each in outputs])
+        for tensor in outputs if outputs is not inputs and not declares else ():
             if tensor.shape and min(tensor.shape) < 0:
                 raise ShapeError(f"the output would be {format_shape(tensor.shape)}")
     except ShapeError as error:
@@ -97,6 +103,46 @@ def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
         )
         raise ShapeError(f"`{node.name}` ({op.label} of {seen}): {error}") from None
     return CallFacts.of(op, inputs, outputs)
+
+
+PROBES = (1_210_809_600, 2 * 1_210_809_600)
+"""Two sizes for an unknown axis, which many numbers divide: 2^8 x 3^3 x 5^2 x 7^2 x 11 x 13, and twice that."""
+
+
+def _infer_partly(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
+    """The facts of a call on inputs with unknown sizes: what is the same for two different sizes does not depend on it.
+
+    Raises:
+        ShapeError: the operation cannot take either size, or the number of axes of an input is unknown.
+    """
+    if not all(tensor.has_shape for tensor in inputs):
+        raise ShapeError(f"`{node.name}` ({node.op.label}) reads a tensor of unknown shape")
+    small, large = (infer(node, tuple([_with_size(tensor, size) for tensor in inputs])) for size in PROBES)
+    outputs = tuple(map(_common_type, small.outputs, large.outputs))
+    known = (small.parameters, small.buffers) == (large.parameters, large.buffers)
+    return msgspec.structs.replace(
+        small,
+        inputs=inputs,
+        outputs=outputs,
+        parameters=small.parameters if known else (),
+        buffers=small.buffers if known else (),
+        parameter_elements=small.parameter_elements if known else 0,
+        buffer_elements=small.buffer_elements if known else 0,
+        params_known=known and small.params_known,
+        macs=small.macs if small.macs == large.macs else None,
+        flops=small.flops if small.flops == large.flops else None,
+        output_bytes=sum([tensor.bytes for tensor in outputs]),
+    )
+
+
+def _with_size(tensor: TensorType, size: int) -> TensorType:
+    return TensorType(tuple([size if each == UNKNOWN_SIZE else each for each in tensor.shape]), tensor.dtype)
+
+
+def _common_type(small: TensorType, large: TensorType) -> TensorType:
+    """The type with the sizes that two types have in common."""
+    sizes = zip(small.shape, large.shape, strict=True)
+    return TensorType(tuple([a if a == b else UNKNOWN_SIZE for a, b in sizes]), small.dtype)
 
 
 def facts_of(nodes: Iterable[Node], types: Mapping[str, tuple[TensorType, ...]]) -> tuple[CallFacts, ...]:

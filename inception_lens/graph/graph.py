@@ -134,8 +134,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         """The parameters and then the buffers that `node` reads, each with its name."""
         if not node.op.has_weights:
             return ()
-        shapes = self.input_shapes(node)
-        tensors = (*node.op.parameters(*shapes), *node.op.buffers(*shapes))
+        facts = self.facts[self.index.position[node.name]]
+        tensors = (*facts.parameters, *facts.buffers)
         return tuple(zip(tensor_names(node, tensors), tensors, strict=True))
 
     def with_inputs(self, types: Mapping[str, TensorType]) -> Graph:

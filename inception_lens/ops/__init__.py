@@ -14,6 +14,7 @@ from inception_lens.ops.arithmetic import Reduce as Reduce
 from inception_lens.ops.attention import ScaledDotProductAttention as ScaledDotProductAttention
 from inception_lens.ops.base import BYTES_PER_ELEMENT as BYTES_PER_ELEMENT
 from inception_lens.ops.base import ELEMENTS_PER_BYTE as ELEMENTS_PER_BYTE
+from inception_lens.ops.base import UNKNOWN_SIZE as UNKNOWN_SIZE
 from inception_lens.ops.base import Category as Category
 from inception_lens.ops.base import Op as Op
 from inception_lens.ops.base import Parameter as Parameter

@@ -1,6 +1,6 @@
 """The base class of operations, the values that its methods return, and checks of shapes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import ClassVar, Literal
 
@@ -10,6 +10,9 @@ from inception_lens.errors import ShapeError
 
 Shape = tuple[int, ...]
 """Sizes of a tensor's axes, batch first: `(N, C, H, W)` for an image."""
+
+UNKNOWN_SIZE = -1
+"""The size of an axis whose size is unknown, such as the number of boxes that a network finds in an image."""
 
 Category = Literal[
     "conv", "pool", "linear", "attention", "recurrent", "embedding", "norm", "activation", "arithmetic", "merge",
@@ -60,16 +63,28 @@ class TensorType(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Sizes of all axes, batch first; `()` for a scalar."""
     dtype: str = "float32"
     """PyTorch's name of the dtype; a key of `BYTES_PER_ELEMENT`."""
+    has_shape: bool = True
+    """Whether the number of axes is known; where it is not, `shape` is empty."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the sizes of all axes are known."""
+        return self.has_shape and UNKNOWN_SIZE not in self.shape
+
+    @property
+    def sizes(self) -> tuple[int | None, ...] | None:
+        """The shape with None for each unknown size; None if the number of axes is unknown."""
+        return tuple([None if size == UNKNOWN_SIZE else size for size in self.shape]) if self.has_shape else None
 
     @property
     def elements(self) -> int:
-        """Number of elements."""
-        return prod(self.shape)
+        """Number of elements; 0, the contribution to a lower bound, where it is unknown."""
+        return prod(self.shape) if self.is_known else 0
 
     @property
     def bytes(self) -> int:
-        """Size in bytes."""
-        return prod(self.shape) * BYTES_PER_ELEMENT[self.dtype]
+        """Size in bytes; 0 where it is unknown."""
+        return self.elements * BYTES_PER_ELEMENT[self.dtype]
 
 
 class Parameter(msgspec.Struct, frozen=True, gc=False):
@@ -235,9 +250,9 @@ def main_category(calls: Iterable[tuple[Role, Category]]) -> Category | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def format_shape(sizes: tuple[int, ...]) -> str:
-    """Write sizes with `x` between them: `64x112x112`."""
-    return "x".join(map(str, sizes))
+def format_shape(sizes: Sequence[int | None]) -> str:
+    """Write sizes with `x` between them, and `?` for one that is None: `64x112x112`, `?x100`."""
+    return "x".join(["?" if size is None else str(size) for size in sizes])
 
 
 def wrong_rank(kind: str, shape: Shape, needed: str) -> ShapeError:

@@ -4,8 +4,8 @@ from inception_lens import ops
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType, format_shape
 
-UNKNOWN_TYPE = TensorType(())
-"""Placeholder for the type of a tensor whose shape is unknown; operations that read it are Unknown too."""
+UNKNOWN_TYPE = TensorType((), has_shape=False)
+"""The type of a tensor of which nothing is known; operations that read it are Unknown too."""
 
 MAX_WINDOW_SIZE = 2**20
 """Of kernels, strides, dilations and paddings."""

@@ -42,8 +42,8 @@ def _cells(analysis: Analysis) -> tuple[Cell, ...]:
         totals.buffers,
         bound(totals.macs, totals.macs_exact),
         bound(totals.flops, totals.exact),
-        totals.weight_bytes,
-        totals.activation_bytes if analysis.is_run else None,
-        totals.peak_activation_bytes if analysis.is_run else None,
+        bound(totals.weight_bytes, totals.params_exact),
+        bound(totals.activation_bytes, totals.activations_exact) if analysis.is_run else None,
+        bound(totals.peak_activation_bytes, totals.activations_exact) if analysis.is_run else None,
         analysis.whole.receptive_field if analysis.layers else None,
     )

@@ -8,12 +8,12 @@ import msgspec
 
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.modules import EVERY_LEVEL
-from inception_lens.analyses.records import Group
+from inception_lens.analyses.records import Group, PartialShape
 from inception_lens.errors import ConfigError, suggest
 from inception_lens.graph import Graph
-from inception_lens.ops import Shape, format_shape
+from inception_lens.ops import format_shape
 from inception_lens.tables.table import AtLeast, Cell, Column, Row, Table, bound, sample_shape
-from inception_lens.tables.units import count, short, size
+from inception_lens.tables.units import at_least, count, short, size
 
 CONVENTION = (
     "1 MAC = one multiply-add of a convolution or linear layer, bias not counted; FLOPs = 2 per MAC, plus bias, norm, "
@@ -21,7 +21,7 @@ CONVENTION = (
 )
 
 
-OF_PARAMETERS = ("params", "params_trainable", "weight_bytes")
+OF_PARAMETERS = ("params", "params_trainable", "weight_bytes", "buffers")
 """Columns whose sums are lower bounds where the parameters of an operation are unknown."""
 
 
@@ -61,7 +61,7 @@ def _inputs(group: Group) -> Cell:
     return " ".join(group.layers[0].inputs) if len(group.layers) == 1 else ""
 
 
-def _output_shape(group: Group) -> Shape | None:
+def _output_shape(group: Group) -> PartialShape:
     return sample_shape(group.output_shape, group.layers[-1].has_batch)
 
 
@@ -173,13 +173,14 @@ def facts(analysis: Analysis) -> list[str]:
     """The totals that are not the sum of a column, and the layers that were not counted."""
     totals, graph = analysis.totals, analysis.graph
     parts = [
-        f"FLOPs {'' if totals.exact else '>= '}{short(totals.flops)}",
-        f"weights {'' if totals.params_exact else '>= '}{size(totals.weight_bytes)}",
+        f"FLOPs {at_least(totals.exact)}{short(totals.flops)}",
+        f"weights {at_least(totals.params_exact)}{size(totals.weight_bytes)}",
     ]
     if totals.buffers:
-        parts.append(f"buffers {count(totals.buffers)}")
+        parts.append(f"buffers {at_least(totals.params_exact)}{count(totals.buffers)}")
     if analysis.layers and analysis.is_run:
-        parts.append(f"peak activations {size(totals.peak_activation_bytes)} at {analysis.peak_layer.name}")
+        peak = at_least(totals.activations_exact) + size(totals.peak_activation_bytes)
+        parts.append(f"peak activations {peak} at {analysis.peak_layer.name}")
     if totals.params != totals.params_used:
         parts.append(f"parameters declared {count(totals.params)}, used {count(totals.params_used)}")
     if totals.params != totals.params_trainable:
@@ -187,8 +188,8 @@ def facts(analysis: Analysis) -> list[str]:
     if graph.mode == "training":
         if analysis.is_run:
             parts.append(f"backward {short(totals.backward_macs or 0)} MACs")
-            at_least = "" if totals.saved_exact else ">= "
-            parts.append(f"saved for the backward pass {at_least}{size(totals.saved_activation_bytes or 0)}")
+            saved = at_least(totals.saved_exact is True) + size(totals.saved_activation_bytes or 0)
+            parts.append(f"saved for the backward pass {saved}")
         parts += [
             f"gradients {size(totals.gradient_bytes or 0)}",
             f"optimizer state {size(totals.optimizer_bytes or 0)} (SGD with momentum) or "

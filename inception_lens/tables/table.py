@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from inception_lens.ops import Category, Shape
+from inception_lens.analyses.records import PartialShape
+from inception_lens.ops import Category
 
 Kind = Literal[
     "text", "verdict", "shape", "sample_shape", "count", "large", "bytes", "seconds", "share", "accuracy", "percent",
@@ -28,7 +29,7 @@ and a terminal that is wide enough. `terminal`: only a terminal that is wide eno
 """
 
 
-class FullShape(tuple[int, ...]):
+class FullShape(tuple[int | None, ...]):
     """A shape without a batch axis, of which a `sample_shape` column shows the first axis too."""
 
     __slots__ = ()
@@ -41,8 +42,8 @@ class AtLeast(msgspec.Struct, frozen=True):
     """The sum of the known terms."""
 
 
-Cell = str | int | float | Shape | AtLeast | None
-"""An exact value; None is unknown, and the empty string is a value that does not apply."""
+Cell = str | int | float | tuple[int | None, ...] | AtLeast | None
+"""An exact value; None is unknown, also as a size of a shape, and the empty string is a value that does not apply."""
 
 
 def bound(value: int | float, exact: bool) -> Cell:
@@ -50,7 +51,7 @@ def bound(value: int | float, exact: bool) -> Cell:
     return value if exact else AtLeast(value) if value else None
 
 
-def sample_shape(shape: Shape | None, has_batch: bool) -> Shape | None:
+def sample_shape(shape: PartialShape, has_batch: bool) -> PartialShape:
     """A cell of a `sample_shape` column."""
     return shape if shape is None or has_batch else FullShape(shape)
 

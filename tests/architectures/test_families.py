@@ -111,7 +111,7 @@ def test_keras_totals(name: str, total: int, trainable: int) -> None:
 def test_variables_of_the_base_network(name: str, variables: int) -> None:
     found = totals(name)
     (*_, last) = (layer for layer in analysis(name).layers if layer.params)
-    assert found.params + found.buffers - last.params == variables
+    assert found.params + found.buffers - (last.params or 0) == variables
 
 
 @pytest.mark.parametrize(

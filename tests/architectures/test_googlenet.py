@@ -28,7 +28,7 @@ def names(config: Network, training: bool = False) -> list[str]:
     return [node.name for node in config.graph("training" if training else "inference").nodes]
 
 
-def layer(analysis: Analysis, name: str) -> tuple[int, ...]:
+def layer(analysis: Analysis, name: str) -> tuple[int | None, ...]:
     return next(layer.output_shape or () for layer in analysis.layers if layer.name == name)
 
 

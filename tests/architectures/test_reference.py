@@ -60,7 +60,7 @@ def counted(layers: tuple[Layer, ...]) -> list[Line]:
             continue
         if layer.op == "BatchNorm2d":
             last = lines[-1]
-            params, statistics = last.params + layer.params, last.statistics + layer.buffers
+            params, statistics = last.params + (layer.params or 0), last.statistics + layer.buffers
             lines[-1] = last._replace(params=params, statistics=statistics)
             continue
         shape = (layer.output_shape or ())[1:]
@@ -73,7 +73,7 @@ def counted(layers: tuple[Layer, ...]) -> list[Line]:
                 format_shape(layer.kernel) if layer.kernel else "-",
                 format_shape(layer.stride) if layer.stride else "-",
                 format_shape(shape if len(shape) == 3 else (*shape, 1, 1)),
-                layer.params,
+                layer.params or 0,
                 layer.buffers,
                 layer.macs or 0,
             )

@@ -74,7 +74,7 @@ def test_graphs(graph: Graph | None) -> None:
         analysis = il.analyze(graph)
         assert analysis.to_json()
         assert sum(layer.macs or 0 for layer in analysis.layers) == analysis.totals.macs >= 0
-        assert sum(layer.params for layer in analysis.layers) == analysis.totals.params >= 0
+        assert sum(layer.params or 0 for layer in analysis.layers) == analysis.totals.params >= 0
         assert not il.compare(graph, graph).changes
         for function in (il.savings, il.diagram, to_prototxt, torch_source, canonical, lambda each: each.with_batch(3)):
             try:

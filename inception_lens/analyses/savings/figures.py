@@ -129,7 +129,7 @@ class Counted:
             buffers=sum(buffers),
             macs=sum(filter(None, macs)),
             flops=sum(filter(None, flops)),
-            activation_bytes=sum(allocated),
+            activation_bytes=sum(filter(None, allocated)),
             seconds=sum(filter(None, seconds)),
             exact=None not in flops,
             macs_exact=None not in macs,

@@ -116,7 +116,7 @@ def _rows(
             op=layer.op,
             category=layer.category,
             role=layer.role,
-            output_shape=layer.output_shape or (),
+            output_shape=analysis.graph.types[layer.name][0].shape,
             has_batch=layer.has_batch,
             forward=Spread.of(forwards[layer.name]),
             backward=backwards.get(layer.name),

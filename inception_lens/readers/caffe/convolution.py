@@ -1,86 +1,88 @@
-"""Caffe's layers that slide a window over a map."""
+"""Caffe's convolutions, and their windows as columns."""
+
+from math import prod
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Op, Rounding
+from inception_lens.ops import Declared, Op, Reshape, Shape, TensorType
+from inception_lens.ops import window as sliding
 from inception_lens.readers.caffe.graph_builder import CaffeGraphBuilder, CaffeHandler
 from inception_lens.readers.caffe.layers import CaffeLayer
-from inception_lens.readers.caffe.message import TextMessage
-from inception_lens.readers.shapes import CONVOLUTIONS, MAX_WINDOW_SIZE, TRANSPOSED_CONVOLUTIONS, spatial_axes
-
-
-def _sizes(
-    message: TextMessage, name: str, prefix: str, axes: int, default: int | None, least: int = 1
-) -> tuple[int, ...]:
-    """One size per axis: `kernel_size` once or once per axis, or `kernel_h` and `kernel_w` with the `prefix`."""
-    if axes == 2 and f"{prefix}_h" in message:
-        return tuple(message.integer(f"{prefix}_{side}", default, least, MAX_WINDOW_SIZE) for side in "hw")
-    sizes = message.integers(name, least, MAX_WINDOW_SIZE)
-    if len(sizes) == axes:
-        return tuple(sizes)
-    if len(sizes) > 1:
-        raise FormatError(f"has {len(sizes)} `{name}` for {axes} axes", line=message.line)
-    return (message.integer(name, default, least, MAX_WINDOW_SIZE),) * axes
+from inception_lens.readers.caffe.windows import convolution_sizes
+from inception_lens.readers.shapes import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 
 
 def convolution(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
-    """Convolution and Deconvolution; the same weights convolve each of several bottoms."""
-    found = layer.parameters("convolution_param")
-    kinds = TRANSPOSED_CONVOLUTIONS if layer.type == "Deconvolution" else CONVOLUTIONS
-    nodes: list[str] = []
-    for i, x in enumerate(builder.bottoms(layer)):
-        shape = builder.shape(x)
-        axes = spatial_axes(shape)
-        if builder.axis(x, found.integer("axis", 1, -8)) != 1:
-            raise FormatError("a channel axis other than 1 is not supported")
-        op = kinds[axes - 1](
-            out_channels=found.integer("num_output", None, 1),
-            kernel_size=_sizes(found, "kernel_size", "kernel", axes, None),
-            stride=_sizes(found, "stride", "stride", axes, 1),
-            padding=_sizes(found, "pad", "pad", axes, 0, 0),
-            dilation=_sizes(found, "dilation", "dilation", axes, 1),
-            groups=shape[1] if "Depthwise" in layer.type else found.integer("group", 1, 1),
-            bias=found.flag("bias_term", True),
+    """Convolution and Deconvolution; the same weights convolve each of several bottoms of one shape.
+
+    The axes before the channels are one batch for Caffe, and a blob without axes after them is a map of one position.
+    """
+    bottoms = builder.bottoms(layer)
+    shape, axis = builder.shape(bottoms[0]), _channel_axis(builder, layer)
+    if any(builder.shape(x) != shape for x in bottoms):
+        raise FormatError("its bottoms have different shapes")
+    op, owner, nodes = _convolution(layer, shape[axis], len(shape) - axis - 1), "", []
+    for i, x in enumerate(bottoms):
+        suffix = str(i) if i else ""
+        if axis == 1 and len(shape) > 2:
+            nodes.append(builder.add(layer, op, x, suffix=suffix, owner=owner))
+            owner = nodes[0]
+            continue
+        folded = Reshape((-1 if axis else 1, *shape[axis:], *[1] * (axis == len(shape) - 1)))
+        x = builder.add(
+            layer, op, builder.add(layer, folded, x, suffix=f"fold{suffix}"), suffix=f"map{suffix}", owner=owner
         )
-        nodes.append(builder.add(layer, op, x, suffix=str(i) if i else ""))
-    if len(nodes) > 1 and not any(layer.shared_names()):
-        raise FormatError("several bottoms share weights, which need names: param { name: ... }")
+        owner = owner or x
+        batch = (-1, *shape[1:axis]) if axis else ()
+        unfolded = Reshape((*batch, *builder.shape(x)[1 : 1 + len(shape) - axis]))
+        nodes.append(builder.add(layer, unfolded, x, suffix=suffix))
     return tuple(nodes)
 
 
-def pooling(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
-    """Max and average pools; Caffe keeps a last window that is not full, unless it would start in the padding."""
-    found, x = layer.parameters("pooling_param"), builder.bottom(layer)
-    method = found.choice("pool", ("MAX", "AVE", "STOCHASTIC"))
-    if found.flag("global_pooling", False):
-        return (builder.add(layer, AdaptiveAvgPool2d() if method == "AVE" else AdaptiveMaxPool2d(), x),)
-    kernel = _sizes(found, "kernel_size", "kernel", 2, None)
-    stride, pad = _sizes(found, "stride", "stride", 2, 1), _sizes(found, "pad", "pad", 2, 0, 0)
-    if any(p >= k for p, k in zip(pad, kernel, strict=True)):
-        raise FormatError(f"padding of {pad} must be smaller than the kernel of {kernel}")
-    rounding: Rounding = "floor"
-    if found.choice("round_mode", ("CEIL", "FLOOR")) == "CEIL" and found.flag("ceil_mode", True):
-        # pooling_layer.cpp clips a window that starts in the padding after the map only `if (pad_h_ || pad_w_)`.
-        skips = not any(pad) and any(k < s for k, s in zip(kernel, stride, strict=True))
-        rounding = "ceil_unclipped" if skips else "ceil"
-    if method == "AVE":
-        return (builder.add(layer, AvgPool2d(kernel, stride, pad, rounding), x),)
-    op: Op = MaxPool2d(kernel, stride, pad, rounding, indices=len(layer.tops) == 2)
-    if method == "STOCHASTIC":
-        return builder.unknown(layer._replace(type="StochasticPooling"), [op.output_shape(builder.shape(x))])
-    name = builder.add(layer, op, x)
-    return (name, f"{name}:1") if len(layer.tops) == 2 else (name,)
+def _channel_axis(builder: CaffeGraphBuilder, layer: CaffeLayer) -> int:
+    return builder.axis(builder.bottom(layer), layer.parameters("convolution_param").integer("axis", 1, -8))
 
 
-def roi_pooling(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
-    """Pools of regions, whose sizes and cost are known only at run time; the shape of the output is known."""
-    found = layer.parameters("roi_pooling_param")
-    maps, regions = builder.shape(builder.bottom(layer)), builder.shape(builder.bottom(layer, 1))
-    size = tuple(found.integer(f"pooled_{side}", None, 1) for side in "hw")
-    return builder.unknown(layer, [(regions[0], maps[1], *size)] if len(maps) == 4 and regions else [])
+def _window(layer: CaffeLayer, axes: int) -> tuple[Shape, Shape, Shape, Shape]:
+    """Kernel, stride, padding and dilation."""
+    found = layer.parameters("convolution_param")
+    return (
+        convolution_sizes(found, "kernel_size", axes, None),
+        convolution_sizes(found, "stride", axes, 1),
+        convolution_sizes(found, "pad", axes, 0, least=0),
+        convolution_sizes(found, "dilation", axes, 1),
+    )
+
+
+def _convolution(layer: CaffeLayer, channels: int, axes: int) -> Op:
+    """The operation on maps of a number of axes; the types of two forks have one filter per channel."""
+    if axes > len(CONVOLUTIONS):
+        raise FormatError(f"a map of {axes} axes; expected at most {len(CONVOLUTIONS)}")
+    found, depthwise = layer.parameters("convolution_param"), "Depthwise" in layer.type
+    kernel, stride, pad, dilation = _window(layer, axes)
+    width = found.integer("num_output", None, 1)
+    kinds = TRANSPOSED_CONVOLUTIONS if layer.type == "Deconvolution" else CONVOLUTIONS
+    return kinds[max(axes, 1) - 1](
+        out_channels=channels if layer.type == "ConvolutionDepthwise" else width,  # which ignores `num_output`
+        kernel_size=kernel or (1,),
+        stride=stride or (1,),
+        padding=pad or (0,),
+        dilation=dilation or (1,),
+        groups=channels if depthwise else found.integer("group", 1, 1),
+        bias=found.flag("bias_term", True),
+    )
+
+
+def image_to_columns(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """Im2col: the windows of a convolution as channels, copied without arithmetic."""
+    x, axis = builder.bottom(layer), _channel_axis(builder, layer)
+    shape = builder.shape(x)
+    kernel, stride, pad, dilation = _window(layer, len(shape) - axis - 1)
+    size = sliding.output_size(shape[axis + 1 :], kernel, stride, pad, dilation, "floor")
+    output = TensorType((*shape[:axis], shape[axis] * prod(kernel), *size))
+    return (builder.add(layer, Declared(layer.type, (output,)), x),)
 
 
 CONVOLUTION: dict[str, CaffeHandler] = {
     **dict.fromkeys(("Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution"), convolution),
-    "Pooling": pooling,
-    "ROIPooling": roi_pooling,
+    "Im2col": image_to_columns,
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Input, Node, Writer, output_name
-from inception_lens.ops import Op, Shape, TensorType, Unknown
+from inception_lens.ops import UNKNOWN_SIZE, Op, Shape, TensorType, Unknown
 from inception_lens.readers.caffe.inputs import CaffeInput, missing_shape
 from inception_lens.readers.caffe.layers import CaffeLayer
 from inception_lens.readers.names import UniqueNames
@@ -23,6 +23,8 @@ class CaffeGraphBuilder:
     ) -> None:
         """Start with those of the inputs that layers `read`; others, such as labels, are left out.
 
+        `shapes` are those of the inputs, and those that the caller gives for blobs of unknown layers.
+
         Raises:
             FormatError: the shape of an input that is read is unknown.
         """
@@ -34,8 +36,7 @@ class CaffeGraphBuilder:
         self.inputs = frozenset(given.blob for given in used)
         self.blobs = {given.blob: given.blob for given in used}
         """The node that produces each blob, as seen by the layer that is read next."""
-        self.unknown_outputs: set[str] = set()
-        """Nodes, and outputs of nodes, of unknown shape."""
+        self.shapes = shapes
         self.affine = affine
         """Scale and Bias layers that are part of the batch norm before them, by that layer."""
         self.frozen: set[str] = set()
@@ -64,32 +65,64 @@ class CaffeGraphBuilder:
         """Shape of a node's output."""
         return self.writer.shape(node)
 
+    def map_shape(self, node: str) -> Shape:
+        """Shape of a node's output, `(N, C, H, W)`.
+
+        Raises:
+            FormatError: it has another number of axes.
+        """
+        shape = self.shape(node)
+        if len(shape) != 4:
+            raise FormatError(f"reads a blob of {len(shape)} axes; expected 4")
+        return shape
+
+    def first_size(self, node: str) -> int:
+        """Size of the first axis of a node's output, such as the number of boxes; UNKNOWN_SIZE if it is unknown.
+
+        Raises:
+            FormatError: the output is a scalar.
+        """
+        if not self.has_shape(node):
+            return UNKNOWN_SIZE
+        if not self.shape(node):
+            raise FormatError("lists its samples in a scalar; expected at least 1 axis")
+        return self.shape(node)[0]
+
     def axis(self, node: str, axis: int, *, extra: int = 0) -> int:
         """An axis of a node's output, counted from the front."""
         return resolve_axis(axis, len(self.shape(node)), extra=extra)
 
-    def add(self, layer: CaffeLayer, op: Op, *inputs: str, suffix: str = "", params: CaffeLayer | None = None) -> str:
+    def add(
+        self,
+        layer: CaffeLayer,
+        op: Op,
+        *inputs: str,
+        suffix: str = "",
+        params: CaffeLayer | None = None,
+        owner: str = "",
+    ) -> str:
         """Write a node of the layer, named like it or `<its name>/<suffix>`, and return its name.
 
         The `param` messages that name shared tensors or set learning rates are those of `params`, by default the
-        layer itself.
+        layer itself. The tensors are those of the node `owner`, by default its own.
         """
         name = self.names.take(f"{layer.name}/{suffix}" if suffix else layer.name)
         parameters: tuple[str, ...] = ()
         if op.has_weights:
-            parameters = self._parameter_names(params or layer, name, op, inputs)
+            parameters = self._parameter_names(params or layer, name, owner or name, op, inputs)
         self.writer.write(Node(name, op, inputs, parameters))
         self.read_nodes.update(inputs)
         return name
 
-    def _parameter_names(self, layer: CaffeLayer, node: str, op: Op, inputs: Sequence[str]) -> tuple[str, ...]:
+    def _parameter_names(
+        self, layer: CaffeLayer, node: str, owner: str, op: Op, inputs: Sequence[str]
+    ) -> tuple[str, ...]:
         """Names of a node's tensors if it shares any; none if all are its own."""
-        roles = [tensor.role for tensor in op.parameters(*map(self.shape, inputs))]
-        own = [f"{node}.{role}" for role in roles]
+        own = [f"{owner}.{tensor.role}" for tensor in op.parameters(*map(self.shape, inputs))]
         shared = [*layer.shared_names(), *[""] * len(own)]
         names = [common or mine for mine, common in zip(own, shared, strict=False)]
         self.frozen.update(name for name, rate in zip(names, layer.learning_rates(), strict=False) if rate == 0)
-        if names == own:
+        if names == own and owner == node:
             return ()
         return (*names, *[f"{node}.{tensor.role}" for tensor in op.buffers(*map(self.shape, inputs))])
 
@@ -99,17 +132,29 @@ class CaffeGraphBuilder:
             x = self.add(layer, op, x, suffix="" if i == len(steps) else suffix)
         return x
 
-    def unknown(self, layer: CaffeLayer, shapes: Sequence[Shape] = ()) -> tuple[str, ...]:
-        """Write an Unknown with outputs of `shapes`, if they are known; an in-place layer keeps its bottoms' shapes."""
-        inputs = tuple(self.bottom(layer, i) for i in range(len(layer.bottoms)))
-        if not shapes and layer.tops == layer.bottoms and not self.unknown_outputs & set(inputs):
-            shapes = [self.shape(node) for node in inputs]
-        declared = tuple(TensorType(shape) for shape in shapes) or (UNKNOWN_TYPE,) * max(len(layer.tops), 1)
-        name = self.add(layer, Unknown(layer.type, declared, params_known=False), *inputs)
-        outputs = tuple(output_name(name, i) for i in range(len(declared)))
-        if not shapes:
-            self.unknown_outputs.update(outputs)
-        return outputs
+    def has_shape(self, node: str) -> bool:
+        """Whether the number of axes of a node's output is known."""
+        return self.writer.tensor_type(node).has_shape
+
+    def unknown(
+        self, layer: CaffeLayer, shapes: Sequence[Shape] = (), *, params_known: bool = False
+    ) -> tuple[str, ...]:
+        """Write an Unknown with outputs of `shapes`, or of those that the caller gives for the layer's tops.
+
+        A top in place has the shape of its bottom. `params_known` if the layer has no parameters.
+        """
+        inputs = [self.bottom(layer, i) for i in range(len(layer.bottoms))]
+        before = dict(zip(layer.bottoms, inputs, strict=True)) if layer.tops == layer.bottoms else {}
+        types = [TensorType(shape) for shape in shapes] or [
+            TensorType(self.shapes[top])
+            if top in self.shapes
+            else self.writer.tensor_type(before[top])
+            if top in before
+            else UNKNOWN_TYPE
+            for top in layer.tops or ("",)
+        ]
+        name = self.add(layer, Unknown(layer.type, tuple(types), params_known=params_known), *inputs)
+        return tuple(output_name(name, i) for i in range(len(types)))
 
     def bind(self, layer: CaffeLayer, nodes: Sequence[str]) -> None:
         """Make these nodes the producers of the layer's tops.

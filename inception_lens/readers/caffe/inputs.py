@@ -1,6 +1,6 @@
 """The inputs of a Caffe net: those that it declares, and the tops of its data layers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from inception_lens.errors import FormatError, suggest
@@ -35,7 +35,7 @@ def net_inputs(net: TextMessage, layers: list[CaffeLayer]) -> list[CaffeInput]:
     Raises:
         FormatError: the numbers of `input` and of its sizes do not match, or a size is not positive.
     """
-    found = _declared_inputs(net)
+    found: list[CaffeInput] = []
     for layer in layers:
         if is_input(layer):
             shapes = _layer_shapes(layer)
@@ -44,7 +44,9 @@ def net_inputs(net: TextMessage, layers: list[CaffeLayer]) -> list[CaffeInput]:
             for i, top in enumerate(layer.tops):
                 shape = shapes[i] if i < len(shapes) else None
                 found.append(CaffeInput(top, shape, f"`{layer.name}` ({layer.type})", layer.line))
-    return found
+    # Caffe ignores an `input` without a size (`UpgradeNetInput`), so that a layer can produce its blob.
+    tops = {each.blob for each in found}
+    return [each for each in _declared_inputs(net) if each.shape is not None or each.blob not in tops] + found
 
 
 def _declared_inputs(net: TextMessage) -> list[CaffeInput]:
@@ -90,33 +92,38 @@ def _image_shapes(layer: CaffeLayer) -> list[Shape]:
     if not height or not width:
         return []
     grey = transform.flag("force_gray", False) or not images.flag("is_color", True)
-    return [(1, 1 if grey else 3, height, width), (1,)]
+    batch = next((each.integer("batch_size", 1) for each in messages if "batch_size" in each), 1)
+    return [(batch, 1 if grey else 3, height, width), (batch,)]
 
 
-def input_shapes(found: list[CaffeInput], given: Mapping[str, Shape] | Shape | None) -> dict[str, Shape]:
-    """Shapes of the inputs with a batch of 1, or as the caller gives them; inputs of unknown shape are left out.
+def input_shapes(
+    found: list[CaffeInput], unknown: Collection[str], given: Mapping[str, Shape] | Shape | None, is_own: bool
+) -> dict[str, Shape]:
+    """Shapes of the inputs as the caller gives them, or all with the file's own batch or with a batch of 1.
 
-    A shape alone is that of the first input. A given shape may leave the batch out.
+    Inputs of unknown shape are left out. A shape alone is that of the first input; that of an input may leave the batch
+    out. Shapes may be given for the blobs in `unknown` too.
 
     Raises:
-        FormatError: a shape is given for a blob that is not an input.
+        FormatError: a shape is given for another blob.
     """
-    names = [each.blob for each in found]
+    names = [each.blob for each in found] + sorted(unknown)
     if given is None:
         given = {}
     elif not isinstance(given, Mapping):
         given = {names[0]: given}
-    if unknown := sorted(set(given) - set(names)):
-        raise FormatError(f"has no input `{unknown[0]}`{suggest(unknown[0], names)}")
+    if others := sorted(set(given) - set(names)):
+        raise FormatError(f"has no input `{others[0]}`{suggest(others[0], names)}")
     batch = next((each.shape[0] for each in found if each.shape), 1)
-    shapes: dict[str, Shape] = {}
+    keeps_batch = is_own and not any(each.blob in given for each in found)
+    shapes = {blob: given[blob] for blob in unknown if blob in given}
     for each in found:
         shape = given.get(each.blob)
         if shape is not None:
             rank = len(each.shape) if each.shape else 4
             shapes[each.blob] = (1, *shape) if len(shape) == rank - 1 > 1 else shape
         elif each.shape is not None:
-            shapes[each.blob] = (1, *each.shape[1:]) if each.shape[:1] == (batch,) else each.shape
+            shapes[each.blob] = each.shape if keeps_batch or each.shape[:1] != (batch,) else (1, *each.shape[1:])
     return shapes
 
 

@@ -147,7 +147,9 @@ def _without_padding(layers: list[CaffeLayer]) -> list[CaffeLayer]:
 def _padded(layer: CaffeLayer, padding: CaffeLayer) -> CaffeLayer:
     pad = padding.fields.all("pad")
     fields = [
-        field._replace(value=TextMessage(field.name, field.line, [*field.value.fields, *pad]))
+        field._replace(
+            value=TextMessage(field.name, field.line, [*(f for f in field.value.fields if f.name != "pad"), *pad])
+        )
         if isinstance(field.value, TextMessage) and field.name in ("convolution_param", "pooling_param")
         else field
         for field in layer.fields.fields

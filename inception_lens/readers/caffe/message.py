@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from inception_lens.errors import FormatError
@@ -29,8 +29,8 @@ class TextField(NamedTuple):
 class TextMessage:
     """The fields between two braces, in their order.
 
-    The methods return values of one type. Those in the singular return the last field of a name, as protocol buffers
-    do, or a default.
+    The methods return values of one type. Those in the singular return the only field of a name, or a default; as in
+    Google's parser of the text format, several are a FormatError.
     """
 
     def __init__(self, name: str = "", line: int = 1, fields: list[TextField] | None = None) -> None:
@@ -58,6 +58,12 @@ class TextMessage:
             values.append(value)
         return values
 
+    def _value(self, name: str, values: Sequence[FieldValue]) -> FieldValue | None:
+        """The only one of the values of a name, if there is one."""
+        if len(values) > 1:
+            raise FormatError(f"`{name}` is given {len(values)} times; expected once", line=self.all(name)[1].line)
+        return values[0] if values else None
+
     def messages(self, name: str) -> list[TextMessage]:
         """All messages of a name; others are a FormatError."""
         return self._values(
@@ -65,12 +71,8 @@ class TextMessage:
         )
 
     def message(self, name: str) -> TextMessage:
-        """The message of a name; several are merged, and none is an empty message."""
-        found = self.messages(name)
-        if len(found) == 1:
-            return found[0]
-        line = found[0].line if found else self.line
-        return TextMessage(name, line, [field for each in found for field in each.fields])
+        """The message of a name; an empty one if there is none."""
+        return self._value(name, self.messages(name)) or TextMessage(name, self.line)
 
     def integers(self, name: str, least: int = 0, most: int = 2**31 - 1) -> list[int]:
         """All integers of a name; others, and those that are not from `least` to `most`, are a FormatError."""
@@ -87,9 +89,9 @@ class TextMessage:
         Raises:
             FormatError: there is none and no `default`; or as `integers`.
         """
-        numbers = self.integers(name, least, most)
-        if numbers:
-            return numbers[-1]
+        number = self._value(name, self.integers(name, least, most))
+        if number is not None:
+            return number
         if default is None:
             given = ", ".join(dict.fromkeys(f"`{field.name}`" for field in self.fields))[:200]
             raise FormatError(f"`{self.name}` has no `{name}`, only {given or 'defaults'}", line=self.line)
@@ -101,7 +103,8 @@ class TextMessage:
 
     def number(self, name: str, default: float) -> float:
         """The number of a name."""
-        return (self.numbers(name) or [default])[-1]
+        number = self._value(name, self.numbers(name))
+        return default if number is None else number
 
     def texts(self, name: str) -> list[str]:
         """All strings of a name, and all words without quotes; messages are a FormatError."""
@@ -111,11 +114,13 @@ class TextMessage:
 
     def text(self, name: str, default: str = "") -> str:
         """The string of a name."""
-        return (self.texts(name) or [default])[-1]
+        text = self._value(name, self.texts(name))
+        return default if text is None else text
 
     def flag(self, name: str, default: bool) -> bool:
         """The truth value of a name; other values are a FormatError."""
-        return (self._values(name, lambda field: FLAGS.get(str(field.value)), "true or false") or [default])[-1]
+        flag = self._value(name, self._values(name, lambda field: FLAGS.get(str(field.value)), "true or false"))
+        return default if flag is None else flag
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """The enum value of a name, by its word or by its number, which is its place in `choices`; default: the first.
@@ -129,7 +134,8 @@ class TextMessage:
                 return choices[number]
             return str(field.value) if field.value in choices else None
 
-        return (self._values(name, read, " or ".join(filter(None, choices))) or [choices[0]])[-1]
+        found = self._value(name, self._values(name, read, " or ".join(filter(None, choices))))
+        return choices[0] if found is None else found
 
 
 def abbreviated(value: TextMessage | str) -> str:

@@ -11,18 +11,20 @@ from collections.abc import Mapping
 
 import msgspec
 
-from inception_lens.errors import ConfigError, FormatError
+from inception_lens.errors import ConfigError, FormatError, GraphError, ShapeError
 from inception_lens.graph import Graph, Metadata, Mode, Output
 from inception_lens.ops import Shape
 from inception_lens.readers.caffe.activations import ACTIVATIONS
 from inception_lens.readers.caffe.arithmetic import ARITHMETIC
+from inception_lens.readers.caffe.batches import differ_in_batch
 from inception_lens.readers.caffe.convolution import CONVOLUTION
 from inception_lens.readers.caffe.graph_builder import CaffeGraphBuilder, CaffeHandler
-from inception_lens.readers.caffe.inputs import input_shapes, is_input, net_inputs
+from inception_lens.readers.caffe.inputs import CaffeInput, input_shapes, is_input, net_inputs
 from inception_lens.readers.caffe.layers import CaffeLayer, NetState, read_layers, required_stages
 from inception_lens.readers.caffe.learned import LEARNED
 from inception_lens.readers.caffe.message import TextMessage
 from inception_lens.readers.caffe.normalization import NORMALIZATION
+from inception_lens.readers.caffe.pooling import POOLING
 from inception_lens.readers.caffe.reshaping import RESHAPING
 from inception_lens.readers.caffe.text_format import parse
 from inception_lens.readers.files import display_path, errors_in, errors_of, read_text
@@ -31,9 +33,15 @@ MAX_FILE_SIZE = 8_000_000
 """Bytes; the prototxt of a ResNet-152 has a hundred thousand."""
 
 HANDLERS: dict[str, CaffeHandler] = {
-    **ACTIVATIONS, **ARITHMETIC, **CONVOLUTION, **LEARNED, **NORMALIZATION, **RESHAPING,
+    **ACTIVATIONS, **ARITHMETIC, **CONVOLUTION, **LEARNED, **NORMALIZATION, **POOLING,
+    **RESHAPING,
 }  # fmt: skip
 """By the layer type in its current spelling."""
+
+LISTED = {"BatchReindex", "PSROIPooling", "ROIAlign", "ROIPooling"}
+"""Layers of which the second bottom lists samples or regions, whose number may be unknown."""
+
+WITHOUT_PARAMETERS = {*ACTIVATIONS, *ARITHMETIC, *POOLING, *RESHAPING, "Im2col", "LRN", "MVN"} - {"PReLU"}
 
 IGNORED = {"Accuracy", "DetectionEvaluate", "HDF5Output", "Silence"}
 """Layers that only measure or discard."""
@@ -65,8 +73,9 @@ def read_prototxt(
 
     Args:
         path: the file.
-        inputs: shapes of the inputs, by name or of the first one; the batch is 1 unless it is given here, as a file's
-            batch is only that of its author's training or deployment.
+        inputs: shapes of the inputs, by name or of the first one, and of blobs of layers of an unknown type. The batch
+            is 1 unless it is given here, as a file's batch is only that of its author's training or deployment; it is
+            the file's if a layer needs it, such as a Reshape with the batch as a literal size.
         mode: `inference` is Caffe's phase TEST, `training` is TRAIN.
         chosen: the stages and level that `include` and `exclude` rules are compared with.
 
@@ -82,20 +91,47 @@ def read_prototxt(
 
 def read_net(net: TextMessage, inputs: Mapping[str, Shape] | Shape | None, mode: Mode, chosen: NetState) -> Graph:
     """The Graph of a parsed net; as `read_prototxt`."""
-    layers = read_layers(net, mode, chosen)
-    found = net_inputs(net, layers)
-    body = [layer for layer in layers if not is_input(layer)]
+    found, body = _included(net, mode, chosen)
     if not found or not any(layer.tops for layer in body):
-        stages = required_stages(net) - set(chosen.stages)
-        hint = f"; layers require a stage, such as --set stage={min(stages)}" if stages else ""
-        raise FormatError(f"no input or no layer is included in this phase{hint}")
+        raise FormatError(f"no input or no layer is included in this phase{_hint(net, mode, chosen)}")
+    unknown = {top for layer in body if layer.type not in HANDLERS and not _is_measure(layer) for top in layer.tops}
+    own, one = (input_shapes(found, unknown, inputs, is_own) for is_own in (True, False))
+    name = net.text("name") or "net"
+    graph = _read_body(name, body, found, own, mode)
+    if own == one:
+        return graph
+    try:
+        single = _read_body(name, body, found, one, mode)
+    except (FormatError, GraphError):
+        return graph
+    return single if differ_in_batch(graph, single) else graph
+
+
+def _included(net: TextMessage, mode: Mode, chosen: NetState) -> tuple[list[CaffeInput], list[CaffeLayer]]:
+    """The inputs and the other layers of a phase."""
+    layers = read_layers(net, mode, chosen)
+    return net_inputs(net, layers), [layer for layer in layers if not is_input(layer)]
+
+
+def _hint(net: TextMessage, mode: Mode, chosen: NetState) -> str:
+    """What would include layers: a stage, or the other phase."""
+    if stages := required_stages(net) - set(chosen.stages):
+        return f"; layers require a stage, such as --set stage={min(stages)}"
+    other: Mode = "training" if mode == "inference" else "inference"
+    found, body = _included(net, other, chosen)
+    return f"; the net is one for {other}: --mode {other}" if found and body else ""
+
+
+def _read_body(
+    name: str, body: list[CaffeLayer], found: list[CaffeInput], shapes: dict[str, Shape], mode: Mode
+) -> Graph:
     read = {blob for layer in body if not _is_measure(layer) for blob in layer.bottoms}
-    builder = CaffeGraphBuilder(found, input_shapes(found, inputs), read, _affine_pairs(body))
+    builder = CaffeGraphBuilder(found, shapes, read, _affine_pairs(body))
     outputs: dict[str, float] = {}
     for layer in body:
         with errors_of(layer.name, layer.type, layer.line):
             _write_layer(builder, layer, outputs)
-    return _graph(builder, net.text("name") or "net", outputs, mode)
+    return _graph(builder, name, outputs, mode)
 
 
 def _is_measure(layer: CaffeLayer) -> bool:
@@ -112,18 +148,29 @@ def _write_layer(builder: CaffeGraphBuilder, layer: CaffeLayer, outputs: dict[st
                 if node is not None and node not in builder.inputs:  # a prediction, and not a label
                     outputs[node] = outputs.get(node, 0.0) + weight
         return
-    handler = HANDLERS.get(layer.type)
-    read = {builder.bottom(layer, i) for i in range(len(layer.bottoms))}
     if layer in builder.affine.values():
         nodes: tuple[str, ...] = (builder.bottom(layer),)
-    elif handler is None or read & builder.unknown_outputs:
-        nodes = builder.unknown(layer)
     else:
-        nodes = handler(builder, layer)
+        nodes = _nodes(builder, layer)
     builder.bind(layer, nodes)
     for node, weight in zip(nodes, weights, strict=False):
         if weight:
             outputs[node] = weight
+
+
+def _nodes(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """The nodes for the tops of a layer; an Unknown if its type or the shape of its bottoms is unknown."""
+    handler = HANDLERS.get(layer.type)
+    bottoms = [builder.bottom(layer, i) for i in range(len(layer.bottoms))]
+    needed = bottoms[:1] if layer.type in LISTED else bottoms
+    if handler is None or not all(map(builder.has_shape, needed)):
+        return builder.unknown(layer, params_known=layer.type in WITHOUT_PARAMETERS)
+    if all(builder.writer.tensor_type(x).is_known for x in needed):
+        return handler(builder, layer)
+    try:
+        return handler(builder, layer)
+    except ShapeError:  # it depends on the size that is unknown
+        return builder.unknown(layer, params_known=layer.type in WITHOUT_PARAMETERS)
 
 
 def _affine_pairs(layers: list[CaffeLayer]) -> dict[CaffeLayer, CaffeLayer]:

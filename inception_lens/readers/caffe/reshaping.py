@@ -1,9 +1,23 @@
 """Caffe's layers that join, split, reorder, resize or copy blobs."""
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import Concat, Declared, Flatten, Op, Permute, Reshape, Slice, TensorType, Upsample
+from inception_lens.ops import (
+    Concat,
+    Declared,
+    Flatten,
+    Op,
+    Permute,
+    Reshape,
+    Shape,
+    Slice,
+    TensorType,
+    Upsample,
+    format_shape,
+)
 from inception_lens.readers.caffe.graph_builder import CaffeGraphBuilder, CaffeHandler
 from inception_lens.readers.caffe.layers import CaffeLayer
+from inception_lens.readers.caffe.message import TextMessage
+from inception_lens.readers.shapes import MAX_WINDOW_SIZE
 
 
 def concat(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
@@ -86,18 +100,30 @@ def tile(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
 
 
 def interp(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
-    """DeepLab's Interp: bilinear resizing to a size, or by a factor between pixel centres."""
+    """DeepLab's Interp: bilinear resizing, between pixel centres, of the map without a border.
+
+    The size is that of the second bottom, or follows from the fields as in `interp_layer.cpp`.
+    """
     found, x = layer.parameters("interp_param"), builder.bottom(layer)
-    shape = builder.shape(x)
-    if len(shape) != 4:
-        raise FormatError(f"reads a blob of {len(shape)} axes; expected 4")
-    if "height" in found:
-        size = found.integer("height", None, 1), found.integer("width", None, 1)
-    else:
+    shape = builder.map_shape(x)
+    before, after = (-found.integer(name, 0, -MAX_WINDOW_SIZE, 0) for name in ("pad_beg", "pad_end"))
+    inner = tuple(n - before - after for n in shape[2:])
+    if min(inner) < 1:
+        raise FormatError(f"`pad_beg` and `pad_end` leave nothing of a {format_shape(shape[2:])} map", line=found.line)
+    size = builder.map_shape(builder.bottom(layer, 1))[2:] if len(layer.bottoms) > 1 else _interp_size(found, inner)
+    steps: list[tuple[str, Op]] = [
+        (f"crop_{axis}", Slice(axis, before, shape[axis] - after)) for axis in (2, 3) if before or after
+    ]
+    return (builder.add_chain(layer, x, [*steps, ("", Upsample(size, "bilinear", align_corners=True))]),)
+
+
+def _interp_size(found: TextMessage, size: Shape) -> Shape:
+    """The size by one factor, else by `height` and `width`, else by both factors."""
+    factors = "shrink_factor" in found, "zoom_factor" in found
+    if any(factors) and (not all(factors) or not ("height" in found and "width" in found)):
         shrink, zoom = found.integer("shrink_factor", 1, 1), found.integer("zoom_factor", 1, 1)
-        height, width = ((n - 1) // shrink * zoom + 1 for n in shape[2:])
-        size = height, width
-    return (builder.add(layer, Upsample(size, "bilinear", align_corners=True), x),)
+        return tuple((n - 1) // shrink * zoom + 1 for n in size)
+    return found.integer("height", None, 1), found.integer("width", None, 1)
 
 
 def shuffle_channels(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
@@ -112,17 +138,64 @@ def shuffle_channels(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str
     return (builder.add_chain(layer, x, [("split", split), ("swap", swap), ("join", Reshape((-1, channels, *sides)))]),)
 
 
+def batch_reindex(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """The samples of the first bottom that the second lists, copied."""
+    x, listed = builder.bottoms(layer)[0], builder.bottom(layer, 1)
+    output = TensorType((builder.first_size(listed), *builder.shape(x)[1:]))
+    return (builder.add(layer, Declared(layer.type, (output,)), x, listed),)
+
+
+def reorganize(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """YOLO's Reorg: blocks of a map as channels, or with `reverse` channels as blocks; it copies."""
+    found, x = layer.parameters("reorg_param"), builder.bottom(layer)
+    batch, channels, height, width = builder.map_shape(x)
+    side = found.integer("stride", None, 1, MAX_WINDOW_SIZE)
+    reverse = found.flag("reverse", False)
+    if (channels % side**2) if reverse else (height % side or width % side):
+        raise FormatError(f"`stride` {side} does not divide {format_shape((channels, height, width))}")
+    if reverse:
+        shape = (batch, channels // side**2, height * side, width * side)
+    else:
+        shape = (batch, channels * side**2, height // side, width // side)
+    return (builder.add(layer, Declared(layer.type, (TensorType(shape),)), x),)
+
+
+def prior_boxes(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """SSD's PriorBox: the boxes of each position of a map, and their variances; the same for every sample.
+
+    FLOPs, as in `prior_box_layer.cpp`: 4 per position for its centre, and per coordinate of a box 3, and 2 to clip it.
+    """
+    found, x = layer.parameters("prior_box_param"), builder.bottom(layer)
+    _, _, height, width = builder.map_shape(x)
+    ratios = [1.0]
+    for ratio in found.numbers("aspect_ratio"):
+        if ratio <= 0:
+            raise FormatError(f"`aspect_ratio` is {ratio:g}; expected a positive number", line=found.line)
+        if all(abs(ratio - each) >= 1e-6 for each in ratios):
+            ratios += [ratio, 1 / ratio] if found.flag("flip", True) else [ratio]
+    least, most = (found.numbers(name) for name in ("min_size", "max_size"))
+    if not least or len(most) not in (0, len(least)):
+        raise FormatError(f"has {len(least)} `min_size` and {len(most)} `max_size`", line=found.line)
+    positions, priors = height * width, len(ratios) * len(least) + len(most)
+    flops = positions * (4 + priors * 4 * (5 if found.flag("clip", False) else 3))
+    output = TensorType((1, 2, 4 * priors * positions))
+    return (builder.add(layer, Declared(layer.type, (output,), declared_flops=flops), *builder.bottoms(layer)),)
+
+
 def split(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """The same blob under several names."""
     return (builder.bottom(layer),) * max(len(layer.tops), 1)
 
 
 RESHAPING: dict[str, CaffeHandler] = {
+    "BatchReindex": batch_reindex,
     "Concat": concat,
     "Crop": crop,
     "Flatten": flatten,
     "Interp": interp,
     "Permute": permute,
+    "PriorBox": prior_boxes,
+    "Reorg": reorganize,
     "Reshape": reshape,
     "ShuffleChannel": shuffle_channels,
     "Slice": slice_,

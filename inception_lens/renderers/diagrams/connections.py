@@ -75,7 +75,9 @@ class _Connections:
         self.ends: dict[End, Box] = {}
 
     def shape(self, tensor: str) -> str:
-        shape = self.graph.types[tensor][0].shape
+        shape = self.graph.types[tensor][0].sizes
+        if shape is None:
+            return "?"
         return (format_shape(shape) or "scalar") if tensor in self.graph.index.independent else shape_text(shape)
 
     def end(self, side: Literal["input", "output"], tensor: str, note: str = "") -> End:

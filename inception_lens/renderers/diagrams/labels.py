@@ -1,9 +1,10 @@
 """The text in a box: in plain words, or as in the figures of the GoogLeNet paper."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from inception_lens.graph import Graph, Node
-from inception_lens.ops import Category, Shape, Window, format_shape
+from inception_lens.ops import Category, Window, format_shape
 from inception_lens.renderers.diagrams.grouping import NodeGroup
 
 MAX_NAMED = 3
@@ -21,7 +22,7 @@ COUNTED: tuple[Category, ...] = (
 """Categories that a module's box counts, in this order."""
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: Sequence[int | None]) -> str:
     """The shape of one sample: the first axis, the batch, is left out."""
     return format_shape(shape[1:]) or format_shape(shape) or "scalar"
 

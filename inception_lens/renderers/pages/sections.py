@@ -100,9 +100,9 @@ def headline(analysis: Analysis) -> list[Card]:
         Card("FLOPs", f"{flops}{short(totals.flops)}", f"{flops}{count(totals.flops)}", "2 per MAC, plus the rest"),
     ]
     if analysis.layers:
-        peak = totals.peak_activation_bytes
+        peak, known = totals.peak_activation_bytes, "" if totals.activations_exact else "at least "
         where = f"live during {printable(analysis.peak_layer.name)}"
-        cards.append(Card("peak activations", size(peak), f"{count(peak)} bytes", where))
+        cards.append(Card("peak activations", f"{known}{size(peak)}", f"{known}{count(peak)} bytes", where))
     widest = max(analysis.layers, key=lambda layer: layer.receptive_field or 0, default=None)
     if widest and widest.receptive_field:
         image = f"of an input of {input_size(analysis):,} px"

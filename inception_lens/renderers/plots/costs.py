@@ -11,7 +11,7 @@ from inception_lens.renderers.diagrams.grouping import NodeGroup, modules
 from inception_lens.renderers.escape import printable
 from inception_lens.renderers.plots.figure import set_heading, set_name_ticks, styled_figure
 from inception_lens.renderers.theme import BLUE, COLORS, KIND_NAMES, NEUTRAL, SERIES, VERMILLION, palette_of
-from inception_lens.tables.units import count, short, size
+from inception_lens.tables.units import at_least, count, short, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,7 +156,7 @@ def memory_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
     """
     from matplotlib.ticker import EngFormatter
 
-    live = analysis.memory.live_bytes
+    live = [size or 0 for size in analysis.memory.live_bytes]
     peak = max(live)
     at = live.index(peak)
     with styled_figure(10, 4.2, dark=dark) as figure:
@@ -168,7 +168,7 @@ def memory_figure(analysis: Analysis, *, dark: bool = False) -> Figure:
         # The label is on the side with more space.
         left = at > len(live) / 2
         axes.annotate(
-            f"peak {size(peak)} at {printable(analysis.peak_layer.name)}",
+            f"peak {at_least(analysis.totals.activations_exact)}{size(peak)} at {printable(analysis.peak_layer.name)}",
             (at + 0.5, peak),
             xytext=(-9 if left else 9, 2),
             textcoords="offset points",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inception_lens.analyses.analysis import analyze
-from inception_lens.errors import ConfigError, FormatError
+from inception_lens.errors import ConfigError, FormatError, GraphError
 from inception_lens.graph import Graph, Mode, Output
 from inception_lens.ops import (
     AvgPool2d,
@@ -160,6 +160,8 @@ def test_overrides_are_stages_and_a_level() -> None:
 @pytest.mark.parametrize(
     ("size", "fields", "expected"),
     [
+        (9, "kernel_size: 3 kernel_h: 5 stride: 2", 4),  # one side next to `kernel_size` is ignored
+        (9, "kernel_h: 3 kernel_w: 3 stride_h: 2 stride_w: 2 pad_h: 1 pad_w: 1", 5),
         (112, "kernel_size: 3 stride: 2", 56),  # ceil((112 - 3) / 2) + 1
         (112, "kernel_size: 3 stride: 2 round_mode: FLOOR", 55),
         (14, "kernel_size: 5 stride: 3", 4),
@@ -186,6 +188,20 @@ LAYERS = {
     CONV.replace("Convolution", "Deconvolution")
     + " { num_output: 5 kernel_size: 4 stride: 2 pad: 1 bias_term: false }": (
         "1x5x24x20", 640, 120 * 640,
+    ),
+    # base_conv_layer.cpp: a padding of one side alone leaves the other 0.
+    f"{CONV} {{ num_output: 6 kernel_h: 1 kernel_w: 7 pad_w: 3 }}": ("1x6x12x10", 6 * 56 + 6, 120 * 6 * 56),
+    f"{CONV} {{ num_output: 6 kernel_size: 3 pad_h: 1 }}": ("1x6x12x8", 6 * 72 + 6, 96 * 6 * 72),
+    # The axes before the channels are one batch, and those after them the map: here 12 channels of maps of 10.
+    f"{CONV} {{ num_output: 6 kernel_size: 3 axis: 2 }}": ("1x8x6x8", 6 * 12 * 3 + 6, 8 * 48 * 36),
+    f"{CONV} {{ num_output: 6 axis: -1 }}": ("1x8x12x6", 66, 96 * 60),
+    f"{CONV} {{ num_output: 6 kernel_size: 3 axis: 0 }}": ("6x6x10x8", 6 * 27 + 6, 6 * 480 * 27),
+    CONV.replace("Convolution", "Deconvolution") + " { num_output: 5 kernel_size: 4 pad_w: 1 bias_term: false }": (
+        "1x5x15x11", 640, 120 * 640,
+    ),
+    # Windows of 3x3 in 8 channels, as columns: no arithmetic.
+    'name: "y" type: "Im2col" bottom: "a" top: "y" convolution_param { kernel_size: 3 stride: 2 pad_w: 1 }': (
+        "1x72x5x5", 0, 0,
     ),
     'name: "y" type: "InnerProduct" bottom: "a" top: "y" inner_product_param { num_output: 3 }': ("1x3", 2_883, 2_880),
     'name: "y" type: "InnerProduct" bottom: "a" top: "y" inner_product_param { num_output: 3 axis: -1 }': (
@@ -251,6 +267,9 @@ LAYERS = {
     CONV.replace("Convolution", "DepthwiseConvolution") + " { num_output: 8 kernel_size: 3 }": (
         "1x8x10x8", 8 * 9 + 8, 80 * 8 * 9,
     ),
+    CONV.replace("Convolution", "ConvolutionDepthwise") + " { num_output: 2 group: 2 kernel_size: 3 pad: 1 }": (
+        "1x8x12x10", 8 * 9 + 8, 120 * 8 * 9,
+    ),
     CONV.replace("Convolution", "ConvolutionDepthwise") + " { num_output: 8 kernel_size: 3 bias_term: false }": (
         "1x8x10x8", 8 * 9, 80 * 8 * 9,
     ),
@@ -268,6 +287,32 @@ LAYERS = {
     'name: "y" type: "Interp" bottom: "a" top: "y" interp_param { zoom_factor: 2 shrink_factor: 3 }': (
         "1x8x7x7", 0, 0,
     ),
+    # interp_layer.cpp: `height` and `width` come before two factors; the map is that without its border.
+    'name: "y" type: "Interp" bottom: "a" top: "y" interp_param '
+    "{ height: 4 width: 5 zoom_factor: 2 shrink_factor: 3 }": ("1x8x4x5", 0, 0),
+    'name: "y" type: "Interp" bottom: "a" top: "y" interp_param { zoom_factor: 2 height: 4 width: 5 }': (
+        "1x8x23x19", 0, 0,
+    ),
+    'name: "y" type: "Interp" bottom: "a" top: "y" interp_param { shrink_factor: 2 pad_beg: -1 pad_end: -2 }': (
+        "1x8x5x4", 0, 0,
+    ),
+    # spp_layer.cpp: 1, 4 and 16 windows per channel.
+    'name: "y" type: "SPP" bottom: "a" top: "y" spp_param { pyramid_height: 3 }': ("1x168", 0, 0),
+    'name: "y" type: "SPP" bottom: "a" top: "y" spp_param { pyramid_height: 1 pool: AVE }': ("1x8x1x1", 0, 0),
+    'name: "y" type: "Upsample" bottom: "a" bottom: "a" top: "y" upsample_param { scale: 2 pad_out_h: true }': (
+        "1x8x23x20", 0, 0,
+    ),
+    'name: "y" type: "Upsample" bottom: "a" top: "y" upsample_param { scale_h: 3 scale_w: 2 }': ("1x8x36x20", 0, 0),
+    'name: "y" type: "Upsample" bottom: "a" bottom: "a" top: "y" upsample_param { upsample_h: 25 upsample_w: 21 }': (
+        "1x8x25x21", 0, 0,
+    ),
+    'name: "y" type: "Reorg" bottom: "a" top: "y" reorg_param { stride: 2 }': ("1x32x6x5", 0, 0),
+    'name: "y" type: "Reorg" bottom: "a" top: "y" reorg_param { stride: 2 reverse: true }': ("1x2x24x20", 0, 0),
+    # SSD: ratios 1, 2, 1/2, 3 and 1/3 of one size, and one box between two sizes: 6 of 4 coordinates per position.
+    'name: "y" type: "PriorBox" bottom: "a" bottom: "a" top: "y" prior_box_param '
+    "{ min_size: 30 max_size: 60 aspect_ratio: 2 aspect_ratio: 3 aspect_ratio: 1 }": ("1x2x2880", 0, 0),
+    'name: "y" type: "PriorBox" bottom: "a" bottom: "a" top: "y" prior_box_param '
+    "{ min_size: 30 min_size: 40 aspect_ratio: 2 flip: false }": ("1x2x1920", 0, 0),
     'name: "y" type: "Flatten" bottom: "a" top: "y" flatten_param { axis: 1 end_axis: 2 }': ("1x96x10", 0, 0),
     'name: "y" type: "RNN" bottom: "a" bottom: "a" top: "y" recurrent_param { num_output: 6 }': (
         "1x8x6", 6 * 120 + 6 + 36 + 36 + 6, 8 * (6 * 120 + 36 + 36),
@@ -286,7 +331,7 @@ def test_a_layer_has_its_shape_parameters_and_macs(layer: str) -> None:
 
 
 ACTIVATIONS = {"ReLU", "ReLU6", "ELU", "Sigmoid", "TanH", "Swish", "AbsVal", "BNLL", "Threshold"}
-ELSEWHERE = {"Crop", "ROIPooling", "Slice", "Split"}
+ELSEWHERE = {"BatchReindex", "Crop", "PSROIPooling", "ROIAlign", "ROIPooling", "Slice", "Split"}
 """Layers with a test of their own."""
 
 
@@ -374,7 +419,13 @@ NORM = (
 )
 SCALE = 'layer { name: "sc" type: "Scale" bottom: "%s" top: "y" scale_param { bias_term: true } %s }'
 IMAGE = 'input: "a" input_shape { dim: 1 dim: 8 dim: 4 dim: 4 }'
+WINDOW = "convolution_param { num_output: 3 %s }"
+KERNEL = "convolution_param { num_output: 3 kernel_size: 1 }"
 VECTOR = 'input: "a" input_shape { dim: 1 dim: 8 }'
+
+
+def _both(kind: str, fields: str) -> str:
+    return f'\nlayer {{ name: "z" type: "{kind}" bottom: "a" bottom: "x" top: "z" top: "y" {fields} }}'
 
 
 def _one(kind: str, fields: str) -> str:
@@ -516,11 +567,46 @@ def test_an_unknown_layer_is_listed_and_so_is_what_reads_its_output() -> None:
             2,
             "has 3 `kernel_size` for 2 axes",
         ),
-        (IMAGE + f"\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 3 axis: 2 }} }}", 2, "a channel axis other than 1"),
+        (IMAGE + _one("Convolution", WINDOW % "kernel_h: 3"), 2, "`convolution_param` has no `kernel_w`"),
+        (IMAGE + _one("Convolution", WINDOW % "kernel_size: 1 stride_w: 2"), 2, "has no `stride_h`"),
+        (IMAGE + _one("Convolution", WINDOW % "kernel_size: 1 stride: 1 stride_w: 2"), 2, "has both `stride` and"),
+        (IMAGE + _one("Convolution", WINDOW % "kernel_size: 1 pad: 1 pad_h: 2"), 2, "has both `pad` and `pad_h`"),
+        (IMAGE + _one("Convolution", WINDOW % "kernel_size: 1 pad_h: 1 pad_h: 2"), 2, "`pad_h` is given 2 times"),
+        (IMAGE + _one("Convolution", WINDOW % "kernel_size: 1 axis: 2 pad_h: 1"), 2, "for maps of 2 axes, not 1"),
+        (IMAGE + _one("Pooling", "pooling_param { kernel_size: 2 kernel_size: 2 }"), 2, "is given 2 times"),
+        (IMAGE + _one("Pooling", "pooling_param { kernel_h: 2 }"), 2, "has `kernel_h` alone"),
+        (IMAGE + _one("Pooling", "pooling_param { kernel_size: 2 stride_w: 2 }"), 2, "has `stride_w` alone"),
+        (IMAGE + _one("Pooling", "pooling_param { kernel_size: 2 pad: 1 pad_w: 1 }"), 2, "has `pad_w` alone"),
         (
-            IMAGE + f'\nlayer {{ {CONV} {{ num_output: 3 kernel_size: 3 }} bottom: "a" top: "z" }}',
+            IMAGE + _one("Pooling", "pooling_param { kernel_size: 2 kernel_h: 2 kernel_w: 2 }"),
             2,
-            "several bottoms share weights, which need names: param { name: ... }",
+            "has both `kernel_size` and `kernel_h`",
+        ),
+        (IMAGE + _one("Pooling", "pooling_param { global_pooling: true kernel_size: 4 }"), 2, "a global pool has no"),
+        (IMAGE + _one("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 }"), 2, "a stochastic pool"),
+        (IMAGE + _one("SPP", "spp_param { pyramid_height: 4 }"), 2, "must be smaller than the kernel"),
+        (IMAGE + _one("Reorg", "reorg_param { stride: 3 }"), 2, "`stride` 3 does not divide 8x4x4"),
+        (IMAGE + _one("PriorBox", "prior_box_param { max_size: 3 }"), 2, "has 0 `min_size` and 1 `max_size`"),
+        (IMAGE + _one("Upsample", "upsample_param { scale: 3 pad_out_h: true }"), 2, "need a scale of 2"),
+        (IMAGE + _one("Upsample", "upsample_param { scale_h: 3 }"), 2, "expected `scale`, or `scale_h` and `scale_w`"),
+        (IMAGE + _one("Interp", "interp_param { pad_beg: -4 zoom_factor: 2 }"), 2, "leave nothing of a 4x4 map"),
+        (IMAGE + _one("Interp", "interp_param { pad_beg: 1 zoom_factor: 2 }"), 2, "`pad_beg` is '1'; expected an"),
+        (
+            IMAGE + _one("PSROIPooling", 'bottom: "a" psroi_pooling_param { output_dim: 3 group_size: 2 }'),
+            2,
+            "needs 12 channels",
+        ),
+        (
+            IMAGE + _one("Flatten", "") + _both("Convolution", KERNEL),
+            3,
+            "its bottoms have different shapes",
+        ),
+        (IMAGE + _one("Flatten", "") + _both("Upsample", ""), 3, "reads 1x8x4x4 and positions of 1x128"),
+        (IMAGE + _one("Reduction", "") + _both("BatchReindex", ""), 3, "lists its samples in a scalar"),
+        (
+            IMAGE + _one("PriorBox", "prior_box_param { min_size: 3 aspect_ratio: 0 }"),
+            2,
+            "`aspect_ratio` is 0; expected a positive number",
         ),
         (IMAGE + _one("Axpy", ""), 2, "`x` (Axpy): has 1 `bottom`, but needs 2"),
         (IMAGE + _one("Slice", "slice_param { slice_point: 1 }"), 2, "has 1 `slice_point` to split 8 into 1 parts"),
@@ -548,9 +634,9 @@ def test_an_unknown_layer_is_listed_and_so_is_what_reads_its_output() -> None:
         ),
         (VECTOR + _one("Interp", "interp_param { zoom_factor: 2 }"), 2, "reads a blob of 2 axes; expected 4"),
         (
-            VECTOR + _one("Convolution", "convolution_param { num_output: 3 }"),
+            'input: "a" input_shape { dim: 1 dim: 2 dim: 3 dim: 3 dim: 3 dim: 3 }' + _one("Convolution", KERNEL),
             2,
-            "must have 1 to 3 axes after the channels",
+            "a map of 4 axes; expected at most 3",
         ),
         (
             IMAGE + _one("ReLU", "include { phase: TEST } exclude { phase: TRAIN }"),
@@ -638,6 +724,9 @@ def test_layers_that_change_nothing_have_no_node() -> None:
         ("InnerProduct", "inner_product_param { num_output: 3 }", "Flatten Linear"),
         ("InnerProduct", "inner_product_param { num_output: 3 axis: 3 }", "Linear"),
         ("Axpy", 'bottom: "a" bottom: "a"', "mul Add"),
+        ("Interp", "interp_param { height: 3 width: 3 pad_beg: -1 }", "Slice Slice Upsample"),
+        ("SPP", "spp_param { pyramid_height: 2 }", "MaxPool2d Flatten MaxPool2d Flatten Concat"),
+        ("Convolution", "convolution_param { num_output: 3 axis: 3 }", "Reshape Conv1d Reshape"),
     ],
 )  # fmt: skip
 def test_a_layer_becomes_its_operations(kind: str, fields: str, nodes: str) -> None:
@@ -655,6 +744,9 @@ def test_a_layer_becomes_its_operations(kind: str, fields: str, nodes: str) -> N
         ("RNN", 'bottom: "a" recurrent_param { num_output: 6 }', 8 * (2 * (720 + 36 + 36) + 3 * 6 + 2 * 6)),
         ("ArgMax", "argmax_param { top_k: 3 }", 3 * 960),
         ("Tile", "tile_param { tiles: 2 }", 0),
+        # 120 positions of 4 for the centre, and 2 boxes of 4 coordinates of 3, or 5 with the clipping.
+        ("PriorBox", "prior_box_param { min_size: 3 max_size: 9 }", 120 * (4 + 24)),
+        ("PriorBox", "prior_box_param { min_size: 3 max_size: 9 clip: true }", 120 * (4 + 40)),
     ],
 )
 def test_a_layer_without_a_class_has_its_flops(kind: str, fields: str, flops: int) -> None:
@@ -676,13 +768,124 @@ def test_a_pool_with_two_tops_returns_positions() -> None:
     assert [graph.types[name][0].dtype for name in ("p", "p:1")] == ["float32", "int64"]
 
 
-def test_regions_have_a_known_shape_and_an_unknown_cost() -> None:
-    layer = (
-        'name: "y" type: "ROIPooling" bottom: "a" bottom: "b" top: "y" roi_pooling_param { pooled_h: 7 pooled_w: 6 }'
+REGIONS = {
+    'type: "ROIPooling" roi_pooling_param { pooled_h: 7 pooled_w: 6 }': (8, 7, 6),
+    'type: "ROIAlign" roi_align_param { pooled_h: 7 pooled_w: 6 }': (8, 7, 6),
+    'type: "PSROIPooling" psroi_pooling_param { output_dim: 2 group_size: 2 spatial_scale: 0.5 }': (2, 2, 2),
+}
+
+
+@pytest.mark.parametrize("fields", REGIONS)
+def test_regions_have_a_known_shape_and_unknown_flops(fields: str) -> None:
+    graph = with_inputs(f'name: "y" bottom: "a" bottom: "b" top: "y" {fields}', "1x8x12x10", "5x5")
+    assert graph.types["y"][0].shape == (5, *REGIONS[fields])
+    totals = analyze(graph).totals
+    assert (totals.exact, totals.macs_exact, totals.params_exact) == (False, True, True)
+
+
+PROPOSAL = """
+layer { name: "proposal" type: "Python" bottom: "a" top: "rois" top: "scores" }
+layer {
+  name: "roi" type: "ROIPooling" bottom: "a" bottom: "rois" top: "roi" roi_pooling_param { pooled_h: 3 pooled_w: 2 }
+}
+layer { name: "fc" type: "InnerProduct" bottom: "roi" top: "fc" inner_product_param { num_output: 5 } }
+layer { name: "relu" type: "ReLU" bottom: "fc" top: "fc" }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+
+
+def test_an_unknown_number_of_regions_leaves_the_weights_known() -> None:
+    analysis = analyze(net(IMAGE + PROPOSAL))
+    layers = {layer.name: layer for layer in analysis.layers}
+    assert layers["proposal"].output_shape is None
+    assert (layers["proposal"].params, layers["proposal"].activation_bytes) == (None, None)
+    assert layers["roi"].output_shape == (None, 8, 3, 2)
+    assert layers["fc"].output_shape == layers["prob"].output_shape == (None, 5)
+    assert (layers["fc"].params, layers["fc"].params_exact) == (5 * 48 + 5, True)
+    assert (layers["fc"].macs, layers["relu"].flops, layers["fc"].live_bytes) == (None, None, None)
+    totals = analysis.totals
+    assert (totals.params, totals.params_exact, totals.macs_exact, totals.activations_exact) == (
+        5 * 48 + 5, False, False, False,
+    )  # fmt: skip
+
+
+def test_the_shape_of_an_unknown_blob_can_be_given() -> None:
+    graph = net(IMAGE + PROPOSAL, {"rois": (7, 5)})
+    totals = analyze(graph).totals
+    assert graph.types["prob"][0].shape == (7, 5)
+    assert (totals.params, totals.macs) == (5 * 48 + 5, 7 * 5 * 48)
+    assert graph.types["proposal:1"][0].sizes is None
+    with pytest.raises(FormatError, match=r"no input `fc` \(valid: a, rois, scores\)"):
+        net(IMAGE + PROPOSAL, {"fc": (7, 5)})
+
+
+def test_layers_without_parameters_keep_the_sum_exact_after_an_unknown_shape() -> None:
+    text = IMAGE + POINT % ("c", "a", "c") + 'layer { name: "d" type: "Deep" bottom: "c" top: "d" }'
+    text += 'layer { name: "r" type: "ReLU" bottom: "d" top: "r" }'
+    analysis = analyze(net(text))
+    assert [layer.params_exact for layer in analysis.layers] == [True, False, True]
+
+
+def test_a_reindexed_batch_has_the_samples_that_are_listed() -> None:
+    layer = 'name: "y" type: "BatchReindex" bottom: "a" bottom: "b" top: "y"'
+    assert with_inputs(layer, "1x8x3", "6").types["y"][0].shape == (6, 8, 3)
+    unknown = 'layer { name: "p" type: "Python" bottom: "a" top: "b" }'
+    assert net(IMAGE + unknown + f"layer {{ {layer} }}").types["y"][0].sizes == (None, 8, 4, 4)
+
+
+def test_several_bottoms_of_a_convolution_share_its_weights() -> None:
+    layer = f'{CONV} {{ num_output: 4 kernel_size: 3 }} bottom: "b" top: "z"'
+    graph = with_inputs(layer, "1x8x5x5", "1x8x5x5")
+    assert analyze(graph).totals.params == 4 * 72 + 4
+    assert [output.node for output in graph.outputs] == ["y", "y/1"]
+
+
+def test_a_resized_map_has_the_size_of_its_second_bottom() -> None:
+    graph = with_inputs('name: "y" type: "Interp" bottom: "a" bottom: "b" top: "y"', "1x6x10x15", "1x2x20x30")
+    assert graph.types["y"][0].shape == (1, 6, 20, 30)
+
+
+def _batch(size: int, shape: str, layers: str, batch: int = 64) -> Graph:
+    dims = f"dim: {batch} dim: {size}"
+    return net(
+        f'input: "a" input_shape {{ {dims} }}' + _one("Reshape", f"reshape_param {{ shape {{ {shape} }} }}") + layers
     )
-    graph = with_inputs(layer, "1x8x12x10", "5x5")
-    assert graph.types["y"][0].shape == (5, 8, 7, 6)
-    assert not analyze(graph).totals.exact
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("dim: 64 dim: 100 dim: 1 dim: 1", (64, 100, 1, 1)),  # 100 elements do not fill it
+        ("dim: 64 dim: -1", (64, 100)),  # 100 elements would be 64 samples of less than two
+        ("dim: 16 dim: 4 dim: -1", (16, 4, 100)),
+        ("dim: 1 dim: -1 dim: 100", (1, 1, 100)),
+        ("dim: -1 dim: 50", (2, 50)),
+        ("dim: 0 dim: 10 dim: -1", (1, 10, 10)),
+    ],
+)
+def test_the_batch_of_the_file_is_kept_where_its_layers_need_it(shape: str, expected: Shape) -> None:
+    assert _batch(100, shape, "").types["x"][0].shape == expected
+
+
+def test_the_batch_of_the_file_is_kept_where_it_sets_weights() -> None:
+    graph = net('input: "a" input_shape { dim: 6 dim: 4 }' + _one("Bias", "bias_param { axis: 0 num_axes: 2 }"))
+    assert (graph.inputs[0].type.shape, analyze(graph).totals.params) == ((6, 4), 24)
+
+
+def test_an_input_without_a_size_can_be_the_top_of_a_layer() -> None:
+    data = 'layer { name: "d" type: "Input" top: "a" input_param { shape { dim: 1 dim: 8 dim: 4 dim: 4 } } }'
+    assert net('input: "a" ' + data + _one("ReLU", "")).inputs[0].type.shape == (1, 8, 4, 4)
+    with pytest.raises(GraphError, match="two inputs are called `a`"):  # as Caffe, which would have both
+        net(IMAGE + data + _one("ReLU", ""))
+
+
+def test_an_error_names_the_mode_of_the_layers() -> None:
+    data = 'layer { name: "d" type: "Data" top: "a" transform_param { crop_size: 8 } include { phase: TRAIN } }'
+    with pytest.raises(FormatError, match="the net is one for training: --mode training"):
+        net(data + _one("ReLU", ""))
+    assert len(net(data + _one("ReLU", ""), mode="training").nodes) == 1
+    with pytest.raises(FormatError, match="the net is one for inference: --mode inference"):
+        net(data.replace("TRAIN", "TEST") + _one("ReLU", ""), mode="training")
 
 
 def test_a_top_with_a_loss_weight_is_an_output() -> None:

@@ -69,12 +69,14 @@ def test_an_error_has_the_line_and_the_column(text: str, line: int, expected: st
     assert len(str(caught.value)) < 200
 
 
-NUMBERS = parse('n: 7 n: 0x10 n: 010 x: 1.5 x: 2f s: "text" t: true f: 0 w: AVE v: 1 m { k: 1 } m { k: 2 } big: 1e400')
+NUMBERS = parse(
+    'h: 9 n: 7 n: 0x10 n: 010 x: 1.5 x: 2f s: "text" t: true f: 0 w: AVE v: 1 m { k: 1 } m { k: 2 } big: 1e400'
+)
 
 
-def test_the_value_of_a_name_is_the_last_one_or_the_default() -> None:
+def test_the_value_of_a_name_is_the_only_one_or_the_default() -> None:
     assert NUMBERS.integers("n") == [7, 16, 8]
-    assert NUMBERS.integer("n") == 8
+    assert NUMBERS.integer("h") == 9
     assert NUMBERS.integer("none", 3) == 3
     assert NUMBERS.numbers("x") == [1.5, 2.0]
     assert NUMBERS.number("none", 0.5) == 0.5
@@ -84,7 +86,7 @@ def test_the_value_of_a_name_is_the_last_one_or_the_default() -> None:
     assert NUMBERS.flag("none", True)
     assert NUMBERS.choice("w", ("MAX", "AVE")) == NUMBERS.choice("v", ("MAX", "AVE")) == "AVE"
     assert NUMBERS.choice("none", ("MAX", "AVE")) == "MAX"
-    assert NUMBERS.message("m").integers("k") == [1, 2]
+    assert [each.integer("k") for each in NUMBERS.messages("m")] == [1, 2]
     assert NUMBERS.message("none").fields == []
     assert "n" in NUMBERS
     assert "none" not in NUMBERS
@@ -95,6 +97,9 @@ def test_the_value_of_a_name_is_the_last_one_or_the_default() -> None:
     [
         (lambda: NUMBERS.integer("x"), "`x` is '1.5'; expected an integer from 0 to 2,147,483,647"),
         (lambda: NUMBERS.integer("n", least=8), "`n` is '7'; expected an integer from 8"),
+        (lambda: NUMBERS.integer("n"), "`n` is given 3 times; expected once"),
+        (lambda: NUMBERS.number("x", 0), "`x` is given 2 times"),
+        (lambda: NUMBERS.message("m"), "`m` is given 2 times"),
         (lambda: NUMBERS.integer("nn"), "has no `nn`"),
         (lambda: NUMBERS.integer("s"), "`s` is 'text'"),
         (lambda: NUMBERS.integer("m"), "`m` is a message in braces"),
