@@ -31,7 +31,20 @@ def _read_prototxt(path: str, settings: Mapping[str, object], inputs: Inputs | N
     return read_prototxt(path, shapes_of(inputs), mode, net_state(settings))
 
 
-READERS: dict[FileFormat, Reader] = {FileFormat.ONNX: _read_onnx, FileFormat.PROTOTXT: _read_prototxt}
+def _read_graph_def(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.tensorflow.model import read_graph_def
+
+    if settings:
+        raise ConfigError(f"a TensorFlow graph has no keys to override: {', '.join(settings)}")
+    return read_graph_def(path, shapes_of(inputs), mode)
+
+
+READERS: dict[FileFormat, Reader] = {
+    FileFormat.ONNX: _read_onnx,
+    FileFormat.PROTOTXT: _read_prototxt,
+    FileFormat.GRAPH_DEF: _read_graph_def,
+    FileFormat.SAVED_MODEL: _read_graph_def,
+}
 """By the format of the file; a new format is an entry here and a module in `readers/`."""
 
 MODEL_SUFFIXES = [suffix for suffix, found in SUFFIXES.items() if found in READERS]

@@ -100,20 +100,27 @@ def decode_text(data: memoryview, field: WireField) -> str:
 
 
 def decode_sizes(data: memoryview, field: WireField) -> list[int]:
-    """Sizes of axes in a repeated integer field, packed or a single one, as signed integers.
+    """Sizes of axes in a repeated integer field; as `decode_integers`, with at most MAX_AXES."""
+    return decode_integers(data, field, MAX_AXES, "axes")
+
+
+def decode_integers(data: memoryview, field: WireField, limit: int, unit: str = "integers") -> list[int]:
+    """Signed integers of a repeated field, packed or a single one; `unit` is what they are, for the error message.
 
     Raises:
-        FormatError: there are more than MAX_AXES.
+        FormatError: there are more than `limit`, or the field is neither a varint nor length-delimited.
     """
     if field.kind == VARINT:
         return [signed(field.value)]
-    sizes, at = [], field.start
+    if field.kind != BYTES:
+        raise FormatError(f"field {field.number} at byte {field.start:,} is not a list of integers")
+    numbers, at = [], field.start
     while at < field.end:
-        size, at = decode_varint(data, at, field.end)
-        sizes.append(signed(size))
-        if len(sizes) > MAX_AXES:
-            raise FormatError(f"field {field.number} at byte {field.start:,}: a tensor of more than {MAX_AXES} axes")
-    return sizes
+        number, at = decode_varint(data, at, field.end)
+        numbers.append(signed(number))
+        if len(numbers) > limit:
+            raise FormatError(f"field {field.number} at byte {field.start:,}: more than {limit:,} {unit}")
+    return numbers
 
 
 def signed(value: int) -> int:

@@ -1,0 +1,331 @@
+"""The nodes of a TensorFlow GraphDef, read from the wire format without the data of large tensors.
+
+Field numbers are those of TensorFlow's `graph.proto`, `node_def.proto`, `attr_value.proto` and `tensor.proto`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from math import prod
+from typing import NamedTuple, TypeAlias
+
+from inception_lens.errors import FormatError
+from inception_lens.ops import Shape, TensorType
+from inception_lens.readers import wire_format as wire
+from inception_lens.readers.tensors import MAX_AXES, MAX_ELEMENTS, NUMPY_DTYPES, Array, check_shape
+
+MAX_NODES = 100_000
+MAX_ATTRIBUTES = 1_000
+"""Of one node."""
+MAX_LIST_LENGTH = 1_000
+"""Of one attribute."""
+MAX_DATA_ELEMENTS = 16_384
+"""Elements of a tensor whose data are kept: shapes, axes and factors have fewer, kernels more."""
+
+TENSORFLOW_DTYPES = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 8: "complex64", 9: "int64", 10: "bool",
+    11: "qint8", 12: "quint8", 13: "qint32", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16",
+    22: "uint32", 23: "uint64", 24: "float8_e5m2", 25: "float8_e4m3fn",
+}  # fmt: skip
+"""PyTorch's names, by the numbers of `DataType` in types.proto; text, resources and variants have none."""
+
+GRAPH_NODE, GRAPH_LIBRARY, GRAPH_VERSIONS = 1, 2, 4
+SAVED_VERSION, SAVED_META, META_GRAPH = 1, 2, 2
+NODE_NAME, NODE_OP, NODE_INPUT, NODE_ATTRIBUTE = 1, 2, 3, 5
+LIST, TEXT, INTEGER, FLOAT, FLAG, TYPE, SHAPE, TENSOR = range(1, 9)
+"""Fields of an AttrValue; those of its list have the same numbers."""
+TENSOR_TYPE, TENSOR_SHAPE, TENSOR_CONTENT = 1, 2, 4
+FLOAT_VALUES, DOUBLE_VALUES, HALF_VALUES = 5, 6, 13
+VARINT_VALUES = (7, 10, 11, HALF_VALUES, 16, 17)
+"""`int_val`, `int64_val`, `bool_val`, `half_val`, `uint32_val` and `uint64_val`."""
+
+
+class GraphDefTensor(NamedTuple):
+    """The tensor of a Const."""
+
+    type: TensorType | None
+    """None for text and other data without a dtype in PyTorch."""
+    array: Array | None
+    """The data, if there are at most MAX_DATA_ELEMENTS elements."""
+
+
+PartialShape: TypeAlias = "tuple[int | None, ...] | None"
+"""A declared shape: None for a size, or for the whole, that is unknown."""
+
+
+class DeclaredShape(NamedTuple):
+    """The shape in an attribute."""
+
+    sizes: PartialShape
+
+
+GraphDefAttribute: TypeAlias = "str | int | float | DeclaredShape | GraphDefTensor | list[GraphDefAttribute] | None"
+
+
+class GraphDefNode(NamedTuple):
+    """A call.
+
+    The accessors of attributes return a default where one is missing, and raise a FormatError where it has another type.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    """Names of the tensors that it reads, `node` or `node:1`, without control inputs."""
+    attributes: Mapping[str, GraphDefAttribute]
+
+    def integer(self, name: str, default: int) -> int:
+        """An integer or a truth value."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int):
+            raise FormatError(f"attribute `{name}` is not an integer")
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        """A floating-point number."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int | float):
+            raise FormatError(f"attribute `{name}` is not a number")
+        return float(value)
+
+    def text(self, name: str, default: str) -> str:
+        """A text."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, str):
+            raise FormatError(f"attribute `{name}` is not a text")
+        return value
+
+    def integers(self, name: str) -> list[int]:
+        """A list of integers; empty where it is missing."""
+        values = self._list(name)
+        numbers = [each for each in values if isinstance(each, int)]
+        if len(numbers) < len(values):
+            raise FormatError(f"attribute `{name}` is not a list of integers")
+        return numbers
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts; empty where it is missing."""
+        return [each for each in self._list(name) if isinstance(each, str)]
+
+    def dtype(self, name: str, default: str = "float32") -> str:
+        """PyTorch's name of a data type."""
+        return TENSORFLOW_DTYPES.get(self.integer(name, 0), default)
+
+    def tensor(self, name: str) -> GraphDefTensor:
+        """A tensor."""
+        value = self.attributes.get(name)
+        if not isinstance(value, GraphDefTensor):
+            raise FormatError(f"attribute `{name}` is not a tensor")
+        return value
+
+    def shape(self, name: str) -> PartialShape:
+        """A declared shape."""
+        value = self.attributes.get(name)
+        return value.sizes if isinstance(value, DeclaredShape) else None
+
+    def output_types(self, count: int) -> tuple[TensorType | None, ...]:
+        """The types of the first outputs, where `_output_shapes` declares them."""
+        shapes = [each.sizes for each in self._list("_output_shapes")[:count] if isinstance(each, DeclaredShape)]
+        types = [declared_type(each, self.dtype("T")) for each in shapes]
+        return (*types, *[None] * (count - len(types)))
+
+    def _list(self, name: str) -> list[GraphDefAttribute]:
+        values = self.attributes.get(name, [])
+        if not isinstance(values, list):
+            raise FormatError(f"attribute `{name}` is not a list")
+        return values
+
+
+def declared_type(shape: PartialShape, dtype: str) -> TensorType | None:
+    """The type of a declared shape, with a batch of 1 where only that is unknown; None where more is."""
+    if shape is None:
+        return None
+    sizes = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
+    known = tuple(size for size in sizes if size is not None)
+    return TensorType(known, dtype) if len(known) == len(sizes) and prod(known) <= MAX_ELEMENTS else None
+
+
+class GraphDef(NamedTuple):
+    """The content of a file."""
+
+    nodes: Mapping[str, GraphDefNode]
+    """By name, in the file's order."""
+    version: int
+    """Of the operations, when the graph was written; 0 where it is not recorded."""
+    library: tuple[wire.WireField, ...]
+    """The messages of its functions."""
+
+
+def read_nodes(data: memoryview) -> GraphDef:
+    """Read a GraphDef, or that of a SavedModel.
+
+    Raises:
+        FormatError: the bytes are neither, or one of the limits above is exceeded.
+    """
+    nodes: dict[str, GraphDefNode] = {}
+    library: list[wire.WireField] = []
+    version = 0
+    for field in wire.message_fields(data, *_place_of_graph(data)):
+        if field.kind != wire.BYTES:
+            continue
+        if field.number == GRAPH_VERSIONS:
+            producers = (each for each in wire.message_fields(data, field.start, field.end) if each.number == 1)
+            version = next((each.value for each in producers), 0)
+        elif field.number == GRAPH_LIBRARY:
+            inner = wire.message_fields(data, field.start, field.end)
+            library += [each for each in inner if each.number == 1 and each.kind == wire.BYTES]
+        elif field.number == GRAPH_NODE:
+            node = read_node(data, field)
+            if not node.name or not node.op:
+                raise FormatError("is not a GraphDef: a node has no name or no operation")
+            if node.name in nodes:
+                raise FormatError(f"two nodes are called `{node.name}`")
+            nodes[node.name] = node
+        if max(len(nodes), len(library)) > MAX_NODES:
+            raise FormatError(f"more than {MAX_NODES:,} nodes")
+    if not nodes:
+        raise FormatError("is not a GraphDef: it has no nodes")
+    return GraphDef(nodes, version, tuple(library))
+
+
+def _place_of_graph(data: memoryview) -> tuple[int, int]:
+    """Where the GraphDef starts and ends: a SavedModel, which starts with its version, has it in a MetaGraphDef."""
+    start, end = 0, len(data)
+    first = next(wire.message_fields(data))
+    if (first.number, first.kind) == (SAVED_VERSION, wire.VARINT):
+        for number in (SAVED_META, META_GRAPH):
+            inner = wire.message_fields(data, start, end)
+            field = next((each for each in inner if each.number == number and each.kind == wire.BYTES), None)
+            if field is None:
+                raise FormatError("is a SavedModel without a graph")
+            start, end = field.start, field.end
+    return start, end
+
+
+def read_node(data: memoryview, message: wire.WireField) -> GraphDefNode:
+    """Read a NodeDef."""
+    name = op = ""
+    inputs: list[str] = []
+    attributes: dict[str, GraphDefAttribute] = {}
+    for field in wire.message_fields(data, message.start, message.end):
+        if field.number == NODE_NAME:
+            name = wire.decode_text(data, field)
+        elif field.number == NODE_OP:
+            op = wire.decode_text(data, field)
+        elif field.number == NODE_INPUT:
+            text = wire.decode_text(data, field)
+            if not text.startswith("^"):
+                inputs.append(text.removesuffix(":0"))
+        elif field.number == NODE_ATTRIBUTE and field.kind == wire.BYTES:
+            if len(attributes) >= MAX_ATTRIBUTES:
+                raise FormatError(f"`{name}` has more than {MAX_ATTRIBUTES:,} attributes")
+            entry = {each.number: each for each in wire.message_fields(data, field.start, field.end)}
+            if 1 in entry and 2 in entry and entry[2].kind == wire.BYTES:
+                attributes[wire.decode_text(data, entry[1])] = _read_attribute(data, entry[2])
+    return GraphDefNode(name, op, tuple(inputs), attributes)
+
+
+def _read_attribute(data: memoryview, message: wire.WireField) -> GraphDefAttribute:
+    """The value of an AttrValue, a function by its name; None for an empty one."""
+    value: GraphDefAttribute = None
+    for field in wire.message_fields(data, message.start, message.end):
+        if field.number == LIST and field.kind == wire.BYTES:
+            value = []
+            for each in wire.message_fields(data, field.start, field.end):
+                value += _read_values(data, each)
+                if len(value) > MAX_LIST_LENGTH:
+                    raise FormatError(f"an attribute has more than {MAX_LIST_LENGTH:,} values")
+        elif found := _read_values(data, field):
+            value = found[-1]
+    return value
+
+
+def _read_values(data: memoryview, field: wire.WireField) -> list[GraphDefAttribute]:
+    """The values of a field of an AttrValue; several if they are packed."""
+    match field.number:
+        case 2:
+            return [wire.decode_text(data, field)] if field.end - field.start <= wire.MAX_TEXT_LENGTH else [""]
+        case 3 | 5 | 6:
+            return [*wire.decode_integers(data, field, MAX_LIST_LENGTH)]
+        case 4:
+            return [*_floats(data, field, "f", MAX_LIST_LENGTH)]
+        case 7 if field.kind == wire.BYTES:
+            return [DeclaredShape(_read_shape(data, field))]
+        case 8 if field.kind == wire.BYTES:
+            return [_read_tensor(data, field)]
+        case 10 if field.kind == wire.BYTES:
+            inner = wire.message_fields(data, field.start, field.end)
+            return [wire.decode_text(data, each) for each in inner if each.number == 1]
+    return []
+
+
+def _floats(data: memoryview, field: wire.WireField, kind: str, limit: int) -> list[float]:
+    """Floating-point numbers, packed or a single one; those after the first `limit` are left out."""
+    size = struct.calcsize(kind)
+    count = min((field.end - field.start) // size, limit)
+    return list(struct.unpack_from(f"<{count}{kind}", data, field.start)) if field.kind != wire.VARINT else []
+
+
+def _read_shape(data: memoryview, message: wire.WireField) -> PartialShape:
+    """A TensorShapeProto."""
+    sizes: list[int | None] = []
+    for field in wire.message_fields(data, message.start, message.end):
+        if field.number == 3 and field.value:
+            return None
+        if field.number == 2 and field.kind == wire.BYTES:
+            size = 0  # of a dimension without the field, as proto3 leaves out zeros
+            for each in wire.message_fields(data, field.start, field.end):
+                if each.number == 1 and each.kind == wire.VARINT:
+                    (size,) = wire.decode_sizes(data, each)
+            sizes.append(None if size < 0 else size)
+            if len(sizes) > MAX_AXES:
+                raise FormatError(f"a tensor of more than {MAX_AXES} axes")
+    return tuple(sizes)
+
+
+def _read_tensor(data: memoryview, message: wire.WireField) -> GraphDefTensor:
+    """A TensorProto: raw bytes, or a list of values of which the last is repeated."""
+    number, content = 0, None
+    shape: Shape = ()
+    values: list[wire.WireField] = []
+    for field in wire.message_fields(data, message.start, message.end):
+        if field.number == TENSOR_TYPE:
+            number = field.value
+        elif field.number == TENSOR_SHAPE and field.kind == wire.BYTES:
+            found = _read_shape(data, field)
+            if found is None or None in found:
+                raise FormatError("a constant has an unknown shape")
+            shape = check_shape("a constant", tuple(size for size in found if size is not None))
+        elif field.number == TENSOR_CONTENT and field.kind == wire.BYTES:
+            content = data[field.start : field.end]
+        elif field.number in (FLOAT_VALUES, DOUBLE_VALUES, *VARINT_VALUES) and len(values) < MAX_DATA_ELEMENTS:
+            values.append(field)
+    dtype = TENSORFLOW_DTYPES.get(number)
+    if dtype is None:
+        return GraphDefTensor(None, None)
+    return GraphDefTensor(TensorType(shape, dtype), _array(data, shape, dtype, content, values))
+
+
+def _array(
+    data: memoryview, shape: Shape, dtype: str, content: memoryview | None, values: list[wire.WireField]
+) -> Array | None:
+    """The data of a tensor; None where they are many, incomplete, or of a dtype that NumPy lacks."""
+    import numpy as np
+
+    kind, count = NUMPY_DTYPES.get(dtype), prod(shape)
+    if kind is None or count > MAX_DATA_ELEMENTS:
+        return None
+    if content is not None:
+        return np.frombuffer(content, kind).reshape(shape) if len(content) == count * np.dtype(kind).itemsize else None
+    numbers: list[float] = []
+    for field in values:
+        if field.number in VARINT_VALUES:
+            numbers += wire.decode_integers(data, field, MAX_DATA_ELEMENTS)
+        else:
+            numbers += _floats(data, field, "f" if field.number == FLOAT_VALUES else "d", count)
+    with np.errstate(all="ignore"):  # a damaged file has values that its dtype does not have
+        given = np.array(numbers[:count])
+        given = given.astype("<u2").view(kind) if dtype == "float16" else given.astype(kind)
+    missing = np.full(count - len(given), given[-1] if len(given) else 0, kind)
+    return np.concatenate([given, missing]).reshape(shape)
