@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from inception_lens.ops import TensorType
+from inception_lens.readers.onnx.bodies import run_handler
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
-from inception_lens.readers.onnx.model import run_handler
 from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue
 
 OPSET = 21

@@ -7,10 +7,13 @@ tensor records which order it is in. A call that depends on the order gets a Per
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
+import msgspec
+
 from inception_lens.errors import FormatError
-from inception_lens.ops import Shape
+from inception_lens.ops import Shape, TensorType
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
 from inception_lens.readers.onnx.values import Attribute, OnnxValue, known_value
 from inception_lens.readers.operators import call_operator, unknown_operator
@@ -113,6 +116,13 @@ class GraphDefCall(NamedTuple):
         """Input number `i` with the channels after the batch, which are last for TensorFlow."""
         x = self.input(i)
         return x.value if x.is_moved else self.move(x.value, channels_first(len(x.value.shape)), "channels_first")
+
+    def vector(self, x: OnnxValue) -> OnnxValue:
+        """A tensor of one axis; a weight stays a weight, also one that is known to be constant."""
+        kind = TensorType((prod(x.shape),), x.dtype)
+        if x.is_weight:
+            return msgspec.structs.replace(x, type=kind, array=None)
+        return self.run("Reshape", x, suffix="reshape", shape=list(kind.shape))[0]
 
     def as_is(self, x: TensorFlowValue) -> OnnxValue:
         """An input with TensorFlow's order of axes."""

@@ -75,8 +75,7 @@ def _bias(call: GraphDefCall) -> list[OnnxValue]:
     """The bias that was an addition after the convolution."""
     if not call.node.integer(BIAS, 0):
         return []
-    bias = call.input(len(call.inputs) - 1).value
-    return call.run("Reshape", bias, suffix="bias", shape=[prod(bias.shape)])
+    return [call.vector(call.input(len(call.inputs) - 1).value)]
 
 
 def transposed_convolution(call: GraphDefCall) -> list[TensorFlowValue]:
@@ -146,7 +145,7 @@ def _per_channel(call: GraphDefCall, i: int, channels: int) -> OnnxValue:
     x = call.inputs[i] if i < len(call.inputs) else None
     if x is None or not prod(x.value.shape):
         return known([1.0 if i == 1 else 0.0] * channels, "float32").value
-    return call.run("Reshape", x.value, suffix="reshape", shape=[channels])[0]
+    return call.vector(x.value)
 
 
 WINDOWS: dict[str, GraphDefHandler] = {

@@ -6,7 +6,7 @@ Field numbers are those of TensorFlow's `function.proto` and `op_def.proto`. Ins
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from inception_lens.errors import FormatError
@@ -50,7 +50,9 @@ def read_functions(data: memoryview, library: Iterable[wire.WireField]) -> dict[
 
 
 def _read_function(data: memoryview, message: wire.WireField) -> tuple[str, GraphDefFunction]:
-    name, arguments, outputs = "", [], []
+    name = ""
+    arguments: list[str] = []
+    outputs: list[str] = []
     nodes: list[GraphDefNode] = []
     results: dict[str, str] = {}
     for field in wire.message_fields(data, message.start, message.end):
@@ -77,21 +79,22 @@ def _texts(data: memoryview, fields: list[wire.WireField]) -> dict[int, str]:
     return {each.number: wire.decode_text(data, each) for each in fields if each.number < 3 and each.kind == wire.BYTES}
 
 
-def expand(nodes: Mapping[str, GraphDefNode], functions: Mapping[str, GraphDefFunction]) -> dict[str, GraphDefNode]:
-    """The nodes, with those of a function in the place of its call.
+def expand(
+    nodes: Mapping[str, GraphDefNode], functions: Mapping[str, GraphDefFunction], outputs: Sequence[str]
+) -> tuple[dict[str, GraphDefNode], list[str]]:
+    """The nodes, with those of a function in the place of its call, and what the outputs are then called.
 
     Raises:
         FormatError: functions call each other more than MAX_DEPTH deep, or there are more than MAX_NODES nodes.
     """
-    if not functions:
-        return dict(nodes)
     expander = _Expander(functions)
     expander.add(nodes.values(), {}, "", 0)
     aliases = expander.aliases
-    return {
+    found = {
         name: node._replace(inputs=tuple(_resolve(each, aliases) for each in node.inputs))
         for name, node in expander.nodes.items()
     }
+    return found, [_resolve(each, aliases) for each in outputs]
 
 
 class _Expander:

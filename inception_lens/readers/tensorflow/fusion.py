@@ -28,8 +28,9 @@ BIAS = "bias"
 def fuse(nodes: Mapping[str, GraphDefNode]) -> dict[str, GraphDefNode]:
     """The nodes, with each layer of several calls as one in the place of the last."""
     finder = _LayerFinder(nodes)
+    finder = _LayerFinder({name: finder.dilated(node) or node for name, node in nodes.items()})
     rules = (finder.biased, finder.batch_norm, finder.unscaled)
-    return {name: next(filter(None, (rule(node) for rule in rules)), node) for name, node in nodes.items()}
+    return {name: next(filter(None, (rule(node) for rule in rules)), node) for name, node in finder.nodes.items()}
 
 
 class _LayerFinder:
@@ -54,6 +55,38 @@ class _LayerFinder:
             return declared.shape if declared else None
         kind = node.tensor("value").type if node is not None and node.op == "Const" else None
         return kind.shape if kind else None
+
+    def integers(self, tensor: str) -> list[int]:
+        """The numbers of a constant; empty for other tensors."""
+        node = self.source(tensor)
+        array = node.tensor("value").array if node is not None and node.op == "Const" else None
+        return [] if array is None or array.dtype.kind not in "iu" else [int(each) for each in array.reshape(-1)]
+
+    def dilated(self, node: GraphDefNode) -> GraphDefNode | None:
+        """The dilated convolution of which `node` is the last call: of tiles that are split before and joined after it.
+
+        Padding to whole tiles is cropped again.
+        """
+        layer = self.nodes.get(node.inputs[0]) if node.op == "BatchToSpaceND" and len(node.inputs) == 3 else None
+        if layer is None or layer.op not in ("Conv2D", "DepthwiseConv2dNative") or len(layer.inputs) != 2:
+            return None
+        split = self.nodes.get(layer.inputs[0])
+        if split is None or split.op != "SpaceToBatchND" or len(split.inputs) != 3:
+            return None
+        sides, pads, crops = (self.integers(each) for each in (*split.inputs[1:], node.inputs[2]))
+        is_plain = layer.text("padding", "") == "VALID" and set(layer.integers("strides")) <= {1}
+        padding = [pad - crop for pad, crop in zip(pads, crops, strict=False)]
+        if not is_plain or len(sides) != 2 or len(padding) != 4 or min(padding) < 0 or not self.are_read_once(node):
+            return None
+        window: dict[str, GraphDefAttribute] = {
+            "dilations": [1, *sides, 1], "padding": "EXPLICIT", "explicit_paddings": [0, 0, *padding, 0, 0],
+        }  # fmt: skip
+        return layer._replace(inputs=(split.inputs[0], layer.inputs[1]), attributes={**layer.attributes, **window})
+
+    def are_read_once(self, node: GraphDefNode) -> bool:
+        """Whether only `node` reads its first input, and only that its own."""
+        inner = self.nodes[node.inputs[0]]
+        return self.reads[node.inputs[0]] == self.reads[inner.inputs[0]] == 1
 
     def biased(self, node: GraphDefNode) -> GraphDefNode | None:
         """The convolution to which `node` adds a bias per output channel."""

@@ -31,7 +31,7 @@ TENSORFLOW_DTYPES = {
 """PyTorch's names, by the numbers of `DataType` in types.proto; text, resources and variants have none."""
 
 GRAPH_NODE, GRAPH_LIBRARY, GRAPH_VERSIONS = 1, 2, 4
-SAVED_VERSION, SAVED_META, META_GRAPH = 1, 2, 2
+SAVED_VERSION, SAVED_META, META_GRAPH, META_SIGNATURE, SIGNATURE_OUTPUT = 1, 2, 2, 5, 2
 NODE_NAME, NODE_OP, NODE_INPUT, NODE_ATTRIBUTE = 1, 2, 3, 5
 LIST, TEXT, INTEGER, FLOAT, FLAG, TYPE, SHAPE, TENSOR = range(1, 9)
 """Fields of an AttrValue; those of its list have the same numbers."""
@@ -66,7 +66,7 @@ GraphDefAttribute: TypeAlias = "str | int | float | DeclaredShape | GraphDefTens
 class GraphDefNode(NamedTuple):
     """A call.
 
-    The accessors of attributes return a default where one is missing, and raise a FormatError where it has another type.
+    The accessors of attributes return a default for a missing one, and raise a FormatError for one of another type.
     """
 
     name: str
@@ -155,6 +155,8 @@ class GraphDef(NamedTuple):
     """Of the operations, when the graph was written; 0 where it is not recorded."""
     library: tuple[wire.WireField, ...]
     """The messages of its functions."""
+    outputs: tuple[str, ...]
+    """The tensors that the default signature of a SavedModel returns; empty for a bare GraphDef."""
 
 
 def read_nodes(data: memoryview) -> GraphDef:
@@ -166,7 +168,8 @@ def read_nodes(data: memoryview) -> GraphDef:
     nodes: dict[str, GraphDefNode] = {}
     library: list[wire.WireField] = []
     version = 0
-    for field in wire.message_fields(data, *_place_of_graph(data)):
+    start, end, outputs = _place_of_graph(data)
+    for field in wire.message_fields(data, start, end):
         if field.kind != wire.BYTES:
             continue
         if field.number == GRAPH_VERSIONS:
@@ -186,21 +189,49 @@ def read_nodes(data: memoryview) -> GraphDef:
             raise FormatError(f"more than {MAX_NODES:,} nodes")
     if not nodes:
         raise FormatError("is not a GraphDef: it has no nodes")
-    return GraphDef(nodes, version, tuple(library))
+    return GraphDef(nodes, version, tuple(library), outputs)
 
 
-def _place_of_graph(data: memoryview) -> tuple[int, int]:
-    """Where the GraphDef starts and ends: a SavedModel, which starts with its version, has it in a MetaGraphDef."""
-    start, end = 0, len(data)
+def _place_of_graph(data: memoryview) -> tuple[int, int, tuple[str, ...]]:
+    """Where the GraphDef starts and ends, and the outputs of its default signature.
+
+    A SavedModel, which starts with its version, has one in each MetaGraphDef; the first is read.
+    """
     first = next(wire.message_fields(data))
-    if (first.number, first.kind) == (SAVED_VERSION, wire.VARINT):
-        for number in (SAVED_META, META_GRAPH):
-            inner = wire.message_fields(data, start, end)
-            field = next((each for each in inner if each.number == number and each.kind == wire.BYTES), None)
-            if field is None:
-                raise FormatError("is a SavedModel without a graph")
-            start, end = field.start, field.end
-    return start, end
+    if (first.number, first.kind) != (SAVED_VERSION, wire.VARINT):
+        return 0, len(data), ()
+    for meta in wire.message_fields(data):
+        if meta.number == SAVED_META and meta.kind == wire.BYTES:
+            inner = [each for each in wire.message_fields(data, meta.start, meta.end) if each.kind == wire.BYTES]
+            signatures: dict[str, tuple[str, ...]] = {}
+            for field in inner:
+                if field.number == META_SIGNATURE:
+                    name, value = _entry(data, field)
+                    signatures[name] = _signature_outputs(data, value) if value else ()
+            outputs = signatures.get("serving_default", next(iter(signatures.values()), ()))
+            graph = next((each for each in inner if each.number == META_GRAPH), None)
+            if graph is not None:
+                return graph.start, graph.end, outputs
+    raise FormatError("is a SavedModel without a graph")
+
+
+def _signature_outputs(data: memoryview, signature: wire.WireField) -> tuple[str, ...]:
+    """The names of the tensors that a SignatureDef returns."""
+    names: list[str] = []
+    for field in wire.message_fields(data, signature.start, signature.end):
+        info = _entry(data, field)[1] if field.number == SIGNATURE_OUTPUT and field.kind == wire.BYTES else None
+        for each in wire.message_fields(data, info.start, info.end) if info else ():
+            if each.number == 1:
+                names.append(wire.decode_text(data, each).removesuffix(":0"))
+    return tuple(names)
+
+
+def _entry(data: memoryview, message: wire.WireField) -> tuple[str, wire.WireField | None]:
+    """The key and the message of an entry of a map."""
+    entry = {each.number: each for each in wire.message_fields(data, message.start, message.end)}
+    value = entry.get(2)
+    key = wire.decode_text(data, entry[1]) if 1 in entry else ""
+    return key, value if value is not None and value.kind == wire.BYTES else None
 
 
 def read_node(data: memoryview, message: wire.WireField) -> GraphDefNode:
@@ -220,9 +251,8 @@ def read_node(data: memoryview, message: wire.WireField) -> GraphDefNode:
         elif field.number == NODE_ATTRIBUTE and field.kind == wire.BYTES:
             if len(attributes) >= MAX_ATTRIBUTES:
                 raise FormatError(f"`{name}` has more than {MAX_ATTRIBUTES:,} attributes")
-            entry = {each.number: each for each in wire.message_fields(data, field.start, field.end)}
-            if 1 in entry and 2 in entry and entry[2].kind == wire.BYTES:
-                attributes[wire.decode_text(data, entry[1])] = _read_attribute(data, entry[2])
+            key, value = _entry(data, field)
+            attributes[key] = _read_attribute(data, value) if value else None
     return GraphDefNode(name, op, tuple(inputs), attributes)
 
 

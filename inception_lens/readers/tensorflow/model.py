@@ -15,7 +15,8 @@ Limits: those of `graph_def.py` and of the ONNX reader, whose handlers write the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -30,7 +31,7 @@ from inception_lens.readers.tensorflow.calls import GraphDefCall, GraphDefHandle
 from inception_lens.readers.tensorflow.convolution import WINDOWS
 from inception_lens.readers.tensorflow.elementwise import ELEMENTWISE
 from inception_lens.readers.tensorflow.functions import expand, read_functions
-from inception_lens.readers.tensorflow.fusion import FORWARDING, VARIABLES, fuse
+from inception_lens.readers.tensorflow.fusion import CONVOLUTIONS, FORWARDING, VARIABLES, fuse
 from inception_lens.readers.tensorflow.graph_def import GraphDefNode, PartialShape, declared_type, read_nodes
 from inception_lens.readers.tensorflow.reshaping import RESHAPING
 
@@ -49,6 +50,9 @@ WITHOUT_OUTPUTS = {
 
 MAX_OUTPUTS = 10_000
 """Of one node."""
+
+MISSING = TensorFlowValue(OnnxValue(None))
+"""An output that no rule here has, such as the reserved space of a norm, or that follows from itself in a loop."""
 
 UNKNOWN_SCALARS = 21
 """Up to this version a placeholder without axes is one of unknown shape (TensorFlow's array_ops.cc)."""
@@ -69,20 +73,17 @@ def read_graph_def(path: str, inputs: Mapping[str, Shape] | Shape | None = None,
     data = map_file(path, "a TensorFlow GraphDef")
     with errors_in(path):
         file = read_nodes(data)
-        nodes = expand(file.nodes, read_functions(data, file.library))
-        graph = _GraphDefReader(nodes, file.version).graph(inputs, mode)
+        nodes, outputs = expand(file.nodes, read_functions(data, file.library), file.outputs)
+        graph = _GraphDefReader(nodes, outputs, file.version).graph(inputs, mode)
     return msgspec.structs.replace(graph, metadata=Metadata(graph.name, display_path(path), "tensorflow"))
 
 
 class _GraphDefReader:
-    def __init__(self, nodes: Mapping[str, GraphDefNode], version: int) -> None:
-        self.version = version
-        self.nodes = fuse(nodes)
-        read = {_node_of(name) for node in nodes.values() for name in node.inputs}
-        self.order = self.needed([key for key in nodes if key not in read and nodes[key].op not in WITHOUT_OUTPUTS])
-        depends = self.depends_on_inputs()
-        self.outputs = [key for key in self.order if key not in read and key in depends]
-        self.order = self.needed(self.outputs)
+    def __init__(self, nodes: Mapping[str, GraphDefNode], outputs: Sequence[str], version: int) -> None:
+        self.nodes, self.version = fuse(nodes), version
+        self.outputs = list(outputs) or self.unread(nodes)
+        self.order = self.needed(map(_node_of, self.outputs))
+        self.prefix = self.common_prefix()
         windows = [node for node in map(self.nodes.__getitem__, self.order) if node.op in WINDOWS]
         self.has_channels_last = any(node.text("data_format", "NHWC").endswith("C") for node in windows)
         reads = [name for key in self.order for name in self.nodes[key].inputs]
@@ -92,17 +93,36 @@ class _GraphDefReader:
             key, i = _node_of(name), name.rpartition(":")[2]
             if key != name:
                 self.counts[key] = max(self.counts.get(key, 1), min(int(i), MAX_OUTPUTS) + 1)
-        forwarded = {name for key in self.order for name in self.nodes[key].inputs if self.nodes[key].op in FORWARDING}
-        self.read_as_variables = {name for name in forwarded if name in self.nodes and is_kernel(self.nodes[name])}
-        """Constants that were variables, which are read through an Identity unless an optimiser removed it."""
+        self.read_as_variables = self.former_variables()
 
-    def depends_on_inputs(self) -> set[str]:
-        """The nodes in the order that depend on an input of the network."""
-        found: set[str] = set()
-        for key in self.order:
-            if _is_input(self.nodes[key]) or found.intersection(map(_node_of, self.nodes[key].inputs)):
-                found.add(key)
-        return found
+    def former_variables(self) -> set[str]:
+        """Constants that were variables: they are read through an Identity, which optimisers remove.
+
+        Empty where a layer reads its kernel directly, so that nothing tells variables from other constants.
+        """
+        calls = [self.nodes[key] for key in self.order]
+        kernels = [node.inputs[1] for node in calls if node.op in (*CONVOLUTIONS, "MatMul") and len(node.inputs) > 1]
+        if any(name in self.nodes and is_kernel(self.nodes[name]) for name in kernels):
+            return set()
+        forwarded = {name for node in calls if node.op in FORWARDING for name in node.inputs}
+        return {name for name in forwarded if name in self.nodes and is_kernel(self.nodes[name])}
+
+    def unread(self, nodes: Mapping[str, GraphDefNode]) -> list[str]:
+        """The nodes that no other reads and that depend on an input of the network."""
+        read = {_node_of(name) for node in nodes.values() for name in node.inputs}
+        order = self.needed([key for key in nodes if key not in read and nodes[key].op not in WITHOUT_OUTPUTS])
+        depends: set[str] = set()
+        for key in order:
+            if _is_input(self.nodes[key]) or depends.intersection(map(_node_of, self.nodes[key].inputs)):
+                depends.add(key)
+        return [key for key in order if key not in read and key in depends]
+
+    def common_prefix(self) -> str:
+        """The path that the names of all calls start with, which is left out: the network's own name."""
+        calls = [node.name for key in self.order if (node := self.nodes[key]).inputs and node.op not in FORWARDING]
+        modules = [name.split("/")[:-1] for name in calls] or [[]]
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(min(modules), max(modules), strict=False))
+        return "".join(f"{part}/" for part, _ in shared)
 
     def needed(self, outputs: Iterable[str]) -> list[str]:
         """The keys of the nodes that some need, and of these, each after those that it reads.
@@ -114,6 +134,8 @@ class _GraphDefReader:
         state: dict[str, bool] = {}
         """False for nodes that are open, whose inputs are not all in the order yet."""
         for output in outputs:
+            if output not in self.nodes:
+                raise FormatError(f"output `{output}` is not a node{suggest(output, self.nodes)}")
             stack = [output]
             while stack:
                 key = stack[-1]
@@ -124,7 +146,7 @@ class _GraphDefReader:
                         order.append(key)
                     continue
                 state[key] = False
-                for name in self.dependencies(key):
+                for name in reversed(self.dependencies(key)):
                     if name not in state:
                         stack.append(name)
                     elif not state[name]:
@@ -144,16 +166,17 @@ class _GraphDefReader:
     def graph(self, inputs: Mapping[str, Shape] | Shape | None, mode: Mode) -> Graph:
         """The whole network."""
         types = self.input_types(inputs)
-        builder = OnnxGraphBuilder([Input(name, kind) for name, kind in types.items()], {})
+        builder = OnnxGraphBuilder([Input(name, kind) for name, kind in types.items()], {}, constant_weights=True)
         values: dict[str, TensorFlowValue] = {}
         for key in self.order:
             node = self.nodes[key]
             with errors_of(node.name, node.op):
-                found = [self.given(builder, node)] if key in types else self.read(builder, key, values)
-            values.update({f"{key}:{i}" if i else key: value for i, value in enumerate(found)})
+                made = [self.given(builder, node)] if key in types else self.read(builder, key, values)
+            values.update({f"{key}:{i}" if i else key: value for i, value in enumerate(made)})
         if not self.outputs:
             raise FormatError("has no output: no call depends on an input")
-        nodes = [builder.node(value) for key in self.outputs if (value := values[key].value).type or value.node]
+        found = [values.get(key, MISSING).value for key in self.outputs]
+        nodes = [builder.node(value) for value in found if value.type or value.node]
         graph = builder.writer.graph(map(Output, dict.fromkeys(nodes)), mode, Metadata("graph"))
         weights = {x.value.weight: x.value for x in values.values() if x.value.is_weight}
         return msgspec.structs.replace(graph, dtype=common_dtype(weights.values()))
@@ -214,11 +237,11 @@ class _GraphDefReader:
     def read(self, builder: OnnxGraphBuilder, key: str, values: Mapping[str, TensorFlowValue]) -> list[TensorFlowValue]:
         """The outputs of a node."""
         node = self.nodes[key]
-        builder.step()
+        builder.steps.take()
         if node.op == "Const" or node.op in VARIABLES:
             return [TensorFlowValue(self.stored(node))]
-        missing = TensorFlowValue(OnnxValue(None))
-        inputs = tuple(values.get(name, missing) if name else None for name in node.inputs)
+        inputs = tuple(values.get(name, MISSING) if name else None for name in node.inputs)
+        node = node._replace(name=node.name.removeprefix(self.prefix))
         call = GraphDefCall(builder, node, inputs, self.reads[key], self.counts.get(key, 1))
         handler = HANDLERS.get(node.op)
         is_known = all(x is None or x.value.type for x in inputs)

@@ -174,14 +174,16 @@ def strided_slice(call: GraphDefCall) -> list[TensorFlowValue]:
     if starts is None or ends is None or steps is None or not len(starts) == len(ends) == len(steps):
         return call.unknown()
     masks = [call.node.integer(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis", "new_axis", "ellipsis")]
-    if masks[4] and masks[4] != 1 << (len(starts) - 1):
-        return call.unknown()
     index: list[slice] = []
     shape: list[int] = []
     for i, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True)):
         starts_open, ends_open, removes, adds, rest = (mask >> i & 1 for mask in masks)
-        if rest:
-            break
+        if rest:  # the axes that no other entry is for
+            others = sum(not masks[3] >> j & 1 for j in range(i + 1, len(starts)))
+            skipped = x.shape[len(index) : len(x.shape) - others]
+            index += [slice(None)] * len(skipped)
+            shape += skipped
+            continue
         if adds:
             shape.append(1)
             continue
