@@ -21,6 +21,7 @@ from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
+from tests.readers.tensorflow.graph_defs import small_graph
 
 HOSTILE_TEXT = [
     "\0", "\ufeff", "\u202e", "\ud800", "\U0001f600", "\u0301" * 30, "</script>", "%s%n{}", "\x1b[2J", "9" * 400,
@@ -65,6 +66,7 @@ def valid_files() -> dict[str, list[bytes]]:
         ".toml": [text.encode() for text in tomls],
         ".prototxt": [to_prototxt(il.load(name)).encode() for name in ("googlenet", "lenet")],
         ".onnx": [to_onnx(small()), to_onnx(small(), arrays()), to_onnx(il.load("lenet"))],
+        ".pb": [small_graph()],
         ".caffemodel": caffe,
         ".safetensors": [save(arrays()), save({"a": np.zeros((0, 3), "f2")}, metadata={"format": "pt"})],
         ".npz": [_npz(np.savez), _npz(np.savez_compressed)],

@@ -20,6 +20,7 @@ from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.onnx.model import to_onnx
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe.caffe_nets import Builder
+from tests.readers.tensorflow.graph_defs import small_graph
 
 DAMAGED = 120
 """Damaged files per valid file."""
@@ -99,6 +100,7 @@ VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
     "prototxt-v0": ("net.prototxt", small_prototxt("V0"), analyze),
     "onnx": ("net.onnx", small_onnx(), analyze),
     "onnx-written": ("net.onnx", to_onnx(il.load("lenet@caffe")), analyze),
+    "graph-def": ("net.pb", small_graph(), analyze),
     "caffemodel": ("net.caffemodel", small_caffemodel("current"), read_all),
     "caffemodel-v1": ("net.caffemodel", small_caffemodel("V1"), read_all),
     "safetensors": ("net.safetensors", save({"a": np.ones((2, 3), "f4"), "b": np.arange(4)}), read_all),

@@ -211,7 +211,9 @@ INVALID = {
     "no name or no operation": [graph_def(field(1, "x"))],
     "two nodes are called `a`": [IMAGE, node("a", "Relu", "image"), node("a", "Relu", "image")],
     "reads `imag`, which is not a node .did you mean `image`": [IMAGE, node("a", "Relu", "imag")],
-    "depends on its own output": [IMAGE, node("a", "Add", "b", "image"), node("b", "Relu", "a"), node("c", "Relu", "b")],
+    "depends on its own output": [
+        IMAGE, node("a", "Add", "b", "image"), node("b", "Relu", "a"), node("c", "Relu", "b"),
+    ],
     "no call depends on an input": [weights("w", 3), node("a", "Relu", "w")],
     "`a` .Conv2D.: weights of 8x4x3x3 do not fit": [
         IMAGE, weights("w", 3, 3, 4, 8), node("a", "Conv2D", "image", "w", **SAME),
