@@ -129,13 +129,16 @@ class _LayerFinder:
 
         A variable in a frozen graph is read through an Identity, which optimisers may have removed.
         """
-        scale = self.nodes.get(node.inputs[1]) if len(node.inputs) > 1 else None
-        if not node.op.startswith("FusedBatchNorm") or scale is None or scale.op != "Const":
+        if not node.op.startswith("FusedBatchNorm") or len(node.inputs) < 2:
+            return None
+        x, name, *others = node.inputs
+        scale = self.nodes.get(name)
+        if scale is None or scale.op != "Const":
             return None
         array = scale.tensor("value").array
         if scale.name.endswith("gamma") or array is None or not (array == 1).all():
             return None
-        return node._replace(inputs=(node.inputs[0], "", *node.inputs[2:]))
+        return node._replace(inputs=(x, "", *others))
 
     def operands(self, node: GraphDefNode) -> list[tuple[str, str]]:
         """Both orders of two operands."""
