@@ -103,7 +103,7 @@ def _squeeze(call: OnnxCall, np: ModuleType, data: Array, *_more: Array) -> obje
 
 
 def _cast(call: OnnxCall, np: ModuleType, data: Array) -> object:
-    dtype = ONNX_DTYPES.get(call.integer("to", 1), "float32")
+    dtype = ONNX_DTYPES.get(call.data_type("to", 1), "float32")
     return data.astype({"bfloat16": "float32"}.get(dtype, dtype))
 
 
@@ -136,8 +136,9 @@ def _transpose(call: OnnxCall, np: ModuleType, data: Array) -> object:
     return np.transpose(data, call.integers("perm"))
 
 
-def _tile(call: OnnxCall, np: ModuleType, data: Array, repeats: Array) -> object:
-    _check_size(data.size * prod(int(each) for each in repeats.reshape(-1)))
+def _tile(call: OnnxCall, np: ModuleType, data: Array, *_more: Array) -> object:
+    repeats = call.repeats(data.ndim) or []
+    _check_size(data.size * prod(repeats))
     return np.tile(data, repeats)
 
 

@@ -10,6 +10,7 @@ from inception_lens.errors import FormatError
 from inception_lens.ops import Add, Elementwise, SiLU, TensorType, broadcast
 from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
+from inception_lens.readers.onnx.reshaping import reshape_to
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, decimal
 
 ARITHMETIC = {
@@ -39,6 +40,10 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     values = call.present_inputs()
     if not values:
         raise FormatError("has no inputs")
+    if "axis" in call.attributes:  # before opset 7: the first axis of those that the second tensor has
+        missing = len(values[0].shape) - call.integer("axis", 0) - len(values[-1].shape)
+        shape = (*values[-1].shape, *[1] * missing)
+        values[-1] = reshape_to(builder, call._replace(name=f"{call.name}/reshape"), values[-1], shape)
     merged = _merge_pending(builder, call, values)
     if merged is not None:
         return [merged]
@@ -106,7 +111,7 @@ def where(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 def cast(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Cast and CastLike; a cast to the same dtype is dropped, and a weight stays a weight."""
     x = call.input(0)
-    dtype = call.input(1).dtype if call.op == "CastLike" else onnx_dtype(call.integer("to", 1))
+    dtype = call.input(1).dtype if call.op == "CastLike" else onnx_dtype(call.data_type("to", 1))
     if dtype == x.dtype:
         return [x]
     if x.is_weight:

@@ -154,5 +154,4 @@ FUSED: dict[str, OnnxHandler] = {
     "FusedMatMul": fused_matmul,
     "Gelu": activation,
     "QuickGelu": quick_gelu,
-    "SimplifiedLayerNormalization": layer_norm,
 }

@@ -65,7 +65,7 @@ def _rearranged_shape(call: OnnxCall, shape: Shape) -> Shape | None:
             indices, batch = call.input(1).shape, call.integer("batch_dims", 0)
             return (*indices[:-1], *shape[batch + indices[-1] :])
         case "Tile":
-            repeats = call.known_integers("repeats", 1)
+            repeats = call.repeats(len(shape))
             if repeats is None or len(repeats) != len(shape):
                 return None
             return tuple(size * times for size, times in zip(shape, repeats, strict=True))

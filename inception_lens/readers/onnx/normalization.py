@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from math import prod
+
+import msgspec
+
 from inception_lens.errors import FormatError
 from inception_lens.ops import (
     Elementwise,
+    Expand,
+    Flatten,
     GroupNorm,
     InstanceNorm,
     LayerNorm,
     LocalResponseNorm,
     Op,
     Reduce,
+    Reshape,
     RMSNorm,
+    Shape,
+    TensorType,
     format_shape,
 )
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
@@ -20,9 +29,18 @@ from inception_lens.readers.shapes import batch_norm_for, resolve_axis
 
 
 def batch_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """BatchNormalization; a scale or shift that is a Constant is not learned."""
+    """BatchNormalization; a scale or shift that is a Constant is not learned.
+
+    Before opset 9, the statistics can be those of each position and not of each channel.
+    """
     x = call.input(0)
     tensors = [call.input(i) for i in range(1, 5)]
+    if call.opset < 9 and not call.integer("spatial", 1) and len(x.shape) > 2:
+        flat = builder.add(f"{call.name}/flatten", Flatten(), builder.node(x))
+        vectors = [msgspec.structs.replace(each, type=TensorType((prod(each.shape),), each.dtype)) for each in tensors]
+        attributes = {key: value for key, value in call.attributes.items() if key != "spatial"}
+        (output,) = batch_norm(builder, call._replace(inputs=(flat, *vectors), attributes=attributes))
+        return [builder.add(f"{call.name}/back", Reshape((-1, *x.shape[1:])), output.node)]
     kind = batch_norm_for(x.shape)
     if any(each.shape != x.shape[1:2] for each in tensors):
         shapes = ", ".join(format_shape(each.shape) for each in tensors)
@@ -60,15 +78,32 @@ def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
 
 def channel_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """InstanceNormalization and GroupNormalization, with a scale and a shift per channel."""
-    x, scale, shift = (call.input(i) for i in range(3))
-    eps = call.number("epsilon", 1e-5)
-    affine = scale.is_weight and shift.is_weight and not scale.constant and scale.shape == x.shape[1:2]
+    """InstanceNormalization and GroupNormalization, with a scale and a shift per channel.
+
+    Before opset 21, those of GroupNormalization are per group. Constants are part of the function.
+    """
+    x, *tensors = (call.input(i) for i in range(3))
+    eps, groups = call.number("epsilon", 1e-5), call.integer("num_groups", 1)
+    affine = all(each.is_weight and not each.constant and each.shape == x.shape[1:2] for each in tensors)
     is_group = call.op == "GroupNormalization"
-    op: Op = GroupNorm(call.integer("num_groups", 1), eps, affine) if is_group else InstanceNorm(eps, affine)
+    op: Op = GroupNorm(groups, eps, affine) if is_group else InstanceNorm(eps, affine)
     if affine:
-        return [builder.add_layer(call, op, x, [(scale, scale.shape), (shift, shift.shape)])]
-    return [builder.add(call.name, op, builder.node(x))]
+        return [builder.add_layer(call, op, x, [(each, each.shape) for each in tensors])]
+    output = builder.add(call.name, op, builder.node(x))
+    for function, value in zip(("mul", "add"), tensors, strict=True):
+        if not value.constant:
+            name = f"{call.name}/{function}"
+            output = builder.add(name, Elementwise(function), output.node, _per_channel(builder, name, value, x.shape))
+    return [output]
+
+
+def _per_channel(builder: OnnxGraphBuilder, name: str, value: OnnxValue, shape: Shape) -> str:
+    """The node of a number for each channel of a map, from those of consecutive groups of channels."""
+    node, (groups,), channels = builder.node(value), value.shape, shape[1]
+    if groups != channels:
+        column = builder.add(f"{name}_groups", Reshape((groups, 1)), node)
+        node = builder.add(f"{name}_expanded", Expand((groups, channels // groups)), column.node).node
+    return builder.add(f"{name}_channels", Reshape((channels, *[1] * (len(shape) - 2))), node).node
 
 
 def local_response_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

@@ -15,24 +15,24 @@ from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, decimal, kno
 from inception_lens.readers.shapes import resolve_axis
 
 
-def _reshape_to(builder: OnnxGraphBuilder, call: OnnxCall, x: OnnxValue, shape: Shape) -> list[OnnxValue]:
+def reshape_to(builder: OnnxGraphBuilder, call: OnnxCall, x: OnnxValue, shape: Shape) -> OnnxValue:
     """The same elements in another shape; a weight stays a weight."""
     if prod(shape) != prod(x.shape):
         raise FormatError(f"{format_shape(x.shape)} cannot be reshaped to {format_shape(shape)}")
     if shape == x.shape:
-        return [x]
+        return x
     if x.is_weight:
-        return [msgspec.structs.replace(x, type=TensorType(shape, x.dtype), array=None)]
+        return msgspec.structs.replace(x, type=TensorType(shape, x.dtype), array=None)
     if len(x.shape) > 2 and shape == (x.shape[0], prod(x.shape[1:])):
-        return [builder.add(call.name, ops.Flatten(), builder.node(x))]
+        return builder.add(call.name, ops.Flatten(), builder.node(x))
     if (shuffle := merged_shuffle(builder, call, x, shape)) is not None:
-        return [shuffle]
+        return shuffle
     keeps_batch = bool(shape) and shape[:1] == x.shape[:1] and prod(shape[1:]) > 0
     op = ops.Reshape((-1, *shape[1:]) if keeps_batch else shape)  # -1: the graph can take another batch
     base = builder.node(x)
     if (len(x.shape), len(shape)) == (4, 6):
-        return [pending_reshape(builder, call, base, op, shape)]
-    return [builder.add(call.name, op, base)]
+        return pending_reshape(builder, call, base, op, shape)
+    return builder.add(call.name, op, base)
 
 
 def reshape(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -45,14 +45,14 @@ def reshape(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     elements, rest = prod(x.shape), prod(size for size in wanted if size != -1)
     if wanted.count(-1) > 1 or (-1 in wanted and (rest == 0 or elements % rest)):
         raise FormatError(f"{format_shape(x.shape)} cannot be reshaped to {format_shape(tuple(wanted))}")
-    return _reshape_to(builder, call, x, tuple(elements // rest if size == -1 else size for size in wanted))
+    return [reshape_to(builder, call, x, tuple(elements // rest if size == -1 else size for size in wanted))]
 
 
 def flatten(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Flatten to a matrix."""
     x = call.input(0)
     axis = resolve_axis(call.integer("axis", 1), len(x.shape), extra=1)
-    return _reshape_to(builder, call, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
+    return [reshape_to(builder, call, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))]
 
 
 def squeeze(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -61,7 +61,7 @@ def squeeze(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if axes is None:
         return builder.unknown(call)
     removed = {resolve_axis(axis, len(x.shape)) for axis in axes} or {i for i, size in enumerate(x.shape) if size == 1}
-    return _reshape_to(builder, call, x, tuple(size for i, size in enumerate(x.shape) if i not in removed))
+    return [reshape_to(builder, call, x, tuple(size for i, size in enumerate(x.shape) if i not in removed))]
 
 
 def unsqueeze(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -71,7 +71,7 @@ def unsqueeze(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return builder.unknown(call)
     rank = len(x.shape) + len(axes)
     new, old = {resolve_axis(axis, rank) for axis in axes}, iter(x.shape)
-    return _reshape_to(builder, call, x, tuple(1 if i in new else next(old) for i in range(rank)))
+    return [reshape_to(builder, call, x, tuple(1 if i in new else next(old) for i in range(rank)))]
 
 
 def transpose(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -160,7 +160,7 @@ def expand(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
 def pad(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Pad of all axes or of those that are given."""
-    x, pads = call.input(0), call.known_integers("pads", 1)
+    x, pads = call.input(0), call.known_integers("paddings" if call.opset == 1 else "pads", 1)
     rank = len(x.shape)
     axes = call.known_integers("axes", 3, range(rank))
     if pads is None or axes is None:
@@ -186,6 +186,8 @@ def resize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if target is None:
         array = call.input(scales).array if call.has_input(scales) else None
         factors = call.numbers("scales") or ([] if array is None else array.reshape(-1).tolist())
+        if "height_scale" in call.attributes:  # before opset 7
+            factors = [1.0, 1.0, call.number("height_scale", 1.0), call.number("width_scale", 1.0)]
         if len(factors) != rank:
             return builder.unknown(call)
         target = [int(size * decimal(factor)) for size, factor in zip(x.shape, factors, strict=True)]

@@ -167,6 +167,13 @@ class OnnxCall(NamedTuple):
             raise FormatError(f"attribute `{name}` is not a string")
         return value
 
+    def data_type(self, name: str, default: int) -> int:
+        """A data type by its number; before opset 6, `Cast` has its name."""
+        from onnx import TensorProto
+
+        value = self.attributes.get(name, default)
+        return TensorProto.DataType.Value(value) if isinstance(value, str) else self.integer(name, default)
+
     def numbers(self, name: str) -> list[float] | None:
         """A list of numbers; None if it is left out."""
         values = self.attributes.get(name)
@@ -192,6 +199,14 @@ class OnnxCall(NamedTuple):
         if not isinstance(value, GraphProto):
             raise FormatError(f"attribute `{name}` is not a graph")
         return value
+
+    def repeats(self, rank: int) -> list[int] | None:
+        """Of a `Tile`, how often each axis is repeated: input 1 or, before opset 6, that of the axis in input 2."""
+        repeats = self.known_integers("repeats", 1)
+        if self.opset >= 6 or repeats is None:
+            return repeats
+        axis = self.known_integers("axis", 2)
+        return None if axis is None else [repeats[0] if i in axis else 1 for i in range(rank)]
 
     def known_integers(self, name: str, i: int, default: Sequence[int] | None = None) -> list[int] | None:
         """Integers that are an attribute or, in later versions of the operator, input number `i`.

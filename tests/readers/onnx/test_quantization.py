@@ -46,6 +46,10 @@ CASES = {
         "QuantizeLinear Conv2d", [Q, node("QLinearConv", "q s z w s z s z")],
         [*SCALES, integers("w", 4, 8, 1, 1, dtype="u1")], cost=(32, 120 * 32), weight_bytes=32,
     ),
+    "QLinearConv of onnxruntime": Case(
+        "QuantizeLinear Conv2d", [Q, node("QLinearConv", "q s z w s z s z", **MICROSOFT)],
+        [*SCALES, integers("w", 4, 8, 1, 1, dtype="u1")], cost=(32, 120 * 32), weight_bytes=32,
+    ),
     "ConvInteger": Case(
         "DynamicQuantizeLinear Conv2d cast mul mul add",
         [
@@ -192,7 +196,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_on_integers_has_the_types_of_onnxruntime_and_the_cost_of_its_real_form(name: str) -> None:
-    check(CASES[name], has_values=False)
+    check(CASES[name]._replace(computed=None))
 
 
 class Calibration(CalibrationDataReader):  # type: ignore[misc]
