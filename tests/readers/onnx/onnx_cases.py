@@ -13,7 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 import inception_lens as il
 from inception_lens.readers.onnx.model import OnnxModelReader
-from tests.readers.onnx.onnx_models import compute, kinds, model, onnxruntime_outputs
+from tests.readers.onnx.onnx_models import Array, compute, kinds, model, onnxruntime_outputs
 
 
 class Case(NamedTuple):
