@@ -105,8 +105,6 @@ FORMATS: dict[Callable[[Graph, Path], Graph], list[tuple[str, list[type[Op]]]]] 
     through_source: [UNDEFINED],
     through_onnx: [
         UNDEFINED,
-        ("opset 23 has it, and 20 is written", [ops.ScaledDotProductAttention, ops.RMSNorm]),
-        ("a scale per channel is in opset 21, and 20 is written", [ops.GroupNorm]),
         ("ONNX has other orders of the gates, and one layer per node", [ops.RNN, ops.LSTM, ops.GRU]),
         ("ONNX composes it of reshapes and a concatenation", [ops.Stack]),
     ],

@@ -4,10 +4,12 @@ The recurrences are those of A. Araujo et al., "Computing Receptive Fields of Co
 2019), sections 2 and 3. Where branches meet, the largest receptive field over the paths counts, axis by axis.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from inception_lens.graph import CallFacts, Graph, output_name, output_names
-from inception_lens.ops import UNKNOWN_SIZE, TensorType, Window
+from inception_lens.ops import UNKNOWN_SIZE, Pad, Permute, TensorType, Window
 
 
 class ReceptiveField(msgspec.Struct, frozen=True, gc=False):
@@ -21,13 +23,29 @@ class ReceptiveField(msgspec.Struct, frozen=True, gc=False):
     """Centre of the first position's receptive field; 0.5 is the middle of the first pixel."""
 
 
+class AxisField(NamedTuple):
+    """A receptive field along one axis; the fields are those of `ReceptiveField`."""
+
+    size: int
+    jump: int
+    center: float
+
+
+AxisFields = tuple[AxisField | None, ...]
+"""Of each axis of a tensor, batch and channels included; None where the axis keeps no positions of the input."""
+
+PIXEL = AxisField(1, 1, 0.5)
+
+
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     """Compute one receptive field per node; None where the output keeps no spatial positions of the input."""
     fields: dict[str, ReceptiveField | None] = {}
     constant: set[str] = set()  # tensors that do not depend on any input: they widen no receptive field
+    # Of the inputs, of permuted tensors, and of element-wise functions of either: an image may have its channels last.
+    layouts: dict[str, AxisFields] = {}
     for given in graph.inputs:
-        axes = len(given.type.shape) - 2
-        fields[given.name] = ReceptiveField((1,) * axes, (1,) * axes, (0.5,) * axes) if axes > 0 else None
+        layouts[given.name] = axes = (PIXEL,) * len(given.type.shape)
+        fields[given.name] = _spatial(axes)
     effects: dict[CallFacts, _Effect] = {}
     for node, facts in zip(graph.nodes, graph.facts, strict=True):
         inputs = node.inputs
@@ -46,6 +64,10 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
                 field = None
             elif window and len(window.kernel) == len(field.size):
                 field = _through(field, window)
+        if len(inputs) == 1 and (type(facts.op) is Permute or inputs[0] in layouts):
+            layout = _layout(facts, layouts.get(inputs[0]) or _axes(fields[inputs[0]]))
+            if layout is not None:
+                layouts[node.name], field = layout, _spatial(layout)
         fields[node.name] = field
         for i in range(1, len(facts.outputs)):
             fields[output_name(node.name, i)] = field
@@ -62,6 +84,35 @@ def _effect(facts: CallFacts, given: TensorType) -> _Effect:
     if UNKNOWN_SIZE in shape[2:] or UNKNOWN_SIZE in output[2:] or not op.keeps_positions(shape):
         return False, None
     return True, op.window(shape, output) if op.has_window else None
+
+
+def _layout(facts: CallFacts, axes: AxisFields) -> AxisFields | None:
+    """The receptive fields along every axis after a call that does not mix them; None after other calls."""
+    op = facts.op
+    if isinstance(op, Permute):
+        return tuple([axes[axis] for axis in op.dims]) if len(op.dims) == len(axes) else None
+    if isinstance(op, Pad):
+        return tuple(
+            [
+                each and each._replace(center=each.center - before * each.jump)
+                for each, (before, _) in zip(axes, op.padding, strict=True)
+            ]
+        )
+    return axes if op.role == "finish" and op.keeps_positions(facts.inputs[0].shape) else None
+
+
+def _axes(field: ReceptiveField | None) -> AxisFields:
+    found = zip(field.size, field.jump, field.center, strict=True) if field else ()
+    return (None, None, *[AxisField(*each) for each in found])
+
+
+def _spatial(axes: AxisFields) -> ReceptiveField | None:
+    """The receptive field along the axes after the batch and the channels, if all of them keep positions."""
+    known = [each for each in axes[2:] if each is not None]
+    if not known or len(known) < len(axes) - 2:
+        return None
+    sizes, jumps, centers = zip(*known, strict=True)
+    return ReceptiveField(sizes, jumps, centers)
 
 
 def _through(field: ReceptiveField, window: Window) -> ReceptiveField:

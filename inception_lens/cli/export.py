@@ -1,5 +1,7 @@
 """`inception-lens export`: a network in another format."""
 
+from __future__ import annotations
+
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -8,14 +10,14 @@ import click
 from inception_lens.architectures.network import Network
 from inception_lens.cli import options
 from inception_lens.cli.output import output_option, write
-from inception_lens.errors import ConfigError, require
+from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph
-from inception_lens.lens import Source, build, load
+from inception_lens.lens import Source, load
 from inception_lens.lens.inputs import image_shape
+from inception_lens.lens.source import is_callable
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from inception_lens.readers.tensors import Array
 
 TO = {
     "toml": "a config with every key, for editing; of a file only if it holds a GoogLeNet",
@@ -36,8 +38,8 @@ TO = {
 @click.option(
     "--weights",
     metavar="FILE",
-    help="The weights of an ONNX model: a FILE that `weights` reads; built, drawn by PyTorch; or none.  [default: "
-    "built; none without PyTorch]",
+    help="The weights of an ONNX model: a FILE that `weights` reads, for a PyTorch callable its `state_dict`; built, "
+    "those of a PyTorch model, and drawn by PyTorch for others; or none.  [default: built; none without PyTorch]",
 )
 @output_option
 def command(
@@ -61,8 +63,12 @@ def command(
         source = Source.of(model, network["overrides"])
         inference, training = source.both_modes(network["inputs"], batch=network["batch"], dtype=network["dtype"])
         result = torch_source(training, inference)
+    elif to == "prototxt":
+        from inception_lens.writers.caffe.prototxt import to_prototxt
+
+        result = to_prototxt(load(model, **network))
     else:
-        result = _written(load(model, **network), to, weights, files)
+        result = _onnx(model, network, weights, files)
     for file in files or (None,):
         write(result, file)
 
@@ -85,28 +91,24 @@ def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
     return googlenet_config(source.graph(network["mode"], network["inputs"])), "googlenet"
 
 
-def _written(graph: Graph, to: str, weights: str | None, files: tuple[str, ...]) -> str | bytes:
-    if to == "prototxt":
-        from inception_lens.writers.caffe.prototxt import to_prototxt
-
-        return to_prototxt(graph)
+def _onnx(model: str, network: options.NetworkOptions, weights: str | None, files: tuple[str, ...]) -> bytes:
     from inception_lens.writers.onnx.model import to_onnx
 
-    for file in files or ("",):
-        if file != "-" and not file.lower().endswith(".onnx"):
-            given = file or "the terminal"
+    for path in files or ("",):
+        if path != "-" and not path.lower().endswith(".onnx"):
+            given = path or "the terminal"
             raise ConfigError(f"an ONNX model is binary: write it to a file with -o net.onnx, not {given}")
-    return to_onnx(graph, _weights(graph, weights))
+    file = None if weights in (None, "built", "none") else weights
+    # A callable's module loads its state itself, with the names that it gives its tensors.
+    source = Source.of(model, network["overrides"], file if is_callable(model) else None)
+    graph = source.graph(network["mode"], network["inputs"], batch=network["batch"], dtype=network["dtype"])
+    if file is not None and not is_callable(model):
+        return to_onnx(graph, _from_file(file, graph))
+    structure_only = weights == "none" or (weights is None and find_spec("torch") is None)
+    return to_onnx(graph, None if structure_only else source.tensors(graph))
 
 
-def _weights(graph: Graph, weights: str | None) -> "dict[str, NDArray[np.generic]] | None":
-    """The tensors of a network: from a file, drawn by PyTorch, or None."""
-    if weights == "none" or (weights is None and find_spec("torch") is None):
-        return None
-    if weights in (None, "built"):
-        torch = require("torch", extra="torch")
-        torch.manual_seed(0)
-        return {name: tensor.numpy() for name, tensor in build(graph).state_dict().items()}
+def _from_file(weights: str, graph: Graph) -> dict[str, Array]:
     from inception_lens.readers.weights.files import read_weights
     from inception_lens.writers.weights.conversion import converted_arrays
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from inception_lens.pytorch.models import Ready
+    from inception_lens.readers.tensors import Array
 
     Model = str | os.PathLike[str] | Network | Graph | Module | ExportedProgram
     """A name of the catalogue; the path of a `.toml` config, of a file that a reader knows (`files.py`) or of an
@@ -46,7 +47,12 @@ CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
 
 def runs_code(model: str) -> bool:
     """Whether loading `model` runs code: that of a callable, or that of an exported program."""
-    return model.endswith(".pt2") or CALLABLE.fullmatch(model) is not None
+    return model.endswith(".pt2") or is_callable(model)
+
+
+def is_callable(model: str) -> bool:
+    """Whether `model` has the form of `package.module:callable` or `file.py:callable`."""
+    return CALLABLE.fullmatch(model) is not None
 
 
 class Source(ABC):
@@ -76,7 +82,7 @@ class Source(ABC):
         """
         settings = overrides or {}
         if weights is not None:
-            if not isinstance(model, str) or CALLABLE.fullmatch(model) is None:
+            if not isinstance(model, str) or not is_callable(model):
                 raise ConfigError(
                     f"`{weights}`: weights are for a PyTorch callable; the cost of others is known without"
                 )
@@ -140,6 +146,16 @@ class Source(ABC):
 
         with torch.device("meta"):
             return build(graph), None
+
+    def tensors(self, graph: Graph) -> dict[str, Array]:
+        """The parameters and buffers of `graph` by their `state_dict` keys: the model's own, or drawn by PyTorch."""
+        torch = require("torch", extra="torch")
+        from inception_lens.pytorch.build.network import build
+        from inception_lens.pytorch.build.weights import arrays_of
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return arrays_of(build(graph, initialisation=self.initialisation), graph)
 
     @property
     def config(self) -> Network:
@@ -294,6 +310,12 @@ class ModuleSource(Source):
         if self._reads_values:
             self.ready = self.ready.with_values()
         return self.ready.module, self.ready.inputs(unnamed(inputs))
+
+    def tensors(self, graph: Graph) -> dict[str, Array]:
+        from inception_lens.pytorch.build.weights import arrays_of
+
+        self.ready = self.ready.with_values()
+        return arrays_of(self.ready.module, graph)
 
     @property
     def _title(self) -> str:

@@ -1,10 +1,13 @@
 """Element-wise functions of one tensor or of several that are broadcast, and reductions over axes."""
 
+from collections.abc import Iterable
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from inception_lens.errors import ShapeError
 from inception_lens.ops.base import Category, Op, Role, Saved, Shape, TensorType, Window, broadcast
+
+T = TypeVar("T")
 
 ELEMENTWISE: dict[str, int] = {
     # One machine operation, or an elementary function counted as one.
@@ -61,15 +64,16 @@ _UNARY = """
 """
 _BINARY = """
     add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor div eq floor_divide fmax fmin
-    fmod ge gt hypot le logaddexp logical_and logical_or logical_xor lt maximum minimum mul ne pow remainder sub xlogy
+    fmod ge gt hypot le logaddexp logical_and logical_or logical_xor lt maximum minimum mul ne pow remainder rsub sub
+    xlogy
 """
-_TERNARY = "addcdiv addcmul lerp where"
+_TERNARY = "addcdiv addcmul clamp lerp masked_fill where"
 
 ARITY: dict[str, int] = {
     name: count for count, names in enumerate((_UNARY, _BINARY, _TERNARY), 1) for name in names.split()
 }
-"""How many tensors an element-wise function takes if it takes no numbers. A graph does not hold numbers: a call of
-another function, or of one of these on fewer tensors, is not fully defined."""
+"""How many tensors and numbers an element-wise function takes. A call of another function, or of one of these on fewer
+tensors and numbers, is not fully defined."""
 
 REDUCTIONS: dict[str, tuple[int, int]] = {
     "sum": (1, -1), "mean": (1, 0), "prod": (1, -1), "amax": (1, -1), "amin": (1, -1), "max": (1, -1), "min": (1, -1),
@@ -96,6 +100,9 @@ class Elementwise(Op, frozen=True):
     """Dtype of the output; empty: that of the first input."""
     inplace: bool = False
     """Whether the output replaces the first input."""
+    numbers: tuple[float | None, ...] = ()
+    """The arguments in their order, with None in the place of each tensor; empty if all are tensors, or if a number is
+    unknown. An infinite bound of a `clamp` is none."""
 
     category: ClassVar[Category] = "arithmetic"
     role: ClassVar[Role] = "finish"
@@ -111,9 +118,20 @@ class Elementwise(Op, frozen=True):
     def accepts(self, inputs: int) -> bool:
         return inputs >= 1
 
+    def is_complete(self, inputs: int) -> bool:
+        """Whether a call on this number of tensors is fully defined: these and the numbers are all its arguments."""
+        return ARITY.get(self.function) == (len(self.numbers) or inputs)
+
+    def arguments(self, inputs: Iterable[T]) -> list[T | float]:
+        """The inputs and the numbers in the order of the arguments."""
+        tensors = iter(inputs)
+        return [next(tensors) if each is None else each for each in self.numbers] + [*tensors]
+
     def output_types(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         if self.function not in ELEMENTWISE:
             raise ShapeError(f"`{self.function}` is not an element-wise function of known cost")
+        if self.numbers and self.numbers.count(None) != len(inputs):
+            raise ShapeError(f"`{self.function}` is called on {len(inputs)} tensors with the arguments {self.numbers}")
         return (TensorType(broadcast(*[tensor.shape for tensor in inputs]), self.dtype or inputs[0].dtype),)
 
     def extra_flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
@@ -127,7 +145,9 @@ class Elementwise(Op, frozen=True):
             return Saved(output=True)
         if self.function in MASKS:
             return Saved(inputs=(MASKS[self.function],) if len(inputs) > 1 else ())
-        if self.function in KEEPS_NOTHING or (len(inputs) < ARITY.get(self.function, 1) and self.function != "pow"):
+        if self.function in KEEPS_NOTHING or (
+            len(inputs) < ARITY.get(self.function, 1) and self.function not in ("pow", "clamp")
+        ):
             return Saved()
         always, pairs = KEEPS_FOR.get(self.function, (tuple(range(len(inputs))), ()))
         keeps_output = self.function == "hypot" or (self.function == "pow" and len(inputs) == 2)

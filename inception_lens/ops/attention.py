@@ -19,6 +19,8 @@ class ScaledDotProductAttention(Op, frozen=True):
 
     causal: bool = False
     """Whether each query attends only to the keys up to its own position; the cost is that of all keys."""
+    scale: float | None = None
+    """Factor of the scores; None: 1 / sqrt(E)."""
 
     category: ClassVar[Category] = "attention"
 

@@ -60,6 +60,11 @@ REFUSED: list[tuple[Op, tuple[Shape, ...], str]] = [
     (ops.PReLU(slopes=0), (IMAGE,), "a PReLU with 0 slopes: it needs at least 1"),
     (ops.Softmax(4), (IMAGE,), "Softmax over axis 4 of an input with 4 axes"),
     (ops.Elementwise("convolve"), (IMAGE,), "`convolve` is not an element-wise function of known cost"),
+    (
+        ops.Elementwise("add", numbers=(1.0, 2.0)),
+        (IMAGE,),
+        "`add` is called on 1 tensors with the arguments (1.0, 2.0)",
+    ),
     (ops.Elementwise("add"), (IMAGE, (2, 4)), "2x4x9x7 and 2x4 cannot be broadcast to one shape"),
     (ops.Reduce("median"), (IMAGE,), "`median` is not a reduction of known cost"),
     (ops.Reduce("sum", (4,)), (IMAGE,), "sum over axes (4,) of an input with 4 axes"),

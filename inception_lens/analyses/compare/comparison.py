@@ -30,22 +30,23 @@ def compare(
     """Compare two networks by their structure; names of calls and tensors make no difference.
 
     In training mode each output after the first has an auxiliary head: the calls that the first output does not need.
-    Graphs at inference have no heads; `heads` are the same two networks in training mode. The deltas of `changes` add
-    up to the difference of the two networks' totals without their heads, and the deltas of the heads to the difference
-    of the heads' costs.
+    At inference only outputs that one of the networks lacks have one. If there are none, the heads are those of
+    `heads`, the same two networks in training mode. The deltas of `changes` add up to the difference of the two
+    networks' totals without their heads, and the deltas of the heads to the difference of the heads' costs.
     """
     network_a, network_b = CountedGraph.of(a), CountedGraph.of(b)
-    trunk_a, heads_a = _parts(network_a)
-    trunk_b, heads_b = _parts(network_b)
+    shared = min(
+        [1 if graph.mode == "training" else len(graph.outputs) for graph in (network_a.graph, network_b.graph)]
+    )
+    (trunk_a, live_a), (trunk_b, live_b) = _parts(network_a, shared), _parts(network_b, shared)
     comparer = Comparer(network_a, trunk_a, network_b, trunk_b)
     trunk = comparer.part(_outside(network_a.graph, network_b.graph))
-    if heads:
+    outputs = _outputs(comparer, live_a, live_b)
+    training_a, training_b, heads_a, heads_b = network_a, network_b, live_a, live_b
+    if heads and not live_a and not live_b:
         training_a = network_a if heads[0] is a else CountedGraph.of(heads[0])
         training_b = network_b if heads[1] is b else CountedGraph.of(heads[1])
-        heads_a, heads_b = _parts(training_a)[1], _parts(training_b)[1]
-    else:
-        training_a, training_b = network_a, network_b
-    outputs = _outputs(comparer, heads_a if not heads else {}, heads_b if not heads else {})
+        heads_a, heads_b = _parts(training_a, 1)[1], _parts(training_b, 1)[1]
     inputs = [(x.name, y.name) for x, y in zip(network_a.graph.inputs, network_b.graph.inputs, strict=False)]
     return Comparison(
         a=_side(network_a, trunk_a, len(heads_a)),
@@ -61,13 +62,16 @@ Heads = dict[int, list[int]]
 """Indices of the calls of each head, by the index of its output."""
 
 
-def _parts(network: CountedGraph) -> tuple[list[int], Heads]:
+def _parts(network: CountedGraph, shared: int) -> tuple[list[int], Heads]:
+    """The calls of a network without its heads, and the heads, of its outputs from number `shared` on."""
     graph = network.graph
-    if graph.mode == "inference" or len(graph.outputs) == 1:
+    if len(graph.outputs) <= shared:
         return list(range(len(graph.nodes))), {}
-    taken = _needed(network, graph.outputs[0], set())
+    taken: set[int] = set()
+    for output in graph.outputs[:shared]:
+        taken |= _needed(network, output, taken)
     main, heads = set(taken), {}
-    for k, output in enumerate(graph.outputs[1:], 1):
+    for k, output in enumerate(graph.outputs[shared:], shared):
         own = _needed(network, output, taken)
         taken |= own
         heads[k] = sorted(own)

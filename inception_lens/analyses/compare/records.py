@@ -140,7 +140,7 @@ class Comparison(JsonResult, frozen=True):
     shifts: tuple[Shift, ...]
     """Every pair whose receptive fields have different centres."""
     training: tuple[Graph, Graph]
-    """The graphs that contain the heads."""
+    """The graphs that contain the heads: those of training, unless a network computes heads at inference too."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -148,12 +148,17 @@ class Comparison(JsonResult, frozen=True):
         return self.trunk.changes
 
     @property
+    def has_live_heads(self) -> bool:
+        """Whether the heads are those that one of the networks computes at inference."""
+        return bool(self.heads) and self.training[0].mode == self.training[1].mode == "inference"
+
+    @property
     def differs(self) -> bool:
-        """Whether the networks, without their heads, compute something different on this input.
+        """Whether the networks compute something different on this input; heads count that are computed at inference.
 
         Equivalent calls and tensors that no call reads do not count.
         """
-        return not all(change.equivalent or change.unused for change in self.changes)
+        return self.has_live_heads or not all(change.equivalent or change.unused for change in self.changes)
 
     def __repr__(self) -> str:
         return f"<Comparison of {self.a.name!r} and {self.b.name!r}: {len(self.changes):,} changes>"

@@ -59,16 +59,43 @@ class Function(nn.Module):
         return ", ".join([self.function, *arguments])
 
 
+class Elementwise(nn.Module):
+    """A function of `torch` of numbers, and of the inputs in the places where `numbers` has None."""
+
+    def __init__(self, function: str, numbers: Sequence[float | None]) -> None:
+        super().__init__()
+        self.function, self.numbers = function, numbers
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        first, *others = _arguments(self.numbers, inputs)
+        # Most functions of `torch` take no number as their first argument.
+        result: Tensor = getattr(torch, self.function)(torch.as_tensor(first), *others)
+        return result
+
+    def extra_repr(self) -> str:
+        return f"{self.function}, {self.numbers}"
+
+
 class InPlace(nn.Module):
     """An element-wise function in its in-place form, which writes to its first input."""
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, numbers: Sequence[float | None] = ()) -> None:
         super().__init__()
-        self.function = function
+        self.function, self.numbers = function, numbers
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-        result: Tensor = getattr(x, f"{self.function}_")(*others)
+        arguments = _arguments(self.numbers[1:], others)
+        result: Tensor = getattr(x, f"{self.function}_")(*arguments)
         return result
+
+
+def _arguments(
+    numbers: Sequence[float | None],
+    inputs: Sequence[Tensor],
+) -> list[Tensor | float]:
+    tensors = iter(inputs)
+    found = [next(tensors) if each is None else each for each in numbers]
+    return [*found, *tensors]
 
 
 class Stack(nn.Module):
@@ -118,9 +145,14 @@ class Pad(nn.Module):
 class Attention(nn.Module):
     """Scaled dot-product attention; a fourth input is the mask."""
 
-    def __init__(self, causal: bool, grouped: bool) -> None:
+    def __init__(
+        self,
+        causal: bool,
+        grouped: bool,
+        scale: float | None,
+    ) -> None:
         super().__init__()
-        self.causal, self.grouped = causal, grouped
+        self.causal, self.grouped, self.scale = causal, grouped, scale
 
     def forward(
         self,
@@ -135,6 +167,7 @@ class Attention(nn.Module):
             value,
             mask,
             is_causal=self.causal,
+            scale=self.scale,
             enable_gqa=self.grouped,
         )
 

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from inception_lens.errors import WeightsError, require
+from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
 from inception_lens.pytorch.build.ports import PORTS, port_names
+from inception_lens.readers.tensors import Array
+from inception_lens.writers.weights.conversion import state_tensors
 
 WeightSource = Mapping[str, Tensor] | str | os.PathLike[str]
 """A `state_dict`, or the path of a safetensors file or of one that `torch.save` wrote."""
@@ -91,6 +94,31 @@ def load_state(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     found = (("unexpected", unexpected), ("missing", missing))
     if parts := [f"{what}: {_listed(names)}" for what, names in found if names]:
         raise WeightsError(f"the weights do not match the module; {'; '.join(parts)}")
+
+
+def arrays_of(module: nn.Module, graph: Graph) -> dict[str, Array]:
+    """The tensors of a module that a graph reads, by their `state_dict` keys, in the dtypes of the graph.
+
+    Raises:
+        GraphError: as `state_tensors`.
+        WeightsError: a tensor has no values.
+    """
+    held = dict((*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)))
+    keys = [target.key for target in state_tensors(graph).values()]
+    return {key: _array(key, held[key], graph.dtypes.get(key, graph.dtype)) for key in keys if key in held}
+
+
+def _array(name: str, tensor: Tensor, dtype: str) -> Array:
+    if tensor.is_meta:
+        raise WeightsError(f"`{name}` has no values: it is on the meta device")
+    tensor = tensor.detach().cpu().to_dense()
+    if tensor.is_floating_point():
+        tensor = tensor.to(getattr(torch, dtype))
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if kind != "bfloat16" and not kind.startswith("float8"):
+        return tensor.numpy()
+    bits = tensor.view(torch.int16 if tensor.itemsize == 2 else torch.int8)
+    return bits.numpy().view(getattr(require("ml_dtypes", extra="onnx"), kind))
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ costs. An operator in none of the tables is Unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -14,12 +15,14 @@ from torch._ops import OpOverload
 
 from inception_lens import ops
 from inception_lens.ops import ELEMENTWISE, REDUCTIONS, Declared, Elementwise, Op, Reduce, Saved, TensorType, Unknown
+from inception_lens.ops.arithmetic import ARITY
 from inception_lens.pytorch.trace.backward_costs import FLOPS_OF_BACKWARD, MOVING, WITHOUT_PRODUCTS_BACKWARD
 from inception_lens.pytorch.trace.kept_tensors import kept_by
 from inception_lens.pytorch.trace.other_operators import COPYING, WITHOUT_PRODUCTS_OTHERS
 from inception_lens.pytorch.trace.product_call import product_call
 from inception_lens.pytorch.trace.products import MIXED_DTYPES, PRODUCTS
 from inception_lens.pytorch.trace.rules.checks import check_same_dtype
+from inception_lens.pytorch.trace.rules.pointwise import numbers_of
 from inception_lens.pytorch.trace.rules.rule import OperatorArguments
 from inception_lens.pytorch.trace.traced_tensor import type_of
 
@@ -180,9 +183,14 @@ def operation_without_rule(
     """
     name, inputs = short_name(func._schema.name), tuple(map(type_of, tensors))
     if name == "_to_copy":
-        return _elementwise("cast", inputs, outputs[0], 1)
+        return _elementwise("cast", inputs, outputs[0], 1, ())
     if name in ELEMENTWISE and len(outputs) == 1:
-        return _elementwise(name, inputs, outputs[0], arguments.keywords.get("alpha", arguments.get(2, "alpha", 1)))
+        alpha = arguments.keywords.get("alpha", arguments.get(2, "alpha", 1))
+        if name == "div" and (rounding := arguments.keywords.get("rounding_mode")) is not None:
+            if rounding == "trunc":
+                return Declared(name, outputs, declared_flops=outputs[0].elements)
+            name = "floor_divide"
+        return _elementwise(name, inputs, outputs[0], alpha, _numbers(name, func, arguments))
     if name in REDUCTIONS and tensors:
         names = [each.name for each in func._schema.arguments]
         dims, keepdim = (arguments.get(names.index(key), key) if key in names else None for key in ("dim", "keepdim"))
@@ -213,11 +221,27 @@ def _has_packed_weights(values: Sequence[object]) -> bool:
     )
 
 
-def _elementwise(name: str, inputs: tuple[TensorType, ...], output: TensorType, alpha: object) -> Op:
-    """An element-wise function; the operation may not describe a promotion of dtypes, or a number among tensors."""
+def _numbers(name: str, func: OpOverload, arguments: OperatorArguments) -> tuple[float | None, ...]:
+    """`Elementwise.numbers` of a call; empty where an argument is neither a tensor nor a number."""
+    values, count = [], ARITY.get(name, 0)
+    for i, each in enumerate(func._schema.arguments):
+        value = arguments.get(i, each.name, each.default_value)
+        if i < count or value != each.default_value:
+            values.append(value)
+    if name == "clamp":
+        values = [bound if each is None else each for each, bound in zip(values, (None, -inf, inf), strict=True)]
+    are_numbers = count and all(isinstance(each, Tensor | int | float) for each in values)
+    return numbers_of(values) if are_numbers else ()
+
+
+def _elementwise(
+    name: str, inputs: tuple[TensorType, ...], output: TensorType, alpha: object, numbers: tuple[float | None, ...]
+) -> Op:
+    """An element-wise function; the operation may not describe a promotion of dtypes."""
     if name == "add" and len(inputs) == 2 and inputs[0] == inputs[1] == output and isinstance(alpha, int | float):
         return ops.Add(float(alpha))
-    op = Elementwise(name, output.dtype if inputs[0].dtype != output.dtype else "")
+    numbers = numbers if numbers.count(None) == len(inputs) else ()
+    op = Elementwise(name, output.dtype if inputs[0].dtype != output.dtype else "", numbers=numbers)
     if op.output_types(inputs) == (output,):
         return op
     kept = Elementwise(name).saved(inputs, output)

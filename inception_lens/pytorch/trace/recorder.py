@@ -189,12 +189,13 @@ class Recorder:
         frozen = kept.union(hidden_frozen, [name for name, tensor in parameters.items() if not tensor.requires_grad])
         dtypes = self.index.other_dtypes(used)
         nonzero = nonzero_elements(self.index)
-        if frozen or dtypes or nonzero or len(used) < sum(map(len, reads)):  # they are known by the model's own names
-            read = [tuple([names[id(each)] for each in tensors]) for tensors in reads]
-            nodes = [
-                msgspec.structs.replace(node, parameters=own) if own else node
-                for node, own in zip(nodes, read, strict=True)
-            ]
+        # Tensors that the graph refers to by name are known by the model's own names.
+        always = bool(frozen or dtypes or nonzero or len(used) < sum(map(len, reads)))
+        for i, tensors in enumerate(reads):
+            if tensors:
+                own = tuple([names[id(each)] for each in tensors])
+                if always or (not _are_derived(own, nodes[i], facts[i]) and not hidden.keys() & map(id, tensors)):
+                    nodes[i] = msgspec.structs.replace(nodes[i], parameters=own)
         unused = [Parameter(name, tuple(each.shape)) for name, each in parameters.items() if name not in used]
         return Graph(
             inputs=tuple(self.inputs),
@@ -269,3 +270,9 @@ class Recorder:
                 used.append(i)
         used.reverse()
         return [self.nodes[i] for i in used], [self.facts[i] for i in used], [self._reads[i] for i in used]
+
+
+def _are_derived(names: tuple[str, ...], node: Node, facts: CallFacts) -> bool:
+    """Whether the tensors of a node are called after it, so that `Node.parameters` need not hold their names."""
+    module = node.name.replace("/", ".")
+    return names == tuple([f"{module}.{tensor.role}" for tensor in (*facts.parameters, *facts.buffers)])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from math import prod
+from math import inf, prod
 
 import msgspec
 
 from inception_lens import ops
 from inception_lens.ops import Op, TensorType
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
-from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, decimal
+from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall
 from inception_lens.readers.shapes import resolve_axis
 
 WITHOUT_ATTRIBUTES: dict[str, Op] = {
@@ -61,12 +61,13 @@ def selu(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 def clip(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Clip, whose bounds are attributes or, from opset 11, inputs."""
     low, high = (
-        call.number(name, 0.0) if name in call.attributes else call.input(i).scalar if call.has_input(i) else None
-        for i, name in enumerate(("min", "max"), 1)
+        call.number(name, 0.0) if name in call.attributes else call.input(i).number if call.has_input(i) else unbounded
+        for i, (name, unbounded) in enumerate((("min", -inf), ("max", inf)), 1)
     )
     op: Op = ops.Elementwise("clamp")
-    if low is not None and high is not None and low < high:
-        op = ops.Hardtanh(min_val=decimal(low), max_val=decimal(high))
+    if low is not None and high is not None:
+        is_hardtanh = -inf < low < high < inf
+        op = ops.Hardtanh(False, low, high) if is_hardtanh else ops.Elementwise("clamp", numbers=(None, low, high))
     return [builder.add(call.name, op, builder.node(call.input(0)))]
 
 

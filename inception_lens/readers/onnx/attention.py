@@ -39,7 +39,7 @@ def attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         node = builder.node(value)
         nodes.append(_split_heads(builder, call, role, node, heads) if len(value.shape) == 3 and heads else node)
     mask = [_padded_mask(builder, call, values[1].shape[-2])] if call.has_input(3) else []
-    op = ScaledDotProductAttention(bool(call.integer("is_causal", 0)))
+    op = ScaledDotProductAttention(bool(call.integer("is_causal", 0)), call.number("scale", 0.0) or None)
     output = builder.add(call.name, op, *nodes, *mask)
     is_joined = len(values[0].shape) == 3 and query_heads
     return [_join_heads(builder, call, output) if is_joined else output]

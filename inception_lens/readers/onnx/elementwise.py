@@ -57,9 +57,10 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if call.op == "Mul" and len(tensors) == 1 and len(values) == 2 and call.reads[0] == 1:
         factor = next(value.scalar for value in values if value.scalar is not None)
         base = builder.node(tensors[0])
-        write = cache(lambda: builder.add(call.name, Elementwise("mul"), base).node)
+        op = Elementwise("mul", numbers=_numbers(values, tensors))
+        write = cache(lambda: builder.add(call.name, op, base).node)
         return [OnnxValue(tensors[0].type, pending=PendingCall(base, write, factor=factor))]
-    op = Elementwise(function, "bool" if call.op in LOGIC else "")
+    op = Elementwise(function, "bool" if call.op in LOGIC else "", numbers=_numbers(values, tensors))
     first, *others = builder.nodes(tensors)
     if not others:
         return [builder.add(call.name, op, first)]
@@ -78,6 +79,13 @@ def _without_scalars(values: list[OnnxValue], shape: tuple[int, ...]) -> list[On
     """The values that are not single known numbers, if they alone have the shape of the result."""
     tensors = [value for value in values if value.scalar is None]
     return tensors if tensors and broadcast(*[value.shape for value in tensors]) == shape else values
+
+
+def _numbers(values: list[OnnxValue], tensors: list[OnnxValue]) -> tuple[float | None, ...]:
+    """`Elementwise.numbers` of a call on `values`, of which `tensors` are inputs of the node."""
+    if len(tensors) == len(values):
+        return ()
+    return tuple([None if any(value is each for each in tensors) else value.number for value in values])
 
 
 def _merge_pending(builder: OnnxGraphBuilder, call: OnnxCall, values: list[OnnxValue]) -> OnnxValue | None:
@@ -105,7 +113,8 @@ def where(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Where: one of two tensors, by a condition."""
     values = [call.input(i) for i in range(3)]
     tensors = _without_scalars(values, broadcast(*[value.shape for value in values]))
-    return [builder.add(call.name, Elementwise("where", values[1].dtype), *builder.nodes(tensors))]
+    op = Elementwise("where", values[1].dtype, numbers=_numbers(values, tensors))
+    return [builder.add(call.name, op, *builder.nodes(tensors))]
 
 
 def cast(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

@@ -68,7 +68,9 @@ def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
     weights = [call.input(i) for i in (1, 2) if call.has_input(i)]
     if all(value.is_weight and value.shape == over for value in weights):
-        op = norm(call.has_input(1), call.has_input(2))
+        is_scaled = not (weights[0].constant and weights[0].array is not None and (weights[0].array == 1).all())
+        op = norm(is_scaled, call.has_input(2))
+        weights = weights[not is_scaled :]
         return [builder.add_layer(call, op, x, [(value, over) for value in weights])]
     output = builder.add(call.name, norm(False, False), builder.node(x))
     for function, value in zip(("mul", "add"), weights, strict=False):

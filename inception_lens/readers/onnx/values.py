@@ -76,6 +76,12 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
         is_single = self.array is not None and self.array.size == 1 and not self.is_computed
         return float(self.array.reshape(-1)[0]) if self.array is not None and is_single else None
 
+    @property
+    def number(self) -> float | None:
+        """As `scalar`, but the decimal number that was written where it is a float32."""
+        scalar = self.scalar
+        return scalar if scalar is None or self.dtype != "float32" else decimal(scalar)
+
 
 class PendingCall(NamedTuple):
     """A call whose node is written only when it is read, because its reader may make one node of both.

@@ -32,9 +32,11 @@ def compare_table(comparison: Comparison) -> Table:
     if comparison.shifts:
         further.append(_shifts(comparison.shifts, f"receptive fields of {name_b} relative to {name_a}"))
     if comparison.heads:
-        heads = worded_differences(_joined(comparison.heads), *comparison.training)
+        paired = [head for head in comparison.heads if head.a and head.b]
+        heads = worded_differences(_joined(paired), *comparison.training)
+        heads += [_lone_head(head) for head in comparison.heads if head not in paired]
         further.append(_statements("heads", _heads_title(comparison), heads))
-    notes = [] if differing else [_sameness(a, b)]
+    notes = [] if differing or comparison.has_live_heads else [_sameness(a, b)]
     notes.append(f"params and MACs: {name_b} minus {name_a}; MACs of the forward pass, bias not counted")
     return Table(
         key="network",
@@ -142,6 +144,19 @@ def _joined(heads: Sequence[Head]) -> PartComparison:
     )
 
 
+def _lone_head(head: Head) -> WordedDifference:
+    """The statement for a head that one network has."""
+    calls = head.only_b or head.only_a
+    return WordedDifference(
+        f"a head is {'added' if head.b else 'missing'}: {number_word(len(calls))} calls",
+        calls,
+        head.params,
+        head.macs,
+        exact=all(change.macs is not None for change in head.changes),
+        params_exact=all(change.params_exact for change in head.changes),
+    )
+
+
 def _heads_title(comparison: Comparison) -> str:
     a, b = comparison.a, comparison.b
     have = [
@@ -149,4 +164,5 @@ def _heads_title(comparison: Comparison) -> str:
         for network, name in zip((a, b), _names(a, b), strict=True)
     ]
     same = not any(head.changes for head in comparison.heads)
-    return f"auxiliary heads, in training only: {', '.join(have)}" + ("; they do not differ" if same else "")
+    when = "at inference too" if comparison.has_live_heads else "in training only"
+    return f"auxiliary heads, {when}: {', '.join(have)}" + ("; they do not differ" if same else "")

@@ -1,10 +1,11 @@
-"""ONNX's convolutions, linear layers, matrix products and embeddings."""
+"""ONNX's convolutions, linear layers, matrix products, attention and embeddings."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
 from inception_lens import ops
+from inception_lens.errors import FormatError
 from inception_lens.ops.window import Padding, Sizes, padding_pairs
 from inception_lens.writers.onnx.node_writer import OnnxNodeWriter, OnnxWriter
 
@@ -68,6 +69,13 @@ def _matmul(op: ops.MatMul, writer: OnnxNodeWriter) -> None:
     writer.add("MatMul", writer.inputs)
 
 
+def _attention(op: ops.ScaledDotProductAttention, writer: OnnxNodeWriter) -> None:
+    query, key, value = (writer.graph.types[name][0].shape for name in writer.inputs[:3])
+    if {len(query), len(key), len(value)} != {4} or query[0] != key[0] or key[:2] != value[:2]:
+        raise FormatError("Attention takes tensors of four axes that are not broadcast")
+    writer.add("Attention", writer.inputs, is_causal=int(op.causal), scale=op.scale)
+
+
 TRANSPOSED = (ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d)
 
 CONVOLUTION_WRITERS: dict[type[ops.Op], OnnxWriter] = {
@@ -75,4 +83,5 @@ CONVOLUTION_WRITERS: dict[type[ops.Op], OnnxWriter] = {
     ops.Embedding: _embedding,
     ops.Linear: _linear,
     ops.MatMul: _matmul,
+    ops.ScaledDotProductAttention: _attention,
 }

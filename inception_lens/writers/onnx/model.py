@@ -1,7 +1,7 @@
 """A graph as an ONNX model, with its weights or with an input in place of each, that reads back equal.
 
-Not expressed: recurrent layers, attention, RMSNorm and GroupNorm, operations that the graph does not define completely
-(numbers in arithmetic, constants, unknown operators), and data types that ONNX lacks.
+Not expressed: recurrent layers, operations that the graph does not define completely (constants, operations whose
+outputs or cost it only declares, unknown operators), and data types that ONNX lacks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import BYTES_PER_ELEMENT, Parameter, TensorType, format_shape
+from inception_lens.readers.names import UniqueNames
 from inception_lens.readers.onnx.dtypes import onnx_dtype_number
 from inception_lens.writers.inexpressible import inexpressible
 from inception_lens.writers.onnx.activations import ACTIVATION_WRITERS
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 OPSET = 20
 """Version of the operators; all current runtimes support it."""
+LATER = {"GroupNormalization": 21, "Attention": 23, "RMSNormalization": 23}
+"""Operators that later versions introduced or defined anew, and which these are."""
 IR_VERSION = 10
 """Version of the file format."""
 KIND_KEY = "pkg.torch.export.graph_signature.InputSpec.kind"
@@ -68,9 +71,11 @@ def to_onnx(graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None = No
     size = sum(prod(target.shape) for target in writer.targets.values()) * BYTES_PER_ELEMENT[graph.dtype]
     if size > MAX_SIZE:
         raise FormatError(f"`{graph.name}` has {size:,} bytes of weights; one ONNX file holds less than 2^31")
+    proto = writer.graph_proto()
+    opset = max([OPSET, *[LATER.get(each.op_type, 0) for each in proto.node]])
     model = onnx.helper.make_model(
-        writer.graph_proto(),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        proto,
+        opset_imports=[onnx.helper.make_opsetid("", opset)],
         ir_version=IR_VERSION,
         producer_name="inception-lens",
     )
@@ -82,6 +87,8 @@ class _OnnxModelWriter:
     def __init__(self, graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None) -> None:
         self.graph, self.weights = graph, weights
         self.targets = state_tensors(graph) if weights is not None else {}
+        tensors = [name for node in graph.nodes for name, _ in graph.tensors(node)]
+        self.names = UniqueNames((*graph.types, *tensors))
         self.initializers: dict[str, TensorProto] = {}
         self.weight_inputs: dict[str, ValueInfoProto] = {}
 
@@ -111,7 +118,7 @@ class _OnnxModelWriter:
         for i, (name, tensor) in enumerate(self.graph.tensors(node)):
             if name not in self.initializers and name not in self.weight_inputs:
                 self.add_tensor(name, node, tensor, i)
-        writer = OnnxNodeWriter(self.graph, node)
+        writer = OnnxNodeWriter(self.graph, node, self.names)
         try:
             write(node.op, writer)
         except FormatError as error:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from inception_lens.graph import Graph, Node, output_names
 from inception_lens.ops import Shape
+from inception_lens.readers.names import UniqueNames
+from inception_lens.readers.onnx.dtypes import onnx_dtype_number
 from inception_lens.readers.onnx.metadata import INPLACE_KEY
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ class OnnxNodeWriter:
     A handler of an operation adds the operators; the last one has the node's name and outputs.
     """
 
-    def __init__(self, graph: Graph, node: Node) -> None:
-        self.graph, self.node = graph, node
+    def __init__(self, graph: Graph, node: Node, names: UniqueNames) -> None:
+        self.graph, self.node, self.names = graph, node, names
         self.inputs = list(node.inputs)
         """Names of the tensors that the node reads."""
         self.tensors = {tensor.role: name for name, tensor in graph.tensors(node)}
@@ -64,7 +66,7 @@ class OnnxNodeWriter:
         """
         from onnx import helper
 
-        name = f"{self.node.name}/{suffix}" if suffix else self.node.name
+        name = self.names.take(f"{self.node.name}/{suffix}") if suffix else self.node.name
         proto = helper.make_node(operator, list(inputs), output_names(name, outputs), name)
         for key, value in sorted(attributes.items()):
             if value is not None:
@@ -79,26 +81,38 @@ class OnnxNodeWriter:
         """Write an integer or a vector of integers that an operator reads as an input, and return its name."""
         return self._constant(suffix, values, "int64")
 
-    def number(self, suffix: str, value: float) -> str:
-        """Write a floating-point number that an operator reads as an input, and return its name."""
-        return self._constant(suffix, value, self.dtype if self.dtype in ("float16", "float64") else "float32")
+    def number(self, suffix: str, value: float, dtype: str = "") -> str:
+        """Write a number of a dtype, by default that of the first input, that an operator reads; return its name."""
+        return self._constant(suffix, value, dtype or self.dtype)
 
-    def constant_operator(self, suffix: str, values: ArrayLike) -> str:
-        """Write values as a `Constant` operator, which readers do not take for a weight, and return its name."""
+    def cast(self, x: str, dtype: str, suffix: str) -> str:
+        """The tensor called `x` in a dtype: the tensor itself, or the output of a new `Cast`."""
+        if self.graph.types[x][0].dtype == dtype:
+            return x
+        return self.add("Cast", [x], suffix, to=onnx_dtype_number(dtype))
+
+    def constant_operator(self, suffix: str, value: float, shape: Shape) -> str:
+        """Write a tensor of one value as a `Constant` operator, which readers do not take for a weight.
+
+        Returns:
+            The name of its output, which has the dtype of the node's first input.
+        """
         import numpy as np
         from onnx import helper, numpy_helper
 
-        name = f"{self.node.name}.{suffix}"
-        tensor = numpy_helper.from_array(np.asarray(values, "float32"), name)
+        name = self.names.take(f"{self.node.name}.{suffix}")
+        kind = helper.tensor_dtype_to_np_dtype(onnx_dtype_number(self.dtype))
+        tensor = numpy_helper.from_array(np.full(shape, value, kind), name)
         self.operators.append(helper.make_node("Constant", [], [name], name, value=tensor))
         return name
 
     def _constant(self, suffix: str, values: ArrayLike, dtype: str) -> str:
         import numpy as np
-        from onnx import numpy_helper
+        from onnx import helper, numpy_helper
 
-        name = f"{self.node.name}.{suffix}"
-        self.constants[name] = numpy_helper.from_array(np.array(values, dtype), name)
+        name = self.names.take(f"{self.node.name}.{suffix}")
+        kind = helper.tensor_dtype_to_np_dtype(onnx_dtype_number(dtype))  # NumPy itself has no bfloat16
+        self.constants[name] = numpy_helper.from_array(np.array(values, kind), name)
         return name
 
 

@@ -54,13 +54,13 @@ def _pad(op: ops.Pad, writer: OnnxNodeWriter) -> None:
 
 def _upsample(op: ops.Upsample, writer: OnnxNodeWriter) -> None:
     sizes = writer.integers("sizes", (*writer.shape[:2], *op.size))
-    nearest = "nearest" in op.mode
+    coordinates = {"nearest": "asymmetric"}.get(op.mode, "align_corners" if op.align_corners else None)
     writer.add(
         "Resize",
         [*writer.inputs, "", "", sizes],
-        mode="nearest" if nearest else "cubic" if op.mode == "bicubic" else "linear",
-        coordinate_transformation_mode="asymmetric" if nearest else "align_corners" if op.align_corners else None,
-        nearest_mode="floor" if nearest else None,
+        mode={"nearest": "nearest", "nearest-exact": "nearest", "bicubic": "cubic"}.get(op.mode, "linear"),
+        coordinate_transformation_mode=coordinates,
+        nearest_mode={"nearest": "floor", "nearest-exact": "round_prefer_ceil"}.get(op.mode),
     )
 
 
@@ -85,7 +85,8 @@ def _stored(op: ops.Stored, writer: OnnxNodeWriter) -> None:
     names = writer.weights("weight", "buffer")
     if not names:
         raise FormatError("the graph holds a constant's shape but not its value")
-    writer.add("Identity", names)
+    if names != [writer.node.name]:  # otherwise the tensor itself is what other nodes read
+        writer.add("Identity", names)
 
 
 RESHAPING_WRITERS: dict[type[ops.Op], OnnxWriter] = {

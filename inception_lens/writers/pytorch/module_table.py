@@ -10,7 +10,6 @@ from typing import Any
 from inception_lens import ops
 from inception_lens.errors import GraphError
 from inception_lens.ops import Op, Shape, format_shape
-from inception_lens.ops.arithmetic import ARITY
 from inception_lens.writers.pytorch.modules import (
     InputSize,
     InputTypes,
@@ -105,11 +104,13 @@ def _is_written_in_place(op: ops.Elementwise, inputs: InputTypes) -> bool:
     return op.inplace and op.function not in NOT_IN_PLACE and _is_complete(op, inputs)
 
 
+def _has_numbers(op: ops.Elementwise, inputs: InputTypes) -> bool:
+    return bool(op.numbers) and _is_complete(op, inputs)
+
+
 def _is_complete(op: ops.Elementwise, inputs: InputTypes) -> bool:
     """Raise a GraphError unless the inputs and the name of a function are all that its call needs."""
-    if ARITY.get(op.function) != len(inputs) or (
-        op.dtype and op.dtype != inputs[0].dtype and op.function not in COMPARISONS
-    ):
+    if not op.is_complete(len(inputs)) or (op.dtype and op.dtype != inputs[0].dtype and op.function not in COMPARISONS):
         raise GraphError(f"the graph does not hold the numbers that `{op.function}` is called with")
     return True
 
@@ -141,7 +142,7 @@ COMPARISONS = frozenset(
 )
 """Element-wise functions whose output type is bool."""
 
-NOT_IN_PLACE = COMPARISONS | {"clone", "fmax", "fmin", "maximum", "minimum", "where"}
+NOT_IN_PLACE = COMPARISONS | {"clone", "fmax", "fmin", "maximum", "minimum", "rsub", "where"}
 """Element-wise functions of tensors that have no in-place form in PyTorch."""
 
 SINGLE_AXIS = frozenset({"argmax", "argmin", "prod"})
@@ -222,7 +223,8 @@ MODULES: tuple[ModuleRow, ...] = (
     _function(ops.Permute, "permute", "dims"),
     _function(ops.Expand, "broadcast_to", Setting("size", "shape")),
     _function(ops.Select, "select", "dim", "index"),
-    _own(ops.Elementwise, "function", module="InPlace", writable=_is_written_in_place),
+    _own(ops.Elementwise, "function", "numbers", module="InPlace", writable=_is_written_in_place),
+    _own(ops.Elementwise, "function", "numbers", writable=_has_numbers),
     _own(ops.Elementwise, "function", module="Function", writable=_is_complete),
     _own(ops.Reduce, _REDUCTION, "dims", "keepdim", writable=_is_reduction),
     _own(ops.Concat, "dim"),
@@ -230,7 +232,7 @@ MODULES: tuple[ModuleRow, ...] = (
     _own(ops.Stack, "dim"),
     _own(ops.Slice, "dim", "start", "stop", "step"),
     _own(ops.Pad, "padding", "mode", "value"),
-    _own(ops.ScaledDotProductAttention, "causal", _GROUPED, module="Attention"),
+    _own(ops.ScaledDotProductAttention, "causal", _GROUPED, "scale", module="Attention"),
     _own(ops.Stored, Setting("role", "tensor_kind"), "shape", "dtype", writable=_is_stored),
 )  # fmt: skip
 

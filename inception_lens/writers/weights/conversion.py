@@ -45,7 +45,7 @@ class ConversionReport(msgspec.Struct, frozen=True):
 
 
 class StateTensor(NamedTuple):
-    """A tensor in the `state_dict` of a built network."""
+    """A tensor in the `state_dict` of a module."""
 
     key: str
     """Such as `inception_3a.5x5_reduce.weight`."""
@@ -54,17 +54,22 @@ class StateTensor(NamedTuple):
 
 
 def state_tensors(graph: Graph) -> dict[tuple[str, str], StateTensor]:
-    """The tensors of `build(graph).state_dict()`, by node and role.
+    """The tensors of the module that the graph was traced from, or of `build(graph)`, by node and role.
 
     Raises:
         GraphError: as `module_paths`.
     """
-    paths = module_paths([node.name for node in graph.nodes])
-    return {
-        (node.name, tensor.role): StateTensor(".".join((*paths[node.name], tensor.role)), tensor.shape)
-        for node in graph.nodes
-        for _, tensor in graph.tensors(node)
-    }
+    is_traced = graph.metadata.source == "pytorch"
+    paths = {} if is_traced else module_paths([node.name for node in graph.nodes])
+    found: dict[tuple[str, str], StateTensor] = {}
+    for node in graph.nodes:
+        for name, tensor in graph.tensors(node):
+            if not is_traced:
+                key = ".".join((*paths[node.name], tensor.role))
+            else:  # a node without names of tensors has the path of its module
+                key = name if node.parameters else name.replace("/", ".")
+            found[node.name, tensor.role] = StateTensor(key, tensor.shape)
+    return found
 
 
 def convert_weights(weights: WeightFile, graph: Graph) -> tuple[bytes, ConversionReport]:

@@ -77,7 +77,7 @@ NOT_COMPUTED = {
 
 OTHER_VALUES = re.compile(
     # Ties, factors, windows and masks, which cost the same.
-    r"example_select_last_index|attention_.*(scaled|softcap|nonpad|padded_kv|window(?!_default))|gelu_tanh_2|gemm_beta"
+    r"example_select_last_index|attention_.*(softcap|nonpad|padded_kv|window(?!_default))|gelu_tanh_2|gemm_beta"
     r"|training_dropout|isinf_(positive|negative)|maxpool_with_argmax_2d_precomputed_strides"
     # Of integers, the scales are not kept.
     r"|^test_qlinearmatmul"

@@ -15,9 +15,9 @@ CASES = {
     "log-softmax 9": Case("Reshape LogSoftmax Reshape", [node("LogSoftmax", "x", axis=2)], opset=9),
     "softmax 13": Case("Softmax", [node("Softmax", "x", axis=1)], opset=13),
     "clip 6": Case("Hardtanh", [node("Clip", "x", min=0.25, max=0.5)], opset=6),
-    "clip, one bound": Case("clamp", [node("Clip", "x low")], [weight("low", value=0.5)], computed=False),
+    "clip, one bound": Case("clamp", [node("Clip", "x low")], [weight("low", value=0.5)]),
     "clip, no value between": Case(
-        "clamp", [node("Clip", "x low high")], [weight("low", value=0.5), weight("high", value=0.2)], computed=False
+        "clamp", [node("Clip", "x low high")], [weight("low", value=0.5), weight("high", value=0.2)]
     ),
     "selu, another gamma": Case("ELU mul", [node("Selu", "x", gamma=2.0)], computed=False),
     "hard sigmoid of pytorch": Case("Hardsigmoid", [node("HardSigmoid", "x", alpha=1 / 6)]),

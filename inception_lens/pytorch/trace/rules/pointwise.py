@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -104,6 +104,13 @@ RULES |= {
 }
 
 
+def numbers_of(arguments: Sequence[object], alpha: float = 1) -> tuple[float | None, ...]:
+    """`Elementwise.numbers` of a call with these arguments; a factor `alpha` of the last one is a further argument."""
+    factors = () if alpha == 1 else (alpha,)
+    numbers = tuple([None if isinstance(each, Tensor) else float(each) for each in (*arguments, *factors)])
+    return numbers if any(each is not None for each in numbers) else ()
+
+
 def _elementwise(name: str) -> OperatorRule:
     """The rule of a function of one tensor, of two, or of a tensor and a number, if no dtype has to be promoted."""
 
@@ -118,9 +125,10 @@ def _elementwise(name: str) -> OperatorRule:
         if name == "pow" and not isinstance(a.positional[0], Tensor):  # a number to the power of a tensor
             x, kept = tensors[0], Saved(inputs=True, output=True)
             return OperatorCall(Declared(name, (type_of(x),), declared_flops=x.numel(), kept=kept), (x,))
-        if name != "add" or len(tensors) != 2 or tensors[0].shape != tensors[1].shape:
-            return OperatorCall(Elementwise(name), tuple(tensors))
-        return OperatorCall(ops.Add(float(a.keywords.get("alpha", 1))), tuple(tensors))
+        alpha = float(a.keywords.get("alpha", 1))
+        if name == "add" and len(tensors) == 2 and tensors[0].shape == tensors[1].shape:
+            return OperatorCall(ops.Add(alpha), tuple(tensors))
+        return OperatorCall(Elementwise(name, numbers=numbers_of(a.positional, alpha)), tuple(tensors))
 
     return elementwise
 

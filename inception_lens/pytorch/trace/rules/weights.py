@@ -144,7 +144,7 @@ def _attention(a: OperatorArguments) -> OperatorCall | None:
         if len({*heads} - {1}) > 1:  # which the operation would read as groups, and PyTorch refuses
             return None
     inputs = (query, key, value) if mask is None else (query, key, value, mask)
-    return OperatorCall(ops.ScaledDotProductAttention(bool(a.get(5, "is_causal", False))), inputs)
+    return OperatorCall(ops.ScaledDotProductAttention(bool(a.get(5, "is_causal", False)), a.get(6, "scale")), inputs)
 
 
 @rule_for(RULES, "batch_norm")
