@@ -67,13 +67,14 @@ def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return RMSNorm(over, eps, scale) if is_rms else LayerNorm(over, eps, scale, shift)
 
     weights = [call.input(i) for i in (1, 2) if call.has_input(i)]
+    scale = call.input(1)
+    is_scaled = scale.is_weight or scale.array is None or not (scale.array == 1).all()
+    weights = weights[not is_scaled :]
     if all(value.is_weight and value.shape == over for value in weights):
-        is_scaled = not (weights[0].constant and weights[0].array is not None and (weights[0].array == 1).all())
         op = norm(is_scaled, call.has_input(2))
-        weights = weights[not is_scaled :]
         return [builder.add_layer(call, op, x, [(value, over) for value in weights])]
     output = builder.add(call.name, norm(False, False), builder.node(x))
-    for function, value in zip(("mul", "add"), weights, strict=False):
+    for function, value in zip(("mul", "add")[not is_scaled :], weights, strict=False):
         name = f"{call.name}/{function}"
         output = builder.add(name, Elementwise(function), output.node, builder.node(value))
     return [output]

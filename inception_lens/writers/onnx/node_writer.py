@@ -91,20 +91,16 @@ class OnnxNodeWriter:
             return x
         return self.add("Cast", [x], suffix, to=onnx_dtype_number(dtype))
 
-    def constant_operator(self, suffix: str, value: float, shape: Shape) -> str:
-        """Write a tensor of one value as a `Constant` operator, which readers do not take for a weight.
+    def filled(self, suffix: str, value: float, shape: Shape) -> str:
+        """Write a tensor of one value, which readers do not take for a weight since an operator computes it.
 
         Returns:
-            The name of its output, which has the dtype of the node's first input.
+            The name of the tensor, which has the dtype of the node's first input.
         """
-        import numpy as np
-        from onnx import helper, numpy_helper
+        from onnx import helper
 
-        name = self.names.take(f"{self.node.name}.{suffix}")
-        kind = helper.tensor_dtype_to_np_dtype(onnx_dtype_number(self.dtype))
-        tensor = numpy_helper.from_array(np.full(shape, value, kind), name)
-        self.operators.append(helper.make_node("Constant", [], [name], name, value=tensor))
-        return name
+        tensor = helper.make_tensor("value", onnx_dtype_number(self.dtype), [1], [value])
+        return self.add("ConstantOfShape", [self.integers(f"{suffix}.shape", shape)], suffix, value=tensor)
 
     def _constant(self, suffix: str, values: ArrayLike, dtype: str) -> str:
         import numpy as np

@@ -11,8 +11,8 @@ def _batch_norm(op: ops.BatchNorm2d, writer: OnnxNodeWriter) -> None:
     if not op.track or op.momentum is None:
         raise FormatError("BatchNormalization needs running statistics with a momentum")
     channels = writer.shape[1:2]
-    scale = writer.tensors["weight"] if op.scale else writer.constant_operator("scale", 1.0, channels)
-    shift = writer.tensors["bias"] if op.shift else writer.constant_operator("shift", 0.0, channels)
+    scale = writer.tensors["weight"] if op.scale else writer.filled("scale", 1.0, channels)
+    shift = writer.tensors["bias"] if op.shift else writer.filled("shift", 0.0, channels)
     writer.add(
         "BatchNormalization",
         [*writer.inputs, scale, shift, *writer.weights("running_mean", "running_var")],
@@ -24,7 +24,7 @@ def _batch_norm(op: ops.BatchNorm2d, writer: OnnxNodeWriter) -> None:
 def _over_last_axes(op: ops.LayerNorm | ops.RMSNorm, writer: OnnxNodeWriter) -> None:
     if op.eps is None:
         raise FormatError("the smallest number of the dtype is its eps, which ONNX does not have")
-    scale = writer.weights("weight") or [writer.constant_operator("scale", 1.0, op.normalized_shape)]
+    scale = writer.weights("weight") or [writer.filled("scale", 1.0, op.normalized_shape)]
     operator = "LayerNormalization" if isinstance(op, ops.LayerNorm) else "RMSNormalization"
     inputs = [*writer.inputs, *scale, *writer.weights("bias")]
     writer.add(operator, inputs, axis=-len(op.normalized_shape), epsilon=op.eps)
@@ -33,8 +33,8 @@ def _over_last_axes(op: ops.LayerNorm | ops.RMSNorm, writer: OnnxNodeWriter) -> 
 def _per_channel(op: ops.GroupNorm | ops.InstanceNorm, writer: OnnxNodeWriter) -> None:
     shape = writer.shape[1:2]
     tensors = writer.weights("weight", "bias") or [
-        writer.constant_operator("scale", 1.0, shape),
-        writer.constant_operator("shift", 0.0, shape),
+        writer.filled("scale", 1.0, shape),
+        writer.filled("shift", 0.0, shape),
     ]
     if isinstance(op, ops.GroupNorm):
         writer.add("GroupNormalization", [*writer.inputs, *tensors], epsilon=op.eps, num_groups=op.groups)
