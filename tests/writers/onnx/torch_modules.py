@@ -117,7 +117,7 @@ def modules() -> dict[str, nn.Module]:
         "pixel shuffle": nn.Sequential(nn.PixelShuffle(2), nn.Conv2d(2, 2, 3), nn.PixelUnshuffle(2)),
         "group norm": nn.Sequential(nn.GroupNorm(2, 8), nn.InstanceNorm2d(8), nn.GroupNorm(4, 8, affine=False)),
         "norms without weights": nn.Sequential(
-            nn.LayerNorm((8, 6, 6), elementwise_affine=False), nn.RMSNorm(6, 1e-6), nn.BatchNorm2d(8, affine=False)
+            nn.LayerNorm([8, 6, 6], elementwise_affine=False), nn.RMSNorm(6, 1e-6), nn.BatchNorm2d(8, affine=False)
         ),
         "vision transformer": Of(
             transformed, patch=nn.Conv2d(8, 8, 2, 2), token=nn.Parameter(torch.randn(1, 1, 8)),

@@ -104,7 +104,7 @@ RULES |= {
 }
 
 
-def numbers_of(arguments: Sequence[object], alpha: float = 1) -> tuple[float | None, ...]:
+def numbers_of(arguments: Sequence[Tensor | float], alpha: float = 1) -> tuple[float | None, ...]:
     """`Elementwise.numbers` of a call with these arguments; a factor `alpha` of the last one is a further argument."""
     factors = () if alpha == 1 else (alpha,)
     numbers = tuple([None if isinstance(each, Tensor) else float(each) for each in (*arguments, *factors)])
