@@ -230,8 +230,8 @@ def _numbers(name: str, func: OpOverload, arguments: OperatorArguments) -> tuple
             values.append(value)
     if name == "clamp":
         values = [bound if each is None else each for each, bound in zip(values, (None, -inf, inf), strict=True)]
-    are_numbers = count and all(isinstance(each, Tensor | int | float) for each in values)
-    return numbers_of(values) if are_numbers else ()
+    found = [each for each in values if isinstance(each, Tensor | int | float)]
+    return numbers_of(found) if count and len(found) == len(values) else ()
 
 
 def _elementwise(
