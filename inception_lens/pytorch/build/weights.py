@@ -14,9 +14,9 @@ from torch.nn.parameter import is_lazy
 from inception_lens.errors import WeightsError, require
 from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
-from inception_lens.pytorch.build.ports import PORTS, port_names
 from inception_lens.readers.tensors import Array
 from inception_lens.writers.weights.conversion import state_tensors
+from inception_lens.writers.weights.naming.ports import PORTS, port_names
 
 WeightSource = Mapping[str, Tensor] | str | os.PathLike[str]
 """A `state_dict`, or the path of a safetensors file or of one that `torch.save` wrote."""
@@ -158,7 +158,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 def _names(network: nn.Module, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> tuple[str, dict[str, str]]:
     """The names that most of the given weights have: the network's own or those of a port, and whose they are."""
     tables = [("this network's own", {name: name for name in own})]
-    tables += [(port.name, port_names(port, network)) for port in PORTS]
+    tables += [(port.name, port_names(port, own)) for port in PORTS]
     return max(tables, key=lambda table: sum(name in given for name in table[1].values()))
 
 

@@ -3,8 +3,8 @@
 A pickle is a program. This unpickler imports no name: it builds descriptions for the few that make tensors and arrays,
 and an InertObject for any other class or function, such as the module or the arguments that a checkpoint holds. Names
 that only an attack calls are refused. It derives from Python's unpickler in Python, because the one in C allocates
-memory for the largest memo index that a file names. Operations that could allocate much memory for a few bytes of the
-file (copies of dictionaries, byte arrays of a declared size) are refused too.
+memory for the largest memo index that a file names. Copies of dictionaries, which could take much memory for a few
+bytes of the file, are refused too.
 """
 
 import pickle
@@ -185,6 +185,18 @@ def _tuple(items: object = ()) -> object:
     return items if isinstance(items, tuple) else ()
 
 
+def _no_bytes(*_rest: object) -> bytes:
+    """What protocol 2 calls for an array without elements."""
+    return b""
+
+
+def _from_buffer(data: object, dtype: object, shape: object, order: object) -> PickledArray:
+    """An array of protocol 5."""
+    array = PickledArray()
+    array.set_state((1, shape, dtype, order == "F", data))
+    return array
+
+
 def _encode(text: object, _encoding: object = "") -> PickledText:
     """The bytes of an array, which protocol 2 holds as text."""
     return PickledText(text if isinstance(text, str) else "")
@@ -196,12 +208,17 @@ ALLOWED: dict[tuple[str, str], Callable[..., object]] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor_v3"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _from_type,
     ("torch", "Size"): _size,
     ("numpy", "ndarray"): PickledArray,
     ("numpy", "dtype"): PickledDtype,
     ("numpy.core.multiarray", "_reconstruct"): PickledArray,
     ("numpy._core.multiarray", "_reconstruct"): PickledArray,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
+    ("builtins", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): _no_bytes,
     ("builtins", "tuple"): _tuple,
     ("__builtin__", "tuple"): _tuple,
     ("_codecs", "encode"): _encode,
@@ -217,7 +234,7 @@ class TensorUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str, /) -> object:
         if (module, name) in ALLOWED:
             return ALLOWED[module, name]
-        if module in ("torch", "torch.storage") and (name in STORAGE_DTYPES or name in (*BYTES_PER_ELEMENT, "device")):
+        if module in ("torch", "torch.storage") and (name in STORAGE_DTYPES or name in BYTES_PER_ELEMENT):
             return _TorchName(f"{module}.{name}")
         called = f"{module[:80]}.{name[:80]}"
         if REFUSED.fullmatch(called):
@@ -246,7 +263,16 @@ class TensorUnpickler(pickle._Unpickler):
             built.set_state(state)  # others are plain containers, such as a state dict with its `_metadata`
 
     dispatch[pickle.BUILD[0]] = load_build
-    del dispatch[pickle.BYTEARRAY8[0]]  # it allocates the declared size before it reads
+
+    def load_bytearray8(self) -> None:
+        """Read bytes; Python's own method allocates the declared size first."""
+        size = int.from_bytes(self.read(8), "little")  # type: ignore[attr-defined]
+        data = self.read(size)  # type: ignore[attr-defined]
+        if len(data) != size:
+            raise pickle.UnpicklingError("a byte array that exceeds the file")
+        self.append(data)  # type: ignore[attr-defined]
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 def unpickle(stream: BinaryIO) -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -117,15 +119,24 @@ def converted_arrays(weights: WeightFile, graph: Graph) -> tuple[dict[str, NDArr
     return arrays, report
 
 
+_TRAINING_STATE = re.compile(
+    r"(^|/)(global_step|ExponentialMovingAverage|Momentum|(RMSProp|Adam|Adagrad|Ftrl)(_\d)?)$"
+    r"|_(moment[12]|beta[12]_pow_acc|velocity)_\d$"
+)
+"""Names of what TensorFlow and Paddle save for training."""
+
+
 def _no_match(name: str) -> str:
     if name.endswith("num_batches_tracked"):
         return "PyTorch's count of batches, which inference does not use"
+    if _TRAINING_STATE.search(name):
+        return "the state of an optimizer or a moving average, not a weight"
     return "the network has no such tensor"
 
 
 def _axis_order(match: TensorMatch, axes: int) -> tuple[int, ...]:
     """The permutation from TensorFlow's order of axes to PyTorch's: of a kernel, a depthwise kernel or a matrix."""
-    if match.axes and axes == 2:
+    if match.axes not in ("", "flat") and axes == 2:
         return (1, 0)
     return {"hwio": (3, 2, 0, 1), "hwim": (2, 3, 0, 1)}.get(match.axes, ()) if axes == 4 else ()
 
@@ -135,6 +146,8 @@ def _mismatch(match: TensorMatch, source: WeightTensor, target: StateTensor) -> 
 
     Axes of size 1 do not matter, and the two channel axes of a depthwise kernel are one axis in PyTorch.
     """
+    if match.axes == "flat" and source.elements == prod(target.shape):
+        return ""
     order = _axis_order(match, len(source.shape))
     shape = tuple(source.shape[axis] for axis in order) if order else source.shape
     if match.axes == "hwim" and len(shape) == 4:
@@ -154,6 +167,8 @@ def _converted(
     if match.divisor:
         factor = float(weights.read(tensors[match.divisor]).reshape(-1)[0])
         values = values / factor if factor else np.zeros_like(values)
+    if match.factor != 1 or match.shift:
+        values = (values * match.factor + match.shift).astype(values.dtype)
     if order := _axis_order(match, values.ndim):
         values = values.transpose(order)
     kind = dtype if values.dtype.kind == "f" and dtype in ("float16", "float32", "float64") else values.dtype

@@ -17,6 +17,11 @@ class TensorMatch(NamedTuple):
     role: str
     """As `Parameter.role`: `weight`, `bias`, `running_mean`."""
     axes: str = ""
-    """The order of the axes if it is TensorFlow's, such as `hwio`."""
+    """The order of the axes if it is not PyTorch's: `hwio` and `hwim` of kernels, `io` of a matrix; `flat` if the file
+    has the values in PyTorch's order without the sizes."""
     divisor: str = ""
     """The name of the tensor whose single value divides the values."""
+    factor: float = 1.0
+    """What the values are multiplied by."""
+    shift: float = 0.0
+    """What is added to the values."""

@@ -11,8 +11,8 @@ from torch import nn
 import inception_lens as il
 from inception_lens.benchmarks.ports import CASES, LIMIT, PortCase, compare, libraries, port
 from inception_lens.errors import MissingExtraError, WeightsError
-from inception_lens.pytorch.build.ports import PORTS, port_names
 from inception_lens.pytorch.build.weights import load_state
+from inception_lens.writers.weights.naming.ports import PORTS, port_names
 
 SMALLER = {
     "googlenet@torchvision": 64,
@@ -49,7 +49,9 @@ def test_every_tensor_of_a_port_is_matched_once(case: PortCase) -> None:
     with torch.device("meta"):
         theirs, ours = port(case), il.build(case.name)
     (names,) = [
-        names for names in (port_names(each, ours) for each in PORTS) if set(names.values()) == set(theirs.state_dict())
+        names
+        for names in (port_names(each, ours.state_dict()) for each in PORTS)
+        if set(names.values()) == set(theirs.state_dict())
     ]
     assert set(names) == set(ours.state_dict())
     assert len(set(names.values())) == len(names)

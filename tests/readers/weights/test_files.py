@@ -1,5 +1,7 @@
 """Weight files: their tensors are listed without executing anything, and their data read on request."""
 
+import argparse
+import collections
 import io
 import json
 import pickle
@@ -379,7 +381,7 @@ MEMO = b"\x80\x02]r\xff\xff\xff\x7f."
         (BUILTIN, "it would call `__builtin__.eval`"),
         (b"cbuiltins\nexec\n.", "it would call `builtins.exec`"),
         (b"ctorch.serialization\nload\n(S'f'\ntR.", "holds no tensors"),
-        (BOMB, "cannot be read"),
+        (BOMB, "a byte array that exceeds the file"),
         (MEMO, "holds no tensors"),
         (b"", "cannot be read"),
         (b"\x80\x02}q\x00.", "holds no tensors"),
@@ -490,6 +492,81 @@ def test_an_archive_with_a_large_directory_is_refused_before_it_is_loaded(tmp_pa
     for name in ("w.npz", "w.pth"):
         with pytest.raises(FormatError, match="a directory of 2,147,483,648 bytes"):
             read_weights(written(tmp_path, name, bytes(data)))
+
+
+class Residual(torch.nn.Module):
+    """A module of a class that no reader could import."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))
+        self.scale = torch.nn.Parameter(torch.tensor([0.5]))
+        self.act = torch.nn.functional.relu
+        self.register_buffer("steps", torch.arange(3))
+
+
+class Options(argparse.Namespace):
+    """As trainers save their arguments."""
+
+
+def checkpoint() -> dict[str, Any]:
+    args = Options(lr=0.1, data=Path("images"), device=torch.device("cpu"), shape=torch.Size([1, 2]))
+    rest = {"best": np.float64(3.5), "history": collections.defaultdict(list, {"loss": [1.0]}), "seen": {1, 2}}
+    return {"args": args, "epoch": 4, **rest}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+def test_a_whole_module_has_the_tensors_of_its_state_dict(tmp_path: Path, legacy: bool) -> None:
+    module = Residual()
+    wrapped = torch.nn.DataParallel(module)
+    for saved, prefix in ((module, ""), ({"net": module, **checkpoint()}, "net."), (wrapped, "module.")):
+        torch.save(saved, tmp_path / "w.pth.tar", _use_new_zipfile_serialization=not legacy)
+        weights = read_weights(str(tmp_path / "w.pth.tar"))
+        found = {tensor.name: weights.read(tensor).tolist() for tensor in weights.tensors}
+        assert found == {f"{prefix}{name}": each.tolist() for name, each in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_other_objects_of_a_checkpoint_are_not_imported(tmp_path: Path, legacy: bool) -> None:
+    saved = {"state_dict": STATE, "numbers": np.arange(3), **checkpoint()}
+    torch.save(saved, tmp_path / "model_best.ckpt", _use_new_zipfile_serialization=not legacy)
+    weights = read_weights(str(tmp_path / "model_best.ckpt"))
+    assert [tensor.name for tensor in weights.tensors] == [*(f"state_dict.{name}" for name in STATE), "numbers"]
+    assert weights.read(weights.tensors[-1]).tolist() == [0, 1, 2]
+    assert weights.read(weights.tensors[0]).tolist() == STATE["conv.weight"].tolist()
+
+
+def test_a_tensor_of_a_subclass_and_attributes_with_slots_are_read(tmp_path: Path) -> None:
+    tagged = torch.nn.Parameter(torch.ones(2, 3))
+    tagged.tag = "mine"  # type: ignore[attr-defined]
+    torch.save({"a": tagged, "b": torch.ones(4).as_subclass(Tagged)}, tmp_path / "w.pt")
+    weights = read_weights(str(tmp_path / "w.pt"))
+    assert {t.name: weights.read(t).tolist() for t in weights.tensors} == {"a": [[1.0] * 3] * 2, "b": [1.0] * 4}
+
+
+class Tagged(torch.Tensor):
+    """A subclass."""
+
+
+def test_a_torchscript_archive_is_listed_by_its_attributes(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
+    with pytest.warns(DeprecationWarning, match=r"torch\.jit"):
+        torch.jit.save(torch.jit.script(module), tmp_path / "net.jit")
+    weights = read_weights(str(tmp_path / "net.jit"))
+    found = {tensor.name: weights.read(tensor).tolist() for tensor in weights.tensors}
+    assert found == {name: each.tolist() for name, each in module.state_dict().items()}
+
+
+def test_an_npy_is_one_array_named_by_its_file(tmp_path: Path) -> None:
+    for array in (np.arange(6.0).reshape(2, 3), np.array(3, "i4"), np.zeros((0, 2))):
+        np.save(tmp_path / "kernel.npy", array)
+        weights = read_weights(str(tmp_path / "kernel.npy"))
+        (tensor,) = weights.tensors
+        assert (tensor.name, tensor.shape, tensor.bytes) == ("kernel", array.shape, array.nbytes)
+        assert weights.read(tensor).tolist() == array.tolist()
+    np.save(tmp_path / "objects.npy", np.array([{"a": 1}]), allow_pickle=True)
+    assert read_weights(str(tmp_path / "objects.npy")).tensors[0].note == "an array of Python objects is not read"
 
 
 def test_names_are_kept_as_they_are(tmp_path: Path) -> None:

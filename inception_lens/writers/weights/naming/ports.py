@@ -5,10 +5,8 @@ first row whose pattern matches the whole path is used.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
-
-from torch import nn
 
 from inception_lens.architectures.vgg import CONVOLUTIONS_PER_STAGE
 
@@ -28,25 +26,25 @@ class Port(NamedTuple):
     both."""
 
 
-def port_names(port: Port, network: nn.Module) -> dict[str, str]:
-    """The name in the port of every tensor of a built network that has a row."""
-    names = network.state_dict().keys()
+def port_names(port: Port, names: Collection[str]) -> dict[str, str]:
+    """The names in the port of those tensors of a built network that have a row; `names` are the network's own."""
     found = {}
     for name in names:
         path, _, role = name.rpartition(".")
         layer = path.removesuffix(".bn") if port.wrapped else path
-        renamed = _renamed(port.rows, layer)
-        if renamed is None:
+        theirs = renamed(port.rows, layer)
+        if theirs is None:
             continue
         if port.wrapped and path != layer:
-            renamed += ".bn"
+            theirs += ".bn"
         elif port.wrapped and f"{path}.bn.bias" in names:
-            renamed += ".conv"
-        found[name] = f"{renamed}.{role}"
+            theirs += ".conv"
+        found[name] = f"{theirs}.{role}"
     return found
 
 
-def _renamed(rows: Iterable[NamePattern], path: str) -> str | None:
+def renamed(rows: Iterable[NamePattern], path: str) -> str | None:
+    """The path in the port of a layer; None if no row has it."""
     for pattern, replacement in rows:
         if match := re.fullmatch(pattern, path):
             return match.expand(replacement) if isinstance(replacement, str) else replacement(match)
@@ -195,13 +193,15 @@ TORCHVISION_RESNET = Port(
     wrapped=False,
 )
 
+VGGS = tuple(map(_vgg, CONVOLUTIONS_PER_STAGE))
+
 PORTS = (
     TORCHVISION_GOOGLENET,
     TORCHVISION_INCEPTION_V3,
     TIMM_INCEPTION_V4,
     TIMM_INCEPTION_RESNET_V2,
     TORCHVISION_ALEXNET,
-    *map(_vgg, CONVOLUTIONS_PER_STAGE),
+    *VGGS,
     TORCHVISION_RESNET,
 )
 """All ports whose weights can be loaded."""
