@@ -96,9 +96,9 @@ inception-lens summary                          the paper's GoogLeNet
 inception-lens summary googlenet@torchvision    torchvision's version of it
 inception-lens summary net.toml --depth 2       your own network
 
-A MODEL is a name of the catalogue (see `list`), a config (.toml), an ONNX model (.onnx), a Caffe prototxt (.prototxt),
-an exported PyTorch program (.pt2), or a PyTorch callable, package.module:callable or file.py:callable. The last two run
-code.
+A MODEL is a name of the catalogue (see `list`), a config (.toml), an ONNX model (.onnx), a Caffe net (.prototxt,
+.caffemodel), an exported PyTorch program (.pt2), or a PyTorch callable, package.module:callable or file.py:callable.
+The last two run code.
 """
 
 

@@ -31,6 +31,14 @@ def _read_prototxt(path: str, settings: Mapping[str, object], inputs: Inputs | N
     return read_prototxt(path, shapes_of(inputs), mode, net_state(settings))
 
 
+def _read_caffemodel(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.caffe.binary_net import read_binary_net
+
+    if settings:
+        raise ConfigError(f"a .caffemodel has no keys to override: {', '.join(settings)}")
+    return read_binary_net(path, shapes_of(inputs), mode)
+
+
 def _read_graph_def(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
     from inception_lens.readers.tensorflow.model import read_graph_def
 
@@ -42,6 +50,7 @@ def _read_graph_def(path: str, settings: Mapping[str, object], inputs: Inputs | 
 READERS: dict[FileFormat, Reader] = {
     FileFormat.ONNX: _read_onnx,
     FileFormat.PROTOTXT: _read_prototxt,
+    FileFormat.CAFFEMODEL: _read_caffemodel,
     FileFormat.GRAPH_DEF: _read_graph_def,
     FileFormat.SAVED_MODEL: _read_graph_def,
 }

@@ -20,7 +20,7 @@ from inception_lens.writers.onnx.model import to_onnx
 from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
-from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
+from tests.readers.caffe.binary_nets import STORED_NETS, binary
 from tests.readers.tensorflow.graph_defs import small_graph
 
 HOSTILE_TEXT = [
@@ -60,14 +60,12 @@ def valid_files() -> dict[str, list[bytes]]:
     configs = [Source.of(name) for name in ("googlenet", "inception_v3", "resnet50")]
     tomls = [to_toml(found.config, found.base) for found in configs]
     tomls.append('base = "googlenet@torchvision"\nclasses = 10\n\n[modules.inception_3a]\n5x5_reduce = 24\n')
-    layers = [CaffeLayer("conv", "Convolution", [arrays()["stem.conv.weight"], np.ones(8, "f4")])]
-    caffe = [caffemodel(layers, spelling) for spelling in ("current", "V1", "V0")]
     return {
         ".toml": [text.encode() for text in tomls],
         ".prototxt": [to_prototxt(il.load(name)).encode() for name in ("googlenet", "lenet")],
         ".onnx": [to_onnx(small()), to_onnx(small(), arrays()), to_onnx(il.load("lenet"))],
         ".pb": [small_graph()],
-        ".caffemodel": caffe,
+        ".caffemodel": [binary(text) for text in STORED_NETS],
         ".safetensors": [save(arrays()), save({"a": np.zeros((0, 3), "f2")}, metadata={"format": "pt"})],
         ".npz": [_npz(np.savez), _npz(np.savez_compressed)],
         ".pth": [_checkpoint(zipped=True), _checkpoint(zipped=False)],

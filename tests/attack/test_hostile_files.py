@@ -154,7 +154,7 @@ def test_malicious_files(tmp_path: Path) -> None:
     for i, (suffix, data) in enumerate(malicious(tmp_path)):
         path = tmp_path / f"{i}{suffix}"
         path.write_bytes(data)
-        if suffix in (".toml", ".prototxt", ".onnx", ".pt2"):
+        if suffix in (".toml", ".prototxt", ".caffemodel", ".onnx", ".pt2"):
             calls.append(["summary", str(path)])
         if suffix not in (".toml", ".prototxt", ".pt2"):
             calls.append(["weights", str(path)])
@@ -175,7 +175,9 @@ def test_large_files(suffix: str, tmp_path: Path) -> None:
         with path.open("wb") as file:
             file.write(beginning)
             file.truncate(LARGE)
-        calls.append(["summary" if suffix in (".toml", ".prototxt", ".onnx", ".pt2") else "weights", str(path)])
+        calls.append(
+            ["summary" if suffix in (".toml", ".prototxt", ".caffemodel", ".onnx", ".pt2") else "weights", str(path)]
+        )
     path = tmp_path / f"letters{suffix}"
     path.write_bytes(b"a" * LARGE)
     calls.append([calls[0][0], str(path)])

@@ -9,7 +9,7 @@ import pytest
 from tests.attack.corpus import mutate, valid_files
 from tests.attack.harness import SEED, check, run_commands, scaled
 
-NETWORKS = {".toml": 500, ".prototxt": 500, ".onnx": 500, ".pt2": 150, ".pb": 300}
+NETWORKS = {".toml": 500, ".prototxt": 500, ".caffemodel": 300, ".onnx": 500, ".pt2": 150, ".pb": 300}
 WEIGHTS = {".caffemodel": 250, ".safetensors": 200, ".npz": 250, ".pth": 250, ".pt": 50, ".onnx": 150}
 TEXT = (".toml", ".prototxt")
 

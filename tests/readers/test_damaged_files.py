@@ -18,6 +18,7 @@ import inception_lens as il
 from inception_lens.errors import InceptionLensError
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.onnx.model import to_onnx
+from tests.readers.caffe.binary_nets import binary
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe.caffe_nets import Builder
 from tests.readers.tensorflow.graph_defs import small_graph
@@ -102,6 +103,8 @@ VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
     "onnx-written": ("net.onnx", to_onnx(il.load("lenet@caffe")), analyze),
     "graph-def": ("net.pb", small_graph(), analyze),
     "caffemodel": ("net.caffemodel", small_caffemodel("current"), read_all),
+    "caffemodel-net": ("net.caffemodel", binary(small_prototxt("current").decode()), analyze),
+    "caffemodel-net-v0": ("net.caffemodel", binary(small_prototxt("V0").decode()), analyze),
     "caffemodel-v1": ("net.caffemodel", small_caffemodel("V1"), read_all),
     "safetensors": ("net.safetensors", save({"a": np.ones((2, 3), "f4"), "b": np.arange(4)}), read_all),
     "npz": ("net.npz", small_npz(), read_all),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Input, Node, Writer, output_name
-from inception_lens.ops import UNKNOWN_SIZE, Op, Shape, TensorType, Unknown
+from inception_lens.ops import UNKNOWN_SIZE, Op, Parameter, Shape, TensorType, Unknown
 from inception_lens.readers.caffe.inputs import CaffeInput, missing_shape
 from inception_lens.readers.caffe.layers import CaffeLayer
 from inception_lens.readers.names import UniqueNames
@@ -20,10 +20,12 @@ class CaffeGraphBuilder:
         shapes: Mapping[str, Shape],
         read: set[str],
         affine: Mapping[CaffeLayer, CaffeLayer],
+        lists_blobs: bool,
     ) -> None:
         """Start with those of the inputs that layers `read`; others, such as labels, are left out.
 
-        `shapes` are those of the inputs, and those that the caller gives for blobs of unknown layers.
+        `shapes` are those of the inputs, and those that the caller gives for blobs of unknown layers. `lists_blobs` if
+        the layers have their learned tensors, as those of a .caffemodel.
 
         Raises:
             FormatError: the shape of an input that is read is unknown.
@@ -37,6 +39,9 @@ class CaffeGraphBuilder:
         self.blobs = {given.blob: given.blob for given in used}
         """The node that produces each blob, as seen by the layer that is read next."""
         self.shapes = shapes
+        self.lists_blobs = lists_blobs
+        self.learned = 0
+        """Learned elements of the nodes so far, without those that a node shares with another of its layer."""
         self.affine = affine
         """Scale and Bias layers that are part of the batch norm before them, by that layer."""
         self.frozen: set[str] = set()
@@ -110,6 +115,8 @@ class CaffeGraphBuilder:
         parameters: tuple[str, ...] = ()
         if op.has_weights:
             parameters = self._parameter_names(params or layer, name, owner or name, op, inputs)
+            if not owner:
+                self.learned += sum(tensor.elements for tensor in op.parameters(*map(self.shape, inputs)))
         self.writer.write(Node(name, op, inputs, parameters))
         self.read_nodes.update(inputs)
         return name
@@ -153,7 +160,10 @@ class CaffeGraphBuilder:
             else UNKNOWN_TYPE
             for top in layer.tops or ("",)
         ]
-        name = self.add(layer, Unknown(layer.type, tuple(types), params_known=params_known), *inputs)
+        tensors = tuple(Parameter(str(i), shape) for i, shape in enumerate(layer.blob_shapes()))
+        learned, kept = ((), tensors) if layer.type == "BatchNorm" else (tensors, ())
+        op = Unknown(layer.type, tuple(types), params_known or self.lists_blobs, learned, kept)
+        name = self.add(layer, op, *inputs)
         return tuple(output_name(name, i) for i in range(len(types)))
 
     def bind(self, layer: CaffeLayer, nodes: Sequence[str]) -> None:

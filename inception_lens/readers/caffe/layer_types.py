@@ -25,6 +25,9 @@ _V1 = (
 V1_NUMBERS = {number: current for number, _, current in _V1}
 """Current spelling, by the numbers of the enum."""
 
+V1_NAMES = {number: name for number, name, _ in _V1}
+"""Names of the enum, by its numbers."""
+
 V1_TYPES = {name: current for _, name, current in _V1}
 """Current spelling, by the names of the enum."""
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Mode
+from inception_lens.ops import Shape
 from inception_lens.readers.caffe.layer_types import V0_TYPES, V1_TYPES
 from inception_lens.readers.caffe.message import TextField, TextMessage
+from inception_lens.readers.tensors import check_shape
 
 V0_FIELDS = {"biasterm": "bias_term", "kernelsize": "kernel_size", "cropsize": "crop_size", "batchsize": "batch_size"}
 V0_MESSAGES = (
@@ -42,6 +44,15 @@ class CaffeLayer(NamedTuple):
     def parameters(self, name: str) -> TextMessage:
         """The message of that name, such as `convolution_param`; empty if there is none."""
         return self.fields.message(name)
+
+    def blob_shapes(self) -> list[Shape]:
+        """The shapes of its tensors, in their order; only the layers of a .caffemodel have them."""
+        shapes = []
+        for blob in self.fields.messages("blobs"):
+            sizes = blob.message("shape").integers("dim") if "shape" in blob else []
+            legacy = [blob.integer(name, 0) for name in ("num", "channels", "height", "width") if name in blob]
+            shapes.append(check_shape(self.name, tuple(sizes or legacy)))
+        return shapes
 
     def learning_rates(self) -> list[float]:
         """Multipliers of its tensors' learning rates, in their order, as far as they are given."""

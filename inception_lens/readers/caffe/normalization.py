@@ -36,7 +36,8 @@ def local_response_norm(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[
 def batch_norm(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Batch norm, with the scale and shift of the Scale or Bias layer after it, which Caffe keeps apart."""
     found, x = layer.parameters("batch_norm_param"), builder.bottom(layer)
-    own = layer.type == "BN" or found.flag("scale_bias", False)
+    # NVIDIA's fork: mean, variance and factor, then scale and bias.
+    own = layer.type == "BN" or found.flag("scale_bias", False) or len(layer.blob_shapes()) == 5
     after = builder.affine.get(layer)
     op = batch_norm_for(builder.shape(x))(
         eps=found.number("eps", 1e-5),

@@ -8,6 +8,7 @@ losses) are left out. Not read: solver files. Limits: MAX_FILE_SIZE, and those o
 
 from collections import Counter
 from collections.abc import Mapping
+from math import prod
 
 import msgspec
 
@@ -42,6 +43,9 @@ LISTED = {"BatchReindex", "PSROIPooling", "ROIAlign", "ROIPooling"}
 """Layers of which the second bottom lists samples or regions, whose number may be unknown."""
 
 WITHOUT_PARAMETERS = {*ACTIVATIONS, *ARITHMETIC, *POOLING, *RESHAPING, "Im2col", "LRN", "MVN"} - {"PReLU"}
+
+STATISTICS = {"BN", "BatchNorm"}
+"""Layers that store other tensors than their parameters."""
 
 IGNORED = {"Accuracy", "DetectionEvaluate", "HDF5Output", "Silence"}
 """Layers that only measure or discard."""
@@ -119,14 +123,15 @@ def _hint(net: TextMessage, mode: Mode, chosen: NetState) -> str:
         return f"; layers require a stage, such as --set stage={min(stages)}"
     other: Mode = "training" if mode == "inference" else "inference"
     found, body = _included(net, other, chosen)
-    return f"; the net is one for {other}: --mode {other}" if found and body else ""
+    return f"; the net is one for {other}: --mode {other}" if found and any(layer.tops for layer in body) else ""
 
 
 def _read_body(
     name: str, body: list[CaffeLayer], found: list[CaffeInput], shapes: dict[str, Shape], mode: Mode
 ) -> Graph:
     read = {blob for layer in body if not _is_measure(layer) for blob in layer.bottoms}
-    builder = CaffeGraphBuilder(found, shapes, read, _affine_pairs(body))
+    lists_blobs = any("blobs" in layer.fields for layer in body)
+    builder = CaffeGraphBuilder(found, shapes, read, _affine_pairs(body), lists_blobs)
     outputs: dict[str, float] = {}
     for layer in body:
         with errors_of(layer.name, layer.type, layer.line):
@@ -151,7 +156,11 @@ def _write_layer(builder: CaffeGraphBuilder, layer: CaffeLayer, outputs: dict[st
     if layer in builder.affine.values():
         nodes: tuple[str, ...] = (builder.bottom(layer),)
     else:
+        learned = builder.learned
         nodes = _nodes(builder, layer)
+        stored, described = sum(map(prod, layer.blob_shapes())), builder.learned - learned
+        if layer.type not in STATISTICS and "blobs" in layer.fields and stored != described:
+            raise FormatError(f"stores {stored:,} learned elements, and its fields and its input need {described:,}")
     builder.bind(layer, nodes)
     for node, weight in zip(nodes, weights, strict=False):
         if weight:
