@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import TensorType, Unknown
+from inception_lens.ops import TensorType
 from inception_lens.readers.files import errors_of
 from inception_lens.readers.onnx.constant_folding import RESHAPES, fold
 from inception_lens.readers.onnx.control_flow import CONTROL_FLOW
@@ -19,7 +19,6 @@ from inception_lens.readers.onnx.handlers import DOMAIN_HANDLERS
 from inception_lens.readers.onnx.metadata import is_inplace, node_paths
 from inception_lens.readers.onnx.protos import attributes_of, stored_tensor, subgraphs
 from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue, PendingCall
-from inception_lens.readers.shapes import UNKNOWN_TYPE
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, NodeProto
@@ -81,6 +80,7 @@ class OnnxBodyReader:
                 scope.opset if node.domain in ("", "ai.onnx") else 1,
                 tuple(scope.reads[each] if each else 0 for each in node.output),
                 is_inplace(node),
+                proto=node,
                 tensor=f"{scope.tensor_prefix}{node.output[0] if node.output else ''}",
             )
 
@@ -181,8 +181,7 @@ def run_handler(builder: OnnxGraphBuilder, domain: str, call: OnnxCall) -> list[
         raise FormatError(f"its inputs or attributes are invalid: {str(error)[:80]}") from None
     for i in range(len(outputs), len(call.outputs)):  # such as statistics that a norm returns after its output
         if call.reads[i]:
-            op = Unknown(call.op, (call.declared[i] or UNKNOWN_TYPE,))
-            outputs.append(builder.add(f"{call.name}/output_{i}", op, builder.node(outputs[0])))
+            outputs.append(builder.further_output(call, i, outputs[0]))
     return outputs
 
 

@@ -112,7 +112,7 @@ def skip_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
 def _norm(builder: OnnxGraphBuilder, call: OnnxCall, x: OnnxValue, weights: tuple[OnnxValue | None, ...]) -> OnnxValue:
     kind = "LayerNormalization" if "Simplified" not in call.op else "SimplifiedLayerNormalization"
-    return layer_norm(builder, call._replace(op=kind, inputs=(x, *weights)))[0]
+    return layer_norm(builder, call._replace(op=kind, inputs=(x, *weights), outputs=call.outputs[:1]))[0]
 
 
 def embedding_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

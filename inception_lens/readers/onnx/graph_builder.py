@@ -13,6 +13,7 @@ from inception_lens.graph import Graph, Input, Node, Writer, output_name, output
 from inception_lens.ops import ELEMENTS_PER_BYTE, Declared, Op, Parameter, Shape, Stored, TensorType, Unknown
 from inception_lens.ops.special import TensorKind
 from inception_lens.readers.names import UniqueNames
+from inception_lens.readers.onnx.inference import WITHOUT_MACS, infer_types
 from inception_lens.readers.onnx.protos import constant
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 from inception_lens.readers.shapes import UNKNOWN_TYPE
@@ -205,17 +206,35 @@ class OnnxGraphBuilder:
             types: of its outputs, as far as they are known; otherwise they are those that the file declares.
             contents: of the graphs in its attributes.
         """
-        types = [known or declared for known, declared in zip_longest(types, call.declared)] or [None]
+        types = self.output_types(call, types) or [None]
         inputs = self.nodes([value for value in call.present_inputs() if _is_tensor(value)])
         params_known = contents.is_complete and not any(_may_be_quantized(value) for value in call.present_inputs())
         declared = tuple(each or UNKNOWN_TYPE for each in types)
-        op = Unknown(call.op, declared, params_known, contents.parameters, contents.buffers)
+        op: Op = Unknown(call.op, declared, params_known, contents.parameters, contents.buffers)
+        if (
+            _cannot_multiply(call)
+            and params_known
+            and all(kind or not name for kind, name in zip_longest(types, call.outputs))
+        ):
+            op = Declared(call.op, declared, declared_flops=None)
         names = tuple(each.role for each in (*contents.parameters, *contents.buffers))
         node = self.add(call.name, op, *dict.fromkeys((*inputs, *contents.inputs)), parameters=names)
         outputs = self.outputs(node, len(types))
         return [
             output if known else OnnxValue(None, node=output.node) for output, known in zip(outputs, types, strict=True)
         ]
+
+    def output_types(self, call: OnnxCall, known: Sequence[TensorType | None] = ()) -> list[TensorType | None]:
+        """The types of a call's outputs: those that are known, that can be inferred, or that the file declares."""
+        return [one or two or three for one, two, three in zip_longest(known, infer_types(call), call.declared)]
+
+    def further_output(self, call: OnnxCall, i: int, first: OnnxValue) -> OnnxValue:
+        """Write output `i` of a call whose rule has only the first ones."""
+        kind = self.output_types(call)[i]
+        types = (kind or UNKNOWN_TYPE,)
+        is_free = _cannot_multiply(call) and kind is not None
+        op = Declared(call.op, types, declared_flops=None) if is_free else Unknown(call.op, types)
+        return OnnxValue(kind, node=self.add(f"{call.name}/output_{i}", op, self.node(first)).node)
 
     def contents(self, *, is_complete: bool) -> BranchContents:
         """What the nodes of this branch read; `is_complete` if they are all that it was read from."""
@@ -232,6 +251,10 @@ class OnnxGraphBuilder:
                 kept[name] = Parameter(name, tensor.shape)
             is_complete = is_complete and (not isinstance(node.op, Unknown) or node.op.params_known)
         return BranchContents(tuple(inputs), tuple(parameters.values()), tuple(buffers.values()), is_complete)
+
+
+def _cannot_multiply(call: OnnxCall) -> bool:
+    return call.op in WITHOUT_MACS and call.proto is not None and call.proto.domain in ("", "ai.onnx")
 
 
 def _is_tensor(value: OnnxValue) -> bool:

@@ -96,6 +96,9 @@ class OnnxModelReader:
         self.values = {**stored, **{name: OnnxValue(kind, array=array) for name, (kind, array) in given.items()}}
         self.values |= {each.name: msgspec.structs.replace(self.values[each.name], node=each.name) for each in named}
         declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := declared_type(each))}
+        own = [(kind, given[each.name].type) for each in free if each.name in given and (kind := declared_type(each))]
+        if any(kind.shape != other.shape for kind, other in own):
+            declared = {}  # of inputs of other shapes
         scope = OnnxScope(self.values, reads, declared, {}, self.opsets.get("ai.onnx", 1), "", "", 0)
         OnnxBodyReader(self.model.functions).read_nodes(builder, graph.node, scope)
         outputs = dict.fromkeys(Output(builder.node(value)) for value in graph_outputs(graph, self.values))

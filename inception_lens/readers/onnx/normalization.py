@@ -8,6 +8,7 @@ import msgspec
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import (
+    Declared,
     Elementwise,
     Expand,
     Flatten,
@@ -23,6 +24,7 @@ from inception_lens.ops import (
     TensorType,
     format_shape,
 )
+from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 from inception_lens.readers.shapes import batch_norm_for, resolve_axis
@@ -60,7 +62,8 @@ def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """LayerNormalization and RMSNormalization over the axes from `axis` to the last."""
     x = call.input(0)
     is_rms = call.op != "LayerNormalization"
-    over = x.shape[resolve_axis(call.integer("axis", -1), len(x.shape)) :]
+    axis = resolve_axis(call.integer("axis", -1), len(x.shape))
+    over = x.shape[axis:]
     eps = call.number("epsilon", 1e-5)
 
     def norm(scale: bool, shift: bool) -> Op:
@@ -71,13 +74,21 @@ def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     is_scaled = scale.is_weight or scale.array is None or not (scale.array == 1).all()
     weights = weights[not is_scaled :]
     if all(value.is_weight and value.shape == over for value in weights):
-        op = norm(is_scaled, call.has_input(2))
-        return [builder.add_layer(call, op, x, [(value, over) for value in weights])]
+        output = builder.add_layer(call, norm(is_scaled, call.has_input(2)), x, [(value, over) for value in weights])
+        return [output, *_statistics(builder, call, output, axis)]
     output = builder.add(call.name, norm(False, False), builder.node(x))
     for function, value in zip(("mul", "add")[not is_scaled :], weights, strict=False):
         name = f"{call.name}/{function}"
         output = builder.add(name, Elementwise(function), output.node, builder.node(value))
-    return [output]
+    return [output, *_statistics(builder, call, output, axis)]
+
+
+def _statistics(builder: OnnxGraphBuilder, call: OnnxCall, output: OnnxValue, axis: int) -> list[OnnxValue]:
+    """The mean and the inverse standard deviation, which the norm computes, as far as they are read."""
+    shape = (*output.shape[:axis], *[1] * (len(output.shape) - axis))
+    op = Declared("statistics", (TensorType(shape, onnx_dtype(call.integer("stash_type", 1))),))
+    count = len(call.outputs) if any(call.reads[1:]) else 1
+    return [builder.add(f"{call.name}/statistics_{i}", op, builder.node(output)) for i in range(1, count)]
 
 
 def channel_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

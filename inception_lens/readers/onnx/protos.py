@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,10 +13,10 @@ from inception_lens.errors import FormatError
 from inception_lens.ops import ELEMENTS_PER_BYTE, TensorType
 from inception_lens.readers.onnx.dtypes import ONNX_DTYPES, onnx_dtype
 from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue, known_value
-from inception_lens.readers.tensors import MAX_ELEMENTS, Array, byte_size, check_shape
+from inception_lens.readers.tensors import MAX_AXES, MAX_ELEMENTS, Array, byte_size, check_shape
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, SparseTensorProto, TensorProto, ValueInfoProto
+    from onnx import AttributeProto, GraphProto, SparseTensorProto, TensorProto, TypeProto, ValueInfoProto
 
 
 def common_dtype(weights: Iterable[OnnxValue]) -> str:
@@ -125,12 +126,19 @@ def _text(data: bytes) -> str:
     return data.decode(errors="backslashreplace")
 
 
-def declared_type(info: ValueInfoProto) -> TensorType | None:
-    """The type that the file declares for a tensor; None where it is incomplete."""
-    kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or not kind.HasField("shape") or kind.elem_type not in ONNX_DTYPES:
+def tensor_type(proto: TypeProto) -> TensorType | None:
+    """A type of a tensor; None where it is incomplete, or not that of a tensor."""
+    kind = proto.tensor_type
+    if not proto.HasField("tensor_type") or not kind.HasField("shape") or kind.elem_type not in ONNX_DTYPES:
         return None
     dims = kind.shape.dim
-    if not all(dim.HasField("dim_value") and 0 <= dim.dim_value <= MAX_ELEMENTS for dim in dims):
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
+    if len(shape) > MAX_AXES or min(shape, default=0) < 0 or prod(shape) > MAX_ELEMENTS:
         return None
-    return TensorType(tuple(dim.dim_value for dim in dims), onnx_dtype(kind.elem_type))
+    return TensorType(shape, onnx_dtype(kind.elem_type))
+
+
+def declared_type(info: ValueInfoProto) -> TensorType | None:
+    """The type that the file declares for a tensor; None where it is incomplete, as exporters write sizes of 0."""
+    kind = tensor_type(info.type)
+    return kind if kind and 0 not in kind.shape else None

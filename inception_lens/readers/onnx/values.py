@@ -13,7 +13,7 @@ from inception_lens.readers.onnx.dtypes import SUBSTITUTES
 from inception_lens.readers.tensors import Array
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import GraphProto, NodeProto
 
 Attribute: TypeAlias = "float | int | str | list[float] | list[int] | list[str] | OnnxValue | GraphProto"
 
@@ -130,6 +130,8 @@ class OnnxCall(NamedTuple):
     """Whether this project's ONNX export marks it as in place."""
     dtype: str = ""
     """Of the output of a product, where it is not that of the first input."""
+    proto: NodeProto | None = None
+    """The node of the file."""
     tensor: str = ""
     """Name of the first output, with the path of its graph or function; of a Constant, the name of the weight."""
 
