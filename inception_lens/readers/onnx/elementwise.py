@@ -47,8 +47,9 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     merged = _merge_pending(builder, call, values)
     if merged is not None:
         return [merged]
-    if any(value.node in builder.scaled for value in values):
-        values = [_with_quantized(call.op, value) for value in values]
+    is_scaled = any(value.node in builder.scaled for value in values)
+    if is_scaled:
+        values = [_scale_or_bias(call.op, value) for value in values]
     shape = broadcast(*[value.shape for value in values])
     tensors = _without_scalars(values, shape)
     function = ARITHMETIC.get(call.op) or LOGIC[call.op]
@@ -67,11 +68,13 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     for i, other in enumerate(others, 1):
         name = call.name if i == len(others) else f"{call.name}/{i}"
         first = builder.add(name, op, first, other).node
+    if is_scaled and call.op == "Mul":
+        builder.scaled.add(first)
     return [builder.value(first)]
 
 
-def _with_quantized(op: str, value: OnnxValue) -> OnnxValue:
-    """An operand of a scale or of a sum of integers: what multiplies it is a scale, and what is added is a bias."""
+def _scale_or_bias(op: str, value: OnnxValue) -> OnnxValue:
+    """A tensor that multiplies a scale or a sum of integers, which is a scale, or that is added, which is a bias."""
     return msgspec.structs.replace(value, constant=value.constant or op == "Mul", quantized=op == "Add")
 
 

@@ -159,7 +159,7 @@ class OnnxGraphBuilder:
         a constant, so that it counts once.
         """
         recorded = self.kinds.get(value.weight)
-        if not value.may_be_learned or recorded == "constant" or _is_mask(value):
+        if not (value.may_be_learned and value.is_real) or recorded == "constant" or _is_mask(value):
             return "constant"
         return (recorded or "parameter") if self.owns(value, value.shape) else "constant"
 
@@ -269,7 +269,9 @@ def _may_be_quantized(value: OnnxValue) -> bool:
 
 
 def _is_mask(value: OnnxValue) -> bool:
-    return value.array is not None and bool(((value.array == 0) | (value.array <= -1e4)).all())
+    if value.array is None or value.quantized:
+        return False
+    return bool(((value.array == 0) | (value.array <= -1e4)).all())
 
 
 OnnxHandler = Callable[[OnnxGraphBuilder, OnnxCall], list[OnnxValue]]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
-import msgspec
-
 from inception_lens.ops import Declared, Embedding, Select, Shape, TensorType
 from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
-from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
+from inception_lens.readers.onnx.values import BYTE_DTYPES, OnnxCall, OnnxValue
 from inception_lens.readers.shapes import resolve_axis
 
 
@@ -17,10 +15,9 @@ def gather(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """Gather: an embedding of a matrix of weights, one position of an axis, or positions that are copied."""
     x, indices = call.input(0), call.input(1)
     axis = resolve_axis(call.integer("axis", 0), len(x.shape))
-    if x.is_weight and x.dtype in ("int8", "uint8"):  # indices and sizes have more bits
-        x = msgspec.structs.replace(x, quantized=True)
-    is_table = x.is_weight and (x.quantized or "float" in x.dtype) and len(x.shape) == 2 and axis == 0
-    if is_table and indices.array is None:
+    if x.is_weight and x.dtype in BYTE_DTYPES:
+        x = x.as_quantized()
+    if x.is_weight and x.is_real and len(x.shape) == 2 and axis == 0 and indices.array is None:
         return embedding(builder, call, x, indices)
     if indices.array is not None and indices.shape == ():
         return [builder.add(call.name, Select(axis, int(indices.array)), builder.node(x))]

@@ -65,7 +65,7 @@ def integer_form(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     form = INTEGER_FORMS[call.op]
     if call.integer("channels_last", 0):
         return builder.unknown(call)
-    inputs = tuple(_quantized(call.input(i)) if call.has_input(i) else None for i in form.tensors)
+    inputs = tuple(call.input(i).as_quantized() if call.has_input(i) else None for i in form.tensors)
     dtype = next((call.input(i).dtype for i in form.outputs if call.has_input(i)), form.dtype)
     # Unless an Add may follow with its bias, the node is written at once: no reader makes one node of both.
     reads = call.reads if form.op == "MatMul" else (2,) * len(call.outputs)
@@ -79,13 +79,9 @@ def _other(dtype: str, x: OnnxValue) -> str:
     return "" if dtype == x.dtype else dtype
 
 
-def _quantized(value: OnnxValue) -> OnnxValue:
-    return msgspec.structs.replace(value, quantized=value.is_weight)
-
-
 def quantized_concat(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """QLinearConcat: after the output's scale and zero point, each tensor with its own."""
-    return concat(builder, call._replace(inputs=tuple(_quantized(each) for each in call.present_inputs()[2::3])))
+    return concat(builder, call._replace(inputs=tuple(each.as_quantized() for each in call.present_inputs()[2::3])))
 
 
 def quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -96,7 +92,7 @@ def quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     else:
         dtype = call.input(2).dtype if call.has_input(2) else onnx_dtype(call.integer("output_dtype", 0) or 2)
     if x.is_weight:
-        return [msgspec.structs.replace(_quantized(x), type=TensorType(x.shape, dtype), array=None)]
+        return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype), array=None)]
     op = Declared(call.op, (TensorType(x.shape, dtype),), declared_flops=2 * prod(x.shape))
     return [builder.add(call.name, op, builder.node(x))]
 

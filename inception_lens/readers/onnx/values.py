@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Attribute: TypeAlias = "float | int | str | list[float] | list[int] | list[str] | OnnxValue | GraphProto"
 
+BYTE_DTYPES = ("int8", "uint8")
+"""Integers that may be quantized weights; indices and sizes have more bits."""
+
 
 class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     """A tensor: the output of a node, a weight, an array that is known while reading, or several of these."""
@@ -34,7 +37,8 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     file_dtype: str = ""
     """The dtype in which the file stores a weight, whatever the model converts it to; empty: that of `type`."""
     quantized: bool = False
-    """Whether the integers of a weight represent real numbers, by a scale and a zero point."""
+    """Whether its reader shows that a weight belongs to a quantized model: its integers represent real numbers, and
+    zeros do not make it a mask."""
     pending: PendingCall | None = None
 
     @property
@@ -62,8 +66,18 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     def may_be_learned(self) -> bool:
         """Whether training could change it, so that arithmetic with its data is more than a constant."""
         several = self.type is None or self.type.elements > 1
-        is_stored = self.is_weight and not self.constant and several and (self.quantized or "float" in self.dtype)
+        may_be_real = self.is_real or self.dtype in BYTE_DTYPES
+        is_stored = self.is_weight and not self.constant and several and may_be_real
         return self.is_computed or is_stored
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its elements represent real numbers."""
+        return self.quantized or "float" in self.dtype
+
+    def as_quantized(self) -> OnnxValue:
+        """The tensor as one of a quantized model."""
+        return msgspec.structs.replace(self, quantized=True)
 
     @property
     def is_computed(self) -> bool:

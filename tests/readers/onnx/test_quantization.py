@@ -272,6 +272,30 @@ def test_an_lstm_quantized_while_it_runs_has_the_cost_of_the_real_one(tmp_path: 
     assert (expected.weight_bytes, found.weight_bytes) == (4 * 108, 84 + 4 * 24)
 
 
+def test_a_bias_of_zeros_is_no_mask_in_a_quantized_model(tmp_path: Path) -> None:
+    nodes = [
+        node("DynamicQuantizeLinear", "x", "q qs qz"),
+        node("MatMulInteger", "q w qz", "c"),
+        node("Cast", "c", "f", to=1),
+        node("Mul", "f qs", "d"),
+        node("Add", "d b"),
+    ]
+    graph = read(tmp_path, model(nodes, [integers("w", 10, 6), weight("b", 6, value=0)]))
+    assert il.analyze(graph).totals.params == 66
+
+
+def test_a_table_of_integers_that_is_read_at_known_positions_counts(tmp_path: Path) -> None:
+    nodes = [node("Gather", "w i", "g"), node("DequantizeLinear", "g s zi", "d"), node("Add", "x d")]
+    graph = read(tmp_path, model(nodes, [*SCALES, integers("w", 20, 10), ints("i", *range(12))]))
+    assert (il.analyze(graph).totals.params, graph.dtypes) == (200, {"w": "int8"})
+
+
+def test_bytes_in_arithmetic_are_constants_as_other_integers(tmp_path: Path) -> None:
+    nodes = [Q, node("BitwiseAnd", "q m", "n"), node("DequantizeLinear", "n s z")]
+    graph = read(tmp_path, model(nodes, [*SCALES, integers("m", 10, dtype="u1")]))
+    assert il.analyze(graph).totals.params == 0
+
+
 def test_each_weight_has_the_bytes_of_its_own_dtype(tmp_path: Path) -> None:
     half = numpy_helper.from_array(np.ones((10, 6), "f2"), "w")
     nodes = [node("Cast", "w", "v", to=1), node("MatMul", "x v", "m"), node("Add", "m b")]
