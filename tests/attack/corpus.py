@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import pickle
 import random
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,9 @@ from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
 from tests.readers.caffe.binary_nets import STORED_NETS, binary
 from tests.readers.tensorflow.graph_defs import small_graph
+from tests.readers.weights.checkpoints import v1, write_v2
+from tests.readers.weights.paddle_files import pdiparams, v2_tar, v2_tar_gz
+from tests.readers.weights.test_mxnet import params
 
 HOSTILE_TEXT = [
     "\0", "\ufeff", "\u202e", "\ud800", "\U0001f600", "\u0301" * 30, "</script>", "%s%n{}", "\x1b[2J", "9" * 400,
@@ -71,6 +77,26 @@ def valid_files() -> dict[str, list[bytes]]:
         ".pth": [_checkpoint(zipped=True), _checkpoint(zipped=False)],
         ".pt": [_checkpoint(zipped=True)],
         ".pt2": [_exported()],
+        **_of_other_frameworks(),
+    }
+
+
+def _of_other_frameworks() -> dict[str, list[bytes]]:
+    """Weights of TensorFlow, Paddle and MXNet, and of NumPy alone."""
+    first = next(iter(arrays().values()))
+    with tempfile.TemporaryDirectory() as folder:
+        index = write_v2(Path(folder), arrays(), {next(iter(arrays())): [[(0, 3)] + [None] * 3, [(3, 5)] + [None] * 3]})
+        bundle = index.with_name("m.index").read_bytes()
+    npy = io.BytesIO()
+    np.save(npy, first)
+    return {
+        ".index": [bundle],
+        ".ckpt": [v1(arrays())],
+        ".pdparams": [pickle.dumps(arrays(), 2), pickle.dumps({"model": arrays()}, 4)],
+        ".pdiparams": [pdiparams(arrays())],
+        ".gz": [v2_tar(arrays()), v2_tar_gz(arrays())],
+        ".params": [params(arrays())],
+        ".npy": [npy.getvalue()],
     }
 
 

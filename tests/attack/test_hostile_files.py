@@ -1,5 +1,6 @@
 """Malicious files: decompression bombs, code, links and impossible sizes; each is refused with one line, quickly."""
 
+import gzip
 import io
 import os
 import pickle
@@ -59,6 +60,9 @@ def safetensors(text: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
 
+OTHER_WEIGHTS = (".index", ".ckpt", ".pdparams", ".pdiparams", ".gz", ".params", ".npy")
+"""Suffixes of TensorFlow's, Paddle's, MXNet's and NumPy's weights."""
+
 LAYER = 'layer {{ name: "{0}" type: "{1}" bottom: "data" top: "{0}" {2} }}\n'
 NET = 'input: "data" input_shape {{ dim: 1 dim: 3 dim: 8 dim: 8 }}\n{}'
 CONV = "convolution_param {{ num_output: {} kernel_size: {} stride: {} pad: {} }}"
@@ -102,11 +106,13 @@ def malicious(folder: Path) -> list[tuple[str, bytes]]:
     wide = {f"t{i}": {"dtype": "F32", "shape": [2**62], "data_offsets": [0, 2**62]} for i in range(3)}
     found = [
         (suffix, data)
-        for suffix in (".onnx", ".caffemodel", ".safetensors", ".npz", ".pth", ".pt", ".bin")
+        for suffix in (".onnx", ".caffemodel", ".safetensors", ".npz", ".pth", ".pt", ".bin", *OTHER_WEIGHTS)
         for data in (b"", b"\0", b"\xff" * 100, b"\0" * 1_000_000, b"PK\x03\x04", b"{}", b"<html>", b"PK\x05\x06" + b"\xff" * 18)
     ]  # fmt: skip
     found += [
-        (suffix, data) for data in (program, deep, b"\x80\x02}q\0.", b"\x80\x04N.") for suffix in (".pth", ".bin")
+        (suffix, data)
+        for data in (program, deep, b"\x80\x02}q\0.", b"\x80\x04N.")
+        for suffix in (".pth", ".bin", ".pdparams")
     ]
     found += [
         (".pth", zipped(archive__data=b"", **{"archive__data.pkl": program})),
@@ -127,6 +133,14 @@ def malicious(folder: Path) -> list[tuple[str, bytes]]:
         (".onnx", onnx.replace(b"stem.conv.weight", b"stem/conv\0weight")),
         (".onnx", onnx[: len(onnx) // 2]),
         (".onnx", onnx + onnx),
+        (".pdparams", program[:-1] + b"\x96" + b"\xff" * 7 + b"\0."),
+        (".pdparams", b"\x80\x04\x95" + b"\xff" * 7 + b"\0}."),
+        (".gz", gzip.compress(bytes(50_000_000))),
+        (".gz", gzip.compress(b"a" * 512 + bytes(50_000_000))),
+        (".index.json", b'{"weight_map": {"a": "../../etc/passwd", "b": "/dev/zero"}}'),
+        (".index.json", b'{"weight_map": ' + b"[" * 100_000),
+        (".ckpt", b"\xff" * 40 + bytes.fromhex("57fb808b247547db")),
+        (".params", (0x112).to_bytes(8, "little") + bytes(8) + b"\xff" * 8),
         (".safetensors", safetensors(b"{" * 50_000)),
         (".safetensors", safetensors(b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}')),
         (".safetensors", safetensors(b'{"a":{"dtype":"EVIL","shape":[1],"data_offsets":[0,4]}}') + b"\0" * 4),

@@ -1,11 +1,13 @@
 """Damaged files are read or refused in one line, in bounded time and memory."""
 
 import io
+import pickle
 import random
 import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,6 +24,9 @@ from tests.readers.caffe.binary_nets import binary
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe.caffe_nets import Builder
 from tests.readers.tensorflow.graph_defs import small_graph
+from tests.readers.weights.checkpoints import v1
+from tests.readers.weights.paddle_files import pdiparams, v2_tar, v2_tar_gz
+from tests.readers.weights.test_mxnet import params
 
 DAMAGED = 120
 """Damaged files per valid file."""
@@ -96,6 +101,12 @@ def analyze(path: str) -> None:
     assert il.analyze(path).totals.params >= 0
 
 
+ARRAYS: dict[str, Any] = {
+    "a": np.ones((2, 3), "f4"),
+    "b.c": np.arange(4, dtype="f4"),
+    "d": np.zeros((3, 1, 2, 2), "f4"),
+}
+
 VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
     "prototxt": ("net.prototxt", small_prototxt("current"), analyze),
     "prototxt-v0": ("net.prototxt", small_prototxt("V0"), analyze),
@@ -110,6 +121,13 @@ VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
     "npz": ("net.npz", small_npz(), read_all),
     "pth": ("net.pth", small_pth(), read_all),
     "pth-legacy": ("net.pth", small_pth(legacy=True), read_all),
+    "tensorflow-v1": ("net.ckpt", v1(ARRAYS), read_all),
+    "pickle-2": ("net.pdparams", pickle.dumps(ARRAYS, 2), read_all),
+    "pickle-5": ("net.pdparams", pickle.dumps(ARRAYS, 5), read_all),
+    "pdiparams": ("net.pdiparams", pdiparams(ARRAYS), read_all),
+    "paddle-v2": ("net.tar.gz", v2_tar(ARRAYS), read_all),
+    "paddle-v2-gz": ("net.tar.gz", v2_tar_gz(ARRAYS), read_all),
+    "mxnet": ("net.params", params(ARRAYS), read_all),
 }
 
 

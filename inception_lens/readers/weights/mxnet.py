@@ -38,6 +38,8 @@ def read_mxnet(path: str) -> WeightFile:
         names = [bytes(cursor.take(cursor.count(MAX_NAME_SIZE))) for _ in range(cursor.count(MAX_ARRAYS))]
         if len(names) not in (0, len(arrays)):
             raise FormatError(f"has {len(arrays)} arrays and {len(names)} names")
+        if cursor.at != len(data):
+            raise FormatError(f"has {len(data) - cursor.at:,} bytes after its names")
     unique = UniqueNames()
     shown = [name.decode(errors="backslashreplace") for name in names] or [str(i) for i in range(len(arrays))]
     places = {unique.take(name): array for name, array in zip(shown, arrays, strict=True)}

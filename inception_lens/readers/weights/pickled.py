@@ -32,7 +32,10 @@ def read_pickle(path: str) -> WeightFile:
     """
     data = map_file(path, KIND)
     with errors_in(path):
-        loaded = unpickle(cast(BinaryIO, _MappedFile(data)))
+        file = _MappedFile(data)
+        loaded = unpickle(cast(BinaryIO, file))
+        if file.at != len(data):
+            raise FormatError(f"has {len(data) - file.at:,} bytes after its pickle")
         keys = loaded.keys() if isinstance(loaded, dict) else set()
         if CUT_PARAMETERS in keys:
             raise FormatError("has arrays in parts, which are not read: save it with protocol 4")
@@ -72,12 +75,12 @@ class _MappedFile:
     """A file that an unpickler reads; large parts are views of the mapped data."""
 
     def __init__(self, data: memoryview) -> None:
-        self._data, self._at = data, 0
+        self._data, self.at = data, 0
 
     def read(self, size: int) -> bytes | memoryview:
         """The next bytes, fewer at the end."""
-        part = self._data[self._at : self._at + size]
-        self._at += len(part)
+        part = self._data[self.at : self.at + size]
+        self.at += len(part)
         return part if size >= MIN_VIEW else bytes(part)
 
     def readinto(self, buffer: memoryview) -> int:
@@ -88,7 +91,7 @@ class _MappedFile:
 
     def readline(self) -> bytes:
         """The next line, of at most MIN_VIEW bytes."""
-        line = bytes(self._data[self._at : self._at + MIN_VIEW])
+        line = bytes(self._data[self.at : self.at + MIN_VIEW])
         line = line[: line.find(b"\n") + 1] or line
-        self._at += len(line)
+        self.at += len(line)
         return line

@@ -61,6 +61,7 @@ ONE = np.ones(2, "f4")
     [
         (params({"a": ONE})[:-1], "is truncated: 1 bytes are expected"),
         (params({"a": ONE})[:50], "is truncated: 8 bytes are expected"),
+        (params({"a": ONE}) + b"\0", "has 1 bytes after its names"),
         (mx_file([mx_array(ONE)], ["a", "b"]), "has 1 arrays and 2 names"),
         (mx_file([mx_array(ONE, 0xF993FAC8)], ["a"]), "the array at byte 24 is of another version"),
         (mx_file([mx_array(ONE, storage=1)], ["a"]), "the array at byte 24 is sparse, which is not read"),

@@ -174,6 +174,7 @@ GOOD = v2_parameter(np.ones(3))
         (tar_of(a=GOOD).replace(b"00000000034\0", b"7777777777\0\0"), "is truncated or not a tar archive"),
         (tar_of(a=GOOD).replace(b"00000000034\0", b"0000000003x\0"), "no size at byte 124"),
         (gzip.compress(bytes(512) + tar_of(a=GOOD)), "it has no members"),
+        (v2_tar(V2) + bytes(60_000), "bytes after its members"),
         (gzip.compress(b"a" * 20_000_000), "expands to more than 10,000,000 bytes"),
     ],
 )
@@ -265,6 +266,7 @@ def test_the_pickle_of_an_array_of_python_2_is_read(tmp_path: Path) -> None:
     [
         (pickle.dumps({"UnpackBigParamInfor@@": {}, "a": np.ones(2)}), "has arrays in parts, which are not read"),
         (pickle.dumps({"a": 3}), "holds no tensors"),
+        (pickle.dumps({"a": np.ones(2)}) + b"\0", "has 1 bytes after its pickle"),
         (array_call(b"K\1"), "an array without shape, dtype and data"),
         (array_call(b"(K\1K\1\x85K\3\x89U\0t"), "an array without shape, dtype and data"),
         (array_call(b"(K\1]" + DTYPE + b"\x89U\0t"), "a shape or strides that are not"),

@@ -23,6 +23,7 @@ from inception_lens.readers.caffe.text_format import parse
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.weights.conversion import ConversionReport, convert_weights, state_tensors
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
+from tests.readers.weights.checkpoints import v1, write_v2
 
 Arrays = dict[str, Any]
 GENERATOR = np.random.default_rng(7)
@@ -195,16 +196,33 @@ def slim_variables(network: str, graph: Graph, wanted: dict[tuple[str, str], Any
 @pytest.mark.parametrize(
     "network", ["googlenet@slim", "inception_v2", "inception_v3", "inception_v4", "inception_resnet_v2"]
 )
-def test_the_variables_of_tf_slim_are_converted(tmp_path: Path, network: str) -> None:
+@pytest.mark.parametrize("form", ["npz", "V1", "V2"])
+def test_the_variables_of_tf_slim_are_converted(tmp_path: Path, network: str, form: str) -> None:
+    """As its published checkpoints have them, V1 and V2, with what is saved for training, and as arrays of NumPy."""
     graph = small(network, "training")
     wanted = expected_arrays(graph)
     variables: dict[str, Any] = dict(slim_variables(network, graph, wanted))
     assert len(variables) == len(wanted)
     order = list(variables)
     GENERATOR.shuffle(order)
-    np.savez(tmp_path / "w.npz", **{name: variables[name] for name in order}, global_step=np.int64(1))
-    written, report = convert_weights(read_weights(str(tmp_path / "w.npz")), graph)
-    assert ([each.name for each in report.missed], report.unset) == (["global_step"], ())
+    saved = {name: variables[name] for name in order}
+    training = {f"{order[0]}/{slot}": saved[order[0]] for slot in ("RMSProp", "RMSProp_1", "ExponentialMovingAverage")}
+    saved |= {"global_step": np.array(1), **training}
+    path = tmp_path / "model.ckpt-9"
+    if form == "npz":
+        path = tmp_path / "w.npz"
+        np.savez(path, **saved)
+    elif form == "V1":
+        path.write_bytes(v1(saved))
+    else:
+        name = next(each for each in order if saved[each].shape[0] > 1)
+        rest: list[None] = [None] * (saved[name].ndim - 1)
+        cut = {name: [[(0, 1), *rest], [(1, len(saved[name]) - 1), *rest]]}
+        write_v2(tmp_path, saved, cut, shards=2, name=path.name)
+    written, report = convert_weights(read_weights(str(path)), graph)
+    assert sorted(each.name for each in report.missed) == sorted(["global_step", *training])
+    assert {each.why for each in report.missed} == {"the state of an optimizer or a moving average, not a weight"}
+    assert report.unset == ()
     arrays, targets = load(written), state_tensors(graph)
     assert all((arrays[targets[at].key] == numbers).all() for at, numbers in wanted.items())
 
@@ -230,6 +248,21 @@ def test_the_state_dict_of_a_built_network_is_converted(tmp_path: Path) -> None:
     again.load_state_dict(load_file(tmp_path / "w.safetensors"))
     image = torch.rand(1, 3, 224, 224)
     assert torch.equal(module.eval()(image), again.eval()(image))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "state_dict.net."])
+def test_the_names_of_torchvision_are_converted(tmp_path: Path, prefix: str) -> None:
+    graph = small("resnet18")
+    expected = expected_arrays(graph)
+    names = {"conv1.weight": "conv1.weight", "res2_1/shortcut.weight": "layer2.0.downsample.0.weight"}
+    names |= {"res2_1/shortcut/bn.running_var": "layer2.0.downsample.1.running_var", "out.bias": "fc.bias"}
+    given = {tuple(ours.rsplit(".", 1)): f"{prefix}{theirs}" for ours, theirs in names.items()}
+    arrays: dict[str, Any] = {name: expected[place] for place, name in given.items() if len(place) == 2}
+    np.savez(tmp_path / "w.npz", **arrays)
+    written, report = convert_weights(read_weights(str(tmp_path / "w.npz")), graph)
+    targets = state_tensors(graph)
+    assert len(report.placed) == 4
+    assert all((load(written)[targets[at].key] == arrays[name]).all() for at, name in given.items() if len(at) == 2)
 
 
 def test_the_weights_of_an_exported_onnx_model_are_converted_back(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ MIN_LIMIT = 10_000_000
 MAX_MEMBERS = 200_000
 BLOCK = 512
 """Bytes of a header of tar, and the multiple that members fill."""
+MAX_END = 100 * BLOCK
+"""Bytes of zeros after the members; writers fill records of 20 blocks."""
 HEADER_SIZE = 16
 CONFIG = ".protobuf"
 
@@ -73,6 +75,8 @@ def _members(data: memoryview) -> Iterator[tuple[str, slice]]:
         if header[156:157] in (b"0", b"\0"):
             yield header[:100].rstrip(b"\0").decode(errors="backslashreplace"), slice(at, at + size)
         at += -(-size // BLOCK) * BLOCK
+    if len(data) - at > MAX_END:
+        raise FormatError(f"has {len(data) - at:,} bytes after its members")
 
 
 def _tensor(data: memoryview, name: str, members: dict[str, slice]) -> WeightTensor:
