@@ -187,13 +187,15 @@ def facts(analysis: Analysis) -> list[str]:
         parts.append(f"parameters trainable {count(totals.params_trainable)}")
     if graph.mode == "training":
         if analysis.is_run:
-            parts.append(f"backward {short(totals.backward_macs or 0)} MACs")
+            backward = at_least(totals.macs_exact) + short(totals.backward_macs or 0)
+            parts.append(f"backward {backward} MACs")
             saved = at_least(totals.saved_exact is True) + size(totals.saved_activation_bytes or 0)
             parts.append(f"saved for the backward pass {saved}")
+        least = at_least(totals.params_exact)
         parts += [
-            f"gradients {size(totals.gradient_bytes or 0)}",
-            f"optimizer state {size(totals.optimizer_bytes or 0)} (SGD with momentum) or "
-            f"{size(totals.optimizer_bytes_adam or 0)} (Adam)",
+            f"gradients {least}{size(totals.gradient_bytes or 0)}",
+            f"optimizer state {least}{size(totals.optimizer_bytes or 0)} (SGD with momentum) or "
+            f"{least}{size(totals.optimizer_bytes_adam or 0)} (Adam)",
         ]
     lines = ["; ".join(parts)]
     if graph.metadata.note:

@@ -10,7 +10,7 @@ from inception_lens.analyses.analysis import Analysis
 from inception_lens.analyses.modules import summed
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.ops import Conv2d, Parameter, TensorType, Unknown
+from inception_lens.ops import UNKNOWN_SIZE, Conv2d, Flatten, Linear, Parameter, TensorType, Unknown
 from inception_lens.tables.summary import QUANTITIES, TRAINING, facts, pick, sort_key, summary_table
 from inception_lens.tables.table import AtLeast
 
@@ -205,6 +205,64 @@ def test_every_format_shows_lower_bounds_of_parameters(partly_known: Graph, form
     assert {label for label, line in found.items() if bound in line} == {"block", "total"}, found
     assert "?" in found["alone"]
     assert "10" in found["last"]
+
+
+@pytest.fixture(scope="module")
+def boxes() -> Graph:
+    """An unknown number of boxes, and a linear layer that reads each."""
+    unknown = Unknown(
+        "Boxes", (TensorType((UNKNOWN_SIZE, 4, 2, 2)), TensorType((), has_shape=False)), params_known=False
+    )
+    nodes = [
+        Node("conv", Conv2d(4, (1, 1)), ("x",)),
+        Node("boxes", unknown, ("conv",)),
+        Node("flat", Flatten(), ("boxes",)),
+        Node("fc", Linear(5), ("flat",)),
+        Node("odd", Unknown("Odd", (TensorType((), has_shape=False),)), ("boxes:1",)),
+    ]
+    return Graph.of([Input("x", TensorType((1, 3, 8, 8)))], nodes, [Output("fc"), Output("odd")])
+
+
+def test_an_unknown_size_is_none_in_every_column_that_depends_on_it(boxes: Graph) -> None:
+    keys = ["output_shape", "params", "macs", "activation_bytes", "live_bytes"]
+    table = summary_table(il.analyze(boxes), columns=keys)
+    place = {column.key: i for i, column in enumerate(table.columns)}
+    cells = {row.label: [row.cells[place[key]] for key in keys] for row in (*table.rows, *table.totals)}
+    assert cells["boxes"] == [(None, 4, 2, 2), None, None, None, None]
+    assert cells["fc"] == [(None, 5), 85, None, None, None]
+    assert cells["odd"] == [None, 0, None, None, None]
+    assert cells["total"][1:4] == [AtLeast(16 + 85), AtLeast(768), AtLeast(1024)]
+    assert "peak activations >= 1.79 kB at conv" in table.notes[0]
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html", "csv"])
+def test_every_format_shows_unknown_sizes(boxes: Graph, form: str) -> None:
+    render = importlib.import_module(f"inception_lens.renderers.tables.{form}").render
+    table = summary_table(il.analyze(boxes), columns=["output_shape", "activation_bytes"])
+    text = render(table, width=100) if form == "text" else render(table)
+    odd = next(line for line in text.splitlines() if "odd" in line)
+    assert "4 B" not in text
+    assert odd.count("?") == (0 if form == "csv" else 2)
+    assert "scalar" not in text
+    if form == "csv":
+        assert text.splitlines()[4:] == ["fc,?x5,", "odd,,"]
+
+
+def test_the_json_of_unknown_sizes_is_null(boxes: Graph) -> None:
+    record = msgspec.json.decode(il.analyze(boxes).to_json())
+    layers = {layer["name"]: layer for layer in record["layers"]}
+    assert layers["boxes"]["output_shape"] == [None, 4, 2, 2]
+    assert (layers["odd"]["output_shape"], layers["odd"]["input_shapes"]) == (None, [None])
+    assert [layers["boxes"][key] for key in ("params", "weight_bytes", "activation_bytes", "live_bytes")] == [None] * 4
+    assert not record["totals"]["activations_exact"]
+
+
+def test_training_of_unknown_sizes_is_a_lower_bound(boxes: Graph) -> None:
+    analysis = il.analyze(msgspec.structs.replace(boxes, mode="training"))
+    assert {layer.name for layer in analysis.layers if layer.saved_activation_bytes is None} == {"boxes", "fc", "odd"}
+    (text, *_) = facts(analysis)
+    assert "backward >= 768 MACs" in text.replace("768.0", "768")
+    assert "gradients >= 404 B; optimizer state >= 404 B (SGD with momentum) or >= 808 B (Adam)" in text
 
 
 def test_declared_and_used_parameters_are_shown_if_they_differ() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from inception_lens.analyses.compare.structure import without_inplace
-from inception_lens.ops import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Op, Shape
+from inception_lens.ops import UNKNOWN_SIZE, AdaptiveAvgPool2d, AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Op, Shape
 from inception_lens.ops.window import explicit_padding
 from inception_lens.rewrites.structure import short_padding
 
@@ -69,7 +69,7 @@ def differences(a: ComparedCall, b: ComparedCall) -> tuple[Difference, ...]:
         if read_a != read_b:
             found.append(Difference("in_channels", read_a, read_b))
     if a.output != b.output:
-        found.append(Difference("output_shape", a.output, b.output))
+        found.append(Difference("output_shape", _sizes(a.output), _sizes(b.output)))
     return tuple(found)
 
 
@@ -99,6 +99,10 @@ def equivalent(a: ComparedCall, b: ComparedCall) -> bool:
         before_a, before_b = ([before for before, _ in pads(call.op, call.inputs[0])] for call in (a, b))
         return differ <= {"rounding", "padding"} and before_a == before_b
     return differ == {"count_include_pad"} and not any(map(sum, pads(a.op, a.inputs[0])))
+
+
+def _sizes(shape: Shape) -> tuple[int | None, ...]:
+    return tuple(None if size == UNKNOWN_SIZE else size for size in shape)
 
 
 def _importance(attribute: str) -> tuple[int, str]:

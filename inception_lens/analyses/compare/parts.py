@@ -21,7 +21,7 @@ from inception_lens.analyses.compare.records import Change, PartComparison
 from inception_lens.analyses.compare.structure import Fork, ForkTree, KindTable, leaves
 from inception_lens.analyses.costs import Costs
 from inception_lens.graph import CallFacts, Graph, Node
-from inception_lens.ops import Concat, Op
+from inception_lens.ops import UNKNOWN_SIZE, Concat, Op
 
 COMMUTATIVE = ("Add", "Mul", "Maximum", "Minimum")
 
@@ -58,7 +58,9 @@ class CountedGraph(msgspec.Struct, frozen=True):
     def call(self, i: int) -> ComparedCall:
         """The call at index `i`, without its name."""
         facts = self.graph.facts[i]
-        return ComparedCall(facts.op, tuple([tensor.shape for tensor in facts.inputs]), facts.outputs[0].shape)
+        output = facts.outputs[0]
+        shape = output.shape if output.has_shape else (UNKNOWN_SIZE,)
+        return ComparedCall(facts.op, tuple([tensor.shape for tensor in facts.inputs]), shape)
 
 
 def _nested(graph: Graph) -> frozenset[str]:

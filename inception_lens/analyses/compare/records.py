@@ -169,6 +169,8 @@ class Comparison(JsonResult, frozen=True):
 
     def to_builtins(self) -> dict[str, Any]:
         """The keys of `compare --format json`."""
+        a, b = self.a, self.b
+        params_exact, macs_exact = a.params_exact and b.params_exact, a.exact and b.exact
         return {
             "a": self.a.name,
             "b": self.b.name,
@@ -177,15 +179,24 @@ class Comparison(JsonResult, frozen=True):
             "heads": [{**_change(change), "head": (head.a, head.b)} for head in self.heads for change in head.changes],
             "shifts": self.shifts,
             "totals": {
-                "params": self.b.params - self.a.params,
-                "macs": self.b.macs - self.a.macs,
-                "exact": self.a.exact and self.b.exact,
-                "params_exact": self.a.params_exact and self.b.params_exact,
-                "a": {"params": self.a.params, "macs": self.a.macs},
-                "b": {"params": self.b.params, "macs": self.b.macs},
+                "params": b.params - a.params if params_exact else None,
+                "macs": b.macs - a.macs if macs_exact else None,
+                "exact": macs_exact,
+                "params_exact": params_exact,
+                "a": _costs(a),
+                "b": _costs(b),
                 "heads": {key: sum(getattr(head, key) for head in self.heads) for key in ("params", "macs")},
             },
         }
+
+
+def _costs(network: ComparedNetwork) -> dict[str, Any]:
+    return {
+        "params": network.params,
+        "macs": network.macs,
+        "params_exact": network.params_exact,
+        "exact": network.exact,
+    }
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -194,7 +205,7 @@ def _change(change: Change) -> dict[str, Any]:
         "a": change.a,
         "b": change.b,
         "what": [{"attribute": each.attribute, "a": each.a, "b": each.b} for each in change.what],
-        "params": change.params,
+        "params": change.params if change.params_exact else None,
         "params_exact": change.params_exact,
         "macs": change.macs,
         "equivalent": change.equivalent,

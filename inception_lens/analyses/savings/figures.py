@@ -35,6 +35,8 @@ class CostFigures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the MACs of every call are known; where they are not, `macs` is a lower bound."""
     params_exact: bool = True
     """Whether the parameters of every call are known; where they are not, `params` is a lower bound."""
+    activations_exact: bool = True
+    """Whether the shapes of all tensors are known; where they are not, the bytes of activations are lower bounds."""
     peak_activation_bytes: int | UnsetType = UNSET
     """The largest total of activations alive at one time; for a whole network only."""
     output_shape: Shape | UnsetType = UNSET
@@ -43,6 +45,7 @@ class CostFigures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_exact(self, key: str) -> bool:
         """Whether the cost `key` is exact, and not a lower bound."""
         exact = {"params": self.params_exact, "macs": self.macs_exact, "flops": self.exact, "seconds": self.exact}
+        exact |= dict.fromkeys(("activation_bytes", "peak_activation_bytes"), self.activations_exact)
         return exact.get(key, True)
 
 
@@ -96,7 +99,8 @@ class Counted:
     def total(self) -> CostFigures:
         """The whole network: the figures of `Analysis.totals`."""
         totals = self.analysis.totals
-        figures = {key: getattr(totals, key) for key in (*INTEGERS, "exact", "macs_exact", "params_exact")}
+        exact = ("exact", "macs_exact", "params_exact", "activations_exact")
+        figures = {key: getattr(totals, key) for key in (*INTEGERS, *exact)}
         return CostFigures(seconds=sum(filter(None, self.roofline.seconds)), **figures)
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -134,4 +138,5 @@ class Counted:
             exact=None not in flops,
             macs_exact=None not in macs,
             params_exact=all(params_exact),
+            activations_exact=None not in allocated,
         )

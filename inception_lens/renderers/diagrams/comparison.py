@@ -115,7 +115,7 @@ def _values(changes: Iterable[Change], side: Literal["a", "b"]) -> tuple[str, ..
             value = difference.a if side == "a" else difference.b
             hidden = difference.attribute in DETAIL_ATTRIBUTES or difference.attribute in CONSEQUENCES
             if value is not None and not hidden:
-                is_shape = isinstance(value, tuple) and all(isinstance(size, int) for size in value)
+                is_shape = isinstance(value, tuple) and all(isinstance(size, int | None) for size in value)
                 text = format_shape(value) if is_shape else str(value)
                 lines[f"{difference.attribute.replace('_', ' ')} {text}"] = None
     shown = list(lines)

@@ -89,7 +89,7 @@ def value_text(attribute: str, value: object) -> str:
         parts = ["+".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value]
         if attribute in ("padding", "stride", "dilation") and len(set(parts)) == 1:
             return parts[0]
-        return ("x" if all(isinstance(each, int) for each in value) else ", ").join(parts)
+        return format_shape(value) if all(isinstance(each, int | None) for each in value) else ", ".join(parts)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:g}" if isinstance(value, float) else f"{value:,}"

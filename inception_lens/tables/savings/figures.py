@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from inception_lens.analyses.savings.figures import CostChange, CostFigures
 from inception_lens.tables.table import Cell, Kind, bound
-from inception_lens.tables.units import duration, size
+from inception_lens.tables.units import at_least, duration, size
 
 FIGURES: dict[str, tuple[str, Kind]] = {
     "params": ("params", "count"),
@@ -50,15 +50,22 @@ def rest(total: CostChange, parts: Sequence[CostChange]) -> CostChange | None:
 def _less(total: CostFigures, parts: Sequence[CostFigures]) -> CostFigures:
     left = {key: getattr(total, key) - sum([getattr(part, key) for part in parts]) for key in FIGURES}
     left["seconds"] = 0.0 if left["seconds"] < 1e-6 * total.seconds else left["seconds"]  # rounding of the sum
-    return CostFigures(**left, exact=total.exact, macs_exact=total.macs_exact, params_exact=total.params_exact)
+    return CostFigures(
+        **left,
+        exact=total.exact,
+        macs_exact=total.macs_exact,
+        params_exact=total.params_exact,
+        activations_exact=total.activations_exact,
+    )
 
 
 def peak_and_time(own: CostFigures, other: CostFigures, word: str, machine: str) -> str:
     """Peak activation memory and time of two networks, which no column adds up."""
     assert isinstance(own.peak_activation_bytes, int)
     assert isinstance(other.peak_activation_bytes, int)
-    least = "" if own.exact and other.exact else ">= "
+    least, known = at_least(own.exact and other.exact), at_least(own.activations_exact and other.activations_exact)
+    peak, other_peak = size(own.peak_activation_bytes), size(other.peak_activation_bytes)
     return (
-        f"peak activations {size(own.peak_activation_bytes)}, {word} {size(other.peak_activation_bytes)}; time "
+        f"peak activations {known}{peak}, {word} {known}{other_peak}; time "
         f"{least}{duration(own.seconds)}, {word} {least}{duration(other.seconds)} on {machine}"
     )

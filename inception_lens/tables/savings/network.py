@@ -16,7 +16,7 @@ from inception_lens.ops import format_shape
 from inception_lens.tables.savings.figures import FIGURES, figure, peak_and_time, ratio, rest
 from inception_lens.tables.summary import subtitle, title
 from inception_lens.tables.table import Audience, Cell, Column, Row, Table
-from inception_lens.tables.units import size
+from inception_lens.tables.units import at_least, size
 
 DIRECTIONS: tuple[SavingDirection, ...] = ("saved", "possible")
 CONVENTION = "1 MAC = one multiply-add, bias not counted; times = without over with; MB = 10^6 bytes"
@@ -85,9 +85,10 @@ def _saving_table(saving: Saving, machine: Machine) -> Table:
     verb = "has" if saving.direction == "saved" else "could have"
     own, other = sides(saving.total, saving.direction)
     word = other_word(saving.direction)
+    activations = [at_least(side.activations_exact) + size(side.activation_bytes) for side in (own, other)]
     notes = [
         peak_and_time(own, other, word, machine.title),
-        f"all activations {size(own.activation_bytes)}, {word} {size(other.activation_bytes)}",
+        f"all activations {activations[0]}, {word} {activations[1]}",
         *[f"left unchanged: {each.name}: {each.reason}" for each in saving.skipped],
     ]
     return Table(

@@ -17,6 +17,7 @@ from inception_lens.architectures.network import BatchNormConfig
 from inception_lens.errors import InceptionLensError
 from inception_lens.graph import Graph, Input, Mode, Node, Output, Writer
 from inception_lens.ops import (
+    UNKNOWN_SIZE,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
@@ -340,6 +341,19 @@ def test_tensors_that_nobody_reads_are_told_and_do_not_count() -> None:
     assert [(change.kind, change.b, change.params) for change in comparison.changes] == [("added", "aux.weight", 21)]
     assert not comparison.differs
     check_sums(graph, idle, comparison)
+
+
+def test_an_unknown_size_is_null_and_so_is_what_depends_on_it() -> None:
+    boxes = Unknown("Boxes", (TensorType((UNKNOWN_SIZE, 8, 2, 2)),), params_known=False)
+    a, b = (chain(ReLU(), boxes, Flatten(), Linear(width)) for width in (4, 5))
+    record = json.loads(compare(a, b).to_json())
+    (change,) = record["changes"]
+    assert change["what"][-1] == {"attribute": "output_shape", "a": [None, 4], "b": [None, 5]}
+    assert (change["params"], change["macs"]) == (33, None)
+    totals = record["totals"]
+    assert (totals["params"], totals["macs"], totals["a"]["params"], totals["a"]["params_exact"]) == (
+        None, None, 132, False,
+    )  # fmt: skip
 
 
 def test_what_nobody_knows_is_said() -> None:
