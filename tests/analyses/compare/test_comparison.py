@@ -122,7 +122,7 @@ configs = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=tuple(HealthCheck.__members__.values()))
 @given(configs, configs, st.booleans())
 def test_any_two_configs(first: GoogLeNet, second: GoogLeNet, training: bool) -> None:
     mode: Mode = "training" if training else "inference"
