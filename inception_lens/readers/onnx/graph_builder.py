@@ -211,11 +211,7 @@ class OnnxGraphBuilder:
         params_known = contents.is_complete and not any(_may_be_quantized(value) for value in call.present_inputs())
         declared = tuple(each or UNKNOWN_TYPE for each in types)
         op: Op = Unknown(call.op, declared, params_known, contents.parameters, contents.buffers)
-        if (
-            _cannot_multiply(call)
-            and params_known
-            and all(kind or not name for kind, name in zip_longest(types, call.outputs))
-        ):
+        if _cannot_multiply(call) and params_known:
             op = Declared(call.op, declared, declared_flops=None)
         names = tuple(each.role for each in (*contents.parameters, *contents.buffers))
         node = self.add(call.name, op, *dict.fromkeys((*inputs, *contents.inputs)), parameters=names)
@@ -232,8 +228,7 @@ class OnnxGraphBuilder:
         """Write output `i` of a call whose rule has only the first ones."""
         kind = self.output_types(call)[i]
         types = (kind or UNKNOWN_TYPE,)
-        is_free = _cannot_multiply(call) and kind is not None
-        op = Declared(call.op, types, declared_flops=None) if is_free else Unknown(call.op, types)
+        op = Declared(call.op, types, declared_flops=None) if _cannot_multiply(call) else Unknown(call.op, types)
         return OnnxValue(kind, node=self.add(f"{call.name}/output_{i}", op, self.node(first)).node)
 
     def contents(self, *, is_complete: bool) -> BranchContents:

@@ -87,6 +87,15 @@ def kinds(graph: Graph) -> str:
     return " ".join(f"?{op.kind}" if isinstance(op, Unknown) else op.kind for op in operations)
 
 
+def unknown(graph: Graph) -> list[str]:
+    """The operations whose MACs or shapes are unknown."""
+    return [
+        each.op.kind
+        for each in graph.nodes
+        if isinstance(each.op, Unknown) or not all(kind.is_known for kind in graph.types[each.name])
+    ]
+
+
 def compute(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
     """Outputs of the network that is built from a graph, with weights and inputs by their names in the ONNX model.
 

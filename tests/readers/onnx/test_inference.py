@@ -11,7 +11,7 @@ from inception_lens.ops import TensorType
 from inception_lens.readers.onnx.inference import infer_types
 from inception_lens.readers.onnx.protos import attributes_of
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
-from tests.readers.onnx.onnx_models import info, ints, kinds, model, node, read, scalar, weight
+from tests.readers.onnx.onnx_models import info, ints, kinds, model, node, read, scalar, unknown, weight
 
 
 def test_what_follows_an_operator_without_a_rule_is_counted(tmp_path: Path) -> None:
@@ -39,6 +39,14 @@ def test_an_operator_that_can_multiply_has_unknown_macs(tmp_path: Path) -> None:
     assert not il.analyze(graph).totals.macs_exact
 
 
+def test_what_cannot_multiply_has_no_macs_whatever_its_shape(tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w", "c"), node("NonZero", "c", "p"), node("Transpose", "p", "t"), node("Cast", "t", to=1)]
+    graph = read(tmp_path, model(nodes, [weight("w", 4, 8, 1, 1)]))
+    totals = il.analyze(graph).totals
+    assert (totals.macs, totals.macs_exact, totals.exact) == (32 * 120, True, False)
+    assert unknown(graph) == ["NonZero", "Transpose", "Cast"]
+
+
 def test_attributes_of_a_function_are_those_of_its_call(tmp_path: Path) -> None:
     body = [node("LpPool", "a", "b", strides=[2, 2])]
     body[0].attribute.append(onnx.AttributeProto(name="kernel_shape", type="INTS", ref_attr_name="kernel"))
@@ -61,9 +69,9 @@ def test_declared_types_are_those_of_the_declared_input(tmp_path: Path) -> None:
     made.opset_import.append(helper.make_opsetid("elsewhere", 1))
     made.graph.value_info.append(info("m", 1, 8, 12, 10))
     assert kinds(read(tmp_path, made)) == "?Custom ReLU"
-    assert kinds(read(tmp_path, made, {"x": (2, 8, 12, 10)})) == "?Custom ?Relu"
+    assert kinds(read(tmp_path, made, {"x": (2, 8, 12, 10)})) == "?Custom Relu"
     made.graph.value_info[0].CopyFrom(info("m", 0, 8, 12, 10))
-    assert kinds(read(tmp_path, made)) == "?Custom ?Relu"
+    assert kinds(read(tmp_path, made)) == "?Custom Relu"
 
 
 @pytest.mark.parametrize(
