@@ -122,7 +122,7 @@ configs = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=tuple(HealthCheck.__members__.values()))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(configs, configs, st.booleans())
 def test_any_two_configs(first: GoogLeNet, second: GoogLeNet, training: bool) -> None:
     mode: Mode = "training" if training else "inference"
