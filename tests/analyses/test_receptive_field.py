@@ -19,11 +19,14 @@ from inception_lens.ops import (
     BatchNorm2d,
     Concat,
     Conv2d,
+    Elementwise,
     Flatten,
     Linear,
     MaxPool2d,
     Op,
+    Pad,
     Padding,
+    Permute,
     ReLU,
     TensorType,
     Unknown,
@@ -252,3 +255,37 @@ def test_a_googlenet_sees_the_pixels_that_reach_it(name: str, node: str) -> None
     graph = catalogue.find(name).config.replace(input=(3, 320, 320)).graph()
     end = [n.name for n in graph.nodes].index(node)
     check(Graph.of(graph.inputs, graph.nodes[: end + 1], [Output(node)]))
+
+
+CHANNELS_FIRST, CHANNELS_LAST = Permute((0, 3, 1, 2)), Permute((0, 2, 3, 1))
+
+
+def on_channels_last(*ops: Op) -> ReceptiveField | None:
+    """The receptive field after operations on an image with its channels last, as TensorFlow and Keras have it."""
+    nodes = [Node(f"n{i}", op, (f"n{i - 1}" if i else "image",)) for i, op in enumerate(ops)]
+    graph = Graph.of([Input("image", TensorType((1, 60, 64, 3)))], nodes, [Output(nodes[-1].name)])
+    return receptive_fields(graph)[-1]
+
+
+@given(ops=st.lists(st.one_of(windows, st.just(ReLU())), min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_an_image_with_its_channels_last_is_seen_as_one_with_its_channels_first(ops: list[Op]) -> None:
+    expected = last(*ops, sides=(60, 64))
+    assert on_channels_last(CHANNELS_FIRST, *ops) == expected
+    assert on_channels_last(Elementwise("mul", numbers=(None, 2.0)), CHANNELS_FIRST, *ops) == expected
+    assert on_channels_last(CHANNELS_FIRST, *ops, CHANNELS_LAST, ReLU(), CHANNELS_FIRST) == expected
+
+
+def test_channels_that_a_convolution_has_mixed_keep_no_positions() -> None:
+    assert on_channels_last(CHANNELS_FIRST, Conv2d(4, (1, 1)), CHANNELS_LAST) is None
+
+
+def test_padding_is_seen_in_either_order_of_the_axes() -> None:
+    pad, conv = ((0, 0), (3, 1), (2, 0), (0, 0)), Conv2d(1, (7, 5), (2, 2))
+    expected = last(Pad((pad[0], pad[3], *pad[1:3])), conv, sides=(60, 64))
+    assert expected == ReceptiveField((7, 5), (2, 2), (0.5, 0.5))
+    assert on_channels_last(Pad(pad), CHANNELS_FIRST, conv) == expected
+
+
+def test_swapped_axes_swap_the_receptive_field() -> None:
+    assert last(Conv2d(1, (3, 5)), Permute((0, 1, 3, 2))) == ReceptiveField((5, 3), (1, 1), (2.5, 1.5))

@@ -43,7 +43,7 @@ def compare(
     trunk = comparer.part(_outside(network_a.graph, network_b.graph))
     outputs = _outputs(comparer, live_a, live_b)
     training_a, training_b, heads_a, heads_b = network_a, network_b, live_a, live_b
-    if heads and not live_a and not live_b:
+    if heads and not live_a and not live_b and _adds_outputs((network_a, network_b), heads):
         training_a = network_a if heads[0] is a else CountedGraph.of(heads[0])
         training_b = network_b if heads[1] is b else CountedGraph.of(heads[1])
         heads_a, heads_b = _parts(training_a, 1)[1], _parts(training_b, 1)[1]
@@ -56,6 +56,12 @@ def compare(
         shifts=tuple(_shifts(comparer)),
         training=(training_a.graph, training_b.graph),
     )
+
+
+def _adds_outputs(networks: Sequence[CountedGraph], training: Sequence[Graph | Analysis]) -> bool:
+    """Whether training has outputs that inference has not; a file has the same in both modes."""
+    graphs = [each.graph if isinstance(each, Analysis) else each for each in training]
+    return any(len(b.outputs) > len(a.graph.outputs) for a, b in zip(networks, graphs, strict=True))
 
 
 Heads = dict[int, list[int]]

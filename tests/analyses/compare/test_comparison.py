@@ -422,3 +422,38 @@ def test_the_json_is_the_contract() -> None:
     added = [change for change in record["changes"] if change["kind"] == "added"]
     assert {change["a"] for change in added} == {None}
     assert {change["what"][0]["b"] for change in added} == {"BatchNorm2d"}
+
+
+@pytest.mark.parametrize("name", ["googlenet", "googlenet@paddle-fluid", "googlenet@torchvision", "inception_v3"])
+def test_heads_that_are_computed_at_inference_are_added(name: str) -> None:
+    """As in Paddle's own export of its GoogLeNet, which has three outputs at inference."""
+    plain = CATALOGUE[name]
+    live = msgspec.structs.replace(renamed(WITH_HEADS[name]), mode="inference")
+    there = compare(plain, live, (WITH_HEADS[name], live))
+    assert there.has_live_heads
+    assert there.differs
+    lacking = [*there.trunk.only_a, *there.trunk.only_b]
+    assert all(node.op.kind == "Softmax" for node in plain.nodes if node.name in lacking)
+    assert len(lacking) <= 1
+    heads = len(live.outputs) - 1
+    assert [(head.a, head.b) for head in there.heads] == [(None, output.node) for output in live.outputs[1:]]
+    assert (there.a.heads, there.b.heads) == (0, heads)
+    extra = il.analyze(live).totals.params - il.analyze(plain).totals.params
+    assert sum(head.params for head in there.heads) == extra > 0
+    back = compare(live, plain, (live, WITH_HEADS[name]))
+    assert as_set(back) == {change.mirrored() for change in as_set(there)}
+    assert str(back.heads) != str(there.heads)
+    same = compare(live, renamed(live), (live, live))
+    assert not same.heads
+    assert not same.differs
+
+
+def test_an_output_of_one_network_only_has_no_head_if_another_output_needs_its_calls() -> None:
+    def network(outputs: tuple[str, ...]) -> Graph:
+        writer = Writer([IMAGE])
+        writer.add("b", ReLU(), writer.add("a", Conv2d(4, (1, 1)), "image"))
+        return writer.graph(map(Output, outputs))
+
+    comparison = compare(network(("b",)), network(("b", "a")))
+    assert not comparison.heads
+    assert [change.what for change in comparison.changes] == [(Difference("output", None, (1,)),)]
