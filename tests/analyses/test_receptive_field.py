@@ -105,7 +105,7 @@ def chain(ops: Sequence[Op], sides: tuple[int, int] = (120, 120)) -> Graph:
 pairs = st.tuples(st.integers(1, 2), st.integers(1, 2))
 kernels = st.tuples(st.integers(1, 4), st.integers(1, 4))
 pads = st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2)))
-paddings: st.SearchStrategy[Padding] = st.one_of(st.just("same"), st.tuples(pads, pads))
+paddings = st.one_of(st.just("same"), st.tuples(pads, pads))
 convs = st.builds(Conv2d, st.just(1), kernels, pairs, paddings, pairs)
 pools = st.builds(
     lambda kind, kernel, stride, pad, rounding: kind(kernel, stride, pad, rounding),
