@@ -61,7 +61,8 @@ def load_weights(network: Module, weights: WeightSource) -> str:
 
     `weights` is a `state_dict` or the path of one, with the network's own names or those of a port: torchvision's
     googlenet, inception_v3, alexnet, vgg and resnet, timm's inception_v3, inception_v4 and inception_resnet_v2, each
-    for the dialect of its name. Files are safetensors or what `torch.save` writes; nothing in them is executed.
+    for the dialect of its name. Files are safetensors, what `torch.save` writes, or those of TF-slim, Keras, Paddle and
+    Caffe, whose values are converted as by the command `weights`; nothing in them is executed.
 
     >>> load_weights(build("lenet"), build("lenet").state_dict())
     "this network's own"

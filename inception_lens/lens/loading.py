@@ -57,7 +57,7 @@ def load(
     Raises:
         UnknownModelError: the model is unknown.
         ConfigError: an override is wrong, or the config is.
-        FormatError: the file is not of the format of its suffix.
+        FormatError: the file is damaged, does not exist, or is a placeholder of another file.
         GraphError: the network cannot take the input, the batch or the dtype.
         TraceError: a PyTorch model's forward pass, or the callable that returns it, ended in an error.
         WeightsError: the weights cannot be read, or do not fit the module.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pickle import UnpicklingError
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from inception_lens.errors import WeightsError, require
+from inception_lens.errors import FormatError, WeightsError, require
 from inception_lens.graph import Graph
 from inception_lens.ops import format_shape
+from inception_lens.readers.formats import FileFormat, detect_format
 from inception_lens.readers.tensors import Array
-from inception_lens.writers.weights.conversion import state_tensors
+from inception_lens.readers.weights.files import read_weights as read_file
+from inception_lens.writers.weights.conversion import converted_arrays, state_tensors
 from inception_lens.writers.weights.naming.ports import PORTS, port_names
 
 WeightSource = Mapping[str, Tensor] | str | os.PathLike[str]
@@ -41,13 +44,22 @@ def load_weights(network: nn.Module, weights: WeightSource) -> str:
 
     Args:
         network: from `build`; one on the meta device takes the tensors themselves instead of copies.
-        weights: a `state_dict`, or the path of a file. Files are read as safetensors, or by `torch.load` with
-            `weights_only=True`: no code in them is run.
+        weights: a `state_dict`, or the path of a file. Safetensors and what `torch.save` writes have all tensors of the
+            network and no others; files of other frameworks, which `readers.weights` reads, may have more, such as the
+            state of an optimizer. No code in a file is run.
 
     Raises:
         WeightsError: the file does not hold tensors by name; or a tensor is unknown, is missing or has the wrong shape.
             The message lists them, and the network is unchanged.
     """
+    graph = getattr(network, "graph", None)
+    if not isinstance(weights, Mapping) and isinstance(graph, Graph):
+        try:
+            found = detect_format(os.fspath(weights))
+        except FormatError as error:
+            raise WeightsError(str(error)) from None
+        if found not in (FileFormat.SAFETENSORS, FileFormat.PYTORCH, None):
+            return _load_converted(network, graph, os.fspath(weights))
     given = weights if isinstance(weights, Mapping) else read_weights(weights)
     own = network.state_dict()
     whose, names = _names(network, own, given)
@@ -61,10 +73,10 @@ def load_weights(network: nn.Module, weights: WeightSource) -> str:
     if parts:
         raise WeightsError(f"weights read as {whose} do not match the network; {'; '.join(parts)}")
     _check_shapes({name: (names[name], own[name], given[names[name]]) for name in names if names[name] in given})
-    found = {n: given[theirs] if theirs in given else torch.zeros((), dtype=torch.long) for n, theirs in names.items()}
+    copied = {n: given[theirs] if theirs in given else torch.zeros((), dtype=torch.long) for n, theirs in names.items()}
     on_meta = any(tensor.is_meta for tensor in own.values())
     with torch.no_grad():
-        network.load_state_dict(found, strict=False, assign=on_meta)
+        network.load_state_dict(copied, strict=False, assign=on_meta)
     return whose
 
 
@@ -122,28 +134,18 @@ def _array(name: str, tensor: Tensor, dtype: str) -> Array:
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors by name in a safetensors file or one that `torch.save` wrote; no code in it is run.
+    """The tensors by name in a file of any format that `readers.weights` reads; no code in it is run.
 
     Raises:
         WeightsError: it cannot be read, or does not hold tensors by name.
     """
     shown = os.fsencode(path).decode(errors="backslashreplace")
     try:
-        if shown.endswith(".safetensors"):
-            require("safetensors", extra="torch")
-            from safetensors.torch import load_file
-
-            held: object = load_file(path)
-        else:
-            # A file of the format before PyTorch 1.6 is not an archive, and cannot be mapped into memory.
-            held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+        held = _tensors_in(os.fspath(path))
+    except FormatError as error:
+        raise WeightsError(str(error)) from None
     except OSError as error:
         raise WeightsError(f"`{shown}`: {error.strerror or error}") from None
-    except UnpicklingError:  # whose message describes options of `torch.load`
-        raise WeightsError(
-            f"`{shown}` is not a file of weights: only tensors are read, as torch.save(model.state_dict(), FILE) "
-            "writes them"
-        ) from None
     except Exception as error:  # broken files raise many types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(f"`{shown}` is not a file of weights: {reason}") from None
@@ -153,6 +155,43 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not isinstance(held, Mapping) or not all(isinstance(tensor, Tensor) for tensor in held.values()):
         raise WeightsError(f"`{shown}` does not hold tensors by name, as a `state_dict` does")
     return dict(held)
+
+
+def _tensors_in(path: str) -> object:
+    """What PyTorch or safetensors loads; of other formats, and of checkpoints with other objects, the tensors."""
+    found = detect_format(path)
+    if found is FileFormat.SAFETENSORS:
+        require("safetensors", extra="torch")
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    if found is FileFormat.PYTORCH:
+        # A file of the format before PyTorch 1.6 is not an archive, and cannot be mapped into memory.
+        with contextlib.suppress(UnpicklingError):  # of objects that are not tensors
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    weights = read_file(path)
+    tensors = {each.name: torch.from_numpy(weights.read(each).copy()) for each in weights.tensors if not each.note}
+    for key in CHECKPOINT_KEYS:
+        start = f"{key}."
+        tensors = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)} or tensors
+    return tensors
+
+
+def _load_converted(network: nn.Module, graph: Graph, path: str) -> str:
+    """Copy the weights of another framework, under its names, and return the file's format."""
+    try:
+        weights = read_file(path)
+        arrays, report = converted_arrays(weights, graph)
+    except FormatError as error:
+        raise WeightsError(str(error)) from None
+    if report.unset:
+        raise WeightsError(f"weights of `{path}` do not match the network; missing: {_listed(report.unset)}")
+    own = network.state_dict()
+    found = {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in arrays.items()}
+    found |= {name: torch.zeros((), dtype=torch.long) for name in own if name.endswith(COUNTER)}
+    with torch.no_grad():
+        network.load_state_dict(found, strict=False, assign=any(tensor.is_meta for tensor in own.values()))
+    return weights.format
 
 
 def _names(network: nn.Module, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> tuple[str, dict[str, str]]:

@@ -1,8 +1,10 @@
 """Weights of other libraries are matched by name and give the same logits; mismatches are named and change nothing."""
 
+import argparse
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,6 +15,8 @@ from inception_lens.benchmarks.ports import CASES, LIMIT, PortCase, compare, lib
 from inception_lens.errors import MissingExtraError, WeightsError
 from inception_lens.pytorch.build.weights import load_state
 from inception_lens.writers.weights.naming.ports import PORTS, port_names
+from tests.readers.weights.checkpoints import v1
+from tests.writers.weights.test_conversion import slim_layer
 
 SMALLER = {
     "googlenet@torchvision": 64,
@@ -158,10 +162,50 @@ def test_no_code_in_a_file_is_run(network: nn.Module, tmp_path: Path) -> None:
     torch.save({"C1.weight": Hostile(mark)}, tmp_path / "w.pt")
     (tmp_path / "raw.pt").write_bytes(pickle.dumps(Hostile(mark)))
     for name in ("w.pt", "raw.pt"):
-        with pytest.raises(WeightsError, match=r"is not a file of weights: ") as caught:
+        with pytest.raises(WeightsError, match=r"holds no tensors|none of its \d+ tensors matches") as caught:
             il.load_weights(network, tmp_path / name)
         assert "\n" not in str(caught.value)
     assert not mark.exists()
+
+
+def test_a_checkpoint_with_other_objects_is_loaded(tmp_path: Path) -> None:
+    """Only its tensors are read: its arguments are no code that is run."""
+    wanted = lenet()
+    saved = {"state_dict": wanted.state_dict(), "args": argparse.Namespace(lr=0.1), "path": Path("x")}
+    torch.save(saved, tmp_path / "model_best.pth.tar")
+    network = lenet()
+    assert il.load_weights(network, tmp_path / "model_best.pth.tar") == "this network's own"
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), wanted.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_the_checkpoint_of_another_framework_is_loaded(tmp_path: Path, device: str) -> None:
+    wanted = il.build("googlenet@slim", width=0.125, classes=5, mode="inference")
+    variables = {}
+    for name, tensor in wanted.state_dict().items():
+        layer, _, role = name.rpartition(".")
+        if role == "num_batches_tracked":
+            continue
+        bn = layer.endswith(".bn")
+        layer = layer.removesuffix(".bn")
+        roles = {"bias": "BatchNorm/beta" if bn else "biases", "running_mean": "BatchNorm/moving_mean"}
+        roles |= {"weight": "weights", "running_var": "BatchNorm/moving_variance"}
+        array = tensor.numpy().transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.numpy()
+        variables[f"InceptionV1/{slim_layer('googlenet@slim', layer.replace('.', '/'))}/{roles[role]}"] = array
+    path = tmp_path / "inception_v1.ckpt"
+    path.write_bytes(v1({**variables, "global_step": np.array(1)}))
+    with torch.device(device):
+        network = il.build("googlenet@slim", width=0.125, classes=5, mode="inference")
+    assert il.load_weights(network, path) == "tensorflow V1"
+    image = torch.rand(1, 3, 224, 224)
+    assert torch.equal(network.eval()(image), wanted.eval()(image))
+    variables.popitem()
+    path.write_bytes(v1(variables))
+    with pytest.raises(WeightsError, match="do not match the network; missing: "):
+        il.load_weights(network, path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(WeightsError, match="is a Git LFS pointer"):
+        il.load_weights(network, path)
 
 
 def test_other_files_are_refused_in_one_line(network: nn.Module, tmp_path: Path) -> None:
@@ -176,7 +220,10 @@ def test_other_files_are_refused_in_one_line(network: nn.Module, tmp_path: Path)
         "list.pt": (tmp_path / "list.pt").read_bytes(),
     }.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(WeightsError, match=r"is not a file of weights|does not hold tensors by name") as caught:
+        with pytest.raises(
+            WeightsError,
+            match=r"is not a file of weights|does not hold tensors by name|is empty|not a file of torch.save",
+        ) as caught:
             il.load_weights(network, tmp_path / name)
         assert "\n" not in str(caught.value)
     with pytest.raises(WeightsError, match="No such file"):
