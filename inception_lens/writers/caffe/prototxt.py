@@ -1,4 +1,6 @@
-"""A graph as Caffe's prototxt, in the spelling of BVLC Caffe 1.0 and later, that reads back equal.
+"""A graph as Caffe's prototxt, in the spelling of BVLC Caffe 1.0 and later.
+
+It reads back equal, or comments at its beginning name each difference, such as a rounding that changes no size here.
 
 Not expressed: padding that differs between the sides of an axis, means that leave the padding out, dilated pools,
 recurrent layers, attention, and most arithmetic of each element. `same` padding and adaptive pools are written as the
@@ -8,6 +10,7 @@ explicit windows that they have on this graph's input.
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Node
 from inception_lens.ops import BatchNorm1d, BatchNorm2d, BatchNorm3d, Op, Shape
+from inception_lens.writers.caffe.differences import differences
 from inception_lens.writers.caffe.layers import WRITERS
 from inception_lens.writers.caffe.text_format import Fields, FieldValue, message_text, shape_field
 from inception_lens.writers.caffe.windows import CallShapes, LayerText
@@ -18,9 +21,11 @@ def to_prototxt(graph: Graph) -> str:
     """Write a graph; a training graph ends in a `SoftmaxWithLoss` for each output, with its weight, and a label.
 
     Raises:
-        FormatError: Caffe has no layer for a node; the message names it.
+        FormatError: Caffe has no layer for a node, or would refuse it; the message names it.
     """
-    return message_text([("name", graph.name), *_NetWriter(graph).layers()])
+    text = message_text([("name", graph.name), *_NetWriter(graph).layers()])
+    comments = "".join(f"# {line}\n" for line in differences(graph, text))
+    return f"# Not kept:\n{comments}{text}" if comments else text
 
 
 class _NetWriter:
