@@ -51,11 +51,28 @@ class OnnxBodyReader:
     def __init__(self, functions: Iterable[FunctionProto]) -> None:
         self.functions = {(each.domain, each.name): each for each in functions}
 
-    def read_nodes(self, builder: OnnxGraphBuilder, nodes: Iterable[NodeProto], scope: OnnxScope) -> None:
-        """Read nodes in their order, which is topological, and add their outputs to the scope."""
+    def read_nodes(
+        self, builder: OnnxGraphBuilder, nodes: Iterable[NodeProto], scope: OnnxScope, names: Iterable[str]
+    ) -> None:
+        """Read nodes in their order, which is topological, and add their outputs to the scope.
+
+        Args:
+            builder: writes the nodes of the Graph.
+            nodes: the nodes.
+            scope: the names around them.
+            names: those of the inputs and initializers of the graph or function.
+
+        Raises:
+            FormatError: a node is invalid.
+        """
+        produced = set(names)
         for node in nodes:
             builder.steps.take()
             call = self.resolve(builder, node, scope)
+            for name in filter(None, node.output):
+                if name in produced:
+                    raise FormatError(f"`{call.name}` ({call.op}): output `{name}` is produced a second time")
+                produced.add(name)
             outputs = self.expand(builder, node, call, scope)
             if outputs is None:
                 with errors_of(call.name, call.op):
@@ -131,7 +148,7 @@ class OnnxBodyReader:
             tensor_prefix=tensors,
             depth=_deeper(scope),
         )
-        self.read_nodes(builder, graph.node, inner)
+        self.read_nodes(builder, graph.node, inner, [each.name for each in (*graph.input, *graph.initializer)])
         return graph_outputs(graph, values)
 
     def expand_function(
@@ -144,7 +161,7 @@ class OnnxBodyReader:
         opset = next((each.version for each in function.opset_import if each.domain in ("", "ai.onnx")), scope.opset)
         path = f"{function.domain}.{function.name}/"
         inner = OnnxScope(values, reads, {}, attributes, opset, f"{call.name}/", path, _deeper(scope))
-        self.read_nodes(builder, function.node, inner)
+        self.read_nodes(builder, function.node, inner, function.input)
         return [values[name] for name in function.output if name in values]
 
 

@@ -26,17 +26,28 @@ def window_attributes(call: OnnxCall, shape: Shape, kernel: Shape | None = None)
     """The window of a call on a map of the shape; `kernel` is that of the weights, if it has any.
 
     Raises:
-        FormatError: an attribute has not one entry per axis, or is out of range.
+        FormatError: an attribute has not one entry per axis, or is out of range; or the kernel is not that of the
+            weights, or missing.
     """
     axes = spatial_axes(shape)
-    ones = [1] * axes
-    names = ("kernel_shape", "strides", "dilations")
-    sizes, stride, dilation = (tuple(call.integers(name) or ones) for name in names)
-    for name, each in zip(names, (sizes, stride, dilation), strict=True):
-        if len(each) != axes or not all(1 <= n <= MAX_WINDOW_SIZE for n in each):
-            raise FormatError(f"`{name}` is {list(each)}; expected {axes} integers from 1 to {MAX_WINDOW_SIZE:,}")
-    kernel = sizes if kernel is None else kernel
+    sizes = _entries(call, "kernel_shape", axes, 1, kernel)
+    stride, dilation = (_entries(call, name, axes, 1, (1,) * axes) for name in ("strides", "dilations"))
+    if kernel is not None and sizes != kernel:
+        raise FormatError(f"`kernel_shape` is {list(sizes)}, but that of the weights is {list(kernel)}")
+    kernel = sizes
     return WindowAttributes(kernel, stride, dilation, _padding(call, shape[2:], kernel, stride, dilation))
+
+
+def _entries(call: OnnxCall, name: str, count: int, least: int, default: Shape | None) -> Shape:
+    """An attribute with a number of integers, of at least `least`."""
+    values = call.integers(name) or default
+    if values is None:
+        raise FormatError(f"attribute `{name}` is missing; expected {count} integers")
+    if len(values) != count:
+        raise FormatError(f"`{name}` is {list(values)}; expected {count} integers")
+    if wrong := [n for n in values if not least <= n <= MAX_WINDOW_SIZE]:
+        raise FormatError(f"`{name}` contains {wrong[0]}; expected integers from {least} to {MAX_WINDOW_SIZE:,}")
+    return tuple(values)
 
 
 def _padding(call: OnnxCall, map_size: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Padding:
@@ -48,9 +59,8 @@ def _padding(call: OnnxCall, map_size: Shape, kernel: Shape, stride: Shape, dila
         evens = [sliding.same_padding(*each) for each in zip(map_size, spans, stride, strict=True)]
         return tuple([(after, before) for before, after in evens])
     axes = len(kernel)
-    pads = [0] * 2 * axes if auto == "VALID" else call.integers("pads") or [0] * 2 * axes
-    if len(pads) != 2 * axes or not all(0 <= n <= MAX_WINDOW_SIZE for n in pads):
-        raise FormatError(f"`pads` is {pads}; expected {2 * axes} integers from 0 to {MAX_WINDOW_SIZE:,}")
+    none = (0,) * 2 * axes
+    pads = none if auto == "VALID" else _entries(call, "pads", 2 * axes, 0, none)
     return _pairs(list(zip(pads[:axes], pads[axes:], strict=True)))
 
 
@@ -81,6 +91,8 @@ def convolution(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         raise FormatError(f"weights of {format_shape(kernel.shape)} do not fit an input of {format_shape(x.shape)}")
     weights: list[tuple[OnnxValue, Shape]] = [(kernel, kernel.shape)]
     if bias:
+        if call.input(2).shape != (out_channels,):
+            raise FormatError(f"a bias of {format_shape(call.input(2).shape)} does not fit {out_channels} channels")
         weights.append((call.input(2), (out_channels,)))
     return [builder.add_layer(call, op, x, weights)]
 

@@ -96,6 +96,8 @@ def _declared_shape(info: ValueInfoProto) -> Shape:
     kind = info.type.tensor_type
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     sizes = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims or ())
+    if min(sizes, default=0) < -1:  # of -1, exporters and onnxruntime make a size that is not fixed
+        raise FormatError(f"input `{info.name}` has a negative size: {format_shape(sizes)}")
     if sizes and sizes[0] < 1:
         sizes = (1, *sizes[1:])
     if dims is None or not all(1 <= size <= MAX_SIZE for size in sizes):

@@ -17,6 +17,7 @@ Limits: `bodies.MAX_DEPTH`, `graph_builder.MAX_STEPS`, and those of `stripping.p
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -100,7 +101,8 @@ class OnnxModelReader:
         if any(kind.shape != other.shape for kind, other in own):
             declared = {}  # of inputs of other shapes
         scope = OnnxScope(self.values, reads, declared, {}, self.opsets.get("ai.onnx", 1), "", "", 0)
-        OnnxBodyReader(self.model.functions).read_nodes(builder, graph.node, scope)
+        names = (*stored, *(each.name for each in free))
+        OnnxBodyReader(self.model.functions).read_nodes(builder, graph.node, scope, names)
         outputs = dict.fromkeys(Output(builder.node(value)) for value in graph_outputs(graph, self.values))
         made = builder.writer.graph(outputs, mode, Metadata(graph.name or "model", self.path, "onnx"))
         dtype = common_dtype((*stored.values(), *builder.constants))
@@ -109,8 +111,11 @@ class OnnxModelReader:
     def initializers(self) -> dict[str, OnnxValue]:
         """Weights by name, including inputs that the exporter recorded as weights: a model without its data."""
         graph = self.model.graph
-        stored = {each.name: stored_tensor(each) for each in graph.initializer}
-        stored |= {each.values.name: sparse_tensor(each) for each in graph.sparse_initializer}
+        tensors = [*map(stored_tensor, graph.initializer), *map(sparse_tensor, graph.sparse_initializer)]
+        stored = {each.weight: each for each in tensors}
+        if len(stored) < len(tensors):
+            name, _ = Counter(each.weight for each in tensors).most_common(1)[0]
+            raise FormatError(f"initializer `{name}` is stored a second time")
         for name, source in copied_initializers(graph).items():
             stored[name] = msgspec.structs.replace(stored[name], weight=source)
         kinds = tensor_kinds(graph)

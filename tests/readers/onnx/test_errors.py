@@ -37,11 +37,22 @@ def without_type(name: str) -> Any:
         ([node("Conv", "x w")], [weight("w", 4, 8, 1)], "weights of 4x8x1 do not fit an input of 1x8x12x10"),
         ([node("Conv", "x w", group=0)], [W], "weights of 4x8x1x1 do not fit an input of 1x8x12x10"),
         ([node("Conv", "x w")], [weight("w", 4, 8, 99, 1)], "kernel does not fit the 12x10 map"),
-        ([node("Conv", "x w", pads=[1, 1])], [W], "`pads` is [1, 1]; expected 4 integers from 0 to 1,048,576"),
-        ([node("Conv", "x w", pads=[0, 0, 0, -1])], [W], "`pads` is [0, 0, 0, -1]; expected 4 integers"),
-        ([node("Conv", "x w", strides=[1])], [W], "`strides` is [1]; expected 2 integers from 1"),
-        ([node("Conv", "x w", dilations=[1, 2**21])], [W], "`dilations` is [1, 2097152]; expected 2 integers"),
-        ([node("MaxPool", "x", kernel_shape=[0, 1])], [], "`kernel_shape` is [0, 1]; expected 2 integers from 1"),
+        ([node("Conv", "x w", pads=[1, 1])], [W], "`pads` is [1, 1]; expected 4 integers"),
+        ([node("Conv", "x w", pads=[-1] * 4)], [W], "`pads` contains -1; expected integers from 0 to 1,048,576"),
+        ([node("Conv", "x w", strides=[1])], [W], "`strides` is [1]; expected 2 integers"),
+        ([node("Conv", "x w", dilations=[1, 2**21])], [W], "`dilations` contains 2097152; expected integers from 1 to"),
+        ([node("Conv", "x w", kernel_shape=[1, 3])], [W], "is [1, 3], but that of the weights is [1, 1]"),
+        ([node("ConvTranspose", "x w", kernel_shape=[3, 3])], [weight("w", 8, 4, 2, 2)], "that of the weights is [2"),
+        ([node("Conv", "x w b")], [W, weight("b", 3)], "a bias of 3 does not fit 4 channels"),
+        ([node("MaxPool", "x", kernel_shape=[0, 1])], [], "`kernel_shape` contains 0; expected"),
+        ([node("MaxPool", "x", pads=[-1] * 4, kernel_shape=[2, 2])], [], "`pads` contains -1; expected"),
+        ([node("AveragePool", "x")], [], "`averagepool` (AveragePool): attribute `kernel_shape` is missing"),
+        # Names
+        ([node("Relu", "x"), node("Exp", "x")], [], "`exp` (Exp): output `y` is produced a second time"),
+        ([node("Split", "x", "y y")], [], "`split` (Split): output `y` is produced a second time"),
+        ([node("Relu", "x", "x"), node("Exp", "x")], [], "`relu` (Relu): output `x` is produced a second time"),
+        ([node("Conv", "x w", "w"), node("Exp", "w")], [W], "`conv` (Conv): output `w` is produced a second time"),
+        ([node("Conv", "x w")], [W, W], "initializer `w` is stored a second time"),
         ([node("Reshape", "x r", "f"), node("GlobalMaxPool", "f")], [ints("r", -1)], "must have 1 to 3 axes after the"),
         # Matrix products
         ([node("Gemm", "x w")], [weight("w", 10, 5)], "a product of 1x8x12x10 and 10x5; expected two matrices"),
@@ -122,6 +133,10 @@ def test_an_input_must_be_a_tensor_of_the_declared_rank(tmp_path: Path) -> None:
         read(tmp_path, model([node("Relu", "x")], x=(1, 0, 3)))
     with pytest.raises(FormatError, match=r"has no input `z` \(valid: x\)"):
         read(tmp_path, model([node("Relu", "x")]), {"z": (1, 2, 3, 4)})
+    with pytest.raises(FormatError, match="input `x` has a negative size: 1x-3x8"):
+        read(tmp_path, model([node("Relu", "x")], x=(1, -3, 8)))
+    assert read(tmp_path, model([node("Relu", "x")], x=(-1, 3, 8))).inputs[0].type.shape == (1, 3, 8)
+    assert read(tmp_path, model([node("Relu", "x")], x=(1, -3, 8)), {"x": (1, 3, 8)}).inputs[0].type.shape == (1, 3, 8)
     no_shape = model([node("Relu", "x")])
     no_shape.graph.input[0].type.tensor_type.ClearField("shape")
     with pytest.raises(FormatError, match=r"not fixed \(all\): give them, --input x=1x128"):
