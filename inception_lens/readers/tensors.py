@@ -64,18 +64,35 @@ class WeightLayer(NamedTuple):
     """Names of the layer's tensors, in Caffe's order."""
 
 
+class KerasLayer(NamedTuple):
+    """A layer of a Keras file."""
+
+    model: str
+    """The group of the model that contains it, such as `layers/functional`; that of the whole model is empty."""
+    name: str
+    """Its name, after those of the models that contain it: `inception_v3/conv2d`; empty if the file has none."""
+    kind: str
+    """Its class as groups name it, `conv2d`; empty if the file has names of layers alone."""
+    place: int
+    """Its position among the layers of its class in the model."""
+    tensors: tuple[tuple[str, WeightTensor], ...]
+    """Its tensors, each with Keras' name of the variable, such as `kernel`, or its number."""
+
+
 class WeightFile(NamedTuple):
     """The content of a weight file."""
 
     path: str
     format: str
-    """`safetensors`, `npz`, `pytorch`, `caffemodel`, `onnx`."""
+    """`safetensors`, `npz`, `pytorch`, `caffemodel`, `onnx`, `keras`."""
     tensors: tuple[WeightTensor, ...]
     """In the file's order."""
     read: Callable[[WeightTensor], Array]
     """Reads the data of one tensor, and nothing else, as a NumPy array; raises FormatError where it cannot."""
     layers: tuple[WeightLayer, ...] = ()
     """Only of a .caffemodel."""
+    keras: tuple[KerasLayer, ...] = ()
+    """Only of a Keras file."""
 
 
 def check_shape(name: str, shape: Shape) -> Shape:

@@ -136,9 +136,10 @@ def _no_match(name: str) -> str:
 
 def _axis_order(match: TensorMatch, axes: int) -> tuple[int, ...]:
     """The permutation from TensorFlow's order of axes to PyTorch's: of a kernel, a depthwise kernel or a matrix."""
-    if match.axes not in ("", "flat") and axes == 2:
-        return (1, 0)
-    return {"hwio": (3, 2, 0, 1), "hwim": (2, 3, 0, 1)}.get(match.axes, ()) if axes == 4 else ()
+    if match.axes not in ("hwio", "hwim", "io") or axes < 2 or (match.axes == "io" and axes > 2):
+        return ()
+    channels = (axes - 2, axes - 1) if match.axes == "hwim" else (axes - 1, axes - 2)
+    return (*channels, *range(axes - 2))
 
 
 def _mismatch(match: TensorMatch, source: WeightTensor, target: StateTensor) -> str:
@@ -150,7 +151,7 @@ def _mismatch(match: TensorMatch, source: WeightTensor, target: StateTensor) -> 
         return ""
     order = _axis_order(match, len(source.shape))
     shape = tuple(source.shape[axis] for axis in order) if order else source.shape
-    if match.axes == "hwim" and len(shape) == 4:
+    if match.axes == "hwim" and len(shape) > 2:
         shape = (shape[0] * shape[1], *shape[2:])
     if [size for size in shape if size != 1] == [size for size in target.shape if size != 1]:
         return ""
@@ -169,6 +170,8 @@ def _converted(
         values = values / factor if factor else np.zeros_like(values)
     if match.factor != 1 or match.shift:
         values = (values * match.factor + match.shift).astype(values.dtype)
+    if match.map_size:
+        values = values.reshape(*match.map_size, -1, values.shape[-1])
     if order := _axis_order(match, values.ndim):
         values = values.transpose(order)
     kind = dtype if values.dtype.kind == "f" and dtype in ("float16", "float32", "float64") else values.dtype

@@ -25,3 +25,5 @@ class TensorMatch(NamedTuple):
     """What the values are multiplied by."""
     shift: float = 0.0
     """What is added to the values."""
+    map_size: tuple[int, ...] = ()
+    """The map (height, width) that was flattened, channels last, to the inputs of a matrix `hwio`; empty if none was."""
