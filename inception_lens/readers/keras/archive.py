@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,14 +89,32 @@ def open_hdf5(path: str) -> Iterator[h5py.File]:
     with errors_in(path):
         if not is_zip and begin != HDF5_SIGNATURE:
             raise FormatError("is neither an HDF5 file nor a .keras archive")
+        data = _weights_member(path) if is_zip else map_file(path, KIND)
+        _check_heaps(data)
         try:
-            with h5py.File(_weights_member(path) if is_zip else path, "r") as file:
+            with h5py.File(_View(data), "r") as file:
                 yield file
         except HDF5_ERRORS as error:
             raise FormatError(f"is damaged or not {KIND}: {str(error)[:100]}") from None
 
 
-def _weights_member(path: str) -> io.RawIOBase:
+def _check_heaps(data: memoryview) -> None:
+    """Check the heaps in which HDF5 keeps texts: one with an object without a size would keep its library forever.
+
+    Source: HDF5 File Format Specification 3.0, section III.E, "Global Heap".
+    """
+    for found in re.finditer(b"GCOL\1\0\0\0", data):
+        position = found.end() + 8
+        end = found.start() + int.from_bytes(data[found.end() : position], "little")
+        while position + 16 <= min(end, len(data)):
+            is_used = any(data[position : position + 2])
+            size = int.from_bytes(data[position + 8 : position + 16], "little")
+            position += (16 + -(-size // 8) * 8) if is_used else size
+            if size > len(data) or not (size or is_used):
+                raise FormatError(f"is damaged: an object of the heap at byte {found.start():,} has {size:,} bytes")
+
+
+def _weights_member(path: str) -> memoryview:
     """The weights in an archive, without a copy: Keras stores them uncompressed."""
     with open_zip(path, KIND) as archive:
         if WEIGHTS not in archive.namelist():
@@ -106,7 +125,7 @@ def _weights_member(path: str) -> io.RawIOBase:
     data = map_file(path, KIND)
     header = data[info.header_offset : info.header_offset + 30]  # PKWARE's APPNOTE, 4.3.7
     begin = info.header_offset + 30 + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-    return _View(data[begin : begin + info.file_size])
+    return data[begin : begin + info.file_size]
 
 
 class _View(io.RawIOBase):

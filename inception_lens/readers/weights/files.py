@@ -9,6 +9,7 @@ from inception_lens.readers.files import display_path
 from inception_lens.readers.formats import SUFFIXES, FileFormat, detect_format
 from inception_lens.readers.onnx.initializers import read_onnx_weights
 from inception_lens.readers.tensors import WeightFile
+from inception_lens.readers.weights.keras import read_keras
 from inception_lens.readers.weights.mxnet import read_mxnet
 from inception_lens.readers.weights.npz import read_npy, read_npz
 from inception_lens.readers.weights.paddle.pdiparams import read_pdiparams
@@ -61,6 +62,8 @@ READERS: dict[FileFormat, Callable[[str], WeightFile]] = {
     FileFormat.TORCHSCRIPT: read_pytorch,
     FileFormat.PICKLE: read_pickle,
     FileFormat.ONNX: read_onnx_weights,
+    FileFormat.HDF5: read_keras,
+    FileFormat.KERAS: read_keras,
     FileFormat.TF_CHECKPOINT: read_checkpoint,
     FileFormat.PDIPARAMS: read_pdiparams,
     FileFormat.PADDLE_TAR: read_paddle_tar,

@@ -21,7 +21,7 @@ from inception_lens.readers.keras.archive import (
     signature,
     texts,
 )
-from inception_lens.readers.keras.config import MODELS, ModelConfig, parse_config
+from inception_lens.readers.keras.config import ModelConfig, parse_config
 from inception_lens.readers.keras.settings import Settings
 from inception_lens.readers.tensors import Array, KerasLayer, WeightFile, WeightTensor, check_shape
 
@@ -181,9 +181,7 @@ class _Listing:
         saved = self.saved.get(path) or _SavedLayer(own if isinstance(own, str) else "", kind, Settings({}))
         roles = _variables(kind, numbers, saved.settings if path in self.saved else None)
         if tensors:
-            self.layers.append(
-                KerasLayer(model, saved.name, kind, place, tuple(zip(roles, tensors, strict=True)))
-            )
+            self.layers.append(KerasLayer(model, saved.name, kind, place, tuple(zip(roles, tensors, strict=True))))
 
 
 def _variable(name: str) -> str:

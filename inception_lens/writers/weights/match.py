@@ -26,4 +26,4 @@ class TensorMatch(NamedTuple):
     shift: float = 0.0
     """What is added to the values."""
     map_size: tuple[int, ...] = ()
-    """The map (height, width) that was flattened, channels last, to the inputs of a matrix `hwio`; empty if none was."""
+    """The map (height, width) that was flattened, channels last, to the inputs of a matrix; empty if none was."""

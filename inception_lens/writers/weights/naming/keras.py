@@ -103,9 +103,7 @@ def match(weights: WeightFile, graph: Graph) -> list[TensorMatch]:
     return [each for layer, place in pairs for each in _tensor_matches(layer, place, variables)]
 
 
-def _in_keras_network(
-    models: dict[str, list[KerasLayer]], places: Sequence[Place]
-) -> list[tuple[KerasLayer, Place]]:
+def _in_keras_network(models: dict[str, list[KerasLayer]], places: Sequence[Place]) -> list[tuple[KerasLayer, Place]]:
     """Layers by their names in each model, or by their order."""
     if not all(layer.name for layers in models.values() for layer in layers):
         if len(models) > 1:
@@ -172,9 +170,8 @@ def _run(
             found.append(pairs)
     if len(found) != 1:
         what = "several of which have" if found else "no run of which has"
-        raise FormatError(
-            f"it has {len(layers)} layers called `{kind}` and a number, {what} the shapes of the network's {len(places)}"
-        )
+        called = f"it has {len(layers)} layers called `{kind}` and a number"
+        raise FormatError(f"{called}, {what} the shapes of the network's {len(places)}")
     return found[0]
 
 
