@@ -151,7 +151,7 @@ class _View(io.RawIOBase):
         return len(found)
 
 
-def attribute(item: h5py.Group, name: str) -> object:
+def attribute(item: h5py.Group | h5py.Dataset, name: str) -> object:
     """An attribute of a group; None if there is none.
 
     Raises:
@@ -189,9 +189,11 @@ def member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
     """
     import h5py
 
-    found: h5py.Group | h5py.Dataset = group
+    found: object = group
     for part in filter(None, path.split("/")):
         if not isinstance(found, h5py.Group) or not isinstance(found.get(part, getlink=True), h5py.HardLink):
             raise FormatError(f"`{path[:80]}` is missing or a link")
         found = found[part]
+    if not isinstance(found, h5py.Group | h5py.Dataset):
+        raise FormatError(f"`{path[:80]}` is neither a group nor a tensor")
     return found

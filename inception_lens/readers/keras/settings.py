@@ -79,9 +79,10 @@ class Settings(NamedTuple):
         value = self.values.get(name)
         value = default if value is None else value
         axes = value if isinstance(value, list) else [value]
-        if not axes or not all(isinstance(axis, int) and abs(axis) < 64 for axis in axes):
+        found = tuple([axis for axis in axes if isinstance(axis, int) and abs(axis) < 64])
+        if not found or len(found) < len(axes):
             raise FormatError(f"`{name}` is {_shown(value)}; expected axes")
-        return tuple(axes)
+        return found
 
     def shape(self, name: str) -> tuple[int | None, ...] | None:
         """A shape whose unknown sizes are None; None if there is no such setting."""

@@ -74,7 +74,7 @@ def read_keras(path: str) -> WeightFile:
             listing.add_saved(file, "", 0)
         if not listing.tensors:
             raise FormatError("holds no weights of a Keras model")
-        root = listing.root.name
+        root = str(listing.root.name)
     return WeightFile(
         path, "keras", tuple(listing.tensors), lambda tensor: _read(path, root, tensor), keras=tuple(listing.layers)
     )
@@ -84,12 +84,12 @@ def _read(path: str, root: str, tensor: WeightTensor) -> Array:
     import numpy as np
 
     with open_hdf5(path) as file:
-        data: Array = member(file, f"{root}/{tensor.name}")[()]
+        data: Array = np.asarray(member(file, f"{root}/{tensor.name}")[()])
     if tensor.dtype == "bfloat16":  # the upper half of a float32
         return (data.view("<u2").astype("<u4") << 16).view("<f4")
     if data.dtype.kind == "V":
         raise FormatError(f"`{tensor.name}`: data of an opaque type are not read")
-    return np.asarray(data)
+    return data
 
 
 def _group(group: h5py.Group, path: str) -> h5py.Group:
@@ -160,7 +160,7 @@ class _Listing:
 
         if depth > MAX_DEPTH:
             raise FormatError(f"more than {MAX_DEPTH} groups inside each other")
-        for name in group:
+        for name in map(str, group):
             self.count()
             inner = f"{path}/{name}" if path else name
             if inner in NOT_WEIGHTS:
@@ -172,7 +172,7 @@ class _Listing:
                 self.add_saved(found, inner, depth + 1)
 
     def add_variables(self, group: h5py.Group, path: str) -> None:
-        numbers = sorted(group, key=lambda name: (len(name), name))
+        numbers = sorted(map(str, group), key=lambda name: (len(name), name))
         tensors = [self.tensor(f"{path}/vars/{number}") for number in numbers]
         model, _, last = path.rpartition("/")
         found = re.fullmatch(r"(.*?)(?:_(\d+))?", last)
