@@ -16,8 +16,7 @@ Reader = Callable[[str, Mapping[str, object], Inputs | None, Mode], Graph]
 def _read_onnx(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
     from inception_lens.readers.onnx.model import read_onnx
 
-    if settings:
-        raise ConfigError(f"an ONNX model has no keys to override: {', '.join(settings)}")
+    _refuse(settings, "an ONNX model")
     if isinstance(inputs, Mapping):  # the dtype of an object counts too, and the value of a scalar
         kept = (Shaped, int, float)
         shapes = {name: given if isinstance(given, kept) else shape_of(given) for name, given in inputs.items()}
@@ -42,9 +41,32 @@ def _read_caffemodel(path: str, settings: Mapping[str, object], inputs: Inputs |
 def _read_graph_def(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
     from inception_lens.readers.tensorflow.model import read_graph_def
 
-    if settings:
-        raise ConfigError(f"a TensorFlow graph has no keys to override: {', '.join(settings)}")
+    _refuse(settings, "a TensorFlow graph")
     return read_graph_def(path, shapes_of(inputs), mode)
+
+
+def _read_pdmodel(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.paddle.model import read_pdmodel
+
+    _refuse(settings, "a Paddle program")
+    return read_pdmodel(path, shapes_of(inputs), mode)
+
+
+def _read_pir_json(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.paddle.model import read_pir_json
+
+    _refuse(settings, "a Paddle program")
+    return read_pir_json(path, shapes_of(inputs), mode)
+
+
+def _refuse(settings: Mapping[str, object], kind: str) -> None:
+    """Refuse settings of a file that has none.
+
+    Raises:
+        ConfigError: there are any.
+    """
+    if settings:
+        raise ConfigError(f"{kind} has no keys to override: {', '.join(settings)}")
 
 
 READERS: dict[FileFormat, Reader] = {
@@ -53,6 +75,8 @@ READERS: dict[FileFormat, Reader] = {
     FileFormat.CAFFEMODEL: _read_caffemodel,
     FileFormat.GRAPH_DEF: _read_graph_def,
     FileFormat.SAVED_MODEL: _read_graph_def,
+    FileFormat.PDMODEL: _read_pdmodel,
+    FileFormat.PADDLE_JSON: _read_pir_json,
 }
 """By the format of the file; a new format is an entry here and a module in `readers/`."""
 

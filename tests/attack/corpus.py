@@ -24,6 +24,7 @@ from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
 from tests.readers.caffe.binary_nets import STORED_NETS, binary
+from tests.readers.paddle.programs import small_pir, small_program
 from tests.readers.tensorflow.graph_defs import small_graph
 from tests.readers.weights.checkpoints import v1, write_v2
 from tests.readers.weights.paddle_files import pdiparams, v2_tar, v2_tar_gz
@@ -71,6 +72,8 @@ def valid_files() -> dict[str, list[bytes]]:
         ".prototxt": [to_prototxt(il.load(name)).encode() for name in ("googlenet", "lenet")],
         ".onnx": [to_onnx(small()), to_onnx(small(), arrays()), to_onnx(il.load("lenet"))],
         ".pb": [small_graph()],
+        ".pdmodel": [small_program()],
+        ".json": [small_pir()],
         ".caffemodel": [binary(text) for text in STORED_NETS],
         ".safetensors": [save(arrays()), save({"a": np.zeros((0, 3), "f2")}, metadata={"format": "pt"})],
         ".npz": [_npz(np.savez), _npz(np.savez_compressed)],

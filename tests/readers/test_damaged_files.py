@@ -23,6 +23,7 @@ from inception_lens.writers.onnx.model import to_onnx
 from tests.readers.caffe.binary_nets import binary
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe.caffe_nets import Builder
+from tests.readers.paddle.programs import small_pir, small_program
 from tests.readers.tensorflow.graph_defs import small_graph
 from tests.readers.weights.checkpoints import v1
 from tests.readers.weights.paddle_files import pdiparams, v2_tar, v2_tar_gz
@@ -113,6 +114,8 @@ VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
     "onnx": ("net.onnx", small_onnx(), analyze),
     "onnx-written": ("net.onnx", to_onnx(il.load("lenet@caffe")), analyze),
     "graph-def": ("net.pb", small_graph(), analyze),
+    "pdmodel": ("net.pdmodel", small_program(), analyze),
+    "pir": ("net.json", small_pir(), analyze),
     "caffemodel": ("net.caffemodel", small_caffemodel("current"), read_all),
     "caffemodel-net": ("net.caffemodel", binary(small_prototxt("current").decode()), analyze),
     "caffemodel-net-v0": ("net.caffemodel", binary(small_prototxt("V0").decode()), analyze),
