@@ -47,7 +47,8 @@ def fuse(program: PaddleProgram) -> PaddleProgram:
 
 def _fits(program: PaddleProgram, layer: PaddleOperation, bias: str) -> bool:
     """Whether a tensor is a parameter with one element per output channel of a convolution."""
-    given, kernel = program.tensors.get(bias), program.tensors.get(layer.inputs.get("Filter", ("",))[0])
+    given, filters = program.tensors.get(bias), layer.inputs.get("Filter", ())
+    kernel = program.tensors.get(filters[0]) if filters else None
     if given is None or kernel is None or not given.weight or given.shape is None or not kernel.shape:
         return False
     groups = layer.attributes.get("groups", 1)

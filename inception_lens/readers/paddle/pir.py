@@ -197,8 +197,11 @@ def _attribute(attribute: object) -> tuple[str, PaddleAttribute]:
             return name, value
         case {"N": str(name), "AT": {"D": [*values]}}:
             found = [each["D"] if isinstance(each, dict) and "D" in each else each for each in values]
-            numbers = [each for each in found if isinstance(each, int | float)]
-            return name, numbers if len(numbers) == len(found) else [str(each) for each in found]
+            integers = [each for each in found if isinstance(each, int)]
+            floats = [each for each in found if isinstance(each, int | float)]
+            if len(integers) == len(found):
+                return name, integers
+            return name, floats if len(floats) == len(found) else [str(each) for each in found]
         case {"N": str(name)}:
             return name, ""
     return "", ""
