@@ -51,7 +51,8 @@ def _fits(program: PaddleProgram, layer: PaddleOperation, bias: str) -> bool:
     kernel = program.tensors.get(filters[0]) if filters else None
     if given is None or kernel is None or not given.weight or given.shape is None or not kernel.shape:
         return False
+    first, *others = kernel.shape
     groups = layer.attributes.get("groups", 1)
-    is_transposed = "transpose" in layer.type and isinstance(groups, int)
-    channels = kernel.shape[1] * groups if is_transposed and len(kernel.shape) > 1 else kernel.shape[0]
-    return prod(given.shape) == max(given.shape, default=0) == channels
+    if "transpose" in layer.type and isinstance(groups, int) and others:  # their kernels start with the input channels
+        first = others[0] * groups
+    return prod(given.shape) == max(given.shape, default=0) == first

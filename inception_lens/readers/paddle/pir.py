@@ -198,7 +198,7 @@ def _attribute(attribute: object) -> tuple[str, PaddleAttribute]:
         case {"N": str(name), "AT": {"D": [*values]}}:
             found = [each["D"] if isinstance(each, dict) and "D" in each else each for each in values]
             integers = [each for each in found if isinstance(each, int)]
-            floats = [each for each in found if isinstance(each, int | float)]
+            floats = [float(each) for each in found if isinstance(each, int | float)]
             if len(integers) == len(found):
                 return name, integers
             return name, floats if len(floats) == len(found) else [str(each) for each in found]
