@@ -5,7 +5,7 @@ from typing import Protocol
 from inception_lens.graph import Graph
 from inception_lens.readers.tensors import WeightFile
 from inception_lens.writers.weights.match import StateKeys, TensorMatch
-from inception_lens.writers.weights.naming import caffe, keras, own_keys, paddle, slim
+from inception_lens.writers.weights.naming import caffe, keras, mxnet, own_keys, paddle, slim
 
 
 class NamingScheme(Protocol):
@@ -20,7 +20,7 @@ class NamingScheme(Protocol):
         ...
 
 
-SCHEMES: tuple[NamingScheme, ...] = (caffe, keras, paddle, slim)
+SCHEMES: tuple[NamingScheme, ...] = (caffe, keras, mxnet, paddle, slim)
 """The first that recognizes a file matches it; the network's own keys are the last resort."""
 
 
