@@ -539,3 +539,12 @@ def test_a_tensor_of_unknown_size_counts_nothing_towards_a_lower_bound() -> None
     boxes, nothing = BOXES.op.output_types(())
     assert (boxes.bytes, boxes.elements, nothing.bytes, nothing.sizes) == (0, 0, 0, None)
     assert TensorType(()).bytes == 4
+
+
+def test_a_writer_forgets_the_calls_that_are_removed() -> None:
+    writer = Writer([IMAGE])
+    writer.write(CONV)
+    writer.add("lstm", LSTM(4), writer.add("flat", Reshape((1, 8, 32)), "conv"))
+    assert (len(writer), writer.truncate(1), len(writer)) == (3, ["flat", "lstm"], 1)
+    assert writer.add("flat", ReLU(), "conv") == "flat"
+    assert [node.name for node in writer.graph([Output("flat")]).nodes] == ["conv", "flat"]

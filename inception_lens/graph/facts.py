@@ -94,8 +94,8 @@ def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
         outputs = op.output_types(inputs)
         if node.dtype:
             outputs = tuple([TensorType(each.shape, node.dtype, each.has_shape) for each in outputs])
-        for tensor in outputs if outputs is not inputs and not declares else ():
-            if tensor.shape and min(tensor.shape) < 0:
+        for tensor in outputs if outputs is not inputs else ():
+            if tensor.shape and min(tensor.shape) < (UNKNOWN_SIZE if declares else 0):
                 raise ShapeError(f"the output would be {format_shape(tensor.shape)}")
     except ShapeError as error:
         seen = ", ".join(

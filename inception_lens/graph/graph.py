@@ -20,6 +20,7 @@ from inception_lens.graph.nodes import (
     Output,
     check_dtype,
     output_name,
+    output_names,
     tensor_names,
 )
 from inception_lens.graph.other_inputs import check_batch, check_other_inputs
@@ -267,6 +268,19 @@ class Writer:
     def calls(self) -> Iterator[tuple[Node, CallFacts]]:
         """The calls so far, without those of branches, each with its facts."""
         return zip(self._nodes, self._facts, strict=True)
+
+    def __len__(self) -> int:
+        """The number of calls so far."""
+        return len(self._nodes)
+
+    def truncate(self, calls: int) -> list[str]:
+        """Remove all calls but the first `calls`, and return the names of those that are removed."""
+        removed = self._nodes[calls:]
+        for node in removed:
+            for name in output_names(node.name, len(self._types[node.name])):
+                del self._types[name]
+        del self._nodes[calls:], self._facts[calls:]
+        return [node.name for node in removed]
 
     def block(self, key: object, name: str, x: str, write: Callable[[], str]) -> str:
         """Add a block of nodes whose names begin with its name, and return the name of its output.

@@ -1,8 +1,10 @@
 """The Graph of a Caffe net while its layers are read."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 
-from inception_lens.errors import FormatError, suggest
+from inception_lens.errors import FormatError, ShapeError, suggest
 from inception_lens.graph import Input, Node, Writer, output_name
 from inception_lens.ops import UNKNOWN_SIZE, Op, Parameter, Shape, TensorType, Unknown
 from inception_lens.readers.caffe.inputs import CaffeInput, missing_shape
@@ -165,6 +167,17 @@ class CaffeGraphBuilder:
         op = Unknown(layer.type, tuple(types), params_known or self.lists_blobs, learned, kept)
         name = self.add(layer, op, *inputs)
         return tuple(output_name(name, i) for i in range(len(types)))
+
+    def attempt(self, write: CaffeHandler, layer: CaffeLayer) -> tuple[str, ...] | None:
+        """The nodes that `write` returns for a layer; None if the layer cannot take its bottoms, and then no node."""
+        calls, names, learned = len(self.writer), set(self.names), self.learned
+        try:
+            return write(self, layer)
+        except (FormatError, ShapeError):
+            self.writer.truncate(calls)
+            self.names.intersection_update(names)
+            self.learned = learned
+            return None
 
     def bind(self, layer: CaffeLayer, nodes: Sequence[str]) -> None:
         """Make these nodes the producers of the layer's tops.

@@ -12,7 +12,7 @@ from math import prod
 
 import msgspec
 
-from inception_lens.errors import ConfigError, FormatError, GraphError, ShapeError
+from inception_lens.errors import ConfigError, FormatError, GraphError
 from inception_lens.graph import Graph, Metadata, Mode, Output
 from inception_lens.ops import Shape
 from inception_lens.readers.caffe.activations import ACTIVATIONS
@@ -172,14 +172,12 @@ def _nodes(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     handler = HANDLERS.get(layer.type)
     bottoms = [builder.bottom(layer, i) for i in range(len(layer.bottoms))]
     needed = bottoms[:1] if layer.type in LISTED else bottoms
-    if handler is None or not all(map(builder.has_shape, needed)):
-        return builder.unknown(layer, params_known=layer.type in WITHOUT_PARAMETERS)
-    if all(builder.writer.tensor_type(x).is_known for x in needed):
-        return handler(builder, layer)
-    try:
-        return handler(builder, layer)
-    except ShapeError:  # it depends on the size that is unknown
-        return builder.unknown(layer, params_known=layer.type in WITHOUT_PARAMETERS)
+    nodes = None
+    if handler is not None and all(map(builder.has_shape, needed)):
+        if all(builder.writer.tensor_type(x).is_known for x in needed):
+            return handler(builder, layer)
+        nodes = builder.attempt(handler, layer)  # it may depend on the size that is unknown
+    return builder.unknown(layer, params_known=layer.type in WITHOUT_PARAMETERS) if nodes is None else nodes
 
 
 def _affine_pairs(layers: list[CaffeLayer]) -> dict[CaffeLayer, CaffeLayer]:

@@ -2,6 +2,7 @@
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import (
+    UNKNOWN_SIZE,
     Concat,
     Declared,
     Flatten,
@@ -18,6 +19,9 @@ from inception_lens.readers.caffe.graph_builder import CaffeGraphBuilder, CaffeH
 from inception_lens.readers.caffe.layers import CaffeLayer
 from inception_lens.readers.caffe.message import TextMessage
 from inception_lens.readers.shapes import MAX_WINDOW_SIZE
+
+PLACEHOLDER = 2**31 - 1
+"""A prime number in the place of an unknown size, larger than any size: only what follows from it is a multiple."""
 
 
 def concat(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
@@ -46,7 +50,8 @@ def slice_(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
 def reshape(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Another shape of some axes: a size of 0 is kept, and -1 is inferred."""
     found, x = layer.parameters("reshape_param"), builder.bottom(layer)
-    shape, wanted = builder.shape(x), found.message("shape").integers("dim", -1)
+    wanted = found.message("shape").integers("dim", -1)
+    shape = tuple(PLACEHOLDER if size == UNKNOWN_SIZE else size for size in builder.shape(x))
     start = builder.axis(x, found.integer("axis", 0, -9), extra=1)
     axes = found.integer("num_axes", -1, -1)
     end = len(shape) if axes == -1 else start + axes
@@ -57,6 +62,8 @@ def reshape(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     output = op.output_shape(shape)
     if output[:1] == shape[:1]:  # infer the batch instead, so that the graph can take another one
         op = Reshape((-1, *output[1:]))
+    elif PLACEHOLDER in shape:  # infer what is unknown
+        op = Reshape(tuple(-1 if size % PLACEHOLDER == 0 else size for size in output))
     return (builder.add(layer, op, x),)
 
 
