@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from inception_lens.architectures import catalogue
 from inception_lens.architectures.network import Network
 from inception_lens.errors import (
     ConfigError,
+    FormatError,
     ShapeError,
     TraceError,
     UnknownModelError,
@@ -47,7 +49,15 @@ CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
 
 def runs_code(model: str) -> bool:
     """Whether loading `model` runs code: that of a callable, or that of an exported program."""
-    return model.endswith(".pt2") or is_callable(model)
+    return is_callable(model) or is_exported_program(model)
+
+
+def is_exported_program(model: str) -> bool:
+    """Whether `model` is the path of an exported program, whatever it is called, or would be by its suffix."""
+    if os.path.isfile(model):
+        with contextlib.suppress(FormatError):
+            return detect_format(model) is FileFormat.EXPORTED_PROGRAM
+    return model.endswith(".pt2")
 
 
 def is_callable(model: str) -> bool:

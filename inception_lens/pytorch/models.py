@@ -22,6 +22,7 @@ from inception_lens.pytorch.creation import failed
 from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
 from inception_lens.readers.files import open_zip
+from inception_lens.readers.formats import detect_format
 
 
 class Ready(NamedTuple):
@@ -93,7 +94,7 @@ def ready(
     metadata = Metadata(type(model).__name__, source="pytorch")
     if isinstance(model, str):
         metadata = Metadata(os.path.basename(model).rpartition(":")[2], f"PyTorch, {model}", "pytorch")
-        if not model.endswith(".pt2"):
+        if not model.endswith(".pt2") and not os.path.isfile(model):
             return _of_callable(called(model, arguments), metadata, weights)
         model = _exported(model)
     if arguments:
@@ -128,6 +129,7 @@ def _uncompiled(module: nn.Module) -> nn.Module:
 def _exported(path: str) -> torch.export.ExportedProgram:
     if not os.path.exists(path):
         raise UnknownModelError(f"`{path}`: there is no such file")
+    detect_format(path)  # which names a placeholder of the file
     with open_zip(path, "an archive of torch.export"):
         pass
     log = logging.getLogger("torch.export")

@@ -90,16 +90,16 @@ _MEMBERS = (
 """Names in ZIP archives; the first that an archive has decides."""
 
 _TEXT = (
-    (r"\s*\{.*\"base_code\"\s*:", FileFormat.PADDLE_JSON),
-    (r"\s*\{.*\"weight_map\"\s*:", FileFormat.SHARD_INDEX),
-    (r"\s*\{.*\"class_name\"\s*:", FileFormat.KERAS_CONFIG),
-    (r"(.*\n)?[ \t]*\[(net|network)\][ \t\r]*(\n|$)", FileFormat.DARKNET),
-    (r"(.*\n)?\s*node\s*\{\s*(name|op)\s*:", FileFormat.GRAPH_DEF_TEXT),
-    (r"(.*\n)?\s*layers?\s*:?\s*\{", FileFormat.PROTOTXT),
-    (r"(.*\n)?\s*(name|input)\s*:\s*[\"']", FileFormat.PROTOTXT),
-    (r"(.*\n)?[ \t]*base[ \t]*=[ \t]*[\"']", FileFormat.CONFIG),
+    (r"\A\s*\{[^\0]*\"base_code\"\s*:", FileFormat.PADDLE_JSON),
+    (r"\A\s*\{[^\0]*\"weight_map\"\s*:", FileFormat.SHARD_INDEX),
+    (r"\A\s*\{[^\0]*\"class_name\"\s*:", FileFormat.KERAS_CONFIG),
+    (r"^[ \t]*\[(net|network)\][ \t\r]*$", FileFormat.DARKNET),
+    (r"^[ \t]*node\s*\{\s*(name|op)\s*:", FileFormat.GRAPH_DEF_TEXT),
+    (r"(^|[ \t}])layers?\s*:?\s*\{", FileFormat.PROTOTXT),
+    (r"^[ \t]*(name|input)\s*:\s*[\"']", FileFormat.PROTOTXT),
+    (r"^[ \t]*base[ \t]*=[ \t]*[\"']", FileFormat.CONFIG),
 )
-"""Patterns of the first HEAD_SIZE characters of a text; the first that matches decides."""
+"""Patterns that are searched in the first HEAD_SIZE characters of a text; the first that is found decides."""
 
 
 def detect_format(path: str) -> FileFormat | None:
@@ -190,7 +190,7 @@ def _is_text(head: bytes) -> bool:
 
 def _of_text(head: bytes) -> FileFormat | None:
     text = re.sub(r"#.*", "", head.decode(errors="replace").removeprefix("\ufeff"))
-    return next((found for pattern, found in _TEXT if re.match(pattern, text, re.DOTALL)), None)
+    return next((found for pattern, found in _TEXT if re.search(pattern, text, re.MULTILINE)), None)
 
 
 def _of_protocol_buffer(path: str) -> FileFormat | None:

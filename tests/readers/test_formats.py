@@ -74,6 +74,7 @@ CONTENTS = {
     "prototxt": (FileFormat.PROTOTXT, LENET),
     "prototxt after comments": (FileFormat.PROTOTXT, b"# base = 'x'\n\n" + LENET),
     "prototxt without a name": (FileFormat.PROTOTXT, LENET[LENET.index(b"layer") :]),
+    "prototxt in one line": (FileFormat.PROTOTXT, b"force_backward: true layer { name: 'a' }"),
     "prototxt of V1": (FileFormat.PROTOTXT, b"\xef\xbb\xbflayers { name: 'a' }"),
     "caffemodel": (FileFormat.CAFFEMODEL, caffemodel(LAYERS)),
     "caffemodel of V1": (FileFormat.CAFFEMODEL, caffemodel(LAYERS, "V1")),
@@ -142,7 +143,9 @@ def test_a_prefix_of_a_checkpoint_is_not_a_file_itself(tmp_path: Path) -> None:
     assert detect_format(str(tmp_path / "model.ckpt")) is FileFormat.TF_CHECKPOINT
 
 
-@pytest.mark.parametrize("name", ["net.onnx", "net.prototxt", "net.toml", "w.pth", "w.safetensors", "unknown"])
+@pytest.mark.parametrize(
+    "name", ["net.onnx", "net.prototxt", "net.toml", "net.pt2", "w.pth", "w.safetensors", "unknown"]
+)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -159,7 +162,7 @@ def test_what_is_saved_in_place_of_a_file_is_named(tmp_path: Path, name: str, co
         detect_format(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     with pytest.raises(FormatError, match=message):
-        il.load(path)
+        il.load(str(path) if "." in name else path)
 
 
 @pytest.mark.parametrize("name", ["deploy.prototxt.txt", "net.pt", "net.pbtxt", "net"])
@@ -174,6 +177,12 @@ def test_an_onnx_model_and_a_config_of_other_names_are_read(tmp_path: Path) -> N
     (tmp_path / "net.txt").write_bytes(b'base = "lenet"\nclasses = 7\n')
     assert il.analyze(str(tmp_path / "model.bin")).totals.params == il.analyze("lenet").totals.params
     assert il.load(str(tmp_path / "net.txt")) == il.load("lenet", classes=7)
+
+
+@pytest.mark.parametrize("name", ["net.pt2", "net.pt", "net.onnx"])
+def test_an_exported_program_of_any_name_is_traced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(CONTENTS["torch.export"][1])
+    assert il.analyze(str(tmp_path / name)).totals.params == 9
 
 
 @pytest.mark.parametrize(
