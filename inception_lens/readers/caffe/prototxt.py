@@ -133,9 +133,15 @@ def _read_body(
     lists_blobs = any("blobs" in layer.fields for layer in body)
     builder = CaffeGraphBuilder(found, shapes, read, _affine_pairs(body), lists_blobs)
     outputs: dict[str, float] = {}
+    measured: set[str] = set()  # the blobs of losses and other measures, and of what is computed from them
     for layer in body:
-        with errors_of(layer.name, layer.type, layer.line):
-            _write_layer(builder, layer, outputs)
+        if _is_measure(layer) or not measured.isdisjoint(layer.bottoms):
+            measured.update(layer.tops)
+        else:
+            measured.difference_update(layer.tops)
+        if measured.isdisjoint(layer.bottoms):
+            with errors_of(layer.name, layer.type, layer.line):
+                _write_layer(builder, layer, outputs)
     return _graph(builder, name, outputs, mode)
 
 

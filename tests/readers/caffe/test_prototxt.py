@@ -888,6 +888,15 @@ def test_an_error_names_the_mode_of_the_layers() -> None:
         net(data.replace("TRAIN", "TEST") + _one("ReLU", ""), mode="training")
 
 
+def test_what_is_computed_from_a_loss_is_left_out() -> None:
+    text = VECTOR + _one("ReLU", "") + 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "a" top: "l" }'
+    text += (
+        'layer { name: "p" type: "Power" bottom: "l" top: "p" } layer { name: "q" type: "Power" bottom: "p" top: "x" }'
+    )
+    text += 'layer { name: "s" type: "Silence" bottom: "q" }'
+    assert [node.name for node in net(text).nodes] == ["x"]
+
+
 def test_a_top_with_a_loss_weight_is_an_output() -> None:
     relu = 'layer { name: "r" type: "ReLU" bottom: "a" top: "r" loss_weight: 0.5 }'
     graph = net(IMAGE + relu + 'layer { name: "t" type: "TanH" bottom: "r" top: "t" loss_weight: 0 }')
