@@ -194,10 +194,17 @@ def split(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     return (builder.bottom(layer),) * max(len(layer.tops), 1)
 
 
+def detections(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
+    """SSD's DetectionOutput: 7 numbers for each box that is found; their number and the FLOPs depend on the image."""
+    output = TensorType((1, 1, UNKNOWN_SIZE, 7))
+    return (builder.add(layer, Declared(layer.type, (output,), declared_flops=None), *builder.bottoms(layer)),)
+
+
 RESHAPING: dict[str, CaffeHandler] = {
     "BatchReindex": batch_reindex,
     "Concat": concat,
     "Crop": crop,
+    "DetectionOutput": detections,
     "Flatten": flatten,
     "Interp": interp,
     "Permute": permute,

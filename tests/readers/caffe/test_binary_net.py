@@ -144,6 +144,7 @@ def test_floats_are_those_that_a_person_wrote(number: float) -> None:
             "has several messages of unknown number",
         ),
         (field(100, field(106, field(3, b"\0" * (MAX_FIELDS + 1)))), f"more than {MAX_FIELDS:,} fields"),
+        (field(100, field(106, field(3, 0) * (MAX_FIELDS + 1))), f"more than {MAX_FIELDS:,} fields"),
         (
             binary(IMAGE) + field(100, DEEP + field(7, field(7, field(1, varint(2**62))))),
             "expected an integer from 0",

@@ -331,7 +331,7 @@ def test_a_layer_has_its_shape_parameters_and_macs(layer: str) -> None:
 
 
 ACTIVATIONS = {"ReLU", "ReLU6", "ELU", "Sigmoid", "TanH", "Swish", "AbsVal", "BNLL", "Threshold"}
-ELSEWHERE = {"BatchReindex", "Crop", "PSROIPooling", "ROIAlign", "ROIPooling", "Slice", "Split"}
+ELSEWHERE = {"BatchReindex", "Crop", "DetectionOutput", "PSROIPooling", "ROIAlign", "ROIPooling", "Slice", "Split"}
 """Layers with a test of their own."""
 
 
@@ -824,6 +824,13 @@ def test_layers_without_parameters_keep_the_sum_exact_after_an_unknown_shape() -
     text += 'layer { name: "r" type: "ReLU" bottom: "d" top: "r" }'
     analysis = analyze(net(text))
     assert [layer.params_exact for layer in analysis.layers] == [True, False, True]
+
+
+def test_detections_have_an_unknown_number_and_no_parameters() -> None:
+    graph = with_inputs('name: "y" type: "DetectionOutput" bottom: "a" bottom: "b" top: "y"', "1x40", "1x210")
+    totals = analyze(graph).totals
+    assert graph.types["y"][0].sizes == (1, 1, None, 7)
+    assert (totals.params_exact, totals.macs_exact, totals.exact) == (True, True, False)
 
 
 def test_a_reindexed_batch_has_the_samples_that_are_listed() -> None:
