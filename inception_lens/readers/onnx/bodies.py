@@ -18,6 +18,7 @@ from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHand
 from inception_lens.readers.onnx.handlers import DOMAIN_HANDLERS
 from inception_lens.readers.onnx.metadata import is_inplace, node_paths
 from inception_lens.readers.onnx.protos import attributes_of, stored_tensor, subgraphs
+from inception_lens.readers.onnx.sequences import SEQUENCES
 from inception_lens.readers.onnx.values import Attribute, OnnxCall, OnnxValue, PendingCall
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def run_handler(builder: OnnxGraphBuilder, domain: str, call: OnnxCall) -> list[
         handler = handlers.get(call.op)
         if handlers and (known := fold(call)) is not None:
             return [known if handler is None else _known_output(builder, call, known, handler)]
-        if handler is None or any(value.type is None for value in call.present_inputs()):
+        takes_any = call.op in SEQUENCES or call.op == "Identity"
+        if handler is None or not (takes_any or all(value.type for value in call.present_inputs())):
             return builder.unknown(call)
         outputs = handler(builder, call)
     except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:

@@ -109,7 +109,9 @@ def _cast(call: OnnxCall, np: ModuleType, data: Array) -> object:
 
 def _reshape(call: OnnxCall, np: ModuleType, data: Array, *_more: Array) -> object:
     shape = call.known_integers("shape", 1) or []
-    return data.reshape([data.shape[i] if size == 0 and i < data.ndim else size for i, size in enumerate(shape)])
+    if not call.integer("allowzero", 0):
+        shape = [data.shape[i] if size == 0 and i < data.ndim else size for i, size in enumerate(shape)]
+    return data.reshape(shape)
 
 
 def _expand(call: OnnxCall, np: ModuleType, data: Array, shape: Array) -> object:
@@ -173,6 +175,7 @@ def _reduce(name: str) -> Fold:
         axes = call.known_integers("axes", 1)
         if not axes and call.integer("noop_with_empty_axes", 0):
             return data
+        _check_size(0 if data.size else MAX_ELEMENTS + 1)  # of no elements, there is no maximum
         keep = bool(call.integer("keepdims", 1))
         reduced: object = getattr(np, name)(data, axis=tuple(axes) if axes else None, keepdims=keep)
         return reduced

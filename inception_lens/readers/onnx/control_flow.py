@@ -1,7 +1,8 @@
 """ONNX's operators with graphs in their attributes.
 
 An `If` is the branch that is taken, where its condition is known while reading. A `Loop` is its iterations, where their
-number is known, and so is a `Scan`. Otherwise the operator is Unknown, with the parameters of all graphs in it.
+number is known; so are a `Scan` and a `SequenceMap`. Otherwise the operator is Unknown, with the parameters of all
+graphs in it.
 """
 
 from __future__ import annotations
@@ -102,6 +103,18 @@ def scan(builder: OnnxGraphBuilder, call: OnnxCall, read: ReadBody) -> list[Onnx
     return _iterate(builder, call, Iterations(write, initial, length, axes=call.integers("scan_output_axes") or ()))
 
 
+def sequence_map(builder: OnnxGraphBuilder, call: OnnxCall, read: ReadBody) -> list[OnnxValue]:
+    """SequenceMap: the body for each tensor of a sequence, with those of other sequences or the same tensors."""
+    first, *others = call.inputs
+    if first is None or first.items is None or any(each and each.type is None and not each.items for each in others):
+        return builder.unknown(call, (), builder.branch().contents(is_complete=False))
+    rows = [
+        read(builder, "body", (item, *(each.items[i] if each and each.items else each for each in others)), _path(i))
+        for i, item in enumerate(first.items)
+    ]
+    return [OnnxValue(None, items=column) for column in zip(*rows, strict=True)]
+
+
 def _read_iteration(
     branch: OnnxGraphBuilder, read: ReadBody, i: int | None, inputs: Sequence[OnnxValue | None], least: int
 ) -> list[OnnxValue]:
@@ -172,5 +185,6 @@ CONTROL_FLOW: dict[str, Callable[[OnnxGraphBuilder, OnnxCall, ReadBody], list[On
     "If": if_,
     "Loop": loop,
     "Scan": scan,
+    "SequenceMap": sequence_map,
 }
 """By the operator's name."""

@@ -137,6 +137,8 @@ class OnnxGraphBuilder:
             return value.node
         if value.pending is not None:
             return value.pending.write()
+        if value.items is not None:
+            return self.add("sequence", Declared("sequence", (UNKNOWN_TYPE,), view=True), *self.nodes(value.items)).node
         name = value.weight or "constant"
         key = (name if value.weight else f"constant {len(self.stored)}", value.shape)
         if key not in self.stored:
@@ -149,6 +151,14 @@ class OnnxGraphBuilder:
     def nodes(self, values: Sequence[OnnxValue]) -> list[str]:
         """The nodes that produce the values."""
         return [self.node(value) for value in values]
+
+    def output_nodes(self, values: Sequence[OnnxValue]) -> list[str]:
+        """The nodes of the graph's outputs; an identity, where the outputs are its inputs and it has no other node."""
+        nodes = self.nodes(values)
+        if next(self.writer.calls(), None) is not None:
+            return nodes
+        types = [(node, self.writer.tensor_type(node)) for node in nodes]
+        return [self.add("identity", Declared("Identity", (kind,), view=True), node).node for node, kind in types]
 
     def tensor_kind(self, value: OnnxValue) -> TensorKind:
         """The kind of a tensor that is read as such, and not as the weight of a layer.
@@ -254,7 +264,8 @@ def _cannot_multiply(call: OnnxCall) -> bool:
 
 def _is_tensor(value: OnnxValue) -> bool:
     """Whether an unknown operation reads the value as a tensor, and not as a parameter such as an index."""
-    return bool(value.node) or value.pending is not None or (value.is_weight and not value.constant)
+    is_computed = bool(value.node) or value.pending is not None or value.items is not None
+    return is_computed or (value.is_weight and not value.constant)
 
 
 def _may_be_quantized(value: OnnxValue) -> bool:

@@ -14,10 +14,11 @@ from inception_lens.readers.onnx.quantization import MICROSOFT_QUANTIZATION, QUA
 from inception_lens.readers.onnx.recurrent import RECURRENT
 from inception_lens.readers.onnx.reductions import REDUCTIONS
 from inception_lens.readers.onnx.reshaping import RESHAPING
+from inception_lens.readers.onnx.sequences import SEQUENCES
 
 HANDLERS: dict[str, OnnxHandler] = {
     **ACTIVATIONS, **ATTENTION, **CONVOLUTION, **ELEMENTWISE, **INDEXING, **LINEAR, **NORMALIZATION, **POOLING,
-    **QUANTIZATION, **RECURRENT, **REDUCTIONS, **RESHAPING,
+    **QUANTIZATION, **RECURRENT, **REDUCTIONS, **RESHAPING, **SEQUENCES,
 }  # fmt: skip
 """Those of ONNX, by name."""
 

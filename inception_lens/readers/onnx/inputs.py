@@ -9,10 +9,11 @@ from inception_lens.errors import FormatError, suggest
 from inception_lens.graph import Shaped
 from inception_lens.ops import Shape, TensorType, format_shape
 from inception_lens.readers.onnx.dtypes import onnx_dtype
+from inception_lens.readers.shapes import UNKNOWN_TYPE
 from inception_lens.readers.tensors import NUMPY_DTYPES, Array
 
 if TYPE_CHECKING:
-    from onnx import ValueInfoProto
+    from onnx import TypeProto, ValueInfoProto
 
 MAX_SIZE = 2**40
 """Size of one axis."""
@@ -27,6 +28,7 @@ class OnnxInput(NamedTuple):
     """An input of a model."""
 
     type: TensorType
+    """`UNKNOWN_TYPE` of a sequence."""
     array: Array | None = None
     """Its value; None where it is unknown."""
 
@@ -35,8 +37,8 @@ def read_inputs(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | N
     """Inputs by name: as a caller gives them, and otherwise as the file declares them, with a batch of 1.
 
     Raises:
-        FormatError: there is no input of a given name, a given shape has another rank than the declared one, an input
-            is not a tensor, or a size is neither declared nor given.
+        FormatError: there is no input of a given name, a given shape has another rank than the declared one, or a
+            size is neither declared nor given.
     """
     names = [each.name for each in inputs]
     if not isinstance(given, Mapping):
@@ -48,9 +50,10 @@ def read_inputs(inputs: Sequence[ValueInfoProto], given: InputShapes | Shape | N
 
 
 def _read_input(info: ValueInfoProto, given: Shape | Shaped | float | None) -> OnnxInput:
-    kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type"):
-        raise FormatError(f"input `{info.name}` is not a tensor")
+    proto = info.type.optional_type.elem_type if info.type.HasField("optional_type") else info.type
+    if not proto.HasField("tensor_type"):
+        return OnnxInput(UNKNOWN_TYPE)
+    kind = proto.tensor_type
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     dtype = str(getattr(given, "dtype", None) or onnx_dtype(kind.elem_type)).removeprefix("torch.")
     if dims == [] and (value := _scalar(given)) is not None:
@@ -58,7 +61,7 @@ def _read_input(info: ValueInfoProto, given: Shape | Shaped | float | None) -> O
     if isinstance(given, int | float):
         raise FormatError(f"input `{info.name}` is {given}, but not a scalar: expected its shape")
     if given is None:
-        shape = _declared_shape(info)
+        shape = _declared_shape(info.name, kind)
     else:
         shape = tuple(given.shape if isinstance(given, Shaped) else given)
         if dims is not None and len(shape) == len(dims) - 1 > 1:
@@ -87,23 +90,20 @@ def _known_input(kind: TensorType, value: float) -> OnnxInput:
     return OnnxInput(kind, np.full(kind.shape, value).astype(NUMPY_DTYPES.get(kind.dtype, "<f4")))
 
 
-def _declared_shape(info: ValueInfoProto) -> Shape:
+def _declared_shape(name: str, kind: TypeProto.Tensor) -> Shape:
     """The shape in the file, with a batch of 1.
 
     Raises:
         FormatError: another size is not fixed, or one is negative.
     """
-    kind = info.type.tensor_type
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     sizes = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims or ())
     if min(sizes, default=0) < -1:  # of -1, exporters and onnxruntime make a size that is not fixed
-        raise FormatError(f"input `{info.name}` has a negative size: {format_shape(sizes)}")
+        raise FormatError(f"input `{name}` has a negative size: {format_shape(sizes)}")
     if sizes and sizes[0] < 1:
         sizes = (1, *sizes[1:])
     if dims is None or not all(1 <= size <= MAX_SIZE for size in sizes):
         free = ", ".join(dim.dim_param or "?" for dim in dims or () if not dim.dim_value) or "all"
         example = "x".join(str(size) if size > 0 else "128" for size in sizes) or "1x128"
-        raise FormatError(
-            f"input `{info.name}` has sizes that are not fixed ({free}): give them, --input {info.name}={example}"
-        )
+        raise FormatError(f"input `{name}` has sizes that are not fixed ({free}): give them, --input {name}={example}")
     return sizes

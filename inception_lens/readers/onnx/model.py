@@ -60,7 +60,7 @@ def read_onnx(path: str, inputs: InputShapes | Shape | None = None, mode: Mode =
             model = onnx.ModelProto.FromString(strip_tensor_data(data))
         except (protobuf.DecodeError, UnicodeDecodeError):
             raise FormatError("is not an ONNX model: its fields have other types") from None
-        if not model.HasField("graph") or not model.graph.node:
+        if not model.graph.node and not model.graph.output:
             raise FormatError("is not an ONNX model: it has no graph")
         _check_texts(model)
         return OnnxModelReader(model, display_path(path)).graph(inputs, mode)
@@ -94,8 +94,11 @@ class OnnxModelReader:
         given = {name: each for name, each in given.items() if name in reads}
         named = [Input(name, each.type) for name, each in given.items() if 0 not in each.type.shape]
         builder = OnnxGraphBuilder(named, kinds, has_constant_weights(graph))
-        self.values = {**stored, **{name: OnnxValue(kind, array=array) for name, (kind, array) in given.items()}}
-        self.values |= {each.name: msgspec.structs.replace(self.values[each.name], node=each.name) for each in named}
+        nodes = {each.name for each in named}
+        self.values = dict(stored)
+        for name, each in given.items():
+            node = name if name in nodes else ""
+            self.values[name] = OnnxValue(each.type if each.type.has_shape else None, node=node, array=each.array)
         declared = {each.name: kind for each in (*graph.value_info, *graph.output) if (kind := declared_type(each))}
         own = [(kind, given[each.name].type) for each in free if each.name in given and (kind := declared_type(each))]
         if any(kind.shape != other.shape for kind, other in own):
@@ -103,7 +106,7 @@ class OnnxModelReader:
         scope = OnnxScope(self.values, reads, declared, {}, self.opsets.get("ai.onnx", 1), "", "", 0)
         names = (*stored, *(each.name for each in free))
         OnnxBodyReader(self.model.functions).read_nodes(builder, graph.node, scope, names)
-        outputs = dict.fromkeys(Output(builder.node(value)) for value in graph_outputs(graph, self.values))
+        outputs = dict.fromkeys(Output(node) for node in builder.output_nodes(graph_outputs(graph, self.values)))
         made = builder.writer.graph(outputs, mode, Metadata(graph.name or "model", self.path, "onnx"))
         dtype = common_dtype((*stored.values(), *builder.constants))
         return msgspec.structs.replace(made, dtype=dtype, dtypes=builder.other_dtypes(made, dtype))

@@ -22,7 +22,10 @@ BYTE_DTYPES = ("int8", "uint8")
 
 
 class OnnxValue(msgspec.Struct, frozen=True, eq=False):
-    """A tensor: the output of a node, a weight, an array that is known while reading, or several of these."""
+    """A tensor: the output of a node, a weight, an array that is known while reading, or several of these.
+
+    Or a sequence of tensors.
+    """
 
     type: TensorType | None
     """None where the shape is unknown."""
@@ -40,6 +43,8 @@ class OnnxValue(msgspec.Struct, frozen=True, eq=False):
     """Whether its reader shows that a weight belongs to a quantized model: its integers represent real numbers, and
     zeros do not make it a mask."""
     pending: PendingCall | None = None
+    items: tuple[OnnxValue, ...] | None = None
+    """The tensors of a sequence; None of a tensor and of an unknown sequence."""
 
     @property
     def shape(self) -> Shape:

@@ -5,12 +5,12 @@ from collections import defaultdict
 import onnx
 
 from inception_lens.readers.onnx.handlers import HANDLERS, MICROSOFT_HANDLERS
-from tests.readers.onnx import test_microsoft, test_old_forms, test_opsets, test_quantization
+from tests.readers.onnx import test_microsoft, test_old_forms, test_opsets, test_quantization, test_sequences
 from tests.readers.onnx.test_operators import node_tests
 
 CASES = [
     case
-    for module in (test_microsoft, test_old_forms, test_opsets, test_quantization)
+    for module in (test_microsoft, test_old_forms, test_opsets, test_quantization, test_sequences)
     for case in module.CASES.values()
 ]
 
