@@ -10,7 +10,7 @@ import click
 from inception_lens.architectures.network import Network
 from inception_lens.cli import options
 from inception_lens.cli.output import output_option, write
-from inception_lens.errors import ConfigError
+from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph
 from inception_lens.lens import Source, load
 from inception_lens.lens.inputs import image_shape
@@ -92,7 +92,7 @@ def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
 
 
 def _onnx(model: str, network: options.NetworkOptions, weights: str | None, files: tuple[str, ...]) -> bytes:
-    from inception_lens.writers.onnx.model import to_onnx
+    from inception_lens.writers.onnx.model import OPSET, to_onnx
 
     for path in files or ("",):
         if path != "-" and not path.lower().endswith(".onnx"):
@@ -104,8 +104,19 @@ def _onnx(model: str, network: options.NetworkOptions, weights: str | None, file
     graph = source.graph(network["mode"], network["inputs"], batch=network["batch"], dtype=network["dtype"])
     if file is not None and not is_callable(model):
         return to_onnx(graph, _from_file(file, graph))
-    structure_only = weights == "none" or (weights is None and find_spec("torch") is None)
-    return to_onnx(graph, None if structure_only else source.tensors(graph))
+    if weights == "none" or (weights is None and find_spec("torch") is None):
+        return to_onnx(graph)
+    try:
+        return to_onnx(graph, source.tensors(graph))
+    except FormatError as error:
+        try:
+            data = source.exported_onnx(graph, network["inputs"], network["batch"], OPSET)
+        except FormatError as second:
+            raise FormatError(f"{error}; {second}") from None
+        if data is None:
+            raise
+        click.echo(f"written by PyTorch's own exporter: {error}", err=True)
+        return data
 
 
 def _from_file(weights: str, graph: Graph) -> dict[str, Array]:

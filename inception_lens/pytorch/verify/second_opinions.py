@@ -74,7 +74,7 @@ def second_opinions(
         batch: number of samples, the first axis of every tensor among the inputs; None leaves it.
     """
     graph = analysis.graph
-    arguments = partial(_arguments, module, graph, inputs, batch)
+    arguments = partial(forward_arguments, module, graph, inputs, batch)
     with in_mode([*module.modules()], graph.mode):
         run = _run(module, analysis, arguments)
         shapes, compared = _by_modules(run)
@@ -107,9 +107,10 @@ def _on_meta(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module, memo)
 
 
-def _arguments(
+def forward_arguments(
     module: nn.Module, graph: Graph, inputs: Inputs | None, batch: int | None, device: str
 ) -> tuple[list[object], dict[str, object]]:
+    """The positional and keyword arguments of a forward pass on a device; the parameters are those of the above."""
     if inputs is None:
         return [_example(each.type, device) for each in graph.inputs], {}
 

@@ -348,3 +348,13 @@ def test_a_parameter_in_a_list_is_learned() -> None:
     graph = trace(Keeps(nn.Parameter(torch.rand(4))), (2, 4))
     assert graph.nodes[0].op == ops.Stored((4,), tensor_kind="parameter")
     assert analyze(graph).totals.params == 4
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_batch_norm_with_the_statistics_of_the_batch_keeps_none_at_inference(training: bool) -> None:
+    class OfTheBatch(nn.BatchNorm2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, True)
+
+    (node,) = trace(OfTheBatch(3), IMAGE, mode="training" if training else "inference").nodes
+    assert node.op == ops.BatchNorm2d(track=training)

@@ -39,6 +39,26 @@ class Net(nn.Module):
         x = self.bn(self.conv(x))
         return self.fc((x if self.shift is None else x + self.shift).mean((2, 3)))
 
+class Relative(nn.Module):
+    \"\"\"Attention with a table of relative positions and a mask of its own, as in Swin.\"\"\"
+
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.table = nn.Linear(8, 24), nn.Parameter(torch.rand(7, 2))
+        self.register_buffer("index", torch.arange(16).view(4, 4) % 7)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x.roll(1, 1)).view(*x.shape[:2], 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        bias = self.table[self.index.view(-1)].view(4, 4, 2).permute(2, 0, 1)
+        mask = torch.zeros(4, 4)
+        mask[:2] = 1
+        y = mask @ ((q * 0.5 @ k.transpose(-2, -1) + bias).softmax(-1) @ v)
+        return y.transpose(1, 2).flatten(2)
+
+class Decides(Relative):
+    def forward(self, x):
+        return super().forward(x) if x.sum() > 0 else x
+
 def trained():
     net = Net(shifted=True)
     for parameter in net.parameters():
@@ -127,3 +147,32 @@ def test_bfloat16_weights_are_written(tmp_path: Path) -> None:
     arrays = exported(tmp_path, "--dtype", "bfloat16")
     assert str(arrays["conv.weight"].dtype) == "bfloat16"
     assert (arrays["conv.weight"].astype("float32") == 0.5).all()
+
+
+def test_what_a_graph_does_not_hold_is_written_by_the_exporter_of_pytorch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, path = tmp_path / "own.py", tmp_path / "own.onnx"
+    file.write_text(OWN, encoding="utf-8")
+    command = ["export", f"{file}:Relative", "--to", "onnx", "--input", "1x4x8", "-o", str(path)]
+    assert run(command) == 0
+    assert "written by PyTorch's own exporter: ONNX cannot express `roll`" in capsys.readouterr().err
+    onnx.checker.check_model(path, full_check=True)
+    source = Source.of(f"{file}:Relative")
+    tensors = source.tensors(source.graph("inference", (1, 4, 8)))
+    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
+    assert all((arrays[name] == tensors[name]).all() for name in ("qkv.weight", "qkv.bias", "table", "index"))
+    assert il.analyze(path).totals.params == 8 * 24 + 24 + 7 * 2
+    x = torch.rand(1, 4, 8)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    (found,) = onnxruntime.InferenceSession(path, options).run(None, {"x": x.numpy()})
+    with torch.no_grad():
+        expected = source.module(source.graph("inference", (1, 4, 8)), (1, 4, 8))[0].eval()(x).numpy()
+    assert np.abs(np.asarray(found) - expected).max() < 1e-5
+    assert run([*command, "--weights", "none"]) == run([*command, "--dtype", "float16"]) == 2
+    capsys.readouterr()
+    assert run([each.replace("Relative", "Decides") for each in command]) == 2
+    reason = capsys.readouterr().err.splitlines()[-1]
+    assert reason.startswith("error: ONNX cannot express `")
+    assert "; PyTorch's exporter cannot write it either: " in reason

@@ -150,6 +150,8 @@ def _attention(a: OperatorArguments) -> OperatorCall | None:
 @rule_for(RULES, "batch_norm")
 def _batch_norm(a: OperatorArguments) -> OperatorCall | None:
     x, weight, bias, mean, variance = a.positional[:5]
+    if a.get(5, "training") and not a.training:
+        mean = variance = None  # at inference too it computes with the statistics of the batch
     kind = {2: ops.BatchNorm1d, 3: ops.BatchNorm1d, 4: ops.BatchNorm2d, 5: ops.BatchNorm3d}.get(x.dim())
     if kind is None:
         return None
