@@ -19,6 +19,9 @@ from inception_lens.readers.tensors import MAX_AXES, check_shape
 MAX_KEY_LENGTH = 500
 """Characters of a key in a state dict."""
 
+MAX_OPERATIONS = 2_000_000
+"""Operations of a pickle; a tensor has some forty."""
+
 STORAGE_DTYPES = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
@@ -226,10 +229,26 @@ ALLOWED: dict[tuple[str, str], Callable[..., object]] = {
 """Callables of a pickle, by module and name, and what is called in their place."""
 
 
+class _Dispatch(dict[int, Callable[..., None]]):
+    """The handlers of a pickle's operations, of which a file may have MAX_OPERATIONS."""
+
+    operations = 0
+
+    def __getitem__(self, code: int) -> Callable[..., None]:
+        self.operations += 1
+        if self.operations > MAX_OPERATIONS:
+            raise pickle.UnpicklingError(f"more than {MAX_OPERATIONS:,} operations")
+        return super().__getitem__(code)
+
+
 class TensorUnpickler(pickle._Unpickler):
     """Python's unpickler, restricted to ALLOWED and inert objects."""
 
     dispatch: ClassVar[dict[int, Callable[..., None]]] = {**pickle._Unpickler.dispatch}
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream, encoding="latin1")  # in which Python 2's strings keep their bytes
+        self.dispatch = _Dispatch(self.dispatch)  # type: ignore[misc]
 
     def find_class(self, module: str, name: str, /) -> object:
         if (module, name) in ALLOWED:
@@ -282,7 +301,7 @@ def unpickle(stream: BinaryIO) -> object:
         FormatError: the pickle is damaged, or would execute code.
     """
     try:
-        loaded: object = TensorUnpickler(stream, encoding="latin1").load()
+        loaded: object = TensorUnpickler(stream).load()
     except (pickle.UnpicklingError, FormatError) as error:
         raise FormatError(f"its pickle is refused: {error}") from None
     except Exception as error:  # a damaged pickle can raise anything

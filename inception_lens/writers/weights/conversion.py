@@ -169,7 +169,7 @@ def _converted(
         factor = float(weights.read(tensors[match.divisor]).reshape(-1)[0])
         values = values / factor if factor else np.zeros_like(values)
     if match.factor != 1 or match.shift:
-        values = (values * match.factor + match.shift).astype(values.dtype)
+        values = values.astype(np.promote_types(values.dtype, "f4")) * match.factor + match.shift
     if match.map_size:
         values = values.reshape(*match.map_size, -1, values.shape[-1])
     if order := _axis_order(match, values.ndim):

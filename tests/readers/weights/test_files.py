@@ -409,6 +409,13 @@ def test_a_pickle_cannot_allocate_much_memory_for_few_bytes(tmp_path: Path) -> N
         read_weights(written(tmp_path, "b.pth", archived(b"\x80\x02" + build)))
 
 
+def test_the_number_of_operations_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inception_lens.readers.weights.unpickler.MAX_OPERATIONS", 100)
+    path = written(tmp_path, "w.pth", archived(b"\x80\x02" + b"N0" * 60 + b"}."))
+    with pytest.raises(FormatError, match="its pickle is refused: more than 100 operations"):
+        read_weights(path)
+
+
 def test_a_tensor_that_exceeds_its_storage_is_refused_when_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     torch.save({"a": torch.ones(4, 4)}, path)

@@ -30,6 +30,7 @@ TENSORS: dict[str, Any] = {
     "global_step": np.array(2**40, "i8"),
     "negative": np.array([-1, 2, -(2**31)], "i4"),
 }
+NODE = field(1, field(1, "x") + field(2, "Placeholder"))
 CUT = {"InceptionV1/Conv2d_1a_7x7/weights": [[None, None, None, (0, 5)], [None, None, None, (5, 3)]]}
 
 
@@ -47,6 +48,7 @@ def check(weights: WeightFile, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_v2_checkpoint_is_read_by_its_prefix_and_each_of_its_files(tmp_path: Path, cut: Any, shards: int) -> None:
     prefix = write_v2(tmp_path, TENSORS, cut, shards, name="model.ckpt-100")
+    (tmp_path / "model.ckpt-100.meta").write_bytes(field(1, field(2, b"")) + field(2, NODE))
     for path in [prefix, *tmp_path.iterdir()]:
         weights = read_weights(str(path))
         assert weights.format == "tensorflow V2"

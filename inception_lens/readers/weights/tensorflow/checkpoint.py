@@ -89,7 +89,7 @@ def read_checkpoint(path: str) -> WeightFile:
     Raises:
         FormatError: the file is damaged or of another kind.
     """
-    prefix = re.sub(r"\.(index|data-\d{5}-of-\d{5})$", "", path)
+    prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)
     table = f"{prefix}.index" if os.path.exists(f"{prefix}.index") else path
     data = map_file(table, KIND)
     with errors_in(table):
