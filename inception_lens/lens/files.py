@@ -59,6 +59,13 @@ def _read_pir_json(path: str, settings: Mapping[str, object], inputs: Inputs | N
     return read_pir_json(path, shapes_of(inputs), mode)
 
 
+def _read_darknet(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.darknet.model import read_darknet
+
+    _refuse(settings, "a Darknet config")
+    return read_darknet(path, shapes_of(inputs), mode)
+
+
 def _refuse(settings: Mapping[str, object], kind: str) -> None:
     """Refuse settings of a file that has none.
 
@@ -77,6 +84,7 @@ READERS: dict[FileFormat, Reader] = {
     FileFormat.SAVED_MODEL: _read_graph_def,
     FileFormat.PDMODEL: _read_pdmodel,
     FileFormat.PADDLE_JSON: _read_pir_json,
+    FileFormat.DARKNET: _read_darknet,
 }
 """By the format of the file; a new format is an entry here and a module in `readers/`."""
 

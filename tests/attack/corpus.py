@@ -24,6 +24,7 @@ from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
 from tests.readers.caffe.binary_nets import STORED_NETS, binary
+from tests.readers.darknet.darknet_configs import small as small_config
 from tests.readers.paddle.programs import small_pir, small_program
 from tests.readers.tensorflow.graph_defs import small_graph
 from tests.readers.weights.checkpoints import v1, write_v2
@@ -73,6 +74,7 @@ def valid_files() -> dict[str, list[bytes]]:
         ".onnx": [to_onnx(small()), to_onnx(small(), arrays()), to_onnx(il.load("lenet"))],
         ".pb": [small_graph()],
         ".pdmodel": [small_program()],
+        ".cfg": [small_config().encode()],
         ".json": [small_pir()],
         ".caffemodel": [binary(text) for text in STORED_NETS],
         ".safetensors": [save(arrays()), save({"a": np.zeros((0, 3), "f2")}, metadata={"format": "pt"})],

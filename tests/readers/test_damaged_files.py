@@ -23,6 +23,7 @@ from inception_lens.writers.onnx.model import to_onnx
 from tests.readers.caffe.binary_nets import binary
 from tests.readers.caffe.caffe_models import CaffeLayer, caffemodel
 from tests.readers.caffe.caffe_nets import Builder
+from tests.readers.darknet.darknet_configs import small as small_config
 from tests.readers.paddle.programs import small_pir, small_program
 from tests.readers.tensorflow.graph_defs import small_graph
 from tests.readers.weights.checkpoints import v1
@@ -114,6 +115,7 @@ VALID: dict[str, tuple[str, bytes, Callable[[str], None]]] = {
     "onnx": ("net.onnx", small_onnx(), analyze),
     "onnx-written": ("net.onnx", to_onnx(il.load("lenet@caffe")), analyze),
     "graph-def": ("net.pb", small_graph(), analyze),
+    "darknet": ("net.cfg", small_config().encode(), analyze),
     "pdmodel": ("net.pdmodel", small_program(), analyze),
     "pir": ("net.json", small_pir(), analyze),
     "caffemodel": ("net.caffemodel", small_caffemodel("current"), read_all),
