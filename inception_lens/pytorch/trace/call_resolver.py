@@ -222,7 +222,7 @@ class CallResolver(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             results: object = func(*map_tensors(args, _meta), **map_tensors(dict(kwargs), _meta))
         except (NotImplementedError, RuntimeError, TypeError) as error:
-            if "numel: integer multiplication overflow" in str(error):
+            if "overflow" in str(error):
                 raise GraphError(f"the result of `{func._schema.name}` is too large: {ELEMENT_LIMIT}") from None
             if quantized or has_no_meta_result(func, error):
                 raise Unresolved(sized_by_values(func)) from error

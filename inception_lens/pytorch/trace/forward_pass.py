@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from inception_lens.errors import ConfigError, InceptionLensError, TraceError
 from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.ops import Declared, TensorType, format_shape
+from inception_lens.pytorch.trace.assigned_data import refused_assignments
 from inception_lens.pytorch.trace.exact_types import compare_exact_types
 from inception_lens.pytorch.trace.failures import failed, is_about_traced_tensors, may_be_due_to_traced_tensors
 from inception_lens.pytorch.trace.forward_arguments import (
@@ -43,6 +45,10 @@ from inception_lens.pytorch.trace.retries import (
 from inception_lens.pytorch.trace.threads import ThreadedRecorder, refused_threads
 from inception_lens.pytorch.trace.traced_tensor import TracedTensor, inner_tensors, type_of
 from inception_lens.pytorch.trace.uncompiled import uncompiled
+
+
+ONE_AT_A_TIME = threading.RLock()
+"""Held during a trace, which replaces functions of PyTorch for all threads."""
 
 
 def trace(
@@ -76,9 +82,14 @@ def trace(
         UnknownValueError: it reads a value that only the weights give, and they are on the meta device.
         ConfigError: `module` is not a module, or an input is neither a tensor nor a shape.
     """
-    index = indexed(_checked(module))
-    metadata = metadata or Metadata(type(module).__name__, source="pytorch")
-    forward_pass = ForwardPass(index, inputs, batch, metadata, shortcuts)
+    with ONE_AT_A_TIME:
+        index = indexed(_checked(module))
+        metadata = metadata or Metadata(type(module).__name__, source="pytorch")
+        return _traced(ForwardPass(index, inputs, batch, metadata, shortcuts), mode, values=values)
+
+
+def _traced(forward_pass: ForwardPass, mode: Mode | None, *, values: bool) -> Graph:
+    index = forward_pass.model
     with in_mode(index.modules, mode), undisturbed(), uncompiled(index.modules):
         try:
             exact = compare_exact_types(index.custom_modules)
@@ -87,8 +98,8 @@ def trace(
             if isinstance(error.__cause__, Retry):
                 raise
             failure = error
-        hint = unfit_arguments(index.model, inputs)
-        if not hint and batch is None:
+        hint = unfit_arguments(index.model, forward_pass.inputs)
+        if not hint and forward_pass.batch is None:
             hint = _missing_batch_axis(forward_pass)
         if not hint:
             raise failure
@@ -204,8 +215,12 @@ class ForwardPass(NamedTuple):
             with kept_gradients(self.model.parameters.values()):
                 yield
         else:
-            threads = refused_threads() if way < Way.ORDINARY else nullcontext()
-            with refused_gradients(), threads, torch.no_grad(), below_autograd():
+            with ExitStack() as stack:
+                if way < Way.ORDINARY:
+                    stack.enter_context(refused_threads())
+                    stack.enter_context(refused_assignments())
+                for each in (refused_gradients(), torch.no_grad(), below_autograd()):
+                    stack.enter_context(each)
                 yield
 
     def _can_run_again(self, way: Way, reason: Retry) -> bool:

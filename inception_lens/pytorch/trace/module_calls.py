@@ -32,6 +32,9 @@ GLOBAL_HOOKS = tuple([getattr(nn_module, f"_global{name}") for name in HOOKS])
 CONTAINERS = frozenset({dict, list, set, OrderedDict})
 """Types of attributes whose contents a forward pass may change, and which are restored."""
 
+CHANGING = ("__setattr__", "__delattr__", "register_parameter", "register_buffer")
+"""Methods that change a module."""
+
 STANDARD = frozenset({*READERS, nn.Identity, nn.MultiheadAttention, nn.Sequential})
 """Classes of modules that need not be run."""
 
@@ -48,7 +51,7 @@ class Failure(NamedTuple):
 
 
 class StateBefore(NamedTuple):
-    """The attributes of a module before it ran."""
+    """The attributes of a module before it ran or was changed."""
 
     state: dict[str, Any]
     """The attributes themselves."""
@@ -75,11 +78,13 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         `nn.Module._call_impl` is replaced, not `forward`: what a module's hooks do is seen, and no module is changed.
         """
         original: Callable[..., object] = nn.Module._call_impl
+        changing = {name: getattr(nn.Module, name) for name in CHANGING}
         self.threads.add(threading.get_ident())
         self._before: list[StateBefore] = []
-        """The state of the modules that ran."""
+        """The state of the modules that ran or were changed."""
         self._attributes: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._entered: set[int] = set()
+        self._kept_states: set[int] = set()
+        """Identities of the modules whose state was copied."""
         self._original = original
 
         def call(module: nn.Module, *args: object, **kwargs: object) -> object:
@@ -88,6 +93,8 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
             return self._call(module, args, kwargs)
 
         nn.Module._call_impl = call  # type: ignore[method-assign, assignment]
+        for name, method in changing.items():
+            setattr(nn.Module, name, self._after_copy(method))
         TRACED_THREADS.update(self.threads)
         try:
             with autocast_regions(self.device) as self.autocast_regions:
@@ -95,7 +102,19 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         finally:
             TRACED_THREADS.difference_update(self.threads)
             nn.Module._call_impl = original  # type: ignore[method-assign]
+            for name, method in changing.items():
+                setattr(nn.Module, name, method)
             self._restore()
+
+    def _after_copy(self, method: Callable[..., object]) -> Callable[..., object]:
+        """A method that changes a module, which another module may call, after a copy of the module's state."""
+
+        def change(module: nn.Module, *args: object) -> object:
+            if threading.get_ident() in self.threads and self.recorder.index.path(module, "") is not None:
+                self._keep_state(module)
+            return method(module, *args)
+
+        return change
 
     def _called_elsewhere(self, module: nn.Module, args: Args, kwargs: Kwargs) -> object:
         """What a module returns in a thread that is not recorded."""
@@ -168,9 +187,7 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         return x
 
     def _run(self, module: nn.Module, path: str, args: Args, kwargs: Kwargs) -> object:
-        if id(module) not in self._entered:
-            self._entered.add(id(module))
-            self._keep_state(module)
+        self._keep_state(module)
         recorder = self.recorder
         before = len(recorder.nodes)
         recorder.enter(path, type(module))
@@ -228,6 +245,10 @@ class ModuleTracer(HigherOrderTracer):  # type: ignore[no-untyped-call]
         return found
 
     def _keep_state(self, module: nn.Module) -> None:
+        """Copy the state of a module before it runs or is changed for the first time."""
+        if id(module) in self._kept_states:
+            return
+        self._kept_states.add(id(module))
         state = vars(module)
         filled = [(each, each.copy()) for each in state.values() if type(each) in CONTAINERS and each]
         surveyed = self.recorder.index.surveyed

@@ -165,8 +165,13 @@ FLOPS: dict[str, Callable[[Types, Types], int]] = {
 
 
 def short_name(name: str) -> str:
-    """The name of an operator without its library, and without the `_` of an in-place form."""
+    """The name of an operator without its library, and without the `_` of an in-place form.
+
+    The primitives by which PyTorch implements some operators have the same names where they compute the same.
+    """
     base = name.removeprefix("aten::")
+    if (primitive := base.removeprefix("prims::")) in ELEMENTWISE:
+        base = primitive
     return base.removesuffix("_") if not base.startswith("__") else base
 
 
@@ -182,7 +187,7 @@ def operation_without_rule(
         arguments: its arguments.
     """
     name, inputs = short_name(func._schema.name), tuple(map(type_of, tensors))
-    if name == "_to_copy":
+    if name in ("_to_copy", "prims::convert_element_type"):
         return _elementwise("cast", inputs, outputs[0], 1, ())
     if name in ELEMENTWISE and len(outputs) == 1:
         alpha = arguments.keywords.get("alpha", arguments.get(2, "alpha", 1))
@@ -205,8 +210,8 @@ def operation_without_rule(
             check_same_dtype([each.dtype for each in tensors[:3]])
         macs, extra = PRODUCTS[name](product_call(func, inputs, outputs, arguments))
         return Unknown(func._schema.name, outputs) if macs is None else Declared(name, outputs, macs, extra, kept=kept)
-    others = name in WITHOUT_PRODUCTS_OTHERS or (name.startswith("_foreach_") and name not in PRODUCTS)
-    if others or name in WITHOUT_PRODUCTS or name in WITHOUT_PRODUCTS_BACKWARD:
+    others = name in WITHOUT_PRODUCTS_OTHERS or name.startswith(("_foreach_", "prims::"))
+    if (others and name != "prims::svd") or name in WITHOUT_PRODUCTS or name in WITHOUT_PRODUCTS_BACKWARD:
         return Declared(func._schema.name, outputs, declared_flops=None, kept=kept)
     if torch.Tag.pointwise in func.tags and len(outputs) == 1:  # a function of one element counts as one operation
         return Declared(name, outputs, declared_flops=outputs[0].elements)

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from inception_lens.errors import GraphError
 from inception_lens.graph import output_name
 from inception_lens.ops import Declared, TensorType, format_shape
+from inception_lens.pytorch.trace.assigned_data import intercepted_assignments
 from inception_lens.pytorch.trace.call_record import CallRecord
 from inception_lens.pytorch.trace.containers import map_tensors, tensors_in
 from inception_lens.pytorch.trace.deferred_values import DeferredValue
@@ -34,7 +35,7 @@ from inception_lens.pytorch.trace.nested import flat_tensor, nested_operation
 from inception_lens.pytorch.trace.operator_facts import ALIASES, Args, Kwargs, facts_of
 from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsValue
 from inception_lens.pytorch.trace.running_operator import RunningOperator
-from inception_lens.pytorch.trace.tensor_memory import TensorMemory
+from inception_lens.pytorch.trace.tensor_memory import TensorMemory, share_memory
 from inception_lens.pytorch.trace.threads import ThreadedRecorder, recorded_threads
 from inception_lens.pytorch.trace.traced_tensor import (
     DTYPES,
@@ -67,8 +68,12 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """Inputs, and what operators returned."""
         self._stored_memory: TensorMemory[Tensor] = TensorMemory()
         """Parameters, buffers and constants."""
+        self._first_data: dict[int, tuple[Tensor, Tensor]] = {}
+        """Tensors that the forward pass writes to or gives other data, each with its first data, by their identity."""
         self._overwritten: dict[int, tuple[Tensor, Tensor]] = {}
-        """Tensors from outside the forward pass that it writes to, each with a copy from before, by their identity."""
+        """The first data of those that it writes to, each with a copy from before, by the identity of the tensor."""
+        self._assigned: set[int] = set()
+        """The identities of those that got other data: their memory shows which tensors of the graph they are."""
         stored = [*recorder.index.parameters.values(), *recorder.index.buffers.values()]
         self.on_meta = any(each.is_meta for each in stored)
         for each in stored:
@@ -93,16 +98,23 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
 
     def recorded(self, value: object) -> TracedTensor | None:
         """The traced tensor of what an operator returned; None for any other value."""
-        if not isinstance(value, Tensor) or type(value) not in PLAIN or self.recorder.owns(value):
+        if not isinstance(value, Tensor) or type(value) not in PLAIN or self._owns(value):
             return None
         return self._memory.find(value)
 
     def traced(self, tensor: Tensor) -> TracedTensor:
         """The traced tensor that names an ordinary one."""
-        if type(tensor) is TracedTensor or self.recorder.owns(tensor):
+        if type(tensor) is TracedTensor or self._owns(tensor):
             return super().traced(tensor)
         found = self._memory.find(tensor)
         return self._unseen(tensor) if found is None else found
+
+    def _owns(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a parameter or a buffer, and not computed from what the graph has."""
+        if not self.recorder.owns(tensor) or id(tensor) in self._assigned:
+            return False
+        created = None if id(tensor) in self.recorder.index.names else self._memory.find(tensor)
+        return created is None or not self.recorder.depends_on_inputs([created.path], or_weights=True)
 
     def _unseen(self, tensor: Tensor) -> TracedTensor:
         """The traced tensor of one that no operator returned: stored, another part of known memory, or a constant."""
@@ -134,8 +146,11 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         with self._lock, torch._C._AutoDispatchBelowAutograd():
             if not isinstance(func, OpOverload):
                 return self._higher_order(func, args, kwargs or {})
-            if facts_of(func).name in ALIASES or facts_of(func).short_name == "set":
+            if facts_of(func).name in ALIASES:
                 return func(*args, **kwargs or {})  # the memory of the tensor shows which it is
+            if facts_of(func).short_name == "set":
+                self._assign(cast(Tensor, args[0]))
+                return func(*args, **kwargs or {})
             if self.on_meta and self.autocast_regions[-1]:
                 raise NeedsValue("the model uses `torch.autocast`, which leaves tensors on the meta device as they are")
             outer, self._running = getattr(self, "_running", None), RunningOperator(func, args, kwargs or {})
@@ -247,7 +262,23 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """Copy a tensor from outside the forward pass, before this writes to it for the first time."""
         stored = self._stored_memory.first_in_storage(tensor)
         if stored is not None and not stored.is_meta and id(stored) not in self._overwritten:
-            self._overwritten[id(stored)] = (stored, stored.detach().clone())
+            first = self._first_data_of(stored)
+            self._overwritten[id(stored)] = (first, first.clone())
+
+    def _assign(self, tensor: Tensor, data: Tensor | None = None) -> None:
+        """Note that a tensor gets other data."""
+        self._first_data_of(tensor)
+        self._assigned.add(id(tensor))
+
+    def _first_data_of(self, tensor: Tensor) -> Tensor:
+        return self._first_data.setdefault(id(tensor), (tensor, tensor.data))[1]
+
+    def _restore_stored(self) -> None:
+        for first, copy in self._overwritten.values():
+            first.copy_(copy)
+        for tensor, first in self._first_data.values():
+            if not share_memory(tensor, first):
+                tensor.data = first
 
     # --- threads
 
@@ -284,12 +315,15 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
     def intercepted(self) -> Iterator[None]:
         """As for traced tensors; afterwards parameters, buffers and constants hold what they held before."""
         try:
-            with super().intercepted(), recorded_threads(self.record_thread), self.autograd():
+            with (
+                super().intercepted(),
+                intercepted_assignments(self._assign),
+                recorded_threads(self.record_thread),
+                self.autograd(),
+            ):
                 yield
         finally:
-            with torch.no_grad():
-                for tensor, copy in self._overwritten.values():
-                    tensor.copy_(copy)
+            self._restore_stored()
 
 
 class ThreadTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]

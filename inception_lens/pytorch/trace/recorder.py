@@ -233,11 +233,12 @@ class Recorder:
                 found.update(map(id, tensors[: len(each.parameters)]))
         return frozenset([names[each] for each in found]) & self.index.buffers.keys()
 
-    def depends_on_inputs(self, outputs: Iterable[str]) -> bool:
-        """Whether any of these tensors depends on an input of the graph."""
-        independent: set[str] = set()  # of the inputs, which few are
+    def depends_on_inputs(self, outputs: Iterable[str], *, or_weights: bool = False) -> bool:
+        """Whether any of these tensors depends on an input of the graph, or on a parameter or a buffer."""
+        independent: set[str] = set()  # which few are
         for node, facts in zip(self.nodes, self.facts, strict=True):
-            if independent.issuperset(node.inputs):
+            is_weight = type(node.op) is Stored and node.op.tensor_kind != "constant"
+            if independent.issuperset(node.inputs) and not (or_weights and is_weight):
                 independent.update(output_names(node.name, len(facts.outputs)))
         return not independent.issuperset(outputs)
 

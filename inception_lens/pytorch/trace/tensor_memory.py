@@ -52,6 +52,11 @@ class TensorMemory(Generic[Found]):
             self._kept[key[0]] = tensor if storage is None else StorageWeakRef(storage)  # type: ignore[no-untyped-call]
 
 
+def share_memory(tensor: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same memory in the same layout."""
+    return _key(tensor) == _key(other)
+
+
 def _key(tensor: Tensor) -> Key | None:
     """The memory and layout of a tensor; None for one of `torch.func`, which has no memory of its own."""
     if is_functorch_wrapped_tensor(tensor):

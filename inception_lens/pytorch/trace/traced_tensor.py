@@ -36,7 +36,7 @@ QUANTIZED = frozenset({torch.quint8, torch.qint8, torch.qint32})
 MAX_ELEMENTS = 2**63
 """PyTorch counts the elements of a tensor in a signed integer of 64 bits, which must be less than this."""
 
-ELEMENT_LIMIT = "PyTorch's tensors have fewer than 2^63 elements"
+ELEMENT_LIMIT = "PyTorch's tensors have fewer than 2^63 elements, and less than 2^63 bytes"
 
 TRACED_THREADS: set[int] = set()
 """Identifiers of the threads in which a model is being traced."""
@@ -152,6 +152,15 @@ class TracedTensor(Tensor):
     @data.setter
     def data(self, other: Tensor) -> None:
         raise NeedsOrdinaryTensors("the model gives a tensor other memory")
+
+    @property
+    def _is_param(self) -> bool:
+        """Whether it is a parameter, which PyTorch asks and sets."""
+        return False
+
+    @_is_param.setter
+    def _is_param(self, value: bool) -> None:
+        raise NeedsOrdinaryTensors("the model creates a parameter")
 
     def numpy(self, *, force: bool = False) -> NDArray[Any]:
         """The value as an array in the same memory."""

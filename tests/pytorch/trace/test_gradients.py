@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, autograd, nn
 from torch.autograd import forward_ad
-from torch.func import functional_call, grad, jacrev, jvp, vjp, vmap
+from torch.func import functional_call, grad, hessian, jacrev, jvp, vjp, vmap
 from torch.nn import functional
 
 import inception_lens as il
@@ -110,6 +110,8 @@ def jacobian(part: nn.Module, x: Tensor) -> object:
         # PyTorch multiplies the input by the weight, its tangent by the weight, and the input by a tangent of zeros.
         (lambda part, x: jvp(part, (x,), (x,))[1], 3 * PRODUCT),
         (forward_mode, 3 * PRODUCT),
+        # The product and its gradient, 8 tangents of each, and two by tangents of zeros, as `FlopCounterMode` counts.
+        (lambda part, x: hessian(lambda y: part(y).tanh().sum())(x[0]), (2 + 2 * 8 + 2) * 64),
     ],
 )
 def test_products_of_gradients_are_counted(function: Callable[..., object], macs: int) -> None:

@@ -20,6 +20,7 @@ from tests.pytorch.trace.test_cases import Calls
         (nn.Sequential(nn.Linear(2, 2**20)), (2**50, 2)),
         (nn.Upsample(scale_factor=2**30), (1, 1, 2**20, 2**20)),
         (Calls(lambda s, x: x.expand(2**40, 2**40) + 1), (1, 1)),
+        (Calls(lambda s, x: x + torch.zeros(2**40, 2**40)[0, 0]), (1, 1)),
     ],
 )
 def test_a_tensor_that_pytorch_cannot_have(module: nn.Module, shape: tuple[int, ...]) -> None:
