@@ -1,12 +1,14 @@
 """Which tensors a backward pass computes gradients of."""
 
+from itertools import compress
+
 import msgspec
 
 from inception_lens.graph import Graph, output_names, tensor_names
 
 
 class Gradient(msgspec.Struct, frozen=True, gc=False):
-    """The gradients that the backward pass of one call computes."""
+    """The gradients that the backward pass of one call computes; none if no output of the graph depends on it."""
 
     inputs: tuple[bool, ...]
     """For each input, whether it is computed from a trained tensor."""
@@ -18,6 +20,20 @@ class Gradient(msgspec.Struct, frozen=True, gc=False):
 
 def gradients(graph: Graph) -> tuple[Gradient, ...]:
     """Find the required gradients of every call; one entry per node, in the graph's order."""
+    needs, column = _required(graph)
+    received = {output.node for output in graph.outputs if needs[output.node]}
+    for i in range(len(column) - 1, -1, -1):
+        node, gradient = graph.nodes[i], column[i]
+        names = output_names(node.name, len(graph.facts[i].outputs))
+        if received.isdisjoint(names):
+            column[i] = Gradient((False,) * len(node.inputs), False, False)
+        else:
+            received.update(compress(node.inputs, gradient.inputs))
+    return tuple(column)
+
+
+def _required(graph: Graph) -> tuple[dict[str, bool], list[Gradient]]:
+    """Which tensors depend on trained ones, and the gradients that each call computes if one of its outputs gets one."""
     needs = dict.fromkeys((given.name for given in graph.inputs), False)
     column = []
     for node, facts in zip(graph.nodes, graph.facts, strict=True):
@@ -28,9 +44,10 @@ def gradients(graph: Graph) -> tuple[Gradient, ...]:
             trained = [name not in graph.frozen for name in tensor_names(node, parameters)[: len(parameters)]]
             weights, learns = trained[:1] == [True], True in trained
         for name, output in zip(output_names(node.name, len(facts.outputs)), facts.outputs, strict=True):
-            needs[name] = (learns or True in inputs) and is_differentiable(output.dtype)
+            requires = (learns or True in inputs) and name not in graph.detached
+            needs[name] = requires and is_differentiable(output.dtype)
         column.append(Gradient(inputs, weights, needs[node.name]))
-    return tuple(column)
+    return needs, column
 
 
 def is_differentiable(dtype: str) -> bool:

@@ -60,6 +60,8 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     kept: frozenset[str] = frozenset()
     """Names of the tensors that are parameters of operations and buffers of the model, such as a fixed blur kernel of a
     convolution: they count as buffers. They are also among `frozen`."""
+    detached: frozenset[str] = frozenset()
+    """Names of the tensors of which a training step computes no gradient although they depend on trained parameters."""
     nonzero: Mapping[str, int] = {}
     """Non-zero elements of each parameter of a pruned model, by its name; empty for other models. Not compared."""
     metadata: Metadata = Metadata()
@@ -121,6 +123,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         dtypes = frozenset(self.dtypes.items())
         return (
             self.inputs, self.nodes, self.outputs, self.mode, self.dtype, dtypes, self.unused, self.frozen, self.kept,
+            self.detached,
         )  # fmt: skip
 
     def input_types(self, node: Node) -> tuple[TensorType, ...]:

@@ -28,6 +28,7 @@ from inception_lens.pytorch.trace.forward_arguments import (
     unfit_arguments,
 )
 from inception_lens.pytorch.trace.global_state import below_autograd, in_mode, undisturbed
+from inception_lens.pytorch.trace.gradient_regions import gradient_regions
 from inception_lens.pytorch.trace.gradients import kept_gradients, refused_gradients
 from inception_lens.pytorch.trace.lazy_modules import indexed
 from inception_lens.pytorch.trace.model_index import ModelIndex
@@ -184,7 +185,7 @@ class ForwardPass(NamedTuple):
         args, kwargs = arguments.of(self.inputs)
         mode: Mode = "training" if self.model.model.training else "inference"
         try:
-            with noted_retries(), self._surroundings(way), tracer.intercepted(), tracer:
+            with noted_retries(), self._surroundings(way, tracer.recorder), tracer.intercepted(), tracer:
                 result = self.model.model(*args, **kwargs)
                 found = inner_tensors(tensors_of(result))
                 outputs = [each for tensor in found if (each := tracer.recorded(tensor)) is not None]
@@ -209,7 +210,7 @@ class ForwardPass(NamedTuple):
         return tracer, partial(traced_input, tracer)
 
     @contextmanager
-    def _surroundings(self, way: Way) -> Iterator[None]:
+    def _surroundings(self, way: Way, recorder: Recorder) -> Iterator[None]:
         """Raise a Retry where the model does what it cannot in this way, and keep the gradients of parameters."""
         if way is Way.GRADIENTS:
             with kept_gradients(self.model.parameters.values()):
@@ -221,6 +222,8 @@ class ForwardPass(NamedTuple):
                     stack.enter_context(refused_assignments())
                 for each in (refused_gradients(), torch.no_grad(), below_autograd()):
                     stack.enter_context(each)
+                if self.model.model.training:
+                    stack.enter_context(gradient_regions(recorder.note_gradients))
                 yield
 
     def _can_run_again(self, way: Way, reason: Retry) -> bool:

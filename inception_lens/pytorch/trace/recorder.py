@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inception_lens.graph import CallFacts, Graph, Input, Metadata, Mode, Node, Output, output_name, output_names
-from inception_lens.ops import Op, Parameter, Stored, TensorType
+from inception_lens.ops import Declared, Op, Parameter, Stored, TensorType
 from inception_lens.ops.special import TensorKind
 from inception_lens.pytorch.trace.model_index import ModelIndex
 from inception_lens.pytorch.trace.packed_weights import PackedTensors
@@ -46,6 +46,10 @@ class Recorder:
         """Whether anything was cast by `torch.autocast`, so that the dtypes of calls are compared with their rules'."""
         self.last_scope = ""
         """Path of the module that called the last operator."""
+        self._detached: set[int] = set()
+        """Positions of the calls whose outputs need no gradient although their inputs may."""
+        self._disabled_since: int | None = None
+        """Position of the first call since the model has disabled gradients; None if they are enabled."""
 
     @property
     def scope(self) -> str:
@@ -163,6 +167,28 @@ class Recorder:
         self.nodes[-1] = Node(name, node.op, node.inputs, node.parameters, node.dtype)
         return name
 
+    def add_detached(self, path: str, type_: TensorType) -> str:
+        """Add the call that returns a tensor without its gradient, and return its name."""
+        self._detached.add(len(self.nodes))
+        return self.add_operator("detach", Declared("detach", (type_,), view=True), [path], (type_,))
+
+    def note_gradients(self, are_enabled: bool) -> None:
+        """Note that the model enables or disables gradients."""
+        if self._disabled_since is not None:
+            self._detached.update(range(self._disabled_since, len(self.nodes)))
+        self._disabled_since = None if are_enabled else len(self.nodes)
+
+    def _detached_names(self) -> frozenset[str]:
+        """The outputs that need no gradient; what is written in place of a tensor still needs that of the tensor."""
+        self.note_gradients(self._disabled_since is None)
+        return frozenset([
+            name
+            for i in self._detached
+            if not (getattr(op := self.nodes[i].op, "inplace", False) or op.kind == "written")
+            for name in output_names(self.nodes[i].name, len(self.facts[i].outputs))
+            if name in self.types
+        ])  # fmt: skip
+
     def scoped(self, name: str) -> str:
         """The path of `name` in the running module."""
         return f"{self.scope}/{name}" if self.scope else name
@@ -209,6 +235,7 @@ class Recorder:
             unused=tuple(unused),
             frozen=frozen,
             kept=kept,
+            detached=self._detached_names(),
             nonzero=nonzero,
             metadata=metadata,
         )

@@ -106,7 +106,10 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
         if type(tensors[0]) is not TracedTensor and not self.recorder.owns(tensors[0]):
             return func(tensors[0])
         tensor = self.traced(tensors[0])
-        return traced_tensor(tensor.path, tensor.traced_layout, self.device, tensor.deferred, self.base_of(tensor))
+        path, layout = tensor.path, tensor.traced_layout
+        if self.training and facts_of(func).name == "aten::detach":
+            path = self.recorder.add_detached(path, layout.type)
+        return traced_tensor(path, layout, self.device, tensor.deferred, self.base_of(tensor))
 
     def _count(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """A counter of a module is not a tensor of the network."""
