@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import msgspec
 
-from inception_lens.analyses.gradients import gradients
+from inception_lens.analyses.gradients import computed_gradients
 from inception_lens.graph import CallFacts, Graph, Node, tensor_names
 
 
@@ -120,7 +120,7 @@ def _backward(graph: Graph, macs: Sequence[int | None]) -> tuple[int | None, ...
     return tuple(
         [
             node.op.backward_macs(forward, gradient.inputs, gradient.weights) if forward else forward
-            for node, gradient, forward in zip(graph.nodes, gradients(graph), macs, strict=True)
+            for node, gradient, forward in zip(graph.nodes, computed_gradients(graph), macs, strict=True)
         ]
     )
 

@@ -8,7 +8,7 @@ from inception_lens.graph import Graph, output_names, tensor_names
 
 
 class Gradient(msgspec.Struct, frozen=True, gc=False):
-    """The gradients that the backward pass of one call computes; none if no output of the graph depends on it."""
+    """Which gradients the backward pass of one call has to compute."""
 
     inputs: tuple[bool, ...]
     """For each input, whether it is computed from a trained tensor."""
@@ -18,8 +18,13 @@ class Gradient(msgspec.Struct, frozen=True, gc=False):
     """Whether the first output requires a gradient: an input does, or any parameter is trained."""
 
 
-def gradients(graph: Graph) -> tuple[Gradient, ...]:
-    """Find the required gradients of every call; one entry per node, in the graph's order."""
+def required_gradients(graph: Graph) -> tuple[Gradient, ...]:
+    """Find what requires a gradient in every call, so that tensors are kept for it; one entry per node, in order."""
+    return tuple(_required(graph)[1])
+
+
+def computed_gradients(graph: Graph) -> tuple[Gradient, ...]:
+    """Find the gradients that every call computes: the required ones, where an output of the graph depends on it."""
     needs, column = _required(graph)
     received = {output.node for output in graph.outputs if needs[output.node]}
     for i in range(len(column) - 1, -1, -1):
@@ -33,7 +38,7 @@ def gradients(graph: Graph) -> tuple[Gradient, ...]:
 
 
 def _required(graph: Graph) -> tuple[dict[str, bool], list[Gradient]]:
-    """Which tensors depend on trained ones, and the gradients that each call computes if one of its outputs gets one."""
+    """Which tensors depend on trained ones, and what requires a gradient in every call."""
     needs = dict.fromkeys((given.name for given in graph.inputs), False)
     column = []
     for node, facts in zip(graph.nodes, graph.facts, strict=True):

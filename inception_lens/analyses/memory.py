@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import msgspec
 
-from inception_lens.analyses.gradients import Gradient, gradients, is_differentiable
+from inception_lens.analyses.gradients import Gradient, is_differentiable, required_gradients
 from inception_lens.graph import CallFacts, Graph, Node, output_name, tensor_names
 from inception_lens.ops import Saved, Stored, TensorType
 
@@ -113,7 +113,7 @@ def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int | None]) ->
     is_mixed = any(node.dtype for node in graph.nodes)
     stored = {storage_of[node.name]: facts.outputs[0] for node, facts in _stored(graph)} if is_mixed else {}
     column: list[int | None] = []
-    for node, facts, gradient in zip(graph.nodes, graph.facts, gradients(graph), strict=True):
+    for node, facts, gradient in zip(graph.nodes, graph.facts, required_gradients(graph), strict=True):
         dtype = facts.outputs[0].dtype if is_mixed and facts.op.category in PRODUCTS else node.dtype
         inputs = facts.inputs if not dtype else tuple([_cast(given, dtype) for given in facts.inputs])
         saved = facts.op.saved(inputs, facts.outputs[0]) if gradient.output else Saved()

@@ -184,7 +184,7 @@ def test_operations_that_learn_nothing_pass_the_question_on() -> None:
 
 
 def test_every_branch_that_reads_the_image_is_a_first_layer() -> None:
-    nodes = [conv("a", "x"), conv("b", "x"), Node("cat", Concat(), ("x", "b")), conv("c", "cat")]
+    nodes = [conv("a", "x"), conv("b", "x"), Node("cat", Concat(), ("a", "b")), conv("c", "cat")]
     assert trained(*nodes).backward_macs == (ONE, ONE, 0, 2 * 2 * ONE)
 
 

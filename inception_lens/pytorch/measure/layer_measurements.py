@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inception_lens.analyses.analysis import Analysis
-from inception_lens.analyses.gradients import gradients
+from inception_lens.analyses.gradients import computed_gradients
 from inception_lens.analyses.profile import Spread
 from inception_lens.pytorch.build.network import BuiltNetwork
 from inception_lens.pytorch.measure.clock import Clock, repeat, timed
@@ -74,7 +74,7 @@ class LayerMeasurements:
 
     def backward(self, warmup: int, repeats: int) -> dict[str, Spread]:
         """Times of the backward of each layer on its own: the gradients that the backward pass of the network needs."""
-        needs = {node.name: each for node, each in zip(self.graph.nodes, gradients(self.graph), strict=True)}
+        needs = {node.name: each for node, each in zip(self.graph.nodes, computed_gradients(self.graph), strict=True)}
         found: dict[str, Spread] = {}
         kept: list[Tensors] = []
 

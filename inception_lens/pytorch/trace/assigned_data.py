@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsOrdinaryTensors
 from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS
 
-DATA = torch._C.TensorBase.data
+DATA: Any = torch._C.TensorBase.data
 """PyTorch's own attribute, which no dispatch mode sees."""
 
 
@@ -24,14 +26,15 @@ def intercepted_assignments(assign: Callable[[Tensor, Tensor], None]) -> Iterato
     """
 
     def set_data(tensor: Tensor, data: Tensor) -> None:
-        if threading.get_ident() in TRACED_THREADS and data is not tensor:
+        is_traced = threading.get_ident() in TRACED_THREADS
+        if is_traced and data is not tensor and not is_lazy(tensor):  # which gets its first data
             assign(tensor, data)
         DATA.__set__(tensor, data)
 
     def swap(first: Tensor, second: Tensor) -> None:
         if threading.get_ident() in TRACED_THREADS:
             raise CannotBeTraced("the model calls `torch.utils.swap_tensors`")
-        original(first, second)
+        original(first, second)  # type: ignore[no-untyped-call]
 
     original = torch.utils.swap_tensors
     Tensor.data = property(DATA.__get__, set_data)  # type: ignore[assignment]

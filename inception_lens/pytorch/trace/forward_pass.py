@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
@@ -46,7 +46,6 @@ from inception_lens.pytorch.trace.retries import (
 from inception_lens.pytorch.trace.threads import ThreadedRecorder, refused_threads
 from inception_lens.pytorch.trace.traced_tensor import TracedTensor, inner_tensors, type_of
 from inception_lens.pytorch.trace.uncompiled import uncompiled
-
 
 ONE_AT_A_TIME = threading.RLock()
 """Held during a trace, which replaces functions of PyTorch for all threads."""
@@ -184,8 +183,10 @@ class ForwardPass(NamedTuple):
         arguments = ForwardArguments(self.model, create, batch=self.batch, add_axis=add_axis)
         args, kwargs = arguments.of(self.inputs)
         mode: Mode = "training" if self.model.model.training else "inference"
+        has_regions = mode == "training" and way < Way.GRADIENTS
+        regions = gradient_regions(tracer.recorder.note_gradients) if has_regions else nullcontext()
         try:
-            with noted_retries(), self._surroundings(way, tracer.recorder), tracer.intercepted(), tracer:
+            with noted_retries(), self._surroundings(way), tracer.intercepted(), regions, tracer:
                 result = self.model.model(*args, **kwargs)
                 found = inner_tensors(tensors_of(result))
                 outputs = [each for tensor in found if (each := tracer.recorded(tensor)) is not None]
@@ -210,7 +211,7 @@ class ForwardPass(NamedTuple):
         return tracer, partial(traced_input, tracer)
 
     @contextmanager
-    def _surroundings(self, way: Way, recorder: Recorder) -> Iterator[None]:
+    def _surroundings(self, way: Way) -> Iterator[None]:
         """Raise a Retry where the model does what it cannot in this way, and keep the gradients of parameters."""
         if way is Way.GRADIENTS:
             with kept_gradients(self.model.parameters.values()):
@@ -222,8 +223,6 @@ class ForwardPass(NamedTuple):
                     stack.enter_context(refused_assignments())
                 for each in (refused_gradients(), torch.no_grad(), below_autograd()):
                     stack.enter_context(each)
-                if self.model.model.training:
-                    stack.enter_context(gradient_regions(recorder.note_gradients))
                 yield
 
     def _can_run_again(self, way: Way, reason: Retry) -> bool:

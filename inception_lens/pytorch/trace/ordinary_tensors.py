@@ -68,6 +68,8 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """Inputs, and what operators returned."""
         self._stored_memory: TensorMemory[Tensor] = TensorMemory()
         """Parameters, buffers and constants."""
+        self._detached: dict[int, tuple[Tensor, TracedTensor]] = {}
+        """What `detach` returned in training mode, with the traced tensor of each, by its identity."""
         self._first_data: dict[int, tuple[Tensor, Tensor]] = {}
         """Tensors that the forward pass writes to or gives other data, each with its first data, by their identity."""
         self._overwritten: dict[int, tuple[Tensor, Tensor]] = {}
@@ -100,13 +102,14 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
         """The traced tensor of what an operator returned; None for any other value."""
         if not isinstance(value, Tensor) or type(value) not in PLAIN or self._owns(value):
             return None
-        return self._memory.find(value)
+        detached = self._detached.get(id(value))
+        return self._memory.find(value) if detached is None else detached[1]
 
     def traced(self, tensor: Tensor) -> TracedTensor:
         """The traced tensor that names an ordinary one."""
         if type(tensor) is TracedTensor or self._owns(tensor):
             return super().traced(tensor)
-        found = self._memory.find(tensor)
+        found = self.recorded(tensor)
         return self._unseen(tensor) if found is None else found
 
     def _owns(self, tensor: Tensor) -> bool:
@@ -147,7 +150,7 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             if not isinstance(func, OpOverload):
                 return self._higher_order(func, args, kwargs or {})
             if facts_of(func).name in ALIASES:
-                return func(*args, **kwargs or {})  # the memory of the tensor shows which it is
+                return self._same_memory(func, *args)
             if facts_of(func).short_name == "set":
                 self._assign(cast(Tensor, args[0]))
                 return func(*args, **kwargs or {})
@@ -159,6 +162,13 @@ class OrdinaryTracer(ModuleTracer):  # type: ignore[no-untyped-call]
             finally:
                 if outer is not None:
                     self._running = outer
+
+    def _same_memory(self, func: OpOverload, tensor: Tensor) -> Tensor:
+        """A tensor whose memory shows which it is; without its gradient its identity does."""
+        result: Tensor = func(tensor)
+        if facts_of(func).name == "aten::detach" and self.training and not self._gradients:
+            self._detached[id(result)] = (result, self._aliased(func, tensor))
+        return result
 
     def _called_with_ordinary_tensors(self, running: RunningOperator) -> object:
         for each in running.written():

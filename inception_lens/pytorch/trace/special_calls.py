@@ -105,11 +105,15 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
     def _alias(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         if type(tensors[0]) is not TracedTensor and not self.recorder.owns(tensors[0]):
             return func(tensors[0])
-        tensor = self.traced(tensors[0])
-        path, layout = tensor.path, tensor.traced_layout
+        return self._aliased(func, tensors[0])
+
+    def _aliased(self, func: OpOverload, tensor: Tensor) -> TracedTensor:
+        """The same tensor; for `detach` in training mode without its gradient, which is a node."""
+        traced = self.traced(tensor)
+        path, layout = traced.path, traced.traced_layout
         if self.training and facts_of(func).name == "aten::detach":
             path = self.recorder.add_detached(path, layout.type)
-        return traced_tensor(path, layout, self.device, tensor.deferred, self.base_of(tensor))
+        return traced_tensor(path, layout, self.device, traced.deferred, self.base_of(traced))
 
     def _count(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """A counter of a module is not a tensor of the network."""

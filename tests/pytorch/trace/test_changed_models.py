@@ -16,6 +16,10 @@ from inception_lens.errors import TraceError
 class Changing(nn.Module):
     """Changes itself, its linear layer of 72 parameters or its buffer by a function, and returns what that returns."""
 
+    rows: Tensor
+    mean: Tensor
+    head: nn.Linear
+
     def __init__(self, change: Callable[[Changing, Tensor], object]) -> None:
         super().__init__()
         self.linear, self.change = nn.Linear(8, 8), change
@@ -86,7 +90,7 @@ def new_settings(m: Changing, x: Tensor) -> object:
 def computed_attribute(m: Changing, x: Tensor) -> object:
     weight = m.linear.weight
     del m.linear.weight
-    m.linear.weight = weight * x[0, 0]  # type: ignore[assignment]
+    m.linear.weight = weight * x[0, 0]
     return m.linear(x)
 
 
@@ -110,7 +114,7 @@ def created_parameter(m: Changing, x: Tensor) -> object:
     return nn.functional.linear(m.linear(x), nn.Parameter(torch.randn(4, 8)))
 
 
-CASES = {
+CASES: dict[Callable[[Changing, Tensor], object], tuple[int, int]] = {
     pruned: (2 * 8 * 4, 72),
     generated: (64 + 128, 72),
     created_layer: (128 + 64, 72 + 36),
@@ -144,8 +148,7 @@ def described(model: nn.Module) -> object:
         {name: (dict(value) if isinstance(value, dict) else id(value)) for name, value in vars(each).items()}
         for each in model.modules()
     ]
-    named = [(name, id(each)) for name, each in tensors]
-    return named, memory, [{name: repr(value) for name, value in state.items()} for state in states]
+    return [(name, id(each)) for name, each in tensors], memory, [repr(state) for state in states]
 
 
 @pytest.mark.parametrize("change", CASES)
@@ -158,7 +161,7 @@ def test_a_forward_pass_that_changes_the_model(change: Callable[[Changing, Tenso
     assert "data" not in vars(Tensor)
 
 
-@pytest.mark.parametrize("change", CASES.keys() - {set_to_input})
+@pytest.mark.parametrize("change", [each for each in CASES if each is not set_to_input])
 def test_the_same_on_the_meta_device(change: Callable[[Changing, Tensor], object]) -> None:
     with torch.device("meta"):
         model = Changing(change)
@@ -169,12 +172,12 @@ def test_the_same_on_the_meta_device(change: Callable[[Changing, Tensor], object
 
 def test_exchanged_tensors_are_refused() -> None:
     def exchanged(m: Changing, x: Tensor) -> object:
-        torch.utils.swap_tensors(m.rows, torch.zeros(8))
+        torch.utils.swap_tensors(m.rows, torch.zeros(8))  # type: ignore[no-untyped-call]
         return m.linear(x) + m.rows
 
     model, swap = Changing(exchanged), torch.utils.swap_tensors
     before = described(model)
-    with pytest.raises(TraceError, match="calls `torch.utils.swap_tensors`"):
+    with pytest.raises(TraceError, match=r"calls `torch\.utils\.swap_tensors`"):
         il.analyze(model, (2, 8))
     assert described(model) == before
     assert torch.utils.swap_tensors is swap
