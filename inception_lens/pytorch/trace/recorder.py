@@ -168,7 +168,13 @@ class Recorder:
         return name
 
     def add_detached(self, path: str, type_: TensorType) -> str:
-        """Add the call that returns a tensor without its gradient, and return its name."""
+        """Add the call that returns a tensor without its gradient, and return its name.
+
+        PyTorch itself detaches some tensors that the model creates, which have no gradient: they stay as they are.
+        """
+        last = self.nodes[-1] if self.nodes else None
+        if last is not None and last.name == path and type(last.op) is Stored and last.op.tensor_kind == "constant":
+            return path
         self._detached.add(len(self.nodes))
         return self.add_operator("detach", Declared("detach", (type_,), view=True), [path], (type_,))
 
