@@ -38,9 +38,9 @@ def memory(graph: Graph) -> Memory:
     # name of each tensor to the number of its storage, and size and last read are lists over those numbers.
     training = graph.mode == "training"
     storage_of = {given.name: number for number, given in enumerate(graph.inputs)}
-    sizes = [_bytes(given.type) for given in graph.inputs]
+    sizes = [given.type.bytes for given in graph.inputs]
     last_read = [NEVER] * len(sizes)
-    allocated: list[int | None] = []
+    allocated: list[int] = []
     for step, (node, facts) in enumerate(zip(graph.nodes, graph.facts, strict=True)):
         name, inputs = node.name, node.inputs
         for read in inputs:
@@ -57,58 +57,52 @@ def memory(graph: Graph) -> Memory:
             allocated.append(0)
             continue
         storage_of[name] = len(sizes)
-        total = facts.output_bytes if all(tensor.is_known for tensor in facts.outputs) else None
-        allocated.append(total)
+        allocated.append(facts.output_bytes)
         if len(facts.outputs) == 1:
-            sizes.append(total)
+            sizes.append(facts.output_bytes)
             last_read.append(step)
         else:
             for i, tensor in enumerate(facts.outputs):
                 storage_of[output_name(name, i)] = len(sizes)
-                sizes.append(_bytes(tensor))
+                sizes.append(tensor.bytes)
                 last_read.append(step)
     for given in graph.outputs:
         last_read[storage_of[given.node]] = len(graph.nodes) - 1
-    unknown = [
-        (graph.index.position[name], last_read[storage])
-        for name, storage in (storage_of.items() if None in sizes else ())
-        if sizes[storage] is None
-    ]
-    live = _live(len(graph.inputs), allocated, sizes, last_read, unknown)
-    return Memory(tuple(allocated), live, _saved(graph, storage_of, sizes) if training else ())
+    activations: list[int | None] = [*allocated]
+    live: list[int | None] = [*_live(len(graph.inputs), allocated, sizes, last_read)]
+    for storage, born in _unknown(graph, storage_of).items():
+        activations[born] = None
+        live[born : last_read[storage] + 1] = [None] * (last_read[storage] + 1 - born)
+    return Memory(tuple(activations), tuple(live), _saved(graph, storage_of, sizes) if training else ())
 
 
-def _bytes(tensor: TensorType) -> int | None:
-    return tensor.bytes if tensor.is_known else None
+def _unknown(graph: Graph, storage_of: dict[str, int]) -> dict[int, int]:
+    """The storages of unknown size, which are counted as empty, with the steps that allocate them."""
+    found: dict[int, int] = {}
+    for step, (node, facts) in enumerate(zip(graph.nodes, graph.facts, strict=True)):
+        for i, tensor in enumerate(facts.outputs):
+            if not tensor.is_known:
+                found.setdefault(storage_of[output_name(node.name, i)], step)
+    return found
 
 
-def _live(
-    inputs: int,
-    allocated: list[int | None],
-    sizes: list[int | None],
-    last_read: list[int],
-    unknown: list[tuple[int, int]],
-) -> tuple[int | None, ...]:
+def _live(inputs: int, allocated: list[int], sizes: list[int], last_read: list[int]) -> tuple[int, ...]:
     """Bytes alive at each step: a running sum over the sizes that are born and the sizes that die at it.
 
-    The first storages are those of the inputs; one that is never read is not counted. `unknown` has the first and the
-    last step of each tensor of unknown size.
+    The first storages are those of the inputs; one that is never read is not counted.
     """
-    change = [*[size or 0 for size in allocated], 0]
+    change = [*allocated, 0]
     for storage in range(inputs):
         if last_read[storage] != NEVER:
-            change[0] += sizes[storage] or 0
+            change[0] += sizes[storage]
     for size, last in zip(sizes, last_read, strict=True):
         if last != NEVER:
-            change[last + 1] -= size or 0
-    live: list[int | None] = [*accumulate(change[:-1])]
-    for born, last in unknown:
-        live[born : last + 1] = [None] * (last + 1 - born)
-    return tuple(live)
+            change[last + 1] -= size
+    return tuple(accumulate(change[:-1]))
 
 
-def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int | None]) -> tuple[int | None, ...]:
-    """Bytes that each call is the first to keep for the backward pass, by `Op.saved`; None if one is unknown."""
+def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int]) -> tuple[int | None, ...]:
+    """Bytes that each call is the first to keep for the backward pass, by `Op.saved`; None where one is unknown."""
     kept: set[int | str] = set()
     is_mixed = any(node.dtype for node in graph.nodes)
     stored = {storage_of[node.name]: facts.outputs[0] for node, facts in _stored(graph)} if is_mixed else {}
@@ -124,7 +118,7 @@ def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int | None]) ->
         total = saved.extra_bytes
         tensors: dict[int | str, int] = {}  # what other calls may keep too: bytes by storage, or by the name of a copy
         if saved.output:
-            tensors[storage_of[node.name]] = sizes[storage_of[node.name]] or 0
+            tensors[storage_of[node.name]] = sizes[storage_of[node.name]]
         for i in kept_inputs(saved, gradient):
             storage, is_cast = storage_of[node.inputs[i]], inputs[i] != facts.inputs[i]
             if storage in stored and inputs[i].dtype != stored[storage].dtype:  # cast once for all calls and views
@@ -132,7 +126,7 @@ def _saved(graph: Graph, storage_of: dict[str, int], sizes: list[int | None]) ->
             elif is_cast or (saved.is_copied and i == 0):
                 total += inputs[i].bytes
             else:
-                tensors[storage] = sizes[storage] or 0
+                tensors[storage] = sizes[storage]
         if is_mixed and (saved.inputs is True or True in gradient.inputs):
             tensors |= _cast_weight(graph, node, facts)
         column.append(total + sum([size for tensor, size in tensors.items() if tensor not in kept]))

@@ -223,3 +223,18 @@ def test_every_byte_of_a_googlenet_is_there_once_per_sample(batch: int, mode: Mo
     one, many = (memory(PAPER.graph(mode, batch=size)) for size in (1, batch))
     for column in ("activation_bytes", "live_bytes", "saved_activation_bytes"):
         assert getattr(many, column) == tuple(batch * size for size in getattr(one, column))
+
+
+def test_a_known_output_next_to_an_unknown_one_is_freed_as_it_is_allocated() -> None:
+    pair = Unknown("Pair", (TensorType((1, 4)), TensorType((), has_shape=False)))
+    nodes = [
+        Node("pair", pair, ("x",)),
+        Node("read", ReLU(), ("pair",)),
+        Node("odd", Unknown("Odd", (TensorType((1, 2)),)), ("pair:1",)),
+        Node("last", ReLU(), ("read",)),
+        Node("end", ReLU(), ("last",)),
+    ]
+    result = memory(Graph.of([Input("x", TensorType((1, 8)))], nodes, [Output("end"), Output("odd")]))
+    assert result.activation_bytes == (None, 16, 8, 16, 16)
+    # `pair:1` is alive until `odd`; then `odd`, an output, and two vectors of four are.
+    assert result.live_bytes == (None, None, None, 40, 40)
