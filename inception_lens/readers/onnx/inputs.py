@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from inception_lens.errors import FormatError, suggest
-from inception_lens.graph import Shaped
+from inception_lens.graph import Shaped, check_dtype
 from inception_lens.ops import Shape, TensorType, format_shape
 from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.shapes import UNKNOWN_TYPE
@@ -87,6 +87,7 @@ def _scalar(given: Shape | Shaped | float | None) -> float | None:
 def _known_input(kind: TensorType, value: float) -> OnnxInput:
     import numpy as np
 
+    check_dtype(kind.dtype)
     return OnnxInput(kind, np.full(kind.shape, value).astype(NUMPY_DTYPES.get(kind.dtype, "<f4")))
 
 

@@ -97,25 +97,34 @@ Case = tuple[str, onnx.ModelProto, dict[str, Array], list[Array]]
 
 
 @cache
-def node_tests() -> dict[str, list[Case]]:
-    """ONNX's tests of one node by operator: name, model, arrays by name, and outputs."""
-    found: dict[str, list[Case]] = defaultdict(list)
+def all_node_tests() -> list[tuple[str, onnx.ModelProto, list[Any], list[Any]]]:
+    """ONNX's node tests: name, model, inputs and outputs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tests = collect_testcases(None)
+    found = []
     for test in tests:
-        if test.model is None or not test.data_sets or test.name.endswith("expanded"):
-            continue
-        op, (inputs, outputs) = test.model.graph.node[0].op_type, test.data_sets[0]
-        if len(test.model.graph.node) > 1 or op not in HANDLERS or op in SEQUENCES:
+        if test.model is not None and test.data_sets:
+            inputs, outputs = test.data_sets[0]
+            found.append((test.name, test.model, list(inputs), list(outputs)))
+    return found
+
+
+@cache
+def node_tests() -> dict[str, list[Case]]:
+    """ONNX's tests of one node by operator: name, model, arrays by name, and outputs."""
+    found: dict[str, list[Case]] = defaultdict(list)
+    for test, model, inputs, outputs in all_node_tests():
+        op = model.graph.node[0].op_type
+        if len(model.graph.node) > 1 or op not in HANDLERS or op in SEQUENCES or test.endswith("expanded"):
             continue
         if any(isinstance(each, list) or each is None for each in inputs):
             continue
-        names = [info.name for info in test.model.graph.input]
+        names = [info.name for info in model.graph.input]
         arrays = {name: as_array(each) for name, each in zip(names, inputs, strict=True)}
-        if 0 not in arrays[names[0]].shape and test.name != "test_constantofshape_int_shape_zero":  # known at run time
-            made = test.model if op in INPUTS_STAY else with_initializers(test.model, arrays)
-            found[op].append((test.name, made, arrays, [as_array(each) for each in outputs]))
+        if 0 not in arrays[names[0]].shape and test != "test_constantofshape_int_shape_zero":  # known at run time
+            made = model if op in INPUTS_STAY else with_initializers(model, arrays)
+            found[op].append((test, made, arrays, [as_array(each) for each in outputs]))
     return found
 
 
