@@ -31,14 +31,19 @@ def pdiparams(tensors: Mapping[str, Any]) -> bytes:
 def pdmodel(names: Sequence[str]) -> bytes:
     """A program whose variables are those names, one that feeds it and one that is not kept."""
     variables = [("feed", FEED, 1), ("relu_0.tmp_0", DENSE, 0), *((name, DENSE, 1) for name in names)]
-    block = b"".join(field(3, field(1, n) + field(2, field(1, kind)) + field(3, kept)) for n, kind, kept in variables)
+    dense = field(3, field(1, field(1, 5) + field(2, 1)))
+    block = b"".join(
+        field(3, field(1, n) + field(2, field(1, kind) + (dense if kind == DENSE else b"")) + field(3, kept))
+        for n, kind, kept in variables
+    )
+    block += field(4, field(3, "relu"))
     return field(1, field(1, 0) + field(2, 0) + block) + field(4, field(1, 0))
 
 
 def pir(names: Sequence[str]) -> bytes:
     """A program of Paddle 3 with those parameters."""
     ops = [{"#": "p", "A": [0, 1, 1, name], "O": {"%": i}} for i, name in enumerate(names)]
-    ops.append({"#": "1.conv2d", "A": [{"N": "strides"}], "O": {"%": 99}})
+    ops.append({"#": "1.conv2d", "A": [{"N": "strides"}], "O": {"%": len(names)}})
     blocks = [{"#": "block_0", "args": [], "ops": ops}]
     program = {"regions": [{"#": "region_0", "blocks": blocks}]}
     return json.dumps({"base_code": {"magic": "pir", "version": 4}, "program": program}).encode()

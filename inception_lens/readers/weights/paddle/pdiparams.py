@@ -11,28 +11,22 @@ import io
 import os
 from collections.abc import Iterator
 
-import msgspec
-
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, format_shape
 from inception_lens.readers import wire_format as wire
-from inception_lens.readers.files import JSON_ERRORS, display_path, errors_in, map_file, read_bytes
+from inception_lens.readers.files import display_path, errors_in, map_file, read_bytes
+from inception_lens.readers.paddle.pir import read_pir
+from inception_lens.readers.paddle.program import PADDLE_DTYPES
+from inception_lens.readers.paddle.program_desc import read_program_desc
 from inception_lens.readers.tensors import WeightFile, WeightTensor, byte_size, check_shape, to_array
 from inception_lens.readers.weights.unpickler import MAX_KEY_LENGTH, unpickle
 
 KIND = "a .pdiparams file"
-DTYPES = {
-    0: "bool", 1: "int16", 2: "int32", 3: "int64", 4: "float16", 5: "float32", 6: "float64", 20: "uint8", 21: "int8",
-    22: "bfloat16",
-}  # fmt: skip
-"""`VarType.Type` of Paddle's framework.proto."""
 MAX_TENSORS = 100_000
 MAX_PROGRAM_SIZE = 100_000_000
 """Bytes of a program, whose names are read."""
 MAX_DESCRIPTION = 10_000
 """Bytes of a TensorDesc, whose axes and dtype take some fifty."""
-FEED, FETCH = 9, 10
-"""Types of variables that are not tensors."""
 
 
 def read_pdiparams(path: str) -> WeightFile:
@@ -73,7 +67,7 @@ def _stored(data: memoryview) -> Iterator[tuple[Shape, str, slice]]:
         shape, dtype = _description(data, at, at + size)
         at += size
         end = at + (byte_size(check_shape(f"tensor {count}", shape), dtype) or 0)
-        if end > len(data) or dtype not in DTYPES.values():
+        if end > len(data) or not dtype:
             raise FormatError(f"tensor {count} of {format_shape(shape)} exceeds the file, or is of an unknown dtype")
         yield shape, dtype, slice(at, end)
         at = end
@@ -87,7 +81,7 @@ def _description(data: memoryview, start: int, end: int) -> tuple[Shape, str]:
             dtype = field.value
         elif field.number == 2:
             sizes += wire.decode_sizes(data, field)
-    return tuple(sizes), DTYPES.get(dtype, f"type {dtype}")
+    return tuple(sizes), PADDLE_DTYPES.get(dtype, "")
 
 
 def _names(path: str) -> list[str]:
@@ -95,11 +89,14 @@ def _names(path: str) -> list[str]:
     base, info = os.path.splitext(path)[0], f"{path}.info"
     attributes = _attribute_names(info) if os.path.exists(info) else {}
     names = list(attributes)
-    for program, read in ((f"{base}.pdmodel", _variables), (f"{base}.json", _parameters)):
-        if os.path.exists(program):
-            names = read(program)
+    for path in (f"{base}.pdmodel", f"{base}.json"):
+        if os.path.exists(path):
+            data = read_bytes(path, MAX_PROGRAM_SIZE, "a Paddle program")
+            with errors_in(path):
+                program = read_pir(data) if path.endswith(".json") else read_program_desc(memoryview(data))
+            names = [tensor.weight for tensor in program.tensors.values() if tensor.weight]
             break
-    return [attributes.get(name, name) for name in sorted(names)]
+    return [attributes.get(name, name) for name in sorted({*names})]
 
 
 def _attribute_names(path: str) -> dict[str, str]:
@@ -109,74 +106,3 @@ def _attribute_names(path: str) -> dict[str, str]:
         entries = held.items() if isinstance(held, dict) else ()
         named = {key: each.get("structured_name", key) for key, each in entries if isinstance(each, dict)}
     return {str(key)[:MAX_KEY_LENGTH]: str(name)[:MAX_KEY_LENGTH] for key, name in named.items()}
-
-
-def _variables(path: str) -> list[str]:
-    """The names of the variables of a .pdmodel that keep their values: fields of ProgramDesc, BlockDesc and VarDesc."""
-    data, names = map_file(path, "a .pdmodel"), []
-    with errors_in(path):
-        for block in wire.file_fields(data):
-            if (block.number, block.kind) != (1, wire.BYTES):
-                continue
-            for variable in wire.message_fields(data, block.start, block.end):
-                if (variable.number, variable.kind) == (3, wire.BYTES):
-                    names += _kept(data, variable)
-    return names
-
-
-def _kept(data: memoryview, message: wire.WireField) -> list[str]:
-    """The name of a variable if it keeps its value and is a tensor."""
-    name, kept, kind = "", False, 0
-    for field in wire.message_fields(data, message.start, message.end):
-        if (field.number, field.kind) == (1, wire.BYTES):
-            name = wire.decode_text(data, field)
-        elif field.number == 2:
-            types = wire.message_fields(data, field.start, field.end)
-            kind = next((each.value for each in types if each.number == 1), 0)
-        elif field.number == 3:
-            kept = bool(field.value)
-    return [name] if kept and kind not in (FEED, FETCH) else []
-
-
-class _Operation(msgspec.Struct):
-    """An operation of a program of Paddle 3."""
-
-    kind: str = msgspec.field(name="#")
-    attributes: msgspec.Raw = msgspec.field(name="A", default=msgspec.Raw(b"[]"))
-
-
-class _Block(msgspec.Struct):
-    """Operations."""
-
-    ops: list[_Operation]
-
-
-class _Region(msgspec.Struct):
-    """Blocks."""
-
-    blocks: list[_Block]
-
-
-class _Body(msgspec.Struct):
-    """Regions."""
-
-    regions: list[_Region]
-
-
-class _Program(msgspec.Struct):
-    """A program of Paddle 3."""
-
-    program: _Body
-
-
-def _parameters(path: str) -> list[str]:
-    """The names of the parameters of a program in JSON: the last attribute of each operation `p`."""
-    text = read_bytes(path, MAX_PROGRAM_SIZE, "a Paddle program in JSON")
-    with errors_in(path):
-        try:
-            regions = msgspec.json.decode(text, type=_Program).program.regions
-            ops = [op for region in regions for block in region.blocks for op in block.ops if op.kind == "p"]
-            attributes = [msgspec.json.decode(op.attributes, type=list[object]) for op in ops]
-        except (*JSON_ERRORS, RecursionError) as error:
-            raise FormatError(f"is not a Paddle program: {error}") from None
-    return [str(each[-1])[:MAX_KEY_LENGTH] for each in attributes if each]
