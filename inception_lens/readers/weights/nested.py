@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from inception_lens.errors import FormatError
-from inception_lens.readers.weights.unpickler import MAX_KEY_LENGTH, InertObject, PickledArray, PickledTensor
+from inception_lens.readers.weights.pickled_values import MAX_KEY_LENGTH, InertObject, PickledArray, PickledTensor
 
 MAX_DEPTH = 24
 """Containers inside each other; what is deeper is not searched for tensors."""

@@ -12,7 +12,8 @@ from inception_lens.errors import FormatError, require
 from inception_lens.readers.files import errors_in, map_file
 from inception_lens.readers.tensors import NUMPY_DTYPES, Array, WeightFile, WeightTensor, byte_size
 from inception_lens.readers.weights.nested import named_tensors
-from inception_lens.readers.weights.unpickler import NUMPY_CODES, PickledArray, PickledText, unpickle
+from inception_lens.readers.weights.pickled_values import NUMPY_CODES, PickledArray, PickledText
+from inception_lens.readers.weights.unpickler import unpickle
 
 KIND = "a pickle of arrays"
 PADDLE_SUFFIXES = (".pdparams", ".pdopt")

@@ -17,7 +17,8 @@ from inception_lens.readers.formats import LEGACY_PYTORCH
 from inception_lens.readers.tensors import Array, WeightFile, WeightTensor, byte_size, to_array
 from inception_lens.readers.weights.nested import Described, named_tensors
 from inception_lens.readers.weights.pickled import listed_array, read_array
-from inception_lens.readers.weights.unpickler import PickledArray, PickledTensor, unpickle
+from inception_lens.readers.weights.pickled_values import PickledArray, PickledTensor
+from inception_lens.readers.weights.unpickler import unpickle
 
 KIND = "a file of torch.save"
 MAX_PICKLE_SIZE = 32_000_000

@@ -19,7 +19,8 @@ from inception_lens.readers.paddle.pir import read_pir
 from inception_lens.readers.paddle.program import PADDLE_DTYPES
 from inception_lens.readers.paddle.program_desc import read_program_desc
 from inception_lens.readers.tensors import WeightFile, WeightTensor, byte_size, check_shape, to_array
-from inception_lens.readers.weights.unpickler import MAX_KEY_LENGTH, unpickle
+from inception_lens.readers.weights.pickled_values import MAX_KEY_LENGTH
+from inception_lens.readers.weights.unpickler import unpickle
 
 KIND = "a .pdiparams file"
 MAX_TENSORS = 100_000
