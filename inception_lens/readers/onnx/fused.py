@@ -44,7 +44,7 @@ def fused_layer(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
 
 def fused_matmul(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """FusedMatMul: the product of transposed tensors, times a factor."""
+    """FusedMatMul and TransposeMatMul, its former name: the product of transposed tensors, times a factor."""
     a, b = (
         _transposed(builder, call, side, call.input(i), bool(call.integer(f"trans{side}", 0)))
         for i, side in enumerate("AB")
@@ -151,7 +151,7 @@ FUSED: dict[str, OnnxHandler] = {
     **dict.fromkeys(("EmbedLayerNormalization", "QEmbedLayerNormalization"), embedding_norm),
     **dict.fromkeys(("FusedConv", "FusedGemm"), fused_layer),
     **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), skip_norm),
-    "FusedMatMul": fused_matmul,
+    **dict.fromkeys(("FusedMatMul", "TransposeMatMul"), fused_matmul),
     "Gelu": activation,
     "QuickGelu": quick_gelu,
 }

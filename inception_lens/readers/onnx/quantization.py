@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import Declared, TensorType, bytes_of, format_shape
+from inception_lens.ops import Declared, Permute, TensorType, bytes_of, format_shape
 from inception_lens.readers.onnx.activations import activation, softmax
 from inception_lens.readers.onnx.convolution import convolution
 from inception_lens.readers.onnx.dtypes import onnx_dtype
@@ -61,17 +61,31 @@ INTEGER_FORMS = {
 
 
 def integer_form(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """An operator of INTEGER_FORMS; a layout with the channels last is unknown."""
+    """An operator of INTEGER_FORMS."""
     form = INTEGER_FORMS[call.op]
-    if call.integer("channels_last", 0):
-        return builder.unknown(call)
     inputs = tuple(call.input(i).as_quantized() if call.has_input(i) else None for i in form.tensors)
     dtype = next((call.input(i).dtype for i in form.outputs if call.has_input(i)), form.dtype)
     # Unless an Add may follow with its bias, the node is written at once: no reader makes one node of both.
     reads = call.reads if form.op == "MatMul" else (2,) * len(call.outputs)
     opset = call.integer("opset", call.opset)  # of the Softmax of a QLinearSoftmax
     real = call._replace(op=form.op, inputs=inputs, dtype=_other(dtype, call.input(0)), reads=reads, opset=opset)
-    return form.handler(builder, real)
+    return (
+        channels_first(builder, real, form.handler) if call.integer("channels_last", 0) else form.handler(builder, real)
+    )
+
+
+def channels_first(builder: OnnxGraphBuilder, call: OnnxCall, handler: OnnxHandler) -> list[OnnxValue]:
+    """A call on a map with its channels last, by the handler of that with its channels first."""
+    x = call.input(0)
+    last, axes = len(x.shape) - 1, range(1, len(x.shape) - 1)
+    first = builder.add(f"{call.name}/channels_first", Permute((0, last, *axes)), builder.node(x))
+    (output,) = handler(builder, call._replace(inputs=(first, *call.inputs[1:])))
+    return [builder.add(f"{call.name}/channels_last", Permute((0, *(axis + 1 for axis in axes), 1)), output.node)]
+
+
+def channels_last_pool(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """NhwcMaxPool."""
+    return channels_first(builder, call._replace(op="MaxPool"), pool)
 
 
 def _other(dtype: str, x: OnnxValue) -> str:
@@ -166,6 +180,7 @@ MICROSOFT_QUANTIZATION: dict[str, OnnxHandler] = {
     **dict.fromkeys(("MatMulBnb4", "MatMulNBits"), packed_product),
     "DynamicQuantizeLSTM": dynamic_quantize_lstm,
     "GatherBlockQuantized": packed_embedding,
+    "NhwcMaxPool": channels_last_pool,
     "QLinearConcat": quantized_concat,
 }
 """Operators of onnxruntime."""

@@ -168,6 +168,9 @@ CASES = {
     "FusedMatMul": Case(
         "Linear", [node("FusedMatMul", "x w", transB=1, **MICROSOFT)], [small("w", 5, 10)], cost=(50, 96 * 50)
     ),
+    "TransposeMatMul": Case(
+        "Linear", [node("TransposeMatMul", "x w", transB=1, **MICROSOFT)], [small("w", 5, 10)], cost=(50, 96 * 50)
+    ),
     "FusedMatMul, a factor": Case(
         "Permute MatMul mul", [node("FusedMatMul", "x x", transA=1, alpha=0.5, **MICROSOFT)],
         cost=(0, 8 * 10 * 10 * 12), computed=False,

@@ -50,6 +50,23 @@ CASES = {
         "QuantizeLinear Conv2d", [Q, node("QLinearConv", "q s z w s z s z", **MICROSOFT)],
         [*SCALES, integers("w", 4, 8, 1, 1, dtype="u1")], cost=(32, 120 * 32), weight_bytes=32,
     ),
+    "QLinearConv, channels last": Case(
+        "QuantizeLinear Permute Conv2d Permute",
+        [Q, node("QLinearConv", "q s z w s zi s z", channels_last=1, pads=[1, 0, 1, 2], **MICROSOFT)],
+        [*SCALES, integers("w", 4, 10, 3, 3)], cost=(360, 8 * 12 * 360), weight_bytes=360,
+    ),
+    "QLinearAveragePool, channels last": Case(
+        "QuantizeLinear Permute AvgPool2d Permute",
+        [Q, node("QLinearAveragePool", "q s z s z", kernel_shape=[2, 3], channels_last=1, **MICROSOFT)], SCALES,
+    ),
+    "QLinearGlobalAveragePool, channels last": Case(
+        "QuantizeLinear Permute AdaptiveAvgPool2d Permute",
+        [Q, node("QLinearGlobalAveragePool", "q s z s z", channels_last=1, **MICROSOFT)], SCALES,
+    ),
+    "NhwcMaxPool": Case(
+        "QuantizeLinear Permute MaxPool2d Permute",
+        [Q, node("NhwcMaxPool", "q", kernel_shape=[2, 3], strides=[2, 1], **MICROSOFT)], SCALES,
+    ),
     "ConvInteger": Case(
         "DynamicQuantizeLinear Conv2d cast mul mul add",
         [
@@ -308,7 +325,6 @@ def test_each_weight_has_the_bytes_of_its_own_dtype(tmp_path: Path) -> None:
     "call",
     [
         node("MatMulNBits", "x w s", K=10, N=6, bits=5, block_size=16, **MICROSOFT),
-        node("QLinearConv", "x s z w s z s z", channels_last=1, **MICROSOFT),
         node("GatherBlockQuantized", "w x s", gather_axis=1, **MICROSOFT),
     ],
     ids=lambda call: call.op_type,
