@@ -22,13 +22,15 @@ ELEMENTWISE: dict[str, int] = {
     "silu": 5, "gelu": 5, "mish": 5, "elu": 4, "selu": 5, "celu": 5, "leaky_relu": 2, "threshold": 1, "hardtanh": 2,
     "hardsigmoid": 4, "hardswish": 5, "glu": 5, "prelu": 2, "logit": 3, "nan_to_num": 3, "hardshrink": 2,
     "softshrink": 3, "tanhshrink": 2, "logaddexp": 4, "xlogy": 2,
+    # A scale and a zero point; names of ONNX.
+    "quantize_linear": 2, "dequantize_linear": 2,
     # Comparison and logic are not floating-point arithmetic.
     "eq": 0, "ne": 0, "lt": 0, "le": 0, "gt": 0, "ge": 0, "where": 0, "masked_fill": 0, "logical_and": 0,
     "logical_or": 0, "logical_not": 0, "logical_xor": 0, "bitwise_and": 0, "bitwise_or": 0, "bitwise_not": 0,
     "bitwise_xor": 0, "bitwise_left_shift": 0, "bitwise_right_shift": 0, "isnan": 0, "isinf": 0, "isfinite": 0,
     "cast": 0, "clone": 0, "copy": 0, "signbit": 0,
 }  # fmt: skip
-"""FLOPs per output element of each element-wise function, by its name in PyTorch."""
+"""FLOPs per output element of each element-wise function, by its name in PyTorch or, where noted, in ONNX."""
 
 KEEPS_OUTPUT = frozenset({"exp", "exp2", "expm1", "sqrt", "rsqrt", "sigmoid", "tan", "tanh", "relu", "reciprocal"})
 """Functions whose gradient follows from their output."""
@@ -41,6 +43,7 @@ MASKS = {"where": 0, "masked_fill": 1}
 
 KEEPS_NOTHING = frozenset({name for name, flops in ELEMENTWISE.items() if flops == 0}) - MASKS.keys() | {
     "add", "sub", "rsub", "neg", "sign", "floor", "ceil", "round", "trunc", "frac", "floor_divide",
+    "quantize_linear", "dequantize_linear",
 }  # fmt: skip
 """Functions whose gradient is a constant, or that have none."""
 
@@ -95,7 +98,7 @@ class Elementwise(Op, frozen=True):
     """
 
     function: str
-    """Its name in PyTorch; a key of `ELEMENTWISE`."""
+    """Its name; a key of `ELEMENTWISE`."""
     dtype: str = ""
     """Dtype of the output; empty: that of the first input."""
     inplace: bool = False

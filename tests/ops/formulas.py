@@ -165,6 +165,8 @@ ELEMENTWISE: dict[str, Formula] = {
     "tanhshrink": Formula(lambda x: x - elementary(math.tanh, x), SIDES),
     "logaddexp": Formula(lambda a, b: _log(_exp(a) + _exp(b)), ((1.5, -2.0),)),
     "xlogy": Formula(lambda a, b: a * _log(b), ((1.5, 2.0),)),
+    "quantize_linear": Formula(lambda x: x / 0.25 + 3, ((1.5,),), (0.25, 3)),
+    "dequantize_linear": Formula(lambda x: (x - 3) * 0.25, ((9.0,),), (0.25, 3)),
 }
 """The functions that do arithmetic."""
 

@@ -25,6 +25,11 @@ def pytorchs(name: str) -> Callable[..., Tensor]:
         return functional.logsigmoid
     if name == "glu":
         return lambda a, b: functional.glu(torch.stack((a, b)), 0)[0]
+    quantized = torch.fake_quantize_per_tensor_affine
+    if name == "quantize_linear":
+        return lambda x, scale, zero: quantized(x, scale, zero, 0, 255) / scale + zero
+    if name == "dequantize_linear":
+        return lambda x, scale, zero: quantized((x - zero) * scale, scale, zero, 0, 255)
     found: Callable[..., Tensor] = getattr(torch, name, None) or getattr(functional, name)
     return found
 

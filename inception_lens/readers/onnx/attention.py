@@ -57,15 +57,15 @@ def _padded_mask(builder: OnnxGraphBuilder, call: OnnxCall, keys: int) -> str:
 
 def _split_heads(builder: OnnxGraphBuilder, call: OnnxCall, role: str, node: str, heads: int) -> str:
     """From (batch, length, features) to (batch, heads, length, features of a head)."""
-    batch, length, features = builder.writer.shape(node)
-    split = builder.add(f"{call.name}/{role}", Reshape((batch, length, heads, features // heads)), node)
+    _, length, features = builder.writer.shape(node)
+    split = builder.add(f"{call.name}/{role}", Reshape((-1, length, heads, features // heads)), node)
     return builder.add(f"{call.name}/{role}_heads", Permute((0, 2, 1, 3)), split.node).node
 
 
 def _join_heads(builder: OnnxGraphBuilder, call: OnnxCall, output: OnnxValue) -> OnnxValue:
-    batch, heads, length, width = output.shape
+    _, heads, length, width = output.shape
     swapped = builder.add(f"{call.name}/joined", Permute((0, 2, 1, 3)), output.node)
-    return builder.add(f"{call.name}/output", Reshape((batch, length, heads * width)), swapped.node)
+    return builder.add(f"{call.name}/output", Reshape((-1, length, heads * width)), swapped.node)
 
 
 def projected_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
@@ -103,10 +103,10 @@ def multi_head_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[Onnx
     nodes = [builder.node(call.input(i)) for i in range(3) if call.has_input(i)]
     if len(nodes) < 3:
         *first, packed = nodes
-        batch, length, heads, count, width = builder.writer.shape(packed)
+        _, length, heads, count, width = builder.writer.shape(packed)
         for i in range(count):
             part = builder.add(f"{call.name}/part_{i}", Select(3, i), packed).node
-            first.append(builder.add(f"{call.name}/flat_{i}", Reshape((batch, length, heads * width)), part).node)
+            first.append(builder.add(f"{call.name}/flat_{i}", Reshape((-1, length, heads * width)), part).node)
         nodes = first
     if call.has_input(3):
         # Keys and values with four axes are split already, and have their bias.
@@ -162,11 +162,11 @@ def _mask(builder: OnnxGraphBuilder, call: OnnxCall, i: int, query: str, key: st
     mask, (batch, _, length, _) = call.input(i), builder.writer.shape(query)
     keys = builder.writer.shape(key)[2]
     node, name = builder.node(mask), f"{call.name}/mask"
-    if mask.shape in ((batch, keys), (batch, length, keys)):
-        rows = mask.shape[1:-1] or (1,)
-        return builder.add(name, Reshape((batch, 1, *rows, keys)), node).node
-    rows = (length,) if len(mask.shape) > 2 else (1,)
-    return builder.add(name, Declared("mask", (TensorType((batch, 1, *rows, keys), mask.dtype),)), node).node
+    sizes = {(batch, keys): (1, keys), (batch, length, keys): (length, keys), (batch,): (1, 1)}.get(mask.shape)
+    if sizes is not None:
+        return builder.add(name, Reshape((-1, 1, *sizes)), node).node
+    rows = length if len(mask.shape) > 2 else 1
+    return builder.add(name, Declared("mask", (TensorType((batch, 1, rows, keys), mask.dtype),)), node).node
 
 
 ATTENTION: dict[str, OnnxHandler] = {"Attention": attention}

@@ -49,7 +49,9 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return [merged]
     is_scaled = any(value.node in builder.scaled for value in values)
     if is_scaled:
-        values = [_scale_or_bias(call.op, value) for value in values]
+        values = [value.as_quantized() for value in values]
+        if call.op == "Mul":
+            builder.kinds.update({value.weight: "buffer" for value in values if value.is_weight})
     shape = broadcast(*[value.shape for value in values])
     tensors = _without_scalars(values, shape)
     function = ARITHMETIC.get(call.op) or LOGIC[call.op]
@@ -71,11 +73,6 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if is_scaled and call.op == "Mul":
         builder.scaled.add(first)
     return [builder.value(first)]
-
-
-def _scale_or_bias(op: str, value: OnnxValue) -> OnnxValue:
-    """A tensor that multiplies a scale or a sum of integers, which is a scale, or that is added, which is a bias."""
-    return msgspec.structs.replace(value, constant=value.constant or op == "Mul", quantized=op == "Add")
 
 
 def _without_scalars(values: list[OnnxValue], shape: tuple[int, ...]) -> list[OnnxValue]:

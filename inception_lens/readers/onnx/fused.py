@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from inception_lens.ops import GELU, Declared, Elementwise, SiLU, Slice, TensorType
+from inception_lens.ops import GELU, Declared, Elementwise, Reduce, SiLU, Slice, TensorType
 from inception_lens.readers.onnx.activations import ACTIVATIONS, activation
 from inception_lens.readers.onnx.convolution import convolution
 from inception_lens.readers.onnx.elementwise import elementwise
@@ -140,9 +140,8 @@ def embedding_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]
         total = _add(builder, call, "sum", total, embedded("segment", 4, call.input(1)))
     outputs = [_norm(builder, call, total, (real(5), real(6)))]
     if len(call.outputs) > 1:
-        op = Declared("mask_index", (TensorType(ids.shape[:1], "int32"),))
-        mask = [builder.node(call.input(7))] if call.has_input(7) else []
-        outputs += [builder.add(f"{call.name}/mask_index", op, *mask), total]
+        mask = call.input(7) if call.has_input(7) else ids
+        outputs += [builder.add(f"{call.name}/lengths", Reduce("sum", (1,), dtype="int32"), builder.node(mask)), total]
     return outputs[: len(call.outputs)]
 
 

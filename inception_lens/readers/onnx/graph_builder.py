@@ -72,7 +72,7 @@ class OnnxGraphBuilder:
             kinds: those of tensors that the exporter recorded.
             constant_weights: whether the weights are Constants, which then are read as initializers are.
         """
-        self.kinds, self.constant_weights = kinds, constant_weights
+        self.kinds, self.constant_weights = dict(kinds), constant_weights
         self.constants: list[OnnxValue] = []
         """The Constants that are read so far."""
         self.writer = Writer(inputs)
@@ -84,7 +84,8 @@ class OnnxGraphBuilder:
         self.dtypes: dict[str, str] = {}
         """The dtypes in which the file stores the weights that layers own, by name."""
         self.scaled: set[str] = set()
-        """Nodes that quantization multiplies by scales, which are no parameters: scales, and sums of integers."""
+        """Nodes of quantized models: scales, and sums of products of integers. A tensor that multiplies one of them is a
+        scale, and not a parameter."""
         self.steps = StepCounter()
 
     def branch(self) -> OnnxGraphBuilder:

@@ -9,8 +9,8 @@ Parameters are initializers that a convolution, a linear layer, an embedding, a 
 weight, or that arithmetic reads as a tensor of several floating-point numbers; each counts once, with the bytes of the
 dtype in which the file stores it. The statistics of batch norms are buffers. Integers that are not quantized weights,
 single numbers, scales and zero points of quantization, and Constants are constants, except for a Constant in the place
-of a weight. In a file without such initializers, whose layers read Constants as their weights, Constants count as they
-do.
+of a weight; scales that arithmetic reads are buffers. In a file without such initializers, whose layers read Constants
+as their weights, Constants count as they do.
 
 Limits: `bodies.MAX_DEPTH`, `graph_builder.MAX_STEPS`, and those of `stripping.py` and `tensors.py`.
 """

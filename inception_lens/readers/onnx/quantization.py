@@ -7,13 +7,12 @@ apply them inside such an operator costs no FLOPs.
 
 from __future__ import annotations
 
-from math import prod
 from typing import NamedTuple
 
 import msgspec
 
 from inception_lens.errors import FormatError
-from inception_lens.ops import Declared, Permute, TensorType, bytes_of, format_shape
+from inception_lens.ops import Elementwise, Permute, Reduce, TensorType, bytes_of, format_shape
 from inception_lens.readers.onnx.activations import activation, softmax
 from inception_lens.readers.onnx.convolution import convolution
 from inception_lens.readers.onnx.dtypes import onnx_dtype
@@ -107,18 +106,17 @@ def quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         dtype = call.input(2).dtype if call.has_input(2) else onnx_dtype(call.integer("output_dtype", 0) or 2)
     if x.is_weight:
         return [msgspec.structs.replace(x, type=TensorType(x.shape, dtype), array=None)]
-    op = Declared(call.op, (TensorType(x.shape, dtype),), declared_flops=2 * prod(x.shape))
-    return [builder.add(call.name, op, builder.node(x))]
+    function = "quantize_linear" if call.op == "QuantizeLinear" else "dequantize_linear"
+    return [builder.add(call.name, Elementwise(function, dtype), builder.node(x))]
 
 
 def dynamic_quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """DynamicQuantizeLinear: the least and the greatest element, and a scale and a zero point that follow from them."""
-    x = call.input(0)
-    types = (TensorType(x.shape, "uint8"), TensorType((), x.dtype), TensorType((), "uint8"))
-    op = Declared(call.op, types, declared_flops=4 * prod(x.shape))
-    outputs = builder.outputs(builder.add(call.name, op, builder.node(x)), 3)
-    builder.scaled.add(outputs[1].node)
-    return outputs
+    """DynamicQuantizeLinear: the greatest and the least element give the scale and the zero point."""
+    x = builder.node(call.input(0))
+    scale = builder.add(f"{call.name}/scale", Reduce("amax"), x)
+    zero_point = builder.add(f"{call.name}/zero_point", Reduce("amin", dtype="uint8"), x)
+    builder.scaled.add(scale.node)
+    return [builder.add(call.name, Elementwise("quantize_linear", "uint8"), x), scale, zero_point]
 
 
 def scaled_product(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:

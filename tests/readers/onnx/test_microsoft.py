@@ -54,7 +54,7 @@ CASES = {
         cost=(216, ATTENTION_MACS), computed=False,
     ),
     "Attention, lengths": Case(
-        f"{PROJECTED}mask ScaledDotProductAttention{JOINED}",
+        f"{PROJECTED}Reshape ScaledDotProductAttention{JOINED}",
         [node("Attention", "x w b m", num_heads=2, **MICROSOFT)], [*QKV, int32("m", 5, 3)], x=TEXT,
         cost=(216, ATTENTION_MACS), computed=False,
     ),
@@ -69,7 +69,7 @@ CASES = {
         x=TEXT, cost=(216, 2 * 5 * 192 + 2 * 2 * 5 * 8 * 8), computed=False,
     ),
     "QAttention": Case(
-        f"QuantizeLinear {PROJECTED}ScaledDotProductAttention{JOINED}",
+        f"quantize_linear {PROJECTED}ScaledDotProductAttention{JOINED}",
         [node("QuantizeLinear", "x s z", "q"), node("QAttention", "q w b s s _ z zi", num_heads=2, **MICROSOFT)],
         [
             numpy_helper.from_array(np.ones((8, 24), "i1"), "w"), QKV[1], weight("s", value=0.1),
@@ -120,7 +120,7 @@ CASES = {
         [small("g", 8), small("c", 8)], x=TEXT, cost=(16, 0),
     ),
     "EmbedLayerNormalization": Case(
-        "cast Slice Embedding add Embedding Add LayerNorm mask_index",
+        "cast Slice Embedding add Embedding Add LayerNorm sum",
         [IDS, node("EmbedLayerNormalization", "ids ids word pos seg g b m", "y z s", **MICROSOFT)],
         [
             small("word", 9, 8), small("pos", 7, 8), small("seg", 2, 8), small("g", 8), small("b", 8),
@@ -129,13 +129,13 @@ CASES = {
         x=(2, 5), cost=(72 + 56 + 16 + 16, 0), computed=False,
     ),
     "EmbedLayerNormalization, positions": Case(
-        "cast Embedding Embedding Add LayerNorm mask_index",
+        "cast Embedding Embedding Add LayerNorm sum",
         [IDS, node("EmbedLayerNormalization", "ids _ word pos _ g b _ ids", "y z", **MICROSOFT)],
         [small("word", 9, 8), small("pos", 7, 8), small("g", 8), small("b", 8)], x=(2, 5), cost=(144, 0),
         computed=False,
     ),
     "QEmbedLayerNormalization": Case(
-        "cast Slice Embedding add Embedding Add LayerNorm mask_index",
+        "cast Slice Embedding add Embedding Add LayerNorm sum",
         [IDS, node("QEmbedLayerNormalization", f"ids ids word pos seg g b _ {'s ' * 5}{'z ' * 5}", "y m", **MICROSOFT)],
         [
             *[numpy_helper.from_array(np.ones((rows, 8), "u1"), name) for name, rows in SIZES.items()],
@@ -199,6 +199,14 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_has_the_types_and_values_of_onnxruntime(name: str) -> None:
     check(CASES[name])
+
+
+@pytest.mark.parametrize("name", ["Attention", "MultiHeadAttention, a bias", "EmbedLayerNormalization, positions"])
+def test_attention_can_take_another_batch(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    graph = read(tmp_path, model(case.nodes, case.weights, case.x))
+    two, six = il.analyze(graph).totals, il.analyze(graph.with_batch(6)).totals
+    assert (six.params, six.macs, six.flops) == (two.params, 3 * two.macs, 3 * two.flops)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ COMPARED = {
 }  # fmt: skip
 """Comparisons and logic: the operations that they become, and the dtype of their inputs."""
 QUANTIZED = (
-    "QuantizeLinear DequantizeLinear",
+    "quantize_linear dequantize_linear",
     [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z")],
     [weight("s", value=0.1), numpy_helper.from_array(np.array(3, "u1"), "z")],
 )
@@ -152,7 +152,7 @@ CASES = {
     "DequantizeLinear 10": Case(*QUANTIZED, opset=10, computed=None),
     "DequantizeLinear 13": Case(*QUANTIZED, opset=13, computed=None),
     "DequantizeLinear 21": Case(*QUANTIZED, opset=21, computed=None),
-    "QuantizeLinear 21": Case("QuantizeLinear", [node("QuantizeLinear", "x s", output_dtype=3)],
+    "QuantizeLinear 21": Case("quantize_linear", [node("QuantizeLinear", "x s", output_dtype=3)],
                               [weight("s", value=0.1)], 21, None),
     "GatherND 11": Case("GatherND", [node("GatherND", "x i")], [numpy_helper.from_array(np.zeros((3, 2), "i8"), "i")],
                         11, None),

@@ -26,8 +26,8 @@ Abs Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh Ceil Celu Cos Cosh Div Erf Ex
 Neg Pow Reciprocal Round Sign Sin Sinh Softsign Sqrt Sub Tan Where
 """
 SAME_NAME = """
-Concat CumSum DequantizeLinear DynamicQuantizeLinear Expand EyeLike GatherElements GatherND Hardmax LogSoftmax Mish
-OneHot Pad QuantizeLinear ReverseSequence Scatter ScatterElements ScatterND Sigmoid Softmax Softplus Tanh Tile TopK
+Concat CumSum Expand EyeLike GatherElements GatherND Hardmax LogSoftmax Mish
+OneHot Pad ReverseSequence Scatter ScatterElements ScatterND Sigmoid Softmax Softplus Tanh Tile TopK
 Trilu
 """
 KINDS = {
@@ -42,7 +42,8 @@ KINDS = {
     "Clip": "clamp|Hardtanh", "ConstantOfShape": "ConstantOfShape", "Conv": "Conv2d",
     "ConvInteger": "Conv2d",
     "ConvTranspose": "ConvTranspose1d|ConvTranspose2d|ConvTranspose3d",
-    "DepthToSpace": "PixelShuffle|Reshape Permute Reshape",
+    "DequantizeLinear": "dequantize_linear", "DynamicQuantizeLinear": "amax amin quantize_linear",
+    "QuantizeLinear": "quantize_linear", "DepthToSpace": "PixelShuffle|Reshape Permute Reshape",
     "Dropout": "Dropout|Dropout mask", "Einsum": r"einsum|\?Einsum",
     "Elu": "ELU", "Equal": "eq", "Flatten": "Flatten|Reshape", "GRU": r"GRU Reshape Permute|\?GRU", "Gather": "gather",
     "Gelu": "GELU", "Gemm": "Linear|(Permute )*MatMul( mul)? add", "GlobalAveragePool": "AdaptiveAvgPool2d",

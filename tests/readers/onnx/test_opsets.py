@@ -158,7 +158,7 @@ CASES = {
         [node("Relu", "x", "r"), node("Shape", "r", "n"), node("ConstantOfShape", "n")], computed=False, x=(400, 400),
     ),
     "dtype of a number": Case("cast", [node("CastLike", "x i")], [scalar("i", 3)], computed=False),
-    "quantize": Case("QuantizeLinear", [node("QuantizeLinear", "x s")], [weight("s", value=0.1)], computed=False),
+    "quantize": Case("quantize_linear", [node("QuantizeLinear", "x s")], [weight("s", value=0.1)], computed=False),
     "tile": Case("Tile", [node("Tile", "x r")], [ints("r", 1, 2, 1, 3)], computed=False),
     "dropout with a mask": Case("Dropout mask", [node("Dropout", "x", "y z")], computed=False),
     "max pool with indices": Case("MaxPool2d", [node("MaxPool", "x", "y z", kernel_shape=[2, 2])], x=(1, 1, 6, 4)),

@@ -38,37 +38,37 @@ def per_channel(name: str, n: int) -> onnx.TensorProto:
 
 CASES = {
     "QLinearConv": Case(
-        "QuantizeLinear Conv2d", [Q, node("QLinearConv", "q s z w sw zw s z b", pads=[1, 1, 1, 1], group=2)],
+        "quantize_linear Conv2d", [Q, node("QLinearConv", "q s z w sw zw s z b", pads=[1, 1, 1, 1], group=2)],
         [*SCALES, integers("w", 4, 4, 3, 3), per_channel("sw", 4), integers("zw", 4), integers("b", 4, dtype="i4")],
         cost=(144 + 4, 120 * 144), weight_bytes=144 + 16,
     ),
     "QLinearConv, signed output": Case(
-        "QuantizeLinear Conv2d", [Q, node("QLinearConv", "q s z w s z s z")],
+        "quantize_linear Conv2d", [Q, node("QLinearConv", "q s z w s z s z")],
         [*SCALES, integers("w", 4, 8, 1, 1, dtype="u1")], cost=(32, 120 * 32), weight_bytes=32,
     ),
     "QLinearConv of onnxruntime": Case(
-        "QuantizeLinear Conv2d", [Q, node("QLinearConv", "q s z w s z s z", **MICROSOFT)],
+        "quantize_linear Conv2d", [Q, node("QLinearConv", "q s z w s z s z", **MICROSOFT)],
         [*SCALES, integers("w", 4, 8, 1, 1, dtype="u1")], cost=(32, 120 * 32), weight_bytes=32,
     ),
     "QLinearConv, channels last": Case(
-        "QuantizeLinear Permute Conv2d Permute",
+        "quantize_linear Permute Conv2d Permute",
         [Q, node("QLinearConv", "q s z w s zi s z", channels_last=1, pads=[1, 0, 1, 2], **MICROSOFT)],
         [*SCALES, integers("w", 4, 10, 3, 3)], cost=(360, 8 * 12 * 360), weight_bytes=360,
     ),
     "QLinearAveragePool, channels last": Case(
-        "QuantizeLinear Permute AvgPool2d Permute",
+        "quantize_linear Permute AvgPool2d Permute",
         [Q, node("QLinearAveragePool", "q s z s z", kernel_shape=[2, 3], channels_last=1, **MICROSOFT)], SCALES,
     ),
     "QLinearGlobalAveragePool, channels last": Case(
-        "QuantizeLinear Permute AdaptiveAvgPool2d Permute",
+        "quantize_linear Permute AdaptiveAvgPool2d Permute",
         [Q, node("QLinearGlobalAveragePool", "q s z s z", channels_last=1, **MICROSOFT)], SCALES,
     ),
     "NhwcMaxPool": Case(
-        "QuantizeLinear Permute MaxPool2d Permute",
+        "quantize_linear Permute MaxPool2d Permute",
         [Q, node("NhwcMaxPool", "q", kernel_shape=[2, 3], strides=[2, 1], **MICROSOFT)], SCALES,
     ),
     "ConvInteger": Case(
-        "DynamicQuantizeLinear Conv2d cast mul mul add",
+        "amax amin quantize_linear Conv2d cast mul mul add",
         [
             node("DynamicQuantizeLinear", "x", "q qs qz"), node("ConvInteger", "q w qz", "c", strides=[2, 2]),
             node("Cast", "c", "f", to=1), node("Mul", "qs sw", "m"), node("Mul", "f m", "d"),
@@ -78,7 +78,7 @@ CASES = {
         cost=(36, 30 * 32), weight_bytes=32 + 16,
     ),
     "MatMulInteger, scales per column": Case(
-        "DynamicQuantizeLinear Linear cast mul mul add",
+        "amax amin quantize_linear Linear cast mul mul add",
         [
             node("DynamicQuantizeLinear", "x", "q qs qz"), node("MatMulInteger", "q w qz zw", "c"),
             node("Cast", "c", "f", to=1), node("Mul", "qs sw", "m"), node("Mul", "f m", "d"), node("Add", "b d"),
@@ -87,32 +87,32 @@ CASES = {
         cost=(66, 96 * 60), weight_bytes=60 + 24,
     ),
     "MatMulInteger, known scales": Case(
-        "QuantizeLinear Linear cast mul",
+        "quantize_linear Linear cast mul",
         [Q, node("MatMulInteger", "q w", "c"), node("Cast", "c", "f", to=1), node("Mul", "f sw")],
         [*SCALES, integers("w", 10, 6), per_channel("sw", 6)], cost=(60, 96 * 60), weight_bytes=60,
     ),
     "MatMulInteger, integer bias": Case(
-        "QuantizeLinear Linear", [Q, node("MatMulInteger", "q w", "c"), node("Add", "c b")],
+        "quantize_linear Linear", [Q, node("MatMulInteger", "q w", "c"), node("Add", "c b")],
         [*SCALES, integers("w", 10, 6), integers("b", 6, dtype="i4")],
         cost=(66, 96 * 60), weight_bytes=60 + 24,
     ),
     "MatMulInteger of two tensors": Case(
-        "QuantizeLinear Permute MatMul",
+        "quantize_linear Permute MatMul",
         [Q, node("Transpose", "q", "t", perm=[0, 1, 3, 2]), node("MatMulInteger", "q t")], SCALES,
         cost=(0, 8 * 12 * 12 * 10),
     ),
     "QLinearMatMul": Case(
-        "QuantizeLinear Linear", [Q, node("QLinearMatMul", "q s z w sw zw s z")],
+        "quantize_linear Linear", [Q, node("QLinearMatMul", "q s z w sw zw s z")],
         [*SCALES, integers("w", 10, 6), per_channel("sw", 6), integers("zw", 6)],
         cost=(60, 96 * 60), weight_bytes=60,
     ),
     "QGemm": Case(
-        "QuantizeLinear Linear", [Q, node("QGemm", "q s z w s zi b s z", transB=1, **MICROSOFT)],
+        "quantize_linear Linear", [Q, node("QGemm", "q s z w s zi b s z", transB=1, **MICROSOFT)],
         [*SCALES, integers("w", 6, 10), integers("b", 6, dtype="i4")], x=(4, 10),
         cost=(66, 240), weight_bytes=60 + 24,
     ),
     "QGemm, real output": Case(
-        "QuantizeLinear Linear", [Q, node("QGemm", "q s z w s zi", **MICROSOFT)], [*SCALES, integers("w", 10, 6)],
+        "quantize_linear Linear", [Q, node("QGemm", "q s z w s zi", **MICROSOFT)], [*SCALES, integers("w", 10, 6)],
         x=(4, 10), cost=(60, 240),
     ),
     "DynamicQuantizeMatMul": Case(
@@ -121,7 +121,7 @@ CASES = {
         cost=(66, 96 * 60), weight_bytes=60 + 24,
     ),
     "MatMulIntegerToFloat": Case(
-        "QuantizeLinear Linear", [Q, node("MatMulIntegerToFloat", "q w s sw z _ b", **MICROSOFT)],
+        "quantize_linear Linear", [Q, node("MatMulIntegerToFloat", "q w s sw z _ b", **MICROSOFT)],
         [*SCALES, integers("w", 10, 6), per_channel("sw", 6), weight("b", 6)],
         cost=(66, 96 * 60), weight_bytes=60 + 24,
     ),
@@ -147,44 +147,44 @@ CASES = {
         [integers("w", 5, 16, dtype="u1"), weight("sw", 5, 2)], x=(2, 3), cost=(160, 0), weight_bytes=80,
     ),
     "quantized embedding": Case(
-        "cast Embedding DequantizeLinear",
+        "cast Embedding dequantize_linear",
         [node("Cast", "x", "c", to=7), node("Gather", "w c", "g"), node("DequantizeLinear", "g s zi")],
         [*SCALES, integers("w", 5, 6)], x=(2, 3), cost=(30, 0), weight_bytes=30,
     ),
     "QLinearAdd of a weight": Case(
-        "QuantizeLinear add", [Q, node("QLinearAdd", "q s z w s z s z", **MICROSOFT)],
+        "quantize_linear add", [Q, node("QLinearAdd", "q s z w s z s z", **MICROSOFT)],
         [*SCALES, integers("w", 8, 1, 1, dtype="u1")], cost=(8, 0), weight_bytes=8,
     ),
-    "QLinearAdd": Case("QuantizeLinear Add", [Q, node("QLinearAdd", "q s z q s z s z", **MICROSOFT)], SCALES),
-    "QLinearMul": Case("QuantizeLinear mul", [Q, node("QLinearMul", "q s z q s z s z", **MICROSOFT)], SCALES),
-    "QLinearSigmoid": Case("QuantizeLinear Sigmoid", [Q, node("QLinearSigmoid", "q s z s z", **MICROSOFT)], SCALES),
+    "QLinearAdd": Case("quantize_linear Add", [Q, node("QLinearAdd", "q s z q s z s z", **MICROSOFT)], SCALES),
+    "QLinearMul": Case("quantize_linear mul", [Q, node("QLinearMul", "q s z q s z s z", **MICROSOFT)], SCALES),
+    "QLinearSigmoid": Case("quantize_linear Sigmoid", [Q, node("QLinearSigmoid", "q s z s z", **MICROSOFT)], SCALES),
     "QLinearLeakyRelu": Case(
-        "QuantizeLinear LeakyReLU", [Q, node("QLinearLeakyRelu", "q s z s z", alpha=0.2, **MICROSOFT)], SCALES,
+        "quantize_linear LeakyReLU", [Q, node("QLinearLeakyRelu", "q s z s z", alpha=0.2, **MICROSOFT)], SCALES,
     ),
     "QLinearSoftmax": Case(
-        "QuantizeLinear Softmax", [Q, node("QLinearSoftmax", "q s z s z", axis=-1, opset=13, **MICROSOFT)], SCALES,
+        "quantize_linear Softmax", [Q, node("QLinearSoftmax", "q s z s z", axis=-1, opset=13, **MICROSOFT)], SCALES,
     ),
     "QLinearSoftmax of opset 11": Case(
-        "QuantizeLinear Reshape Softmax Reshape",
+        "quantize_linear Reshape Softmax Reshape",
         [Q, node("QLinearSoftmax", "q s z s z", axis=1, opset=11, **MICROSOFT)], SCALES,
     ),
     "QLinearAveragePool": Case(
-        "QuantizeLinear AvgPool2d",
+        "quantize_linear AvgPool2d",
         [Q, node("QLinearAveragePool", "q s z s z", kernel_shape=[3, 3], ceil_mode=1, strides=[2, 2], **MICROSOFT)],
         SCALES,
     ),
     "QLinearGlobalAveragePool": Case(
-        "QuantizeLinear AdaptiveAvgPool2d", [Q, node("QLinearGlobalAveragePool", "q s z s z", **MICROSOFT)], SCALES,
+        "quantize_linear AdaptiveAvgPool2d", [Q, node("QLinearGlobalAveragePool", "q s z s z", **MICROSOFT)], SCALES,
     ),
     "QLinearConcat": Case(
-        "QuantizeLinear Concat", [Q, node("QLinearConcat", "s z q s z q s z", axis=1, **MICROSOFT)], SCALES,
+        "quantize_linear Concat", [Q, node("QLinearConcat", "s z q s z q s z", axis=1, **MICROSOFT)], SCALES,
     ),
     "QLinearWhere": Case(
-        "QuantizeLinear cast where",
+        "quantize_linear cast where",
         [Q, node("Cast", "x", "c", to=9), node("QLinearWhere", "c q s z q s z s z", **MICROSOFT)], SCALES,
     ),
     "quantized by onnxruntime's operators": Case(
-        "QuantizeLinear DequantizeLinear",
+        "quantize_linear dequantize_linear",
         [node("QuantizeLinear", "x s z", "q", **MICROSOFT), node("DequantizeLinear", "q s z", **MICROSOFT)],
         SCALES,
     ),
@@ -214,6 +214,19 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_on_integers_has_the_types_of_onnxruntime_and_the_cost_of_its_real_form(name: str) -> None:
     check(CASES[name]._replace(computed=None))
+
+
+@pytest.mark.parametrize("name", ["QLinearConv", "MatMulInteger, scales per column", "QLinearConv, channels last"])
+def test_a_quantized_model_can_take_another_batch(tmp_path: Path, name: str) -> None:
+    graph = read(tmp_path, model(CASES[name].nodes, CASES[name].weights))
+    one, three = il.analyze(graph).totals, il.analyze(graph.with_batch(3)).totals
+    assert (three.params, three.macs, three.weight_bytes) == (one.params, 3 * one.macs, one.weight_bytes)
+
+
+def test_a_quantized_model_has_receptive_fields(tmp_path: Path) -> None:
+    nodes = [Q, node("QLinearConv", "q s z w s zi s z", "c"), node("DequantizeLinear", "c s z")]
+    layers = il.analyze(read(tmp_path, model(nodes, [*SCALES, integers("w", 4, 8, 3, 5)]))).layers
+    assert [each.receptive_field for each in layers] == [1, 5, 5]
 
 
 class Calibration(CalibrationDataReader):  # type: ignore[misc]
