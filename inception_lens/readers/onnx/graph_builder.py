@@ -84,8 +84,8 @@ class OnnxGraphBuilder:
         self.dtypes: dict[str, str] = {}
         """The dtypes in which the file stores the weights that layers own, by name."""
         self.scaled: set[str] = set()
-        """Nodes of quantized models: scales, and sums of products of integers. A tensor that multiplies one of them is a
-        scale, and not a parameter."""
+        """Nodes of quantized models: scales, and sums of products of integers. A tensor that multiplies one of them
+        is a scale, and not a parameter."""
         self.steps = StepCounter()
 
     def branch(self) -> OnnxGraphBuilder:

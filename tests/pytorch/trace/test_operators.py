@@ -115,7 +115,7 @@ def test_a_rule_gives_its_operation(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", ops.ELEMENTWISE)
+@pytest.mark.parametrize("name", sorted(ops.ELEMENTWISE.keys() - {"dequantize_linear", "quantize_linear"}))
 def test_a_function_of_each_element_has_its_name(name: str, seed: int) -> None:
     graph = compared(examples.ELEMENTWISE[name](Random(f"{name} {seed}")), training=False)
     op = graph.nodes[-1].op
