@@ -218,7 +218,7 @@ class OnnxGraphBuilder:
             contents: of the graphs in its attributes.
         """
         types = self.output_types(call, types) or [None]
-        inputs = self.nodes([value for value in call.present_inputs() if _is_tensor(value)])
+        inputs = self.nodes([value for value in call.present_inputs() if is_tensor(value)])
         params_known = contents.is_complete and not any(_may_be_quantized(value) for value in call.present_inputs())
         declared = tuple(each or UNKNOWN_TYPE for each in types)
         op: Op = Unknown(call.op, declared, params_known, contents.parameters, contents.buffers)
@@ -263,8 +263,8 @@ def _cannot_multiply(call: OnnxCall) -> bool:
     return call.op in WITHOUT_MACS and call.proto is not None and call.proto.domain in ("", "ai.onnx")
 
 
-def _is_tensor(value: OnnxValue) -> bool:
-    """Whether an unknown operation reads the value as a tensor, and not as a parameter such as an index."""
+def is_tensor(value: OnnxValue) -> bool:
+    """Whether an operation reads the value as a tensor, and not as a parameter such as an index or a constant of ones."""
     is_computed = bool(value.node) or value.pending is not None or value.items is not None
     return is_computed or (value.is_weight and not value.constant)
 

@@ -25,7 +25,7 @@ from inception_lens.ops import (
     format_shape,
 )
 from inception_lens.readers.onnx.dtypes import onnx_dtype
-from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
+from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler, is_tensor
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 from inception_lens.readers.shapes import batch_norm_for, resolve_axis
 
@@ -105,7 +105,7 @@ def channel_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return [builder.add_layer(call, op, x, [(each, each.shape) for each in tensors])]
     output = builder.add(call.name, op, builder.node(x))
     for function, value in zip(("mul", "add"), tensors, strict=True):
-        if not value.constant:
+        if is_tensor(value):
             name = f"{call.name}/{function}"
             output = builder.add(name, Elementwise(function), output.node, _per_channel(builder, name, value, x.shape))
     return [output]
