@@ -25,6 +25,7 @@ from inception_lens.pytorch.trace.rules.rule import OperatorArguments
 from inception_lens.pytorch.trace.sparse import result_count, sparse_operation
 from inception_lens.pytorch.trace.tensor_tracer import uninitialised
 from inception_lens.pytorch.trace.traced_tensor import (
+    OWN_CASTS,
     TracedTensor,
     layout_of,
     layout_of_tensor,
@@ -133,14 +134,13 @@ class SpecialCallTracer(OperatorTracer):  # type: ignore[no-untyped-call]
 
     def _copy(self, func: OpOverload, args: Args, kwargs: Kwargs, tensors: list[Tensor]) -> object:
         """A copy in a region of `torch.autocast`, which may be its cast."""
-        cast = self._autocast(tensors[0], kwargs)
+        cast = None if OWN_CASTS else self._autocast(tensors[0], kwargs)
         return self._by_layouts(func, args, kwargs, tensors) if cast is None else cast
 
     def _autocast(self, tensor: Tensor, kwargs: Kwargs) -> TracedTensor | None:
         """A tensor in the dtype that `torch.autocast` gives an operator; None if this is another copy.
 
-        The cast is not a call of the network: the tensor keeps its name in the graph, and a parameter stays one. A cast
-        of the model's own in a region of `torch.autocast` cannot be distinguished from it.
+        The cast is not a call of the network: the tensor keeps its name in the graph, and a parameter stays one.
         """
         dtype = kwargs.get("dtype")
         if dtype is None or len(kwargs) > 1:

@@ -192,6 +192,25 @@ class TracedTensor(Tensor):
         raise RuntimeError(f"{func} was called on a tensor of a model that is no longer being traced")
 
 
+OWN_CASTS: list[Tensor] = []
+"""Tensors of which the model's code, and not `torch.autocast`, asks for another dtype at this moment."""
+
+
+def _noting_own_casts(method: Callable[..., object]) -> Callable[..., object]:
+    def cast(tensor: Tensor, *args: object, **kwargs: object) -> object:
+        OWN_CASTS.append(tensor)
+        try:
+            return method(tensor, *args, **kwargs)
+        finally:
+            OWN_CASTS.pop()
+
+    return cast
+
+
+for name in ("to", "type", "type_as", "half", "float", "double", "bfloat16"):
+    setattr(TracedTensor, name, _noting_own_casts(getattr(Tensor, name)))
+
+
 def traced_tensor(
     path: str,
     layout: Layout,

@@ -112,3 +112,14 @@ def test_a_module_outside_the_region_is_untouched() -> None:
     graph = trace(module.eval(), torch.rand(2, 8))
     assert [graph.types[node.name][0].dtype for node in graph.nodes] == ["bfloat16"] * 2
     assert trace(nn.Linear(8, 8), (2, 8)).nodes[0].dtype == ""
+
+
+def test_casts_of_the_model_in_a_region_are_calls() -> None:
+    def casts(model: Any, x: Tensor) -> object:
+        with torch.autocast("cpu", HALF):
+            y = model.l(x).float()  # 2 x 8 elements of 2 bytes, then of 4
+            return model.l(y.to(HALF))  # of 2 and of 2
+
+    graph = trace(Calls(casts, l=nn.Linear(8, 8)), (2, 8))
+    assert [node.op.kind for node in graph.nodes] == ["Linear", "cast", "cast", "Linear"]
+    assert analyze(graph).totals.activation_bytes == 16 * (2 + 4 + 2 + 2)
