@@ -48,7 +48,7 @@ def not_a_file(path: str, found: FileFormat | None) -> str:
             return f"`{path}` is {found.value}, which is not read as a network"
         return (
             f"`{path}` is {found.value} and not read as a network, since such files hold weights: give what creates "
-            f"the module, as in net.py:Net, and the file with --weights"
+            f"the module, as in net.py:Net, and the file with --weights; `weights FILE --into MODEL` converts it"
         )
     kinds = ", ".join((".toml", *MODEL_SUFFIXES))
     nearest = suggest(path, catalogue.names())

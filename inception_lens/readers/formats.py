@@ -37,6 +37,7 @@ class FileFormat(Enum):
     KERAS_CONFIG = "a Keras config"
     HDF5 = "an HDF5 file"
     TF_CHECKPOINT = "a TensorFlow checkpoint"
+    TF_CHECKPOINT_STATE = "a list of TensorFlow checkpoints"
     GRAPH_DEF = "a TensorFlow GraphDef"
     GRAPH_DEF_TEXT = "a TensorFlow GraphDef in text form"
     SAVED_MODEL = "a TensorFlow SavedModel"
@@ -94,6 +95,7 @@ _TEXT = (
     (r"\A\s*\{[^\0]*\"base_code\"\s*:", FileFormat.PADDLE_JSON),
     (r"\A\s*\{[^\0]*\"weight_map\"\s*:", FileFormat.SHARD_INDEX),
     (r"\A\s*\{[^\0]*\"class_name\"\s*:", FileFormat.KERAS_CONFIG),
+    (r"\A(all_)?model_checkpoint_paths?:", FileFormat.TF_CHECKPOINT_STATE),
     (r"^[ \t]*\[(net|network)\][ \t\r]*$", FileFormat.DARKNET),
     (r"^[ \t]*node\s*\{\s*(name|op)\s*:", FileFormat.GRAPH_DEF_TEXT),
     (r"(^|[ \t}])layers?\s*:?\s*\{", FileFormat.PROTOTXT),
@@ -162,7 +164,7 @@ def _refuse_placeholder(head: bytes) -> None:
     if start.startswith(b"version https://git-lfs"):
         raise FormatError("is a Git LFS pointer and not the file itself, which `git lfs pull` fetches")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise FormatError("is an HTML or XML page and not a model or weights: the download was answered by a web page")
+        raise FormatError("is an HTML or XML page and not a model or weights: the server of a download returned a page")
 
 
 def _of_archive(path: str) -> FileFormat | None:

@@ -92,6 +92,7 @@ CONTENTS = {
     "hdf5": (FileFormat.HDF5, b"\x89HDF\r\n\x1a\n" + bytes(100)),
     "tensorflow V1": (FileFormat.TF_CHECKPOINT, v1({"a": np.zeros(2, "f4")})),
     "tensorflow V2": (FileFormat.TF_CHECKPOINT, table({b"": field(1, 1)})),
+    "tensorflow's state": (FileFormat.TF_CHECKPOINT_STATE, b'model_checkpoint_path: "model.ckpt-9"\n'),
     "graphdef": (FileFormat.GRAPH_DEF, NODE * 3 + field(4, field(1, 21))),
     "graphdef in text": (FileFormat.GRAPH_DEF_TEXT, b'node {\n  name: "input"\n  op: "Placeholder"\n}'),
     "saved model": (FileFormat.SAVED_MODEL, field(1, 1) + field(2, field(1, b""))),

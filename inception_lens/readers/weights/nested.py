@@ -11,24 +11,24 @@ MAX_TENSORS = 100_000
 MODULE_TENSORS = ("_parameters", "_buffers", "_modules")
 """Attributes of a PyTorch module that hold its tensors and modules, whose names have no part for the attribute."""
 
-Described = PickledTensor | PickledArray
+PickledData = PickledTensor | PickledArray
 """A tensor of PyTorch or an array of NumPy."""
 
 
-def named_tensors(loaded: object) -> dict[str, Described]:
+def named_tensors(loaded: object) -> dict[str, PickledData]:
     """The tensors in dictionaries, lists, tuples and attributes of objects; the names join keys by dots.
 
     Raises:
         FormatError: there are none, or more than MAX_TENSORS.
     """
-    found: dict[str, Described] = {}
+    found: dict[str, PickledData] = {}
     _collect(loaded, "", found, set(), 0)
     if not found:
         raise FormatError("holds no tensors in dictionaries, lists, tuples or objects")
     return found
 
 
-def _collect(value: object, name: str, found: dict[str, Described], seen: set[int], depth: int) -> None:
+def _collect(value: object, name: str, found: dict[str, PickledData], seen: set[int], depth: int) -> None:
     """Add the tensors in nested containers to `found`; a container that contains itself is visited once."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], PickledArray):
         value = value[1]  # Paddle's pair of a parameter's name and its array

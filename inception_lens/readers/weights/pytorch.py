@@ -15,7 +15,7 @@ from inception_lens.ops import BYTES_PER_ELEMENT
 from inception_lens.readers.files import check_file, errors_in, map_file, open_zip
 from inception_lens.readers.formats import LEGACY_PYTORCH
 from inception_lens.readers.tensors import Array, WeightFile, WeightTensor, byte_size, to_array
-from inception_lens.readers.weights.nested import Described, named_tensors
+from inception_lens.readers.weights.nested import PickledData, named_tensors
 from inception_lens.readers.weights.pickled import listed_array, read_array
 from inception_lens.readers.weights.pickled_values import PickledArray, PickledTensor
 from inception_lens.readers.weights.unpickler import unpickle
@@ -53,7 +53,7 @@ def _read_archive(path: str) -> WeightFile:
     return _weight_file(path, "pytorch", tensors, storage_data)
 
 
-def _unpickle_archive(archive: ZipFile) -> tuple[str, dict[str, Described]]:
+def _unpickle_archive(archive: ZipFile) -> tuple[str, dict[str, PickledData]]:
     pickles = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
     if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_SIZE:
         raise FormatError(f"is not {KIND}: it has no single data.pkl of at most {MAX_PICKLE_SIZE:,} bytes")
@@ -92,7 +92,7 @@ def _read_legacy(path: str) -> WeightFile:
 def _weight_file(
     path: str,
     format_: str,
-    tensors: Mapping[str, Described],
+    tensors: Mapping[str, PickledData],
     storage_data: Callable[[PickledTensor], memoryview | None],
 ) -> WeightFile:
     def read(tensor: WeightTensor) -> Array:
@@ -108,7 +108,7 @@ def _weight_file(
     return WeightFile(path, format_, tuple(_listed(name, each) for name, each in tensors.items()), read)
 
 
-def _listed(name: str, tensor: Described) -> WeightTensor:
+def _listed(name: str, tensor: PickledData) -> WeightTensor:
     if isinstance(tensor, PickledArray):
         return listed_array(name, tensor)
     return WeightTensor(name, tensor.shape, tensor.dtype, byte_size(tensor.shape, tensor.dtype))

@@ -41,7 +41,7 @@ INTEGER_VALUES = (7, 10, 11)
 """Fields of a TensorProto with varints: of 32 bits and fewer, of 64 bits, and truth values."""
 
 
-class _Slice(NamedTuple):
+class _TensorSlice(NamedTuple):
     """A part of a tensor."""
 
     starts: tuple[int, ...]
@@ -74,12 +74,12 @@ class _Part(NamedTuple):
     """Whether they are varints."""
 
 
-class _Stored(NamedTuple):
+class _StoredTensor(NamedTuple):
     """A tensor of a checkpoint."""
 
     shape: Shape
     dtype: str
-    parts: list[tuple[_Slice | None, _Part]]
+    parts: list[tuple[_TensorSlice | None, _Part]]
     """Its slices; a single None for a tensor in one piece."""
 
 
@@ -109,7 +109,7 @@ def read_checkpoint(path: str) -> WeightFile:
     return WeightFile(path, f"tensorflow {version}", tensors, lambda tensor: _read(path, tensor, stored[tensor.name]))
 
 
-def _listed(name: str, stored: _Stored) -> WeightTensor:
+def _listed(name: str, stored: _StoredTensor) -> WeightTensor:
     note = TEXT_NOTE if stored.dtype == "string" else ""
     return WeightTensor(name, stored.shape, stored.dtype, byte_size(stored.shape, stored.dtype), note)
 
@@ -121,21 +121,21 @@ class _Bundle:
         self.prefix, self.index, self.entries, self.shards = prefix, data, entries, shards
         self.maps: dict[int, memoryview] = {}
 
-    def tensors(self) -> dict[str, _Stored]:
-        found: dict[str, _Stored] = {}
+    def tensors(self) -> dict[str, _StoredTensor]:
+        found: dict[str, _StoredTensor] = {}
         for key, value in self.entries.items():
             if key[0] != 0:  # slices, which are read with their tensor
                 name = key.decode(errors="backslashreplace")
                 shape, dtype, slices, part = self.entry(name, value)
                 pieces = [(each, self.slice_part(key, each, dtype)) for each in slices]
-                found[name] = _Stored(shape, dtype, list(pieces) or [(None, part)])
+                found[name] = _StoredTensor(shape, dtype, list(pieces) or [(None, part)])
         return found
 
-    def entry(self, name: str, value: wire.WireField) -> tuple[Shape, str, list[_Slice], _Part]:
+    def entry(self, name: str, value: wire.WireField) -> tuple[Shape, str, list[_TensorSlice], _Part]:
         """A BundleEntryProto: shape, dtype, slices if the tensor is partitioned, and the place of its data."""
         numbers = {1: 0, 3: 0, 4: 0, 5: 0}  # dtype, shard, offset, size
         shape: Shape = ()
-        slices: list[_Slice] = []
+        slices: list[_TensorSlice] = []
         for field in wire.message_fields(self.index, value.start, value.end):
             if field.kind == wire.VARINT:
                 numbers[field.number] = field.value
@@ -151,7 +151,7 @@ class _Bundle:
             raise FormatError(f"`{name[:80]}` is in data file {shard} of {self.shards}")
         return shape, dtype, slices, _Part(lambda: self.shard(shard), numbers[4], numbers[4] + numbers[5])
 
-    def slice_part(self, name: bytes, each: _Slice, dtype: str) -> _Part:
+    def slice_part(self, name: bytes, each: _TensorSlice, dtype: str) -> _Part:
         value = self.entries.get(_slice_key(name, each))
         shown = name.decode(errors="backslashreplace")
         if value is None:
@@ -169,9 +169,11 @@ class _Bundle:
         return self.maps[number]
 
 
-def _tensors_v1(data: memoryview, meta: wire.WireField, entries: dict[bytes, wire.WireField]) -> dict[str, _Stored]:
+def _tensors_v1(
+    data: memoryview, meta: wire.WireField, entries: dict[bytes, wire.WireField]
+) -> dict[str, _StoredTensor]:
     """The tensors of a V1 table: SavedTensorSliceMeta lists them, and each entry is a SavedSlice."""
-    found: dict[str, _Stored] = {}
+    found: dict[str, _StoredTensor] = {}
     for field in wire.message_fields(data, meta.start, meta.end):
         if field.number != 1 or field.kind != wire.BYTES:
             continue
@@ -184,7 +186,7 @@ def _tensors_v1(data: memoryview, meta: wire.WireField, entries: dict[bytes, wir
                 shape = _shape(data, each)
             elif each.number == 3 and each.kind == wire.VARINT:
                 dtype = each.value
-        found[name] = _Stored(check_shape(name, shape), DTYPES.get(dtype, f"type {dtype}"), [])
+        found[name] = _StoredTensor(check_shape(name, shape), DTYPES.get(dtype, f"type {dtype}"), [])
     for value in entries.values():
         for field in wire.message_fields(data, value.start, value.end):
             if field.number == 2 and field.kind == wire.BYTES:
@@ -196,9 +198,9 @@ def _tensors_v1(data: memoryview, meta: wire.WireField, entries: dict[bytes, wir
     return found
 
 
-def _saved_slice(data: memoryview, message: wire.WireField) -> tuple[str, _Slice, _Part | None]:
+def _saved_slice(data: memoryview, message: wire.WireField) -> tuple[str, _TensorSlice, _Part | None]:
     """The name of a SavedSlice, its place in the tensor, and the place of its data; None for text."""
-    name, piece, part = "", _Slice((), ()), None
+    name, piece, part = "", _TensorSlice((), ()), None
     for field in wire.message_fields(data, message.start, message.end):
         if field.kind != wire.BYTES:
             continue
@@ -223,7 +225,7 @@ def _shape(data: memoryview, message: wire.WireField) -> Shape:
     return tuple(sizes)
 
 
-def _slice(data: memoryview, message: wire.WireField) -> _Slice:
+def _slice(data: memoryview, message: wire.WireField) -> _TensorSlice:
     """A TensorSliceProto; an axis without numbers is there in full."""
     starts, lengths = [], []
     for extent in wire.message_fields(data, message.start, message.end):
@@ -232,10 +234,10 @@ def _slice(data: memoryview, message: wire.WireField) -> _Slice:
             numbers |= {each.number: each.value for each in wire.message_fields(data, extent.start, extent.end)}
             starts.append(numbers[1])
             lengths.append(numbers[2])
-    return _Slice(tuple(starts), tuple(lengths))
+    return _TensorSlice(tuple(starts), tuple(lengths))
 
 
-def _slice_key(name: bytes, each: _Slice) -> bytes:
+def _slice_key(name: bytes, each: _TensorSlice) -> bytes:
     """The key of a slice in a V2 index, in TensorFlow's code that keeps the order of what it encodes."""
     escaped = re.sub(rb"[\0\xff]", lambda m: m[0] + bytes([255 - m[0][0]]), name)
     key = b"\0" + escaped + b"\0\1" + (bytes([1, len(each.starts)]) if each.starts else b"\0")
@@ -251,7 +253,7 @@ def _ordered(number: int) -> bytes:
     return ((number % (1 << (8 * length))) ^ ones).to_bytes(length, "big")
 
 
-def _read(path: str, tensor: WeightTensor, stored: _Stored) -> Array:
+def _read(path: str, tensor: WeightTensor, stored: _StoredTensor) -> Array:
     require("numpy", extra="weights")
     import numpy as np
 
@@ -271,7 +273,7 @@ def _read(path: str, tensor: WeightTensor, stored: _Stored) -> Array:
         return joined
 
 
-def _array(stored: _Stored, each: _Slice | None, part: _Part) -> Array:
+def _array(stored: _StoredTensor, each: _TensorSlice | None, part: _Part) -> Array:
     """The data of a tensor, or of a slice of it."""
     import numpy as np
 

@@ -8,7 +8,7 @@ from inception_lens.readers.tensors import WeightFile
 from inception_lens.writers.weights.match import StateKeys, TensorMatch
 from inception_lens.writers.weights.naming.ports import PORTS, port_names
 
-Place = TypeVar("Place")
+Target = TypeVar("Target")
 
 MAX_PREFIX_PARTS = 3
 """Parts of a prefix that all names share, such as `state_dict.module.`."""
@@ -26,7 +26,7 @@ def match(weights: WeightFile, keys: StateKeys) -> list[TensorMatch]:
     return [TensorMatch(name, *keys[own]) for name, own in best.items()]
 
 
-def names_after_prefix(given: Mapping[str, str], table: Mapping[str, Place]) -> dict[str, Place]:
+def names_after_prefix(given: Mapping[str, str], table: Mapping[str, Target]) -> dict[str, Target]:
     """The values of `table` by the names in the file, after the prefix with which most of these are its keys.
 
     `given` has the names in the file by their form with dots alone.

@@ -36,7 +36,7 @@ Layers = Mapping[str, str]
 """The name in the file of the layer of each node."""
 LayersByKind = dict[str, list[str]]
 """The names in the file of the layers of each kind: conv, norm, linear."""
-Style = Mapping[str, str]
+NameForms = Mapping[str, str]
 """For each role the form of a tensor's name, with the layer's name in place of `{}`."""
 
 VISION_EPS = 1e-5
@@ -114,7 +114,7 @@ _V2_ORDER = (
 class _Names(NamedTuple):
     """Names that a file can have for the tensors of a network."""
 
-    style: Style
+    forms: NameForms
     layers: Layers
     factors: Mapping[str, float]
     """By node."""
@@ -147,11 +147,11 @@ def match(weights: WeightFile, graph: Graph) -> list[TensorMatch]:
 def _tensor_names(graph: Graph, nodes: list[Node], names: _Names) -> dict[str, tuple[str, str]]:
     """The nodes and roles of the tensors by their names in the file."""
     return {
-        names.style[tensor.role].format(names.layers[node.name]): (node.name, tensor.role)
+        names.forms[tensor.role].format(names.layers[node.name]): (node.name, tensor.role)
         for node in nodes
         if node.name in names.layers
         for _, tensor in graph.tensors(node)
-        if tensor.role in names.style
+        if tensor.role in names.forms
     }
 
 
@@ -215,7 +215,11 @@ def _factors_of_dropout(graph: Graph) -> dict[str, float]:
 
 
 def _in_order(
-    weights: WeightFile, graph: Graph, nodes: list[Node], style: Style, layers_of: Callable[[WeightFile], LayersByKind]
+    weights: WeightFile,
+    graph: Graph,
+    nodes: list[Node],
+    forms: NameForms,
+    layers_of: Callable[[WeightFile], LayersByKind],
 ) -> Layers:
     """The file's layers of each kind in their order; none unless they are as many and of the sizes of the network's.
 
@@ -227,7 +231,7 @@ def _in_order(
     for node in nodes:
         layer = next(in_file.get(node.op.category, iter(())), "")
         role, shape = next((tensor.role, tensor.shape) for _, tensor in graph.tensors(node))
-        stored = sizes.get(style[role].format(layer), ()) if role in style else ()
+        stored = sizes.get(forms[role].format(layer), ()) if role in forms else ()
         if not layer or (not isinstance(node.op, Linear) and stored not in (shape, (prod(shape),), (1, prod(shape)))):
             return {}
         found[node.name] = layer
