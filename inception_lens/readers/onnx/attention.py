@@ -29,20 +29,34 @@ from inception_lens.readers.onnx.values import OnnxCall, OnnxValue
 
 
 def attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """ONNX's, of tensors of four axes or of three with a number of heads; a cache (inputs 4 and 5) is unknown."""
-    if call.has_input(4) or call.has_input(5) or len(call.outputs) > 1:
-        return builder.unknown(call)
+    """ONNX's, of tensors of four axes or of three with a number of heads.
+
+    Further outputs are the keys and values after those of the cache (inputs 4 and 5), and the scores.
+    """
     values = [call.input(i) for i in range(3)]
     query_heads, key_heads = call.integer("q_num_heads", 0), call.integer("kv_num_heads", 0)
     nodes = []
     for role, value, heads in zip("qkv", values, (query_heads, key_heads, key_heads), strict=True):
         node = builder.node(value)
         nodes.append(_split_heads(builder, call, role, node, heads) if len(value.shape) == 3 and heads else node)
-    mask = [_padded_mask(builder, call, values[1].shape[-2])] if call.has_input(3) else []
+    if call.has_input(4):
+        nodes[1:] = _after_cache(builder, call, [builder.node(call.input(i)) for i in (4, 5)], nodes[1:])
+    (batch, heads, length, _), keys = builder.writer.shape(nodes[0]), builder.writer.shape(nodes[1])[2]
+    mask = [_padded_mask(builder, call, keys)] if call.has_input(3) else []
     op = ScaledDotProductAttention(bool(call.integer("is_causal", 0)), call.number("scale", 0.0) or None)
     output = builder.add(call.name, op, *nodes, *mask)
-    is_joined = len(values[0].shape) == 3 and query_heads
-    return [_join_heads(builder, call, output) if is_joined else output]
+    outputs = [_join_heads(builder, call, output) if len(values[0].shape) == 3 and query_heads else output]
+    outputs += map(builder.value, nodes[1:])
+    if len(call.outputs) > 3 and call.reads[3]:
+        scores = Declared("scores", (TensorType((batch, heads, length, keys), values[0].dtype),))
+        outputs.append(builder.add(f"{call.name}/scores", scores, output.node))
+    return outputs
+
+
+def _after_cache(builder: OnnxGraphBuilder, call: OnnxCall, caches: Sequence[str], nodes: Sequence[str]) -> list[str]:
+    """Keys and values after those of earlier positions."""
+    pairs = zip("kv", caches, nodes, strict=True)
+    return [builder.add(f"{call.name}/all_{role}", Concat(2), cache, node).node for role, cache, node in pairs]
 
 
 def _padded_mask(builder: OnnxGraphBuilder, call: OnnxCall, keys: int) -> str:
@@ -144,10 +158,7 @@ def _heads_attention(
         for role, node in zip("qkv", nodes, strict=True)
     ]
     if caches:
-        others = [
-            builder.add(f"{call.name}/all_{role}", Concat(2), *pair).node
-            for role, pair in zip("kv", zip(caches, others, strict=True), strict=True)
-        ]
+        others = _after_cache(builder, call, caches, others)
     masks = [_mask(builder, call, mask, query, others[0])] if call.has_input(mask) else []
     masks += [builder.node(call.input(added_mask))] if call.has_input(added_mask) else []
     if len(masks) > 1:

@@ -301,7 +301,6 @@ def test_a_slice_at_unknown_positions_is_unknown(tmp_path: Path, inputs: str) ->
     [
         (node("OneHot", "c c v"), [weight("v", 2)]),
         (node("ConstantOfShape", "c"), []),
-        (node("Attention", "x x x _ x x"), []),
         (node("Einsum", "x", equation="...->..."), []),
         (node("LSTM", "x w w _ _ _ _ p"), [weight("w", 1, 4, 8), weight("p", 1, 3)]),
         (node("Resize", "x _ s"), [weight("s", 3)]),
@@ -491,3 +490,13 @@ def test_arithmetic_on_shapes_stops_at_large_arrays(tmp_path: Path) -> None:
 def test_scalars_select_a_position(tmp_path: Path) -> None:
     graph = read(tmp_path, model([node("Gather", "x i", axis=-1)], [scalar("i", -1)]))
     assert graph.types[graph.outputs[0].node][0].shape == (1, 8, 12)
+
+
+def test_attention_reads_the_keys_and_values_of_a_cache(tmp_path: Path) -> None:
+    made = model([node("Attention", "x x x _ p p", "y k v s")], x=(2, 3, 4, 8), opset=23, outputs=["y", "k", "v", "s"])
+    made.graph.input.append(info("p", 2, 3, 14, 8))
+    graph = read(tmp_path, made)
+    totals = il.analyze(graph).totals
+    assert (totals.macs, totals.macs_exact) == (2 * 3 * 4 * 18 * 8 * 2, True)
+    shapes = [graph.types[each.node][0].shape for each in graph.outputs]
+    assert shapes == [(2, 3, 4, 8), (2, 3, 18, 8), (2, 3, 18, 8), (2, 3, 4, 18)]

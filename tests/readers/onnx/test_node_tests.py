@@ -50,8 +50,8 @@ def are_known(values: Sequence[OnnxValue], expected: Sequence[Any]) -> bool:
 @pytest.mark.parametrize(
     ("baked", "most"),
     [
-        (False, {"unknown": 41, "uncounted": 137, "refused": 0}),
-        (True, {"unknown": 81, "uncounted": 162, "refused": 0}),
+        (False, {"unknown": 41, "uncounted": 108, "refused": 0}),
+        (True, {"unknown": 81, "uncounted": 133, "refused": 0}),
     ],
     ids=["as they are", "with inputs baked in and output shapes removed"],
 )

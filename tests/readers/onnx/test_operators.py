@@ -34,7 +34,7 @@ KINDS = {
     **{name: name.lower() for name in LOWER_CASE.split()},
     **{name: name for name in SAME_NAME.split()},
     "Add": "Add|add", "And": "logical_and",
-    "Attention": r"\?Attention|((Reshape Permute ){3})?(Pad )?ScaledDotProductAttention( Permute Reshape)?",
+    "Attention": "(Reshape Permute ){0,3}(Concat ){0,2}(Pad )?ScaledDotProductAttention( Permute Reshape)?( scores)?",
     "AveragePool": "AvgPool1d|AvgPool2d|AvgPool3d|AvgPool",
     "BatchNormalization": "BatchNorm2d( BatchNormalization){2}|BatchNorm2d",
     "BitShift": "bitwise_left_shift", "BitwiseAnd": "bitwise_and", "BitwiseNot": "bitwise_not",
@@ -80,7 +80,7 @@ NOT_COMPUTED = {
 
 OTHER_VALUES = re.compile(
     # Ties, factors, windows and masks, which cost the same.
-    r"example_select_last_index|attention_.*(softcap|nonpad|padded_kv|window(?!_default))|gelu_tanh_2|gemm_beta"
+    r"example_select_last_index|attention_.*(softcap|nonpad|causal_with_past|padded_kv|window(?!_default))|gelu_tanh_2|gemm_beta"
     r"|training_dropout|isinf_(positive|negative)|maxpool_with_argmax_2d_precomputed_strides"
     # Of integers, the scales are not kept.
     r"|^test_qlinearmatmul"
