@@ -12,6 +12,7 @@ from inception_lens.readers.onnx.dtypes import onnx_dtype
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder, OnnxHandler
 from inception_lens.readers.onnx.reshaping import reshape_to
 from inception_lens.readers.onnx.values import OnnxCall, OnnxValue, PendingCall, decimal
+from inception_lens.readers.shapes import resolve_axis
 
 ARITHMETIC = {
     "Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow", "Mod": "remainder", "Abs": "abs",
@@ -41,7 +42,8 @@ def elementwise(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if not values:
         raise FormatError("has no inputs")
     if "axis" in call.attributes:  # before opset 7: the first axis of those that the second tensor has
-        missing = len(values[0].shape) - call.integer("axis", 0) - len(values[-1].shape)
+        rank = len(values[0].shape)
+        missing = rank - resolve_axis(call.integer("axis", 0), rank) - len(values[-1].shape)
         shape = (*values[-1].shape, *[1] * missing)
         values[-1] = reshape_to(builder, call._replace(name=f"{call.name}/reshape"), values[-1], shape)
     merged = _merge_pending(builder, call, values)

@@ -264,7 +264,7 @@ def _cannot_multiply(call: OnnxCall) -> bool:
 
 
 def is_tensor(value: OnnxValue) -> bool:
-    """Whether an operation reads the value as a tensor, and not as a parameter such as an index or a one."""
+    """Whether an operation reads the value as a tensor, and not as a parameter such as an index."""
     is_computed = bool(value.node) or value.pending is not None or value.items is not None
     return is_computed or (value.is_weight and not value.constant)
 

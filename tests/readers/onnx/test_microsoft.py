@@ -227,6 +227,12 @@ def test_attention_splits_a_tensor_of_several(tmp_path: Path, call: onnx.NodePro
     assert il.analyze(graph).totals.macs == 2 * 2 * 25 * 8
 
 
+def test_an_activation_that_is_unknown_leaves_its_layer_known(tmp_path: Path) -> None:
+    graph = read(tmp_path, model([node("FusedConv", "x w", activation="Later", **MICROSOFT)], [small("w", 4, 8, 1, 1)]))
+    totals = il.analyze(graph).totals
+    assert (kinds(graph), totals.params, totals.macs, totals.exact) == ("Conv2d ?Later", 32, 3840, False)
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -1,13 +1,15 @@
 """Operators as older opsets define them: with other attributes or inputs than today."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx import numpy_helper
 
+from inception_lens.errors import FormatError
 from tests.readers.onnx.onnx_cases import Case, check
-from tests.readers.onnx.onnx_models import ints, node, scalar, weight
+from tests.readers.onnx.onnx_models import ints, model, node, read, scalar, weight
 
 VECTOR = weight("w", 8, value=0.5)
 STATISTICS = [weight(each, 8, value=2) for each in "abcd"]
@@ -166,6 +168,12 @@ CASES = {
                      [ints("o", 0), ints("p", 1), ints("q", -1)], 13),
     "TopK 10": Case("TopK", [node("TopK", "x k", "y z", axis=1)], [ints("k", 3)], 10, None),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", [-(2**63), 3, 2**40])
+def test_a_broadcast_from_an_axis_that_is_not_there_is_refused(tmp_path: Path, axis: int) -> None:
+    with pytest.raises(FormatError, match=f"axis {axis} is out of range"):
+        read(tmp_path, model([node("Add", "x w", broadcast=1, axis=axis)], [VECTOR], (2, 8, 3), opset=6))
 
 
 @pytest.mark.parametrize("name", CASES)
