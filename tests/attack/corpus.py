@@ -24,6 +24,7 @@ from inception_lens.writers.toml import to_toml
 from inception_lens.writers.weights.conversion import state_tensors
 from tests.attack.harness import SEED
 from tests.readers.caffe.binary_nets import STORED_NETS, binary
+from tests.readers.caffe.test_detectors import each_layer, faster_rcnn, segnet
 from tests.readers.darknet.darknet_configs import small as small_config
 from tests.readers.paddle.programs import small_pir, small_program
 from tests.readers.tensorflow.graph_defs import small_graph
@@ -68,9 +69,16 @@ def valid_files() -> dict[str, list[bytes]]:
     configs = [Source.of(name) for name in ("googlenet", "inception_v3", "resnet50")]
     tomls = [to_toml(found.config, found.base) for found in configs]
     tomls.append('base = "googlenet@torchvision"\nclasses = 10\n\n[modules.inception_3a]\n5x5_reduce = 24\n')
+    prototxts = [
+        to_prototxt(il.load("googlenet")),
+        to_prototxt(il.load("lenet")),
+        faster_rcnn(),
+        segnet(),
+        each_layer(),
+    ]
     return {
         ".toml": [text.encode() for text in tomls],
-        ".prototxt": [to_prototxt(il.load(name)).encode() for name in ("googlenet", "lenet")],
+        ".prototxt": [text.encode() for text in prototxts],
         ".onnx": [to_onnx(small()), to_onnx(small(), arrays()), to_onnx(il.load("lenet"))],
         ".pb": [small_graph()],
         ".pdmodel": [small_program()],

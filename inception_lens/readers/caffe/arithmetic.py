@@ -71,6 +71,8 @@ def argmax(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """Positions of the `top_k` largest elements: one comparison per element and position."""
     found, x = layer.parameters("argmax_param"), builder.bottom(layer)
     shape, top, both = builder.shape(x), found.integer("top_k", 1, 1), found.flag("out_max_val", False)
+    if not shape:
+        raise FormatError("reads a scalar; expected at least 1 axis")
     output = [shape[0], 2 if both else 1, top]
     if "axis" in found:
         output = list(shape)

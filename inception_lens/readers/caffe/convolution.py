@@ -76,6 +76,8 @@ def image_to_columns(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str
     """Im2col: the windows of a convolution as channels, copied without arithmetic."""
     x, axis = builder.bottom(layer), _channel_axis(builder, layer)
     shape = builder.shape(x)
+    if axis == len(shape) - 1:
+        raise FormatError("reads a blob without axes after the channels")
     kernel, stride, pad, dilation = _window(layer, len(shape) - axis - 1)
     size = sliding.output_size(shape[axis + 1 :], kernel, stride, pad, dilation, "floor")
     output = TensorType((*shape[:axis], shape[axis] * prod(kernel), *size))

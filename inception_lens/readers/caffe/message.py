@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from inception_lens.errors import FormatError
 
-FieldValue = TypeVar("FieldValue")
+TypedValue = TypeVar("TypedValue")
 
 FLAGS = {"true": True, "True": True, "t": True, "1": True, "false": False, "False": False, "f": False, "0": False}
 """The spellings of truth values in the text format."""
@@ -44,7 +44,7 @@ class TextMessage:
         """All fields of a name."""
         return [field for field in self.fields if field.name == name]
 
-    def _values(self, name: str, read: Callable[[TextField], FieldValue | None], expected: str) -> list[FieldValue]:
+    def _values(self, name: str, read: Callable[[TextField], TypedValue | None], expected: str) -> list[TypedValue]:
         """The values of all fields of a name; `read` returns None where a value is not as `expected`.
 
         Raises:
@@ -58,7 +58,7 @@ class TextMessage:
             values.append(value)
         return values
 
-    def _value(self, name: str, values: Sequence[FieldValue]) -> FieldValue | None:
+    def _value(self, name: str, values: Sequence[TypedValue]) -> TypedValue | None:
         """The only one of the values of a name, if there is one."""
         if len(values) > 1:
             raise FormatError(f"`{name}` is given {len(values)} times; expected once", line=self.all(name)[1].line)

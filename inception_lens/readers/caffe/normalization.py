@@ -68,6 +68,8 @@ def normalize(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...]:
     """SSD's Normalize: division by the Euclidean norm of each position or sample, times a learned scale."""
     found, x = layer.parameters("norm_param"), builder.bottom(layer)
     shape = builder.shape(x)
+    if len(shape) < 2:
+        raise FormatError(f"reads a blob of {len(shape)} axes; expected channels")
     axes = tuple(range(1, len(shape))) if found.flag("across_spatial", True) else (1,)
     norm = builder.add(layer, Reduce("norm", axes, True), x, suffix="norm")
     unit = builder.add(layer, Elementwise("div"), x, norm, suffix="unit")

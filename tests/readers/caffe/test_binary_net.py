@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import inception_lens as il
 from inception_lens.analyses.analysis import analyze
-from inception_lens.errors import FormatError
+from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph
 from inception_lens.readers.caffe.binary_net import decode_net, read_binary_net
 from inception_lens.readers.caffe.layers import NetState
@@ -86,6 +87,16 @@ def test_fields_have_the_numbers_of_caffe_proto(tmp_path: Path) -> None:
     layer { name: "r" type: "ReLU" bottom: "p" top: "r" relu_param { negative_slope: 0.1 } }
     """
     assert graph == read_net(parse(text), None, "inference", NetState())
+
+
+def test_a_caffemodel_is_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(binary(STORED_NETS[0]))
+    analysis = il.analyze(str(path), (1, 3, 16, 16))
+    assert analysis.graph.types["conv"][0].shape == (1, 8, 14, 14)
+    assert "of the phase in which the file was saved" in analysis.graph.metadata.note
+    with pytest.raises(ConfigError, match=r"a \.caffemodel has no keys to override: stage"):
+        il.load(str(path), overrides={"stage": "deploy"})
 
 
 def test_layers_are_included_whatever_their_rules(tmp_path: Path) -> None:

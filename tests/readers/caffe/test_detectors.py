@@ -8,6 +8,7 @@ from inception_lens.readers.caffe.layers import NetState
 from inception_lens.readers.caffe.prototxt import read_net
 from inception_lens.readers.caffe.text_format import parse
 from tests.readers.caffe.caffe_nets import Builder
+from tests.readers.caffe.test_prototxt import LAYERS, REGIONS
 
 
 def net(text: str, inputs: dict[str, tuple[int, ...]] | None = None) -> Graph:
@@ -48,6 +49,15 @@ def faster_rcnn() -> str:
     layer { name: "cls_prob" type: "Softmax" bottom: "cls_score" top: "cls_prob" }
     """
     )
+
+
+def each_layer() -> str:
+    """Every layer of `LAYERS` on one blob, and every layer of regions on an unknown number of them."""
+    text = 'input: "a" input_shape { dim: 1 dim: 8 dim: 12 dim: 10 }\n'
+    text += 'layer { name: "p" type: "Proposal" bottom: "a" top: "b" }\n'
+    layers = [*LAYERS, *[f'name: "y" bottom: "a" bottom: "b" top: "y" {fields}' for fields in REGIONS]]
+    named = [layer.replace('"y"', f'"y{i}"') for i, layer in enumerate(layers)]
+    return text + "".join(f"layer {{ {layer} }}\n" for layer in named)
 
 
 HEADS = 25_088 * 4_096 + 4_096 * 4_096 + 4_096 * (21 + 84)
@@ -122,6 +132,11 @@ def test_segnet_has_its_published_weights() -> None:
 
 def _conv(channels: int, width: int) -> int:
     return 9 * channels * width + width
+
+
+def test_every_layer_is_read_in_one_net() -> None:
+    graph = net(each_layer())
+    assert [node.name for node in graph.nodes if node.op.category == "unknown"] == ["p"]
 
 
 @pytest.mark.parametrize(

@@ -584,6 +584,13 @@ def test_an_unknown_layer_is_listed_and_so_is_what_reads_its_output() -> None:
         ),
         (IMAGE + _one("Pooling", "pooling_param { global_pooling: true kernel_size: 4 }"), 2, "a global pool has no"),
         (IMAGE + _one("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 }"), 2, "a stochastic pool"),
+        (
+            'input: "a" input_shape { dim: 5 }' + _one("Normalize", ""),
+            2,
+            "reads a blob of 1 axes; expected channels",
+        ),
+        ('input: "a" input_shape { }' + _one("ArgMax", ""), 2, "reads a scalar; expected at least 1 axis"),
+        (IMAGE + _one("Im2col", "convolution_param { kernel_size: 1 axis: 3 }"), 2, "without axes after the channels"),
         (IMAGE + _one("SPP", "spp_param { pyramid_height: 4 }"), 2, "must be smaller than the kernel"),
         (IMAGE + _one("Reorg", "reorg_param { stride: 3 }"), 2, "`stride` 3 does not divide 8x4x4"),
         (IMAGE + _one("PriorBox", "prior_box_param { max_size: 3 }"), 2, "has 0 `min_size` and 1 `max_size`"),
