@@ -79,6 +79,8 @@ def memory(graph: Graph) -> Memory:
 def _unknown(graph: Graph, storage_of: dict[str, int]) -> dict[int, int]:
     """The storages of unknown size, which are counted as empty, with the steps that allocate them."""
     found: dict[int, int] = {}
+    if all(tensor.is_known for facts in {*graph.facts} for tensor in facts.outputs):  # as nearly always
+        return found
     for step, (node, facts) in enumerate(zip(graph.nodes, graph.facts, strict=True)):
         for i, tensor in enumerate(facts.outputs):
             if not tensor.is_known:

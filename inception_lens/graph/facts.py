@@ -77,6 +77,10 @@ def _elements(tensors: tuple[Parameter, ...]) -> int:
     return total
 
 
+DECLARING = (Declared, Unknown)
+"""Operations whose outputs are given, so that they do not follow from the inputs."""
+
+
 def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
     """The facts of a call on inputs of these types.
 
@@ -87,9 +91,10 @@ def infer(node: Node, inputs: tuple[TensorType, ...]) -> CallFacts:
     op = node.op
     if not op.accepts(len(inputs)):
         raise GraphError(f"`{node.name}` calls {op.kind} on {len(inputs)} inputs, which it does not accept")
-    declares = isinstance(op, Declared | Unknown)
-    if not declares and not all(tensor.is_known for tensor in inputs):
-        return _infer_partly(node, inputs)
+    declares = isinstance(op, DECLARING)
+    for tensor in inputs if not declares else ():
+        if UNKNOWN_SIZE in tensor.shape or not tensor.has_shape:
+            return _infer_partly(node, inputs)
     try:
         outputs = op.output_types(inputs)
         if node.dtype:

@@ -79,7 +79,7 @@ class TensorType(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     @property
     def elements(self) -> int:
         """Number of elements; 0, the contribution to a lower bound, where it is unknown."""
-        return prod(self.shape) if self.is_known else 0
+        return 0 if UNKNOWN_SIZE in self.shape or not self.has_shape else prod(self.shape)
 
     @property
     def bytes(self) -> int:
