@@ -27,6 +27,10 @@ TO = {
 }
 
 
+MAX_SHOWN = 8
+"""Differences that are named; of more, the number is shown."""
+
+
 @click.command("export")
 @options.model_argument()
 @click.option(
@@ -92,8 +96,6 @@ def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
 
 
 def _onnx(model: str, network: options.NetworkOptions, weights: str | None, files: tuple[str, ...]) -> bytes:
-    from inception_lens.writers.onnx.model import OPSET, to_onnx
-
     for path in files or ("",):
         if path != "-" and not path.lower().endswith(".onnx"):
             given = path or "the terminal"
@@ -102,21 +104,36 @@ def _onnx(model: str, network: options.NetworkOptions, weights: str | None, file
     # A callable's module loads its state itself, with the names that it gives its tensors.
     source = Source.of(model, network["overrides"], file if is_callable(model) else None)
     graph = source.graph(network["mode"], network["inputs"], batch=network["batch"], dtype=network["dtype"])
-    if file is not None and not is_callable(model):
-        return to_onnx(graph, _from_file(file, graph))
     if weights == "none" or (weights is None and find_spec("torch") is None):
-        return to_onnx(graph)
+        return _of_graph(graph, None)
+    if file is not None and not is_callable(model):
+        return _of_graph(graph, _from_file(file, graph))
     try:
-        return to_onnx(graph, source.tensors(graph))
+        return _of_graph(graph, source.tensors(graph))
     except FormatError as error:
         try:
-            data = source.exported_onnx(graph, network["inputs"], network["batch"], OPSET)
+            data = source.exported_onnx(graph, network["inputs"], network["batch"])
         except FormatError as second:
             raise FormatError(f"{error}; {second}") from None
         if data is None:
             raise
         click.echo(f"written by PyTorch's own exporter: {error}", err=True)
         return data
+
+
+def _of_graph(graph: Graph, tensors: dict[str, Array] | None) -> bytes:
+    """The ONNX model of a graph; what it does not keep is written to standard error."""
+    from inception_lens.writers.differences import grouped
+    from inception_lens.writers.onnx.differences import differences
+    from inception_lens.writers.onnx.model import to_onnx
+
+    data = to_onnx(graph, tensors)
+    lines = grouped(differences(graph, data))
+    for line in lines[:MAX_SHOWN]:
+        click.echo(f"difference when read back: {line}", err=True)
+    if len(lines) > MAX_SHOWN:
+        click.echo(f"{len(lines) - MAX_SHOWN:,} more differences when read back", err=True)
+    return data
 
 
 def _from_file(weights: str, graph: Graph) -> dict[str, Array]:

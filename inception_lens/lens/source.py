@@ -167,7 +167,7 @@ class Source(ABC):
             torch.manual_seed(0)
             return arrays_of(build(graph, initialisation=self.initialisation), graph)
 
-    def exported_onnx(self, graph: Graph, inputs: Inputs | None, batch: int | None, opset: int) -> bytes | None:
+    def exported_onnx(self, graph: Graph, inputs: Inputs | None, batch: int | None) -> bytes | None:
         """The model written by PyTorch's own exporter, if it is a PyTorch model in its own dtype; otherwise None.
 
         Raises:
@@ -335,7 +335,7 @@ class ModuleSource(Source):
         self.ready = self.ready.with_values()
         return arrays_of(self.ready.module, graph)
 
-    def exported_onnx(self, graph: Graph, inputs: Inputs | None, batch: int | None, opset: int) -> bytes | None:
+    def exported_onnx(self, graph: Graph, inputs: Inputs | None, batch: int | None) -> bytes | None:
         from inception_lens.pytorch.exporter import export_onnx
         from inception_lens.pytorch.trace.model_index import ModelIndex
         from inception_lens.pytorch.trace.traced_tensor import DTYPE_NAMES
@@ -343,7 +343,7 @@ class ModuleSource(Source):
         self.ready = self.ready.with_values()
         if DTYPE_NAMES[ModelIndex(self.ready.module).dtype] != graph.dtype:
             return None
-        return export_onnx(self.ready.module, graph, self.ready.inputs(unnamed(inputs)), batch, opset)
+        return export_onnx(self.ready.module, graph, self.ready.inputs(unnamed(inputs)), batch)
 
     @property
     def _title(self) -> str:

@@ -14,9 +14,10 @@ from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Inputs
 from inception_lens.pytorch.trace.global_state import in_mode
 from inception_lens.pytorch.verify.second_opinions import forward_arguments
+from inception_lens.writers.onnx.model import OPSET
 
 
-def export_onnx(module: nn.Module, graph: Graph, inputs: Inputs | None, batch: int | None, opset: int) -> bytes:
+def export_onnx(module: nn.Module, graph: Graph, inputs: Inputs | None, batch: int | None) -> bytes:
     """Write the module as it is: nothing is folded or fused, so that the model has the module's own weights.
 
     Args:
@@ -24,7 +25,6 @@ def export_onnx(module: nn.Module, graph: Graph, inputs: Inputs | None, batch: i
         graph: what it computes, in the same mode.
         inputs: arguments of its forward pass, as in `second_opinions`.
         batch: number of samples; None leaves that of the inputs.
-        opset: version of ONNX's operators.
 
     Raises:
         FormatError: PyTorch cannot export it.
@@ -37,7 +37,7 @@ def export_onnx(module: nn.Module, graph: Graph, inputs: Inputs | None, batch: i
         with in_mode([*module.modules()], graph.mode), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                module, tuple(args), kwargs=kwargs, dynamo=True, optimize=False, opset_version=opset, verbose=False
+                module, tuple(args), kwargs=kwargs, dynamo=True, optimize=False, opset_version=OPSET, verbose=False
             )
             assert program is not None
             main = program.model.graph

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
@@ -14,7 +15,7 @@ import inception_lens as il
 from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
-from inception_lens.graph import Graph, Input, Node, Output
+from inception_lens.graph import Graph, Input, Mode, Node, Output
 from inception_lens.ops import (
     ELU,
     GELU,
@@ -56,7 +57,9 @@ from inception_lens.ops.arithmetic import ARITY
 from inception_lens.ops.pool import AdaptiveAvgPool2d
 from inception_lens.readers.onnx.elementwise import LOGIC
 from inception_lens.readers.onnx.model import read_onnx
+from inception_lens.writers.differences import grouped
 from inception_lens.writers.onnx.arithmetic import ELEMENTWISE, NEED_ATTRIBUTES
+from inception_lens.writers.onnx.differences import differences
 from inception_lens.writers.onnx.model import to_onnx
 from tests.writers.canonical_nodes import canonical_nodes
 
@@ -82,6 +85,32 @@ def test_a_network_reads_back_equal(tmp_path: Path, name: str) -> None:
         assert canonical_nodes(again) == canonical_nodes(graph)
     assert (again.inputs, again.outputs, again.types) == (graph.inputs, graph.outputs, graph.types)
     assert il.analyze(again).totals == il.analyze(graph).totals
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+@pytest.mark.parametrize("name", ENTRIES)
+def test_each_difference_when_read_back_is_named(tmp_path: Path, name: str, mode: Mode) -> None:
+    graph = ENTRIES[name].config.graph(mode)
+    data = to_onnx(graph)
+    again = msgspec.structs.replace(read_back(tmp_path, data), mode=mode)
+    found = differences(graph, data)
+    assert bool(found) == (again != graph)
+    theirs = {node.name: node for node in again.nodes}
+    expected = {node.name for node in graph.nodes if theirs.pop(node.name, None) != node} | set(theirs)
+    expected |= {"weights of the losses"} if again.outputs != graph.outputs else set()
+    assert {line.partition(": ")[0] for line in found} == expected
+    assert len(grouped(found)) <= 8
+
+
+def test_the_command_names_the_differences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["export", "--to", "onnx", "--weights", "none", "-o", str(tmp_path / "net.onnx")]
+    assert run([*command, "googlenet@paddle", "--mode", "training"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "difference when read back: pool1/3x3_s2 and 15 more: rounding ceil instead of ceil_unclipped",
+        "difference when read back: weights of the losses: [1.0, 1.0, 1.0] instead of [1.0, 0.3, 0.3]",
+    ]
+    assert run([*command, "googlenet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def computed(data: bytes, *inputs: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
