@@ -70,7 +70,9 @@ def layer_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         return RMSNorm(over, eps, scale) if is_rms else LayerNorm(over, eps, scale, shift)
 
     weights = [call.input(i) for i in (1, 2) if call.has_input(i)]
-    is_scaled = not _is_filled(call.input(1), 1)
+    scale = call.input(1)
+    # A scale of ones that is computed is ONNX's way to have none.
+    is_scaled = scale.is_weight or scale.array is None or not (scale.array == 1).all()
     weights = weights[not is_scaled :]
     if all(value.is_weight and value.shape == over for value in weights):
         output = builder.add_layer(call, norm(is_scaled, call.has_input(2)), x, [(value, over) for value in weights])
@@ -108,11 +110,6 @@ def channel_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
             name = f"{call.name}/{function}"
             output = builder.add(name, Elementwise(function), output.node, _per_channel(builder, name, value, x.shape))
     return [output]
-
-
-def _is_filled(value: OnnxValue, number: int) -> bool:
-    """Whether a tensor is computed, and each of its elements is this number: a scale or a shift that is left out."""
-    return not value.is_weight and value.array is not None and bool((value.array == number).all())
 
 
 def _per_channel(builder: OnnxGraphBuilder, name: str, value: OnnxValue, shape: Shape) -> str:
