@@ -97,8 +97,9 @@ inception-lens summary googlenet@torchvision    torchvision's version of it
 inception-lens summary net.toml --depth 2       your own network
 
 A MODEL is a name of the catalogue (see `list`), a config (.toml), an ONNX model (.onnx), a Caffe net (.prototxt,
-.caffemodel), an exported PyTorch program (.pt2), or a PyTorch callable, package.module:callable or file.py:callable.
-The last two run code.
+.caffemodel), a TensorFlow graph (.pb), a Paddle program (.pdmodel, .json), a Darknet config (.cfg), a program of
+PyTorch (.pt2, or of torch.jit.save), or a PyTorch callable, package.module:callable or file.py:callable. The last two
+run code.
 """
 
 

@@ -35,9 +35,10 @@ def load(
     24
 
     Args:
-        model: a name of the catalogue; the path of a config (`.toml`), an ONNX model, a Caffe prototxt or an exported
-            program (`.pt2`); `package.module:callable` or `file.py:callable`, whose code is run; a config, a Graph, a
-            PyTorch module or an exported program.
+        model: a name of the catalogue; the path of a config (`.toml`), an ONNX model, a Caffe net, a TensorFlow graph,
+            a Paddle program, a Darknet config, an exported program (`.pt2`) or a TorchScript archive;
+            `package.module:callable` or `file.py:callable`, whose code is run; a config, a Graph, a PyTorch module or
+            an exported program.
         inputs: shape of the input, `(N, C, H, W)`, or anything with a `.shape`; several in a sequence, or by name in a
             mapping. By default the network's own, with a batch of 1. For PyTorch a tuple of tensors, shapes and other
             arguments, or a mapping of keyword arguments; objects that hold tensors, such as a named tuple, a dataclass

@@ -17,6 +17,12 @@ from inception_lens.readers.formats import FileFormat
 
 MAX_CODE_BYTES = 10_000_000
 
+CONVERSIONS = {
+    FileFormat.TFLITE: ": convert it to ONNX: `python -m tf2onnx.convert --tflite net.tflite --output net.onnx`",
+    FileFormat.GRAPH_DEF_TEXT: ": write it in binary form, as a .pb",
+}
+"""How a file of a format that is not read becomes one that is."""
+
 MAX_LISTED = 8
 """Definitions of a Python file that a message lists."""
 
@@ -45,7 +51,7 @@ def not_a_file(path: str, found: FileFormat | None) -> str:
         from inception_lens.readers.weights.files import READERS as WEIGHT_READERS
 
         if found not in WEIGHT_READERS:
-            return f"`{path}` is {found.value}, which is not read as a network"
+            return f"`{path}` is {found.value}, which is not read as a network{CONVERSIONS.get(found, '')}"
         return (
             f"`{path}` is {found.value} and not read as a network, since such files hold weights: give what creates "
             f"the module, as in net.py:Net, and the file with --weights; `weights FILE --into MODEL` converts it"

@@ -29,7 +29,7 @@ from inception_lens.graph import Graph, Inputs, Metadata, Mode
 from inception_lens.lens.files import READERS
 from inception_lens.lens.inputs import image_shape, unnamed, with_inputs
 from inception_lens.lens.mistakes import not_a_file, not_a_model
-from inception_lens.readers.formats import FileFormat, detect_format, format_of_suffix
+from inception_lens.readers.formats import PROGRAMS, FileFormat, detect_format, format_of_suffix
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
     from inception_lens.readers.tensors import Array
 
     Model = str | os.PathLike[str] | Network | Graph | Module | ExportedProgram
-    """A name of the catalogue; the path of a `.toml` config, of a file that a reader knows (`files.py`) or of an
-    exported program (`.pt2`); `package.module:callable` or `file.py:callable`; a config; a Graph; a module or an
-    exported program of PyTorch."""
+    """A name of the catalogue; the path of a `.toml` config, of a file that a reader knows (`files.py`), of an exported
+    program (`.pt2`) or of a TorchScript archive; `package.module:callable` or `file.py:callable`; a config; a Graph; a
+    module or an exported program of PyTorch."""
 
 CALLABLE = re.compile(r"[^:]+:[A-Za-z_][\w.]*")
 """The form of `package.module:callable` and `file.py:callable`."""
 
 
 def runs_code(model: str) -> bool:
-    """Whether loading `model` runs code: that of a callable, or that of an exported program."""
-    return is_callable(model) or is_exported_program(model)
+    """Whether loading `model` runs code: that of a callable, or that of a program of PyTorch."""
+    return is_callable(model) or is_program(model)
 
 
-def is_exported_program(model: str) -> bool:
-    """Whether `model` is the path of an exported program, whatever it is called, or would be by its suffix."""
+def is_program(model: str) -> bool:
+    """Whether `model` is the path of an exported program or of a TorchScript archive, or would be by its suffix."""
     if os.path.isfile(model):
         with contextlib.suppress(FormatError):
-            return detect_format(model) is FileFormat.EXPORTED_PROGRAM
-    return model.endswith(".pt2")
+            return detect_format(model) in PROGRAMS
+    return format_of_suffix(model) in PROGRAMS
 
 
 def is_callable(model: str) -> bool:
@@ -350,11 +350,12 @@ class ModuleSource(Source):
         return f"`{self._model}`" if isinstance(self._model, str) else f"a {type(self._model).__name__}"
 
     def _load(self, mode: Mode | None, inputs: Inputs | None, batch: int | None) -> Graph:
+        from inception_lens.pytorch.torchscript import is_frozen, with_frozen_weights
         from inception_lens.pytorch.trace.forward_pass import trace
 
         def traced(found: Ready, *, values: bool = False) -> Graph:
             given = found.inputs(unnamed(inputs))
-            return trace(
+            graph = trace(
                 found.module,
                 given,
                 mode=mode or "inference",
@@ -363,6 +364,7 @@ class ModuleSource(Source):
                 shortcuts=not values,
                 values=values,
             )
+            return with_frozen_weights(graph) if is_frozen(found.module) else graph
 
         try:
             return traced(self.ready)

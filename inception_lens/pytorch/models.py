@@ -19,10 +19,11 @@ from inception_lens.graph import Inputs, Metadata
 from inception_lens.pytorch.build.weights import load_state, read_weights
 from inception_lens.pytorch.callables import Called, called
 from inception_lens.pytorch.creation import failed
+from inception_lens.pytorch.torchscript import load_script
 from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
 from inception_lens.readers.files import open_zip
-from inception_lens.readers.formats import detect_format
+from inception_lens.readers.formats import PROGRAMS, FileFormat, detect_format, format_of_suffix
 
 
 class Ready(NamedTuple):
@@ -79,8 +80,8 @@ def ready(
     """Find, load or create the module; its training flags are left as they are.
 
     Args:
-        model: a module, an exported program, the path of one (`.pt2`), or `package.module:callable` or
-            `file.py:callable`, whose code is run.
+        model: a module, an exported program, the path of one (`.pt2`) or of a TorchScript archive, or
+            `package.module:callable` or `file.py:callable`, whose code is run.
         arguments: of the callable, or of the forward pass if the callable does not take them but that does; text is
             read as a Python literal where it is one.
         weights: a file with the `state_dict` of a callable's module.
@@ -94,9 +95,9 @@ def ready(
     metadata = Metadata(type(model).__name__, source="pytorch")
     if isinstance(model, str):
         metadata = Metadata(os.path.basename(model).rpartition(":")[2], f"PyTorch, {model}", "pytorch")
-        if not model.endswith(".pt2") and not os.path.isfile(model):
+        if not os.path.isfile(model) and (":" in model or format_of_suffix(model) not in PROGRAMS):
             return _of_callable(called(model, arguments), metadata, weights)
-        model = _exported(model)
+        model = _program(model)
     if arguments:
         raise ConfigError(f"`{metadata.name}` is not a callable and takes no arguments: {', '.join(arguments)}")
     if weights is not None:
@@ -126,10 +127,19 @@ def _uncompiled(module: nn.Module) -> nn.Module:
     return found
 
 
-def _exported(path: str) -> torch.export.ExportedProgram:
+def _program(path: str) -> torch.jit.ScriptModule | torch.export.ExportedProgram:
+    """The program in a file.
+
+    Raises:
+        UnknownModelError: there is no such file.
+        FormatError: it is damaged, or only a placeholder of the file.
+    """
     if not os.path.exists(path):
         raise UnknownModelError(f"`{path}`: there is no such file")
-    detect_format(path)  # which names a placeholder of the file
+    return load_script(path) if detect_format(path) is FileFormat.TORCHSCRIPT else _exported(path)
+
+
+def _exported(path: str) -> torch.export.ExportedProgram:
     with open_zip(path, "an archive of torch.export"):
         pass
     log = logging.getLogger("torch.export")

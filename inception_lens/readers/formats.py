@@ -65,6 +65,9 @@ SUFFIXES = {
 }  # fmt: skip
 """The usual format of a suffix."""
 
+PROGRAMS = (FileFormat.EXPORTED_PROGRAM, FileFormat.TORCHSCRIPT)
+"""Formats of networks with their code, which PyTorch runs."""
+
 LEGACY_PYTORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """First bytes of a file of torch.save before PyTorch 1.6: a pickled magic number."""
 LEVELDB_MAGIC = bytes.fromhex("57fb808b247547db")

@@ -6,6 +6,7 @@ import io
 import pickle
 import random
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import cache
@@ -90,6 +91,7 @@ def valid_files() -> dict[str, list[bytes]]:
         ".pth": [_checkpoint(zipped=True), _checkpoint(zipped=False)],
         ".pt": [_checkpoint(zipped=True)],
         ".pt2": [_exported()],
+        ".jit": [_scripted()],
         **_of_other_frameworks(),
     }
 
@@ -135,6 +137,17 @@ def _exported() -> bytes:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
     file = io.BytesIO()
     torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 8, 8),)), file)
+    return file.getvalue()
+
+
+def _scripted() -> bytes:
+    import torch
+    from torch import nn
+
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
+        torch.jit.save(torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()), file)
     return file.getvalue()
 
 
