@@ -13,8 +13,10 @@ from inception_lens.errors import FormatError
 from inception_lens.readers import wire_format as wire
 from inception_lens.readers.files import check_file, errors_in, map_file, open_zip
 
-HEAD_SIZE = 4096
+HEAD_SIZE = 65_536
 """Bytes at the start of a file by which its format is recognized."""
+MAX_DESCRIPTION = 10_000
+"""Bytes of the description of a tensor in a .pdiparams; axes and dtype take some fifty."""
 MAX_FIELDS = 64
 """Fields of a protocol buffer by which its message is recognized."""
 
@@ -150,7 +152,7 @@ def _of_content(path: str) -> FileFormat | None:
         return FileFormat.PADDLE_TAR
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= os.path.getsize(path):
         return FileFormat.SAFETENSORS
-    if head.startswith(PDIPARAMS_HEAD) and 0 < int.from_bytes(head[16:20], "little") < HEAD_SIZE:
+    if head.startswith(PDIPARAMS_HEAD) and 0 < int.from_bytes(head[16:20], "little") <= MAX_DESCRIPTION:
         return FileFormat.PDIPARAMS
     if re.match(rb"\x80[\x02-\x05][\x95}(]", head):
         return FileFormat.PICKLE

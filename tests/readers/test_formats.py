@@ -73,6 +73,7 @@ CONTENTS = {
     "onnx": (FileFormat.ONNX, to_onnx(il.load("lenet"))),
     "prototxt": (FileFormat.PROTOTXT, LENET),
     "prototxt after comments": (FileFormat.PROTOTXT, b"# base = 'x'\n\n" + LENET),
+    "prototxt after a licence": (FileFormat.PROTOTXT, b"# All rights reserved.\n" * 500 + LENET),
     "prototxt without a name": (FileFormat.PROTOTXT, LENET[LENET.index(b"layer") :]),
     "prototxt in one line": (FileFormat.PROTOTXT, b"force_backward: true layer { name: 'a' }"),
     "prototxt of V1": (FileFormat.PROTOTXT, b"\xef\xbb\xbflayers { name: 'a' }"),

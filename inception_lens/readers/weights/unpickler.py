@@ -157,6 +157,8 @@ class TensorUnpickler(pickle._Unpickler):
         called = f"{module[:80]}.{name[:80]}"
         if REFUSED.fullmatch(called):
             raise pickle.UnpicklingError(f"it would call `{called}`, which does not build a tensor")
+        if module.startswith("torch") and name.startswith("_rebuild_"):
+            raise pickle.UnpicklingError(f"a tensor that `{called}` builds, such as a sparse or quantized one")
         return InertObject
 
     def persistent_load(self, pid: object, /) -> object:

@@ -409,6 +409,15 @@ def test_a_pickle_cannot_allocate_much_memory_for_few_bytes(tmp_path: Path) -> N
         read_weights(written(tmp_path, "b.pth", archived(b"\x80\x02" + build)))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_sparse_and_quantized_tensors_are_refused_and_not_left_out(tmp_path: Path) -> None:
+    quantized = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
+    for odd, name in ((torch.eye(3).to_sparse(), "_rebuild_sparse_tensor"), (quantized, "_rebuild_qtensor")):
+        torch.save({"a": torch.ones(2), "b": odd}, tmp_path / "w.pt")
+        with pytest.raises(FormatError, match=f"a tensor that `torch._utils.{name}` builds"):
+            read_weights(str(tmp_path / "w.pt"))
+
+
 def test_the_number_of_operations_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inception_lens.readers.weights.unpickler.MAX_OPERATIONS", 100)
     path = written(tmp_path, "w.pth", archived(b"\x80\x02" + b"N0" * 60 + b"}."))

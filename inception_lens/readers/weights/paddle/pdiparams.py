@@ -15,6 +15,7 @@ from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, format_shape
 from inception_lens.readers import wire_format as wire
 from inception_lens.readers.files import display_path, errors_in, map_file, read_bytes
+from inception_lens.readers.formats import MAX_DESCRIPTION
 from inception_lens.readers.paddle.pir import read_pir
 from inception_lens.readers.paddle.program import PADDLE_DTYPES
 from inception_lens.readers.paddle.program_desc import read_program_desc
@@ -26,8 +27,6 @@ KIND = "a .pdiparams file"
 MAX_TENSORS = 100_000
 MAX_PROGRAM_SIZE = 100_000_000
 """Bytes of a program, whose names are read."""
-MAX_DESCRIPTION = 10_000
-"""Bytes of a TensorDesc, whose axes and dtype take some fifty."""
 
 
 def read_pdiparams(path: str) -> WeightFile:

@@ -84,7 +84,9 @@ def _tensor(data: memoryview, name: str, members: dict[str, slice]) -> WeightTen
     header = bytes(data[place.start : min(place.stop, place.start + HEADER_SIZE)])
     version, width, count = (int.from_bytes(header[a:b], "little") for a, b in ((0, 4), (4, 8), (8, 16)))
     if len(header) != HEADER_SIZE or (version, width) != (0, 4) or place.stop - place.start - HEADER_SIZE != 4 * count:
-        raise FormatError(f"`{name}` is not a parameter of Paddle v2: float32 values after a header")
+        raise FormatError(
+            f"`{name}` is not a parameter of Paddle v2; other files are read after the archive is unpacked"
+        )
     config = members.get(name + CONFIG)
     shape = check_shape(name, _sizes(data, config)) if config else ()
     return WeightTensor(name, shape if shape and prod(shape) == count else (count,), "float32", 4 * count)
