@@ -133,6 +133,53 @@ def multi_head_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[Onnx
     return _heads_attention(builder, call, nodes, caches, mask=4, added_mask=5)[: len(call.outputs)]
 
 
+def grouped_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """GroupQueryAttention, whose keys and values have fewer heads than its queries.
+
+    Its cost is known where the total length is, and the cache has what precedes the positions of this call: not where
+    the cache is shared or quantized, or where scores are changed. The shape of the output is known always.
+    """
+    heads, key_heads = call.integer("num_heads", 0), call.integer("kv_num_heads", 0)
+    if min(heads, key_heads) < 1:
+        raise FormatError(f"`num_heads` is {heads} and `kv_num_heads` {key_heads}; expected at least 1")
+    query = call.input(0)
+    batch, length, features = query.shape
+    is_packed = not call.has_input(1)
+    width = features // (heads + 2 * key_heads if is_packed else heads)
+    past = call.input(3).shape[2] if call.has_input(3) else 0
+    total = call.input(6).scalar
+    changes = ("softcap", "smooth_softmax", "kv_cache_bit_width", "qk_output")
+    is_other = any(call.attributes.get(name) for name in changes) or any(map(call.has_input, range(9, 20)))
+    if total != past + length or is_other:
+        output = TensorType((batch, length, heads * width), query.dtype)
+        return builder.unknown(call._replace(declared=(output, *call.declared[1:])))
+    if is_packed:
+        nodes = _parts(builder, call, builder.node(query), [count * width for count in (heads, key_heads, key_heads)])
+    else:
+        nodes = builder.nodes([call.input(i) for i in range(3)])
+    if call.integer("do_rotary", 0):
+        rotated = [_rotated(builder, f"{call.name}/rotated_{'qk'[i]}", node, 1.0) for i, node in enumerate(nodes[:2])]
+        nodes = [*rotated, nodes[2]]
+    caches = builder.nodes([call.input(i) for i in (3, 4)]) if past else []
+    return _heads_attention(builder, call, nodes, caches, mask=20, added_mask=20)[: len(call.outputs)]
+
+
+def rotary_embedding(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
+    """RotaryEmbedding of all or of some features of each head; the tables of sines and cosines are no parameters."""
+    x = call.input(0)
+    heads, rotated = call.integer("num_heads", 0), call.integer("rotary_embedding_dim", 0)
+    width = x.shape[-1] // heads if heads and len(x.shape) == 3 else 2 * call.input(2).shape[-1]
+    share = rotated / width if rotated else 1.0
+    return [builder.value(_rotated(builder, call.name, builder.node(x), share))]
+
+
+def _rotated(builder: OnnxGraphBuilder, name: str, node: str, share: float) -> str:
+    """A tensor times cosines, plus its other half of each head times sines, for a share of the features."""
+    type_ = builder.writer.tensor_type(node)
+    op = Declared("rotary_embedding", (type_,), declared_flops=round(3 * type_.elements * share))
+    return builder.add(name, op, node).node
+
+
 def _parts(builder: OnnxGraphBuilder, call: OnnxCall, node: str, sizes: Sequence[int], role: str = "part") -> list[str]:
     """Consecutive parts of the last axis, for queries, keys and values."""
     axis, start, parts = len(builder.writer.shape(node)) - 1, 0, []
@@ -153,9 +200,10 @@ def _heads_attention(
     heads = call.integer("num_heads", 0)
     if heads < 1:
         raise FormatError(f"`num_heads` is {heads}; expected at least 1")
+    key_heads = call.integer("kv_num_heads", heads)
     query, *others = [
-        _split_heads(builder, call, role, node, heads) if len(builder.writer.shape(node)) == 3 else node
-        for role, node in zip("qkv", nodes, strict=True)
+        _split_heads(builder, call, role, node, count) if len(builder.writer.shape(node)) == 3 else node
+        for role, node, count in zip("qkv", nodes, (heads, key_heads, key_heads), strict=True)
     ]
     if caches:
         others = _after_cache(builder, call, caches, others)
@@ -185,6 +233,8 @@ ATTENTION: dict[str, OnnxHandler] = {"Attention": attention}
 
 MICROSOFT_ATTENTION: dict[str, OnnxHandler] = {
     **dict.fromkeys(("Attention", "QAttention"), projected_attention),
+    "GroupQueryAttention": grouped_attention,
     "MultiHeadAttention": multi_head_attention,
+    "RotaryEmbedding": rotary_embedding,
 }
 """Operators of onnxruntime."""
