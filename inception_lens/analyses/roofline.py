@@ -22,7 +22,7 @@ class Roofline(msgspec.Struct, frozen=True):
     bytes: tuple[int, ...]
     """Bytes that the call reads and writes, as far as its shapes are known."""
     seconds: tuple[float | None, ...]
-    """The lower bound; None where the FLOPs are unknown."""
+    """The lower bound; None where the FLOPs or the shapes are unknown."""
 
 
 def roofline(graph: Graph, costs: Costs, machine: Machine) -> Roofline:
@@ -37,7 +37,8 @@ def roofline(graph: Graph, costs: Costs, machine: Machine) -> Roofline:
         if bound is None:
             view = flops == 0 and facts.reuses_input[False]
             traffic = 0 if view else _traffic(facts, inputs, size)
-            bound = traffic, None if flops is None else max(flops / peak, traffic / memory)
+            known = view or all(tensor.is_known for tensor in (*facts.inputs, *facts.outputs))
+            bound = traffic, None if flops is None or not known else max(flops / peak, traffic / memory)
             if not repeated:
                 known[facts] = bound
         moved.append(bound[0])

@@ -7,7 +7,20 @@ from inception_lens.analyses.machines import DEFAULT, MACHINES, Machine, machine
 from inception_lens.analyses.roofline import Roofline, roofline
 from inception_lens.errors import ConfigError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.ops import Add, Conv2d, Dropout, Embedding, Flatten, Linear, ReLU, TensorType, Unknown
+from inception_lens.ops import (
+    UNKNOWN_SIZE,
+    Add,
+    Concat,
+    Conv2d,
+    Declared,
+    Dropout,
+    Embedding,
+    Flatten,
+    Linear,
+    ReLU,
+    TensorType,
+    Unknown,
+)
 
 SLOW = Machine("slow", "float16", 1000.0, 10.0, "a test")
 
@@ -70,3 +83,9 @@ def test_every_machine_has_a_source_and_a_first_dtype(name: str) -> None:
 def test_machines_that_are_not_there(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         machine(name)
+
+
+def test_the_time_of_an_unknown_size_is_unknown_although_nothing_is_computed() -> None:
+    boxes = Node("boxes", Declared("Boxes", (TensorType((UNKNOWN_SIZE, 4)),)), ("x",))
+    copied = Node("copied", Concat(1), ("boxes", "boxes"))
+    assert of(boxes, Node("view", Flatten(), ("boxes",)), copied).seconds == (None, 0, None)

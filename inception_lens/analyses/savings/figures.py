@@ -36,7 +36,8 @@ class CostFigures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     params_exact: bool = True
     """Whether the parameters of every call are known; where they are not, `params` is a lower bound."""
     activations_exact: bool = True
-    """Whether the shapes of all tensors are known; where they are not, the bytes of activations are lower bounds."""
+    """Whether the shapes of all tensors are known; where they are not, `seconds` and the bytes of activations are lower
+    bounds."""
     peak_activation_bytes: int | UnsetType = UNSET
     """The largest total of activations alive at one time; for a whole network only."""
     output_shape: Shape | UnsetType = UNSET
@@ -44,7 +45,8 @@ class CostFigures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def is_exact(self, key: str) -> bool:
         """Whether the cost `key` is exact, and not a lower bound."""
-        exact = {"params": self.params_exact, "macs": self.macs_exact, "flops": self.exact, "seconds": self.exact}
+        exact = {"params": self.params_exact, "macs": self.macs_exact, "flops": self.exact}
+        exact["seconds"] = self.exact and self.activations_exact
         exact |= dict.fromkeys(("activation_bytes", "peak_activation_bytes"), self.activations_exact)
         return exact.get(key, True)
 

@@ -63,7 +63,8 @@ def peak_and_time(own: CostFigures, other: CostFigures, word: str, machine: str)
     """Peak activation memory and time of two networks, which no column adds up."""
     assert isinstance(own.peak_activation_bytes, int)
     assert isinstance(other.peak_activation_bytes, int)
-    least, known = at_least(own.exact and other.exact), at_least(own.activations_exact and other.activations_exact)
+    known = at_least(own.activations_exact and other.activations_exact)
+    least = at_least(own.is_exact("seconds") and other.is_exact("seconds"))
     peak, other_peak = size(own.peak_activation_bytes), size(other.peak_activation_bytes)
     return (
         f"peak activations {known}{peak}, {word} {known}{other_peak}; time "
