@@ -37,8 +37,8 @@ def roofline(graph: Graph, costs: Costs, machine: Machine) -> Roofline:
         if bound is None:
             view = flops == 0 and facts.reuses_input[False]
             traffic = 0 if view else _traffic(facts, inputs, size)
-            known = view or all(tensor.is_known for tensor in (*facts.inputs, *facts.outputs))
-            bound = traffic, None if flops is None or not known else max(flops / peak, traffic / memory)
+            sized = view or all(tensor.is_known for tensor in (*facts.inputs, *facts.outputs))
+            bound = traffic, None if flops is None or not sized else max(flops / peak, traffic / memory)
             if not repeated:
                 known[facts] = bound
         moved.append(bound[0])
