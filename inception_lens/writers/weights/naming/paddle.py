@@ -131,13 +131,9 @@ def match(weights: WeightFile, graph: Graph) -> list[TensorMatch]:
     """The tensors under the names that the file has for most of them."""
     given = {tensor.name: tensor.name for tensor in weights.tensors}
     nodes = [node for node in graph.nodes if node.op.has_weights]
-    candidates = [
-        (names, names_after_prefix(given, _tensor_names(graph, nodes, names)))
-        for names in (_v2_names if weights.format == "paddle v2" else _other_names)(weights, graph, nodes)
-    ]
-    if not candidates:
-        return []
-    names, places = max(candidates, key=lambda each: len(each[1]))
+    candidates = (_v2_names if weights.format == "paddle v2" else _other_names)(weights, graph, nodes)
+    found = [(names, names_after_prefix(given, _tensor_names(graph, nodes, names))) for names in candidates]
+    names, places = max(found, key=lambda each: len(each[1]))
     flat = {tensor.name for tensor in weights.tensors if len(tensor.shape) == 1 or tensor.shape[:-1] == (1,)}
     return [
         _matched(name, graph.index.nodes[node], role, names, flat=name in flat) for name, (node, role) in places.items()
@@ -182,12 +178,8 @@ def _v2_names(weights: WeightFile, graph: Graph, nodes: list[Node]) -> list[_Nam
     """Names of Paddle v2's GoogLeNet, and of the layers of its other networks in their order."""
     unnamed = [layer for layer in _layers_of_v2(weights)["linear"] if layer.startswith("__")]
     table = _table(nodes, [(path, parameter) for path, _, _, parameter in _GOOGLENET])
-    googlenet = {
-        node: unnamed[int(n[1])]
-        if (n := re.fullmatch(r"__fc_layer_(\d)__", layer)) and int(n[1]) < len(unnamed)
-        else layer
-        for node, layer in table.items()
-    }
+    numbered = {f"__fc_layer_{i}__": layer for i, layer in enumerate(unnamed)}
+    googlenet = {node: numbered.get(layer, layer) for node, layer in table.items()}
     dropout = _factors_of_dropout(graph)
     return [_Names(V2, layers, dropout) for layers in (googlenet, _in_order(weights, graph, nodes, V2, _layers_of_v2))]
 
@@ -253,10 +245,10 @@ def _layers_of_v2(weights: WeightFile) -> LayersByKind:
     found: LayersByKind = {"conv": [], "norm": [], "linear": []}
     names = {parts[1] for tensor in weights.tensors if (parts := re.fullmatch(r"_(.+)\.w0", tensor.name))}
     for layer in sorted(names, key=_v2_order):
-        kind = (
-            "norm" if re.search(r"batch_norm|_norm$", layer) else "linear" if re.search(r"fc(_|$)", layer) else "conv"
-        )
-        found[kind].append(layer)
+        if re.search(r"batch_norm|_norm$", layer):
+            found["norm"].append(layer)
+        else:
+            found["linear" if re.search(r"fc(_|$)", layer) else "conv"].append(layer)
     return found
 
 
