@@ -185,13 +185,23 @@ def overlapping(folder: Path) -> Path:
     return prefix
 
 
+def twice(folder: Path) -> Path:
+    """Two parts of the right size altogether, of which the second is the first."""
+    prefix = write_v2(folder, {"w": np.arange(4, dtype="f4")}, {"w": [[(0, 2)], [(0, 2)]]})
+    data = folder / "m.data-00000-of-00001"
+    data.write_bytes(data.read_bytes() * 2)
+    return prefix
+
+
 def missing(folder: Path) -> Path:
     prefix = write_v2(folder, {"w": np.zeros(3, "f4")})
     (folder / "m.data-00000-of-00001").unlink()
     return prefix
 
 
-@pytest.mark.parametrize(("write", "message"), [(overlapping, "incomplete"), (missing, "No such file")])
+@pytest.mark.parametrize(
+    ("write", "message"), [(overlapping, "incomplete"), (twice, "parts of `w` overlap"), (missing, "No such file")]
+)
 def test_data_files_that_lack_data_are_reported(tmp_path: Path, write: Callable[[Path], Path], message: str) -> None:
     weights = read_weights(str(write(tmp_path)))
     with pytest.raises(FormatError, match=message):

@@ -16,6 +16,7 @@ from inception_lens.errors import FormatError, require
 from inception_lens.ops import Shape
 from inception_lens.readers import wire_format as wire
 from inception_lens.readers.files import errors_in, map_file
+from inception_lens.readers.tensorflow.graph_def import TENSORFLOW_DTYPES
 from inception_lens.readers.tensors import (
     NUMPY_DTYPES,
     Array,
@@ -28,11 +29,8 @@ from inception_lens.readers.tensors import (
 from inception_lens.readers.weights.tensorflow.leveldb import table_entries
 
 KIND = "a TensorFlow checkpoint"
-DTYPES = {
-    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64", 9: "int64",
-    10: "bool", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16", 22: "uint32", 23: "uint64",
-}  # fmt: skip
-"""`DataType` of TensorFlow's types.proto."""
+TEXT = 7
+"""`DT_STRING` of types.proto."""
 TEXT_NOTE = "text is not read"
 FULL = -1
 """The length of a slice along an axis that it has in full."""
@@ -143,7 +141,7 @@ class _Bundle:
                 shape = check_shape(name, _shape(self.index, field))
             elif field.number == 7 and field.kind == wire.BYTES:
                 slices.append(_slice(self.index, field))
-        dtype, shard = DTYPES.get(numbers[1], f"type {numbers[1]}"), numbers[3]
+        dtype, shard = _dtype(numbers[1]), numbers[3]
         size = byte_size(shape, dtype)
         if size is not None and not slices and numbers[5] != size:
             raise FormatError(f"`{name[:80]}` needs {size:,} bytes of data and has {numbers[5]:,}")
@@ -186,7 +184,7 @@ def _tensors_v1(
                 shape = _shape(data, each)
             elif each.number == 3 and each.kind == wire.VARINT:
                 dtype = each.value
-        found[name] = _StoredTensor(check_shape(name, shape), DTYPES.get(dtype, f"type {dtype}"), [])
+        found[name] = _StoredTensor(check_shape(name, shape), _dtype(dtype), [])
     for value in entries.values():
         for field in wire.message_fields(data, value.start, value.end):
             if field.number == 2 and field.kind == wire.BYTES:
@@ -213,6 +211,10 @@ def _saved_slice(data: memoryview, message: wire.WireField) -> tuple[str, _Tenso
                 if values.kind == wire.BYTES and values.number in (FLOAT_VALUES, DOUBLE_VALUES, *INTEGER_VALUES):
                     part = _Part(lambda: data, values.start, values.end, values.number in INTEGER_VALUES)
     return name, piece, part
+
+
+def _dtype(number: int) -> str:
+    return "string" if number == TEXT else TENSORFLOW_DTYPES.get(number, f"type {number}")
 
 
 def _shape(data: memoryview, message: wire.WireField) -> Shape:
@@ -267,9 +269,13 @@ def _read(path: str, tensor: WeightTensor, stored: _StoredTensor) -> Array:
         if len(pieces) == 1:
             return pieces[0][1].reshape(stored.shape)
         joined = np.zeros(stored.shape, pieces[0][1].dtype if pieces else "<f4")
+        filled = np.zeros(stored.shape, bool)
         for each, array in pieces:
             assert each is not None
-            joined[tuple(slice(s, s + n) for s, n in zip(each.starts, array.shape, strict=True))] = array
+            place = tuple(slice(s, s + n) for s, n in zip(each.starts, array.shape, strict=True))
+            joined[place], filled[place] = array, True
+        if not filled.all():
+            raise FormatError(f"parts of `{tensor.name[:80]}` overlap")
         return joined
 
 
