@@ -13,7 +13,7 @@ from inception_lens.readers.shapes import UNKNOWN_TYPE
 from inception_lens.readers.tensors import NUMPY_DTYPES, Array
 
 if TYPE_CHECKING:
-    from onnx import TypeProto, ValueInfoProto
+    from onnx import TensorShapeProto, TypeProto, ValueInfoProto
 
 MAX_SIZE = 2**40
 """Size of one axis."""
@@ -21,7 +21,7 @@ MAX_SIZE = 2**40
 
 InputShapes: TypeAlias = "Mapping[str, Shape | Shaped | float]"
 """By the names of inputs; the empty name is that of the first input. The `dtype` of an object is that of the input. A
-number, a single size or an array of one element is the value of an input that is a scalar."""
+number, a single size or an array without axes is the value of an input that is a scalar or has one element."""
 
 
 class OnnxInput(NamedTuple):
@@ -56,8 +56,8 @@ def _read_input(info: ValueInfoProto, given: Shape | Shaped | float | None) -> O
     kind = proto.tensor_type
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     dtype = str(getattr(given, "dtype", None) or onnx_dtype(kind.elem_type)).removeprefix("torch.")
-    if dims == [] and (value := _scalar(given)) is not None:
-        return _known_input(TensorType((), dtype), value)
+    if dims is not None and (value := _single_value(dims, given)) is not None:
+        return _known_input(TensorType((1,) * len(dims), dtype), value)
     if isinstance(given, int | float):
         raise FormatError(f"input `{info.name}` is {given}, but not a scalar: expected its shape")
     if given is None:
@@ -72,15 +72,17 @@ def _read_input(info: ValueInfoProto, given: Shape | Shaped | float | None) -> O
     return _known_input(found, 0) if 0 in shape else OnnxInput(found)
 
 
-def _scalar(given: Shape | Shaped | float | None) -> float | None:
-    """The value of a scalar; None where only its shape and dtype are given."""
+def _single_value(dims: Sequence[TensorShapeProto.Dimension], given: Shape | Shaped | float | None) -> float | None:
+    """The value of a scalar or of one element; None where only its shape and dtype are given."""
+    if len(dims) > 1 or any(dim.dim_value != 1 for dim in dims):
+        return None
     if isinstance(given, Shaped):
         item = getattr(given, "item", None)
         if item is not None and not given.shape:
             return float(item())
         given = tuple(given.shape)
     if isinstance(given, tuple):
-        return given[0] if len(given) == 1 else None
+        return given[0] if len(given) == 1 and given != (1,) * len(dims) else None
     return given
 
 

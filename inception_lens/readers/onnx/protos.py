@@ -59,7 +59,10 @@ def _array(tensor: TensorProto, kind: TensorType) -> Array | None:
         return None
     from onnx import numpy_helper
 
-    array: Array = numpy_helper.to_array(tensor)
+    try:
+        array: Array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError):  # they are in the field of another data type
+        return None
     return array
 
 

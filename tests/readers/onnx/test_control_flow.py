@@ -81,6 +81,16 @@ def test_a_branch_that_cannot_take_the_input_leaves_the_parameters_unknown(tmp_p
     assert (totals.params, totals.params_exact) == (288, False)
 
 
+def test_the_value_of_one_element_decides_the_branch(tmp_path: Path) -> None:
+    path = choice(tmp_path / "net.onnx")
+    made = onnx.load(path)
+    made.graph.input[1].CopyFrom(info("sr", 1, dtype=INT64))
+    onnx.save(made, path)
+    assert il.analyze(path, {"sr": 16000}).totals.params == 576 + 64
+    assert il.analyze(path, {"sr": (8000,)}).totals.params == 64 + 64
+    assert not il.analyze(path, {"sr": (1,)}).totals.exact
+
+
 def test_only_a_scalar_has_a_value(tmp_path: Path) -> None:
     path = choice(tmp_path / "net.onnx")
     with pytest.raises(FormatError, match="input `x` is 5, but not a scalar: expected its shape"):

@@ -492,6 +492,12 @@ def test_scalars_select_a_position(tmp_path: Path) -> None:
     assert graph.types[graph.outputs[0].node][0].shape == (1, 8, 12)
 
 
+def test_data_in_the_field_of_another_type_are_unknown(tmp_path: Path) -> None:
+    tensor = TensorProto(name="r", data_type=TensorProto.STRING, dims=[2], int64_data=[1, 960])
+    graph = read(tmp_path, model([node("Reshape", "x r")], [tensor]))
+    assert unknown(graph) == ["Reshape"]
+
+
 def test_attention_reads_the_keys_and_values_of_a_cache(tmp_path: Path) -> None:
     made = model([node("Attention", "x x x _ p p", "y k v s")], x=(2, 3, 4, 8), opset=23, outputs=["y", "k", "v", "s"])
     made.graph.input.append(info("p", 2, 3, 14, 8))
