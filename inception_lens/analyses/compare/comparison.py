@@ -20,7 +20,7 @@ from inception_lens.analyses.compare.records import (
 )
 from inception_lens.graph import Graph, Output
 
-SOURCES_WITHOUT_LOSS = ("pytorch", "onnx")
+SOURCES_WITHOUT_LOSS = ("pytorch", "onnx", "tensorflow", "paddle", "darknet")
 """Sources whose models do not contain the loss, so that loss weights are unknown."""
 
 

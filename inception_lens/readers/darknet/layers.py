@@ -202,7 +202,8 @@ def upsample(builder: DarknetBuilder, section: DarknetSection) -> str:
     if stride < 0:
         return builder.unknown()
     x = builder.add(ops.Upsample((height * stride, width * stride)), x, suffix="nearest")
-    return x if section.number("scale", 1.0) == 1 else builder.add(ops.Elementwise("mul"), x, suffix="scale")
+    scale = section.number("scale", 1.0)
+    return x if scale == 1 else builder.add(ops.Elementwise("mul", numbers=(None, scale)), x, suffix="scale")
 
 
 def reorg(builder: DarknetBuilder, section: DarknetSection) -> str:
@@ -273,7 +274,8 @@ def crop(builder: DarknetBuilder, section: DarknetSection) -> str:
             x = builder.add(ops.Slice(axis, start, start + size), x, suffix=name)
     if section.integer("noadjust", 0):
         return x
-    return builder.add(ops.Elementwise("sub"), builder.add(ops.Elementwise("mul"), x, suffix="mul"), suffix="sub")
+    x = builder.add(ops.Elementwise("mul", numbers=(None, 2.0)), x, suffix="mul")
+    return builder.add(ops.Elementwise("sub", numbers=(None, 1.0)), x, suffix="sub")
 
 
 def normalization(builder: DarknetBuilder, section: DarknetSection) -> str:

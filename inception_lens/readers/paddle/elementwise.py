@@ -6,7 +6,7 @@ from math import prod
 
 from inception_lens.ops import Dropout, Elementwise, Hardsigmoid, Op
 from inception_lens.readers.onnx.dtypes import onnx_dtype_number
-from inception_lens.readers.onnx.values import OnnxValue
+from inception_lens.readers.onnx.values import OnnxValue, decimal
 from inception_lens.readers.paddle.calls import PaddleCall, PaddleHandler
 from inception_lens.readers.shapes import resolve_axis
 
@@ -63,7 +63,8 @@ def activation(call: PaddleCall) -> list[OnnxValue]:
         case "clip":
             return call.run("Clip", x, min=call.number("min", 0.0), max=call.number("max", 0.0))
         case "pow":
-            return call.add(Elementwise("square" if call.number("factor", 1.0) == 2 else "pow"), x)
+            factor = call.number("factor", 1.0)
+            return call.add(Elementwise("square") if factor == 2 else Elementwise("pow", numbers=(None, factor)), x)
     is_pytorchs = abs(call.number("slope", 0.2) - 1 / 6) < 1e-4
     op: Op = Hardsigmoid() if is_pytorchs else Elementwise("hardsigmoid")
     return call.add(op, x)
@@ -89,7 +90,7 @@ def dropout(call: PaddleCall) -> list[OnnxValue]:
     x, p = call.input("X"), call.number("dropout_prob", 0.5)
     if call.text("mode", call.text("dropout_implementation", "downgrade_in_infer")) == "upscale_in_train":
         return call.add(Dropout(p), x)
-    return call.add(Elementwise("mul"), x)
+    return call.add(Elementwise("mul", numbers=(None, decimal(1 - p))), x)
 
 
 def binary(call: PaddleCall) -> list[OnnxValue]:
@@ -112,13 +113,12 @@ def scale(call: PaddleCall) -> list[OnnxValue]:
     """A factor and a shift, without those that do nothing."""
     x = call.input("X")
     factor, shift = call.number("scale", 1.0), call.number("bias", 0.0)
-    steps = [("mul", factor != 1), ("add", shift != 0)]
+    steps = [("mul", factor)] * (factor != 1) + [("add", shift)] * (shift != 0)
     if not call.integer("bias_after_scale", 1):
         steps.reverse()
-    found = [function for function, is_needed in steps if is_needed]
-    for i, function in enumerate(found, 1):
-        name = call.name if i == len(found) else f"{call.name}/{function}"
-        x = call.builder.add(name, Elementwise(function), call.builder.node(x))
+    for i, (function, number) in enumerate(steps, 1):
+        name = call.name if i == len(steps) else f"{call.name}/{function}"
+        x = call.builder.add(name, Elementwise(function, numbers=(None, number)), call.builder.node(x))
     return [x]
 
 
@@ -142,7 +142,7 @@ def matrix_product(call: PaddleCall) -> list[OnnxValue]:
     if factor == 1:
         return call.run("MatMul", *values, reads=call.reads)
     (product,) = call.run("MatMul", *values, suffix="product")
-    return call.add(Elementwise("mul"), product)
+    return call.add(Elementwise("mul", numbers=(None, factor)), product)
 
 
 def linear(call: PaddleCall) -> list[OnnxValue]:

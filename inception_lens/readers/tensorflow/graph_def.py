@@ -25,10 +25,13 @@ MAX_DATA_ELEMENTS = 16_384
 
 TENSORFLOW_DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 8: "complex64", 9: "int64", 10: "bool",
-    11: "qint8", 12: "quint8", 13: "qint32", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16",
+    11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16",
     22: "uint32", 23: "uint64", 24: "float8_e5m2", 25: "float8_e4m3fn",
 }  # fmt: skip
-"""PyTorch's names, by the numbers of `DataType` in types.proto; text, resources and variants have none."""
+"""PyTorch's names, by the numbers of `DataType` in types.proto; text, resources and variants have none.
+
+Quantized types (11 to 13) have those of their integers, whose weights are counted as quantized ones.
+"""
 
 GRAPH_NODE, GRAPH_LIBRARY, GRAPH_VERSIONS = 1, 2, 4
 SAVED_VERSION, SAVED_META, META_GRAPH, META_SIGNATURE, SIGNATURE_OUTPUT = 1, 2, 2, 5, 2

@@ -15,8 +15,9 @@ Limits: those of `graph_def.py` and of the ONNX reader, whose handlers write the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import takewhile
+from pathlib import Path
 
 import msgspec
 
@@ -64,7 +65,8 @@ def read_graph_def(path: str, inputs: Mapping[str, Shape] | Shape | None = None,
     Args:
         path: the file.
         inputs: shapes of inputs, by name or of the first one, with the channels of images after the batch; a batch
-            without a size is 1, and other sizes that the file leaves open must be given.
+            without a size is 1, and other sizes that the file leaves open must be given. Any other call by name becomes
+            an input too, such as one after a loop.
         mode: recorded in the graph; a frozen graph computes the same in both.
 
     Raises:
@@ -74,13 +76,19 @@ def read_graph_def(path: str, inputs: Mapping[str, Shape] | Shape | None = None,
     with errors_in(path):
         file = read_nodes(data)
         nodes, outputs = expand(file.nodes, read_functions(data, file.library), file.outputs)
-        graph = _GraphDefReader(nodes, outputs, file.version).graph(inputs, mode)
-    return msgspec.structs.replace(graph, metadata=Metadata(graph.name, display_path(path), "tensorflow"))
+        given = set(inputs) if isinstance(inputs, Mapping) else set()
+        graph = _GraphDefReader(nodes, outputs, file.version, given).graph(inputs, mode)
+    file_path = Path(path)
+    name = file_path.absolute().parent.name if file_path.name == "saved_model.pb" else file_path.stem
+    return msgspec.structs.replace(graph, metadata=Metadata(name or "graph", display_path(path), "tensorflow"))
 
 
 class _GraphDefReader:
-    def __init__(self, nodes: Mapping[str, GraphDefNode], outputs: Sequence[str], version: int) -> None:
-        self.nodes, self.version = fuse(nodes), version
+    def __init__(
+        self, nodes: Mapping[str, GraphDefNode], outputs: Sequence[str], version: int, given: Set[str]
+    ) -> None:
+        """Find what the outputs need; a call of a `given` name is an input, and what it reads is left out."""
+        self.nodes, self.version, self.cuts = fuse(nodes), version, given
         self.outputs = list(outputs) or self.unread(nodes)
         self.order = self.needed(map(_node_of, self.outputs))
         self.prefix = self.common_prefix()
@@ -113,7 +121,7 @@ class _GraphDefReader:
         order = self.needed([key for key in nodes if key not in read and nodes[key].op not in WITHOUT_OUTPUTS])
         depends: set[str] = set()
         for key in order:
-            if _is_input(self.nodes[key]) or depends.intersection(map(_node_of, self.nodes[key].inputs)):
+            if self.is_input(self.nodes[key]) or depends.intersection(map(_node_of, self.nodes[key].inputs)):
                 depends.add(key)
         return [key for key in order if key not in read and key in depends]
 
@@ -155,7 +163,7 @@ class _GraphDefReader:
 
     def dependencies(self, key: str) -> list[str]:
         """The nodes that a node reads; the back edge of a loop is left out."""
-        if _is_input(self.nodes[key]):
+        if self.is_input(self.nodes[key]):
             return []
         names = [_node_of(name) for name in self.nodes[key].inputs if name]
         for name in names:
@@ -184,7 +192,7 @@ class _GraphDefReader:
     def input_types(self, given: Mapping[str, Shape] | Shape | None) -> dict[str, TensorType]:
         """The types of the inputs, with the channels of images after the batch."""
         needed = set(self.order)
-        found = [node for key, node in self.nodes.items() if key in needed and _is_input(node)]
+        found = [node for key, node in self.nodes.items() if key in needed and self.is_input(node)]
         names = [node.name for node in found]
         if not isinstance(given, Mapping):
             given = {"": given} if given is not None and names else {}
@@ -196,7 +204,7 @@ class _GraphDefReader:
     def input_type(self, node: GraphDefNode, given: Shape | None) -> TensorType:
         """The type of an input: the given one, or the declared one with a batch of 1."""
         declared = self.declared_shape(node)
-        dtype = "uint8" if node.op in IMAGES else node.dtype("dtype")
+        dtype = "uint8" if node.op in IMAGES else node.dtype("dtype", node.dtype("T"))
         if declared is not None and self.is_image(node, len(declared)):
             declared = tuple(declared[axis] for axis in channels_first(len(declared)))
         if given is None:
@@ -217,6 +225,13 @@ class _GraphDefReader:
             moved = tuple(shape[axis] for axis in channels_first(len(shape)))  # given in TensorFlow's order
             shape = moved if _fits(moved, declared) else shape
         return TensorType(shape, dtype)
+
+    def is_input(self, node: GraphDefNode) -> bool:
+        """Whether the caller supplies the output; a scalar with a default, such as a switch to training, keeps it."""
+        if node.name in self.cuts or node.op in IMAGES:
+            return True
+        is_free = node.op == "Placeholder" or (node.op == "PlaceholderWithDefault" and bool(node.shape("shape")))
+        return is_free and node.dtype("dtype", "") != ""
 
     def declared_shape(self, node: GraphDefNode) -> PartialShape:
         """The shape of an input as the file declares it."""
@@ -253,7 +268,10 @@ class _GraphDefReader:
     def stored(self, node: GraphDefNode) -> OnnxValue:
         """A constant or a variable; a constant that was not a variable is not learned, if the file shows which were."""
         if node.op in VARIABLES:
-            return OnnxValue(declared_type(node.shape("shape"), node.dtype("dtype")), weight=node.name)
+            kind = declared_type(node.shape("shape"), node.dtype("dtype"))
+            if kind is None:
+                raise FormatError("a variable without a fixed shape")
+            return OnnxValue(kind, weight=node.name)
         tensor = node.tensor("value")
         if tensor.type is None:
             return OnnxValue(None)
@@ -266,12 +284,6 @@ def is_kernel(node: GraphDefNode) -> bool:
     """Whether a node is a constant of several floating-point numbers."""
     kind = node.tensor("value").type if node.op == "Const" else None
     return kind is not None and "float" in kind.dtype and kind.elements > 1
-
-
-def _is_input(node: GraphDefNode) -> bool:
-    """Whether the caller supplies the output; a scalar with a default, such as a switch to training, keeps it."""
-    is_free = node.op == "Placeholder" or (node.op == "PlaceholderWithDefault" and bool(node.shape("shape")))
-    return node.op in IMAGES or (is_free and node.dtype("dtype", "") != "")
 
 
 def _node_of(tensor: str) -> str:

@@ -159,6 +159,26 @@ def test_unknown_operations_are_shown_and_what_follows_keeps_its_parameters(tmp_
     assert "Strange" in kinds(found)
 
 
+def test_the_shape_of_any_call_can_be_given(tmp_path: Path) -> None:
+    """What follows an unknown operation is known again; what precedes it is left out."""
+    nodes = (
+        placeholder("image", (1, -1, -1, 3)), node("odd", "Strange", "image"), weights("w", 3, 3, 3, 8),
+        node("conv", "Conv2D", "odd", "w", **SAME),
+    )  # fmt: skip
+    found = read(tmp_path, *nodes, inputs={"odd": (1, 3, 8, 8)})
+    assert kinds(found) == ["Conv2d"]
+    assert found.totals.exact
+
+
+def test_quantized_weights_of_an_unknown_operation_are_not_counted_as_none(tmp_path: Path) -> None:
+    content = field(8, field(1, 12) + field(2, shape_of((3, 3, 3, 8))) + field(4, bytes(216)))
+    found = read(
+        tmp_path, placeholder("image", (1, 8, 8, 3)), node("w", "Const", dtype=field(6, 12), value=content),
+        node("conv", "QuantizedConv2D", "image", "w"),
+    )  # fmt: skip
+    assert not found.totals.params_exact
+
+
 def test_a_loop_is_unknown(tmp_path: Path) -> None:
     found = read(
         tmp_path, placeholder("x", (1, 4)), node("enter", "Enter", "x"), node("merge", "Merge", "enter", "next"),
@@ -220,6 +240,9 @@ INVALID = {
     ],
     "`strides` is .1, 1.; expected 4": [
         IMAGE, weights("w", 3, 3, 3, 8), node("a", "Conv2D", "image", "w", strides=[1, 1], padding="SAME"),
+    ],
+    "a variable without a fixed shape": [
+        IMAGE, node("w", "VariableV2", dtype=field(6, 1)), node("a", "Add", "image", "w"),
     ],
     "input 1 is missing": [IMAGE, node("a", "Conv2D", "image", **SAME)],
     "cannot be reshaped": [IMAGE, integers("s", 7, -1), node("a", "Reshape", "image", "s")],
