@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from inception_lens.graph import CallFacts, Graph, output_name, output_names
-from inception_lens.ops import UNKNOWN_SIZE, Pad, Permute, TensorType, Window
+from inception_lens.ops import UNKNOWN_SIZE, Pad, Permute, Reshape, TensorType, Window
 
 
 class ReceptiveField(msgspec.Struct, frozen=True, gc=False):
@@ -91,6 +91,11 @@ def _layout(facts: CallFacts, axes: AxisFields) -> AxisFields | None:
     op = facts.op
     if isinstance(op, Permute):
         return tuple([axes[axis] for axis in op.dims]) if len(op.dims) == len(axes) else None
+    if isinstance(op, Reshape):  # with which converters permute an image of one channel
+        shapes = facts.inputs[0].shape, facts.outputs[0].shape
+        before, after = ([n for n in shape if n != 1] for shape in shapes)
+        kept = iter([each for each, n in zip(axes, shapes[0], strict=True) if n != 1])
+        return tuple([next(kept) if n != 1 else None for n in shapes[1]]) if before == after else None
     if isinstance(op, Pad):
         return tuple(
             [

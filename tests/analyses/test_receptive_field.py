@@ -28,6 +28,7 @@ from inception_lens.ops import (
     Padding,
     Permute,
     ReLU,
+    Reshape,
     TensorType,
     Unknown,
 )
@@ -285,6 +286,15 @@ def test_padding_is_seen_in_either_order_of_the_axes() -> None:
     expected = last(Pad((pad[0], pad[3], *pad[1:3])), conv, sides=(60, 64))
     assert expected == ReceptiveField((7, 5), (2, 2), (0.5, 0.5))
     assert on_channels_last(Pad(pad), CHANNELS_FIRST, conv) == expected
+
+
+def test_an_image_of_one_channel_may_be_reshaped() -> None:
+    ops: list[Op] = [Reshape((-1, 1, 60, 64)), Conv2d(4, (3, 5))]
+    nodes = [Node("reshape", ops[0], ("image",)), Node("conv", ops[1], ("reshape",))]
+    graph = Graph.of([Input("image", TensorType((1, 60, 64, 1)))], nodes, [Output("conv")])
+    assert receptive_fields(graph)[-1] == last(ops[1], sides=(60, 64))
+    other = Graph.of(graph.inputs, [Node("reshape", Reshape((1, 1, 64, 60)), ("image",)), nodes[1]], [Output("conv")])
+    assert receptive_fields(other) == (None, None)
 
 
 def test_swapped_axes_swap_the_receptive_field() -> None:

@@ -52,7 +52,7 @@ def _softmax(op: ops.Softmax, writer: OnnxNodeWriter) -> None:
 
 
 def _dropout(op: ops.Dropout, writer: OnnxNodeWriter) -> None:
-    writer.add("Dropout", [*writer.inputs, writer.number("ratio", op.p)])
+    writer.add("Dropout", [*writer.inputs, writer.number("ratio", op.p, "float32")])
 
 
 ACTIVATION_WRITERS: dict[type[ops.Op], OnnxWriter] = {

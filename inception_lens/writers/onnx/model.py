@@ -34,6 +34,8 @@ OPSET = 20
 """Version of the operators; all current runtimes support it."""
 LATER = {"GroupNormalization": 21, "Attention": 23, "RMSNormalization": 23}
 """Operators that later versions introduced or defined anew, and which these are."""
+BFLOAT16_OPSET = 22
+"""The version since which convolutions and pools take bfloat16."""
 IR_VERSION = 10
 """Version of the file format."""
 KIND_KEY = "pkg.torch.export.graph_signature.InputSpec.kind"
@@ -73,6 +75,8 @@ def to_onnx(graph: Graph, weights: Mapping[str, NDArray[np.generic]] | None = No
         raise FormatError(f"`{graph.name}` has {size:,} bytes of weights; one ONNX file holds less than 2^31")
     proto = writer.graph_proto()
     opset = max([OPSET, *[LATER.get(each.op_type, 0) for each in proto.node]])
+    if any(each.dtype == "bfloat16" for types in graph.types.values() for each in types):
+        opset = max(opset, BFLOAT16_OPSET)
     model = onnx.helper.make_model(
         proto,
         opset_imports=[onnx.helper.make_opsetid("", opset)],

@@ -16,6 +16,7 @@ from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
+from inception_lens.lens import Source
 from inception_lens.ops import (
     ELU,
     GELU,
@@ -100,6 +101,14 @@ def test_each_difference_when_read_back_is_named(tmp_path: Path, name: str, mode
     expected |= {"weights of the losses"} if again.outputs != graph.outputs else set()
     assert {line.partition(": ")[0] for line in found} == expected
     assert len(grouped(found)) <= 8
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_numbers_are_written_in_the_dtype_of_the_network(dtype: str) -> None:
+    graph = il.load("googlenet@slim", overrides={"classes": 10, "width": 0.125}, dtype=dtype)
+    data = to_onnx(graph, Source.of(graph).tensors(graph))
+    onnx.checker.check_model(data, full_check=True)
+    assert not differences(graph, data)
 
 
 def test_the_command_names_the_differences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
