@@ -28,9 +28,8 @@ def convolution(builder: CaffeGraphBuilder, layer: CaffeLayer) -> tuple[str, ...
             owner = nodes[0]
             continue
         folded = Reshape((-1 if axis else 1, *shape[axis:], *[1] * (axis == len(shape) - 1)))
-        x = builder.add(
-            layer, op, builder.add(layer, folded, x, suffix=f"fold{suffix}"), suffix=f"map{suffix}", owner=owner
-        )
+        x = builder.add(layer, folded, x, suffix=f"fold{suffix}")
+        x = builder.add(layer, op, x, suffix=f"map{suffix}", owner=owner)
         owner = owner or x
         batch = (-1, *shape[1:axis]) if axis else ()
         unfolded = Reshape((*batch, *builder.shape(x)[1 : 1 + len(shape) - axis]))

@@ -135,11 +135,12 @@ def _read_body(
     outputs: dict[str, float] = {}
     measured: set[str] = set()  # the blobs of losses and other measures, and of what is computed from them
     for layer in body:
-        if _is_measure(layer) or not measured.isdisjoint(layer.bottoms):
+        follows = not measured.isdisjoint(layer.bottoms)
+        if follows or _is_measure(layer):
             measured.update(layer.tops)
         else:
             measured.difference_update(layer.tops)
-        if measured.isdisjoint(layer.bottoms):
+        if not follows or _is_measure(layer):
             with errors_of(layer.name, layer.type, layer.line):
                 _write_layer(builder, layer, outputs)
     return _graph(builder, name, outputs, mode)

@@ -911,6 +911,16 @@ def test_what_is_computed_from_a_loss_is_left_out() -> None:
     assert [node.name for node in net(text).nodes] == ["x"]
 
 
+def test_a_loss_weighted_by_another_measure_still_names_its_prediction() -> None:
+    text = VECTOR + _one("ReLU", "") + 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "a" top: "l" }'
+    text += 'layer { name: "o" type: "BoxAnnotator" bottom: "l" top: "o" }'
+    text += (
+        'layer { name: "t" type: "TanH" bottom: "x" top: "t" } layer { name: "u" type: "TanH" bottom: "t" top: "u" }'
+    )
+    text += 'layer { name: "m" type: "SmoothL1Loss" bottom: "t" bottom: "o" top: "m" loss_weight: 0.5 }'
+    assert net(text).outputs == (Output("x"), Output("t", 0.5), Output("u"))
+
+
 def test_a_top_with_a_loss_weight_is_an_output() -> None:
     relu = 'layer { name: "r" type: "ReLU" bottom: "a" top: "r" loss_weight: 0.5 }'
     graph = net(IMAGE + relu + 'layer { name: "t" type: "TanH" bottom: "r" top: "t" loss_weight: 0 }')
