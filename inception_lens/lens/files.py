@@ -66,6 +66,13 @@ def _read_darknet(path: str, settings: Mapping[str, object], inputs: Inputs | No
     return read_darknet(path, shapes_of(inputs), mode)
 
 
+def _read_keras(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
+    from inception_lens.readers.keras.model import read_keras_model
+
+    _refuse(settings, "a Keras model")
+    return read_keras_model(path, shapes_of(inputs), mode)
+
+
 def _refuse(settings: Mapping[str, object], kind: str) -> None:
     """Refuse settings of a file that has none.
 
@@ -85,6 +92,9 @@ READERS: dict[FileFormat, Reader] = {
     FileFormat.PDMODEL: _read_pdmodel,
     FileFormat.PADDLE_JSON: _read_pir_json,
     FileFormat.DARKNET: _read_darknet,
+    FileFormat.KERAS: _read_keras,
+    FileFormat.KERAS_CONFIG: _read_keras,
+    FileFormat.HDF5: _read_keras,
 }
 """By the format of the file; a new format is an entry here and a module in `readers/`."""
 

@@ -115,13 +115,15 @@ class _Parser:
         if not is_functional and shape is None and found:
             first = found[0].settings
             shape = first.shape("batch_input_shape") or first.shape("batch_shape")
-        kind = str(entry.get("class_name"))
+        kind, outputs = str(entry.get("class_name")), tuple(_references(config.get("output_layers"), names))
+        if is_functional and not outputs:
+            raise FormatError("the outputs of a model are not among its layers")
         return ModelConfig(
             _name(entry) or kind.lower(),
             kind,
             found,
             tuple(_references(config.get("input_layers"), names)),
-            tuple(_references(config.get("output_layers"), names)),
+            outputs,
             shape,
         )
 

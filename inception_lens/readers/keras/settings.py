@@ -49,7 +49,9 @@ class Settings(NamedTuple):
         value = default if value is None else value
         if isinstance(value, Mapping):  # {"class_name": "ReLU", "config": {...}}
             inner = value.get("config")
-            value = inner if value.get("class_name") == "function" and isinstance(inner, str) else value["class_name"]
+            value = (
+                inner if value.get("class_name") == "function" and isinstance(inner, str) else value.get("class_name")
+            )
         if not isinstance(value, str):
             raise FormatError(f"`{name}` is {_shown(value)}; expected a text")
         return value

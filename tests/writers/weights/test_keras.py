@@ -50,7 +50,10 @@ def config_of(layers: list[Layer], groups: dict[str, str]) -> dict[str, object]:
         layer = by_name[groups[group]]
         settings = {"name": layer.name, "scale": "gamma" in layer.variables, "center": "beta" in layer.variables}
         entries.append({"class_name": kinds.get(layer.kind, "BatchNormalization"), "config": settings})
-    return {"class_name": "Functional", "config": {"name": "model", "layers": entries, "output_layers": []}}
+    return {
+        "class_name": "Functional",
+        "config": {"name": "model", "layers": entries, "output_layers": [["predictions", 0, 0]]},
+    }
 
 
 def legacy(first: int, model: str = "", **form: str) -> Callable[[Graph, Arrays, dict[str, str]], bytes]:

@@ -221,6 +221,8 @@ def _rows(layer: KerasLayer, place: Place) -> Iterator[tuple[WeightTensor, Varia
     """The tensors of a layer, and what they are in the network."""
     learned = [place.variables[each] for each in ("gamma", "beta") if each in place.variables]
     for name, tensor in layer.tensors:
+        if name == "depthwise_kernel" and "kernel" in place.variables:  # of a depthwise convolution in Keras 2
+            name = "kernel"
         yield tensor, place.variables.get(name) if name != EITHER else learned[0] if len(learned) == 1 else None
 
 
