@@ -16,7 +16,7 @@ from inception_lens.architectures.googlenet import PAPER
 from inception_lens.architectures.network import Network
 from inception_lens.errors import ConfigError, GraphError, ShapeError, UnknownModelError
 from inception_lens.graph import Graph, Input, Node, Output
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 from inception_lens.lens.keys import Keys
 from inception_lens.ops import Add, Conv2d, TensorType, Unknown
 
@@ -155,7 +155,7 @@ def test_a_graph_has_no_keys_to_override() -> None:
     with pytest.raises(ConfigError, match="no keys to override: classes"):
         il.load(TWO_INPUTS, classes=10)
     with pytest.raises(UnknownModelError, match="the Graph `network` has no config"):
-        assert Source.of(TWO_INPUTS).config
+        assert source_of(TWO_INPUTS).config
 
 
 def test_analyze_takes_inputs_mode_and_batch() -> None:

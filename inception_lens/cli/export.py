@@ -12,9 +12,9 @@ from inception_lens.cli import options
 from inception_lens.cli.output import output_option, write
 from inception_lens.errors import ConfigError, FormatError
 from inception_lens.graph import Graph
-from inception_lens.lens import Source, load
+from inception_lens.lens import load, source_of
 from inception_lens.lens.inputs import image_shape
-from inception_lens.lens.source import is_callable
+from inception_lens.lens.resolution import is_callable
 
 if TYPE_CHECKING:
     from inception_lens.readers.tensors import Array
@@ -64,7 +64,7 @@ def command(
     elif to == "torch":
         from inception_lens.writers.pytorch.source import torch_source
 
-        source = Source.of(model, network["overrides"])
+        source = source_of(model, network["overrides"])
         inference, training = source.both_modes(network["inputs"], batch=network["batch"], dtype=network["dtype"])
         result = torch_source(training, inference)
     elif to == "prototxt":
@@ -86,7 +86,7 @@ def _config(model: str, network: options.NetworkOptions) -> tuple[Network, str]:
     for name in ("batch", "dtype"):
         if network[name] is not None:
             raise ConfigError(f"--{name}: a config has none; leave it out with --to toml")
-    source = Source.of(model, network["overrides"])
+    source = source_of(model, network["overrides"])
     if source.configurable:
         config, inputs = source.config, network["inputs"]
         return config if inputs is None else config.replace(input=image_shape(inputs)[1:]), source.base
@@ -102,7 +102,7 @@ def _onnx(model: str, network: options.NetworkOptions, weights: str | None, file
             raise ConfigError(f"an ONNX model is binary: write it to a file with -o net.onnx, not {given}")
     file = None if weights in (None, "built", "none") else weights
     # A callable's module loads its state itself, with the names that it gives its tensors.
-    source = Source.of(model, network["overrides"], file if is_callable(model) else None)
+    source = source_of(model, network["overrides"], file if is_callable(model) else None)
     graph = source.graph(network["mode"], network["inputs"], batch=network["batch"], dtype=network["dtype"])
     if weights == "none" or (weights is None and find_spec("torch") is None):
         return _of_graph(graph, None)

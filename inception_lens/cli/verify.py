@@ -9,7 +9,7 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.cli import options
 from inception_lens.cli.output import OutputTarget, as_json, emit, output_options
 from inception_lens.errors import require
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 
 if TYPE_CHECKING:
     from inception_lens.analyses.second_opinions import Opinions
@@ -44,7 +44,7 @@ def _against_paper(model: str, network: options.NetworkOptions, outputs: Sequenc
     from inception_lens.analyses.paper.check import check_paper
     from inception_lens.tables.paper import paper_table
 
-    graph, training = Source.of(model, network["overrides"], network["weights"]).both_modes(
+    graph, training = source_of(model, network["overrides"], network["weights"]).both_modes(
         network["inputs"], batch=network["batch"]
     )
     check = check_paper(graph, training)
@@ -64,7 +64,7 @@ def _opinions(model: str, network: options.NetworkOptions) -> "Opinions":
     require("torch", extra="torch")
     from inception_lens.pytorch.verify.second_opinions import second_opinions
 
-    source = Source.of(model, network["overrides"], network["weights"])
+    source = source_of(model, network["overrides"], network["weights"])
     graph = source.graph(network["mode"], network["inputs"], batch=network["batch"])
     module, arguments = source.module(graph, network["inputs"])
     return second_opinions(module, analyze(graph), arguments, network["batch"])

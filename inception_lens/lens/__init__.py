@@ -14,6 +14,7 @@ __all__ = [
     "report",
     "runs_code",
     "savings",
+    "source_of",
     "summary",
 ]
 
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
     from inception_lens.lens.comparing import compare, savings
     from inception_lens.lens.drawing import diagram, report
     from inception_lens.lens.loading import analyze, load, summary
-    from inception_lens.lens.source import Source, runs_code
+    from inception_lens.lens.resolution import runs_code, source_of
+    from inception_lens.lens.source import Source
 else:
     _HOMES = {
         "building": ("build", "load_weights", "register"),
         "comparing": ("compare", "savings"),
         "drawing": ("diagram", "report"),
         "loading": ("analyze", "load", "summary"),
-        "source": ("Source", "runs_code"),
+        "resolution": ("runs_code", "source_of"),
+        "source": ("Source",),
     }
 
     def __getattr__(name):

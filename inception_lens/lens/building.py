@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Unpack
 from inception_lens.errors import require
 from inception_lens.graph import Inputs, Mode
 from inception_lens.lens.keys import Keys
-from inception_lens.lens.source import Source
+from inception_lens.lens.resolution import source_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from inception_lens.lens.source import Model
+    from inception_lens.lens.resolution import Model
     from inception_lens.ops import Shape
     from inception_lens.pytorch.build.network import BuiltNetwork
     from inception_lens.pytorch.build.weights import WeightSource
@@ -51,7 +51,7 @@ def build(
     require("torch", extra="torch")
     from inception_lens.pytorch.build.network import build as build_graph
 
-    source = Source.of(model, {**(overrides or {}), **keys})
+    source = source_of(model, {**(overrides or {}), **keys})
     graph, evaluation = source.module_graphs(mode, inputs, batch=batch, dtype=dtype)
     return build_graph(graph, evaluation, initialisation=initialisation or source.initialisation)
 

@@ -10,13 +10,13 @@ from inception_lens.analyses import machines
 from inception_lens.graph import Graph, Inputs, Mode
 from inception_lens.lens.keys import Keys
 from inception_lens.lens.notebook import show_as_table
-from inception_lens.lens.source import Source
+from inception_lens.lens.resolution import source_of
 
 if TYPE_CHECKING:
     from inception_lens.analyses.analysis import Analysis
     from inception_lens.analyses.compare.records import Comparison
     from inception_lens.analyses.savings.network import Savings
-    from inception_lens.lens.source import Model
+    from inception_lens.lens.resolution import Model
 
 
 def compare(
@@ -43,7 +43,7 @@ def compare(
     Raises:
         InceptionLensError: as `load` does.
     """
-    sources = Source.of(a, overrides_a), Source.of(b, overrides_b)
+    sources = source_of(a, overrides_a), source_of(b, overrides_b)
     pair_a, pair_b = (source.both_modes(inputs, batch=batch, dtype=dtype) for source in sources)
     return compare_modes(pair_a, pair_b, mode or sources[0].own_mode or sources[1].own_mode or "inference")
 
@@ -96,7 +96,7 @@ def savings(
 
     show_as_table(Savings, savings_table)
     chosen = savings_kinds.kinds_called(kinds)
-    source = Source.of(model, {**(overrides or {}), **keys}, weights)
+    source = source_of(model, {**(overrides or {}), **keys}, weights)
     graphs: dict[Mode, Graph] = {"inference": source.graph(mode, inputs, batch=batch, dtype=dtype)}
     if any(kind.mode == "training" for kind in chosen):
         graphs["training"] = source.graph("training", inputs, batch=batch, dtype=dtype)

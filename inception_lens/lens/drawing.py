@@ -11,11 +11,11 @@ from inception_lens.errors import GraphError
 from inception_lens.graph import Inputs, Mode
 from inception_lens.lens.comparing import compare_modes
 from inception_lens.lens.keys import Keys
-from inception_lens.lens.source import Source
+from inception_lens.lens.resolution import source_of
 from inception_lens.renderers.diagrams.look import Look
 
 if TYPE_CHECKING:
-    from inception_lens.lens.source import Model
+    from inception_lens.lens.resolution import Model
     from inception_lens.renderers.diagrams.diagram import Diagram
     from inception_lens.renderers.pages.report import Report
 
@@ -56,7 +56,7 @@ def diagram(
 
     given: dict[str, object] = {**options}
     look = {name: given.pop(name) for name in Look.__optional_keys__ if name in given}
-    graph = Source.of(model, {**(overrides or {}), **given}, weights).graph(mode, inputs, batch=batch, dtype=dtype)
+    graph = source_of(model, {**(overrides or {}), **given}, weights).graph(mode, inputs, batch=batch, dtype=dtype)
     return draw(graph, **cast(Look, look))
 
 
@@ -95,7 +95,7 @@ def report(
     from inception_lens.analyses.savings.network import savings as count
     from inception_lens.renderers.pages.report import Report
 
-    source = Source.of(model, {**(overrides or {}), **keys}, weights)
+    source = source_of(model, {**(overrides or {}), **keys}, weights)
     # A network that is compared is loaded in both modes; the page shows one of these graphs, analysed once.
     pair = source.both_modes(inputs, batch=batch, dtype=dtype) if against is not None else ()
     graphs = [graph for graph in pair if graph.mode == (mode or "inference")]
@@ -110,7 +110,7 @@ def report(
     compared = None
     if against is not None:
         inference, training = (analysis if each is graph else each for each in pair)
-        other = Source.of(against, overrides_against)
+        other = source_of(against, overrides_against)
         compared = compare_modes(
             (inference, training),
             other.both_modes(inputs, batch=batch, dtype=dtype),

@@ -10,11 +10,11 @@ from inception_lens.analyses import analysis
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.graph import Graph, Inputs, Mode
 from inception_lens.lens.keys import Keys
-from inception_lens.lens.source import Source
+from inception_lens.lens.resolution import source_of
 from inception_lens.terminal import Terminal
 
 if TYPE_CHECKING:
-    from inception_lens.lens.source import Model
+    from inception_lens.lens.resolution import Model
 
 
 def load(
@@ -64,7 +64,7 @@ def load(
         WeightsError: the weights cannot be read, or do not fit the module.
         MissingExtraError: the model needs a package that is not installed.
     """
-    return Source.of(model, {**(overrides or {}), **keys}, weights).graph(mode, inputs, batch=batch, dtype=dtype)
+    return source_of(model, {**(overrides or {}), **keys}, weights).graph(mode, inputs, batch=batch, dtype=dtype)
 
 
 def analyze(
@@ -88,7 +88,7 @@ def analyze(
     >>> [(module.name, module.macs) for module in analysis.by_module()[:2]]
     [('conv1', 118013952), ('pool1', 0)]
     """
-    source = Source.of(model, {**(overrides or {}), **keys}, weights)
+    source = source_of(model, {**(overrides or {}), **keys}, weights)
     return analysis.analyze(source.overview(mode, inputs, batch=batch, dtype=dtype))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 import inception_lens as il
 from inception_lens.graph import Graph, Input, Output, Writer
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 from inception_lens.ops import AvgPool2d, BatchNorm2d, Concat, Conv2d, Flatten, Linear, MaxPool2d, ReLU, TensorType
 from inception_lens.writers.caffe.prototxt import to_prototxt
 from inception_lens.writers.onnx.model import to_onnx
@@ -67,7 +67,7 @@ def valid_files() -> dict[str, list[bytes]]:
     """Contents of valid files, by file suffix."""
     from safetensors.numpy import save
 
-    configs = [Source.of(name) for name in ("googlenet", "inception_v3", "resnet50")]
+    configs = [source_of(name) for name in ("googlenet", "inception_v3", "resnet50")]
     tomls = [to_toml(found.config, found.base) for found in configs]
     tomls.append('base = "googlenet@torchvision"\nclasses = 10\n\n[modules.inception_3a]\n5x5_reduce = 24\n')
     prototxts = [

@@ -7,14 +7,14 @@ import pytest
 
 from inception_lens.analyses.paper.check import PaperCheck, check_paper
 from inception_lens.analyses.paper.table1 import TABLE_1
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 from inception_lens.renderers.tables import html, latex, markdown, text
 from inception_lens.tables.paper import conclusion, paper_table
 from inception_lens.tables.table import Table
 
 
 def check(model: str = "googlenet", **overrides: str) -> PaperCheck:
-    inference, training = Source.of(model, overrides).both_modes()
+    inference, training = source_of(model, overrides).both_modes()
     return check_paper(inference, training)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from inception_lens.errors import ConfigError
-from inception_lens.lens import Source, runs_code
+from inception_lens.lens import runs_code, source_of
 from inception_lens.rewrites.factorized import five_by_five
 from inception_lens.rewrites.plan import rewritten
 from inception_lens.training.data.paths import absolute
@@ -26,7 +26,7 @@ def image_side(recipe: Recipe) -> tuple[int, int]:
         ConfigError: the model is code.
     """
     _refuse_code(recipe.model)
-    graph = Source.of(recipe.model, recipe.network).graph()
+    graph = source_of(recipe.model, recipe.network).graph()
     return max(graph.inputs[0].type.shape[2:]), graph.types[graph.outputs[0].node][0].shape[-1]
 
 
@@ -39,9 +39,9 @@ def networks_of(recipe: Recipe, classes: int) -> Networks:
     _refuse_code(recipe.model)
     from inception_lens.training.networks import Networks
 
-    source = Source.of(recipe.model, recipe.network)
+    source = source_of(recipe.model, recipe.network)
     if source.configurable:
-        source = Source.of(recipe.model, {"classes": classes} | recipe.network)
+        source = source_of(recipe.model, {"classes": classes} | recipe.network)
     inference, training = source.both_modes()
     if recipe.rewrite == "3x3-pairs":
         inference, training = (rewritten(each, five_by_five(each)) for each in (inference, training))
@@ -56,12 +56,12 @@ def self_contained(recipe: Recipe) -> Recipe:
     """
     _refuse_code(recipe.model)
     recipe = recipe.replace(data=absolute(recipe.data))
-    source = Source.of(recipe.model, recipe.network)
+    source = source_of(recipe.model, recipe.network)
     if not source.configurable:
         return recipe.replace(model=os.path.abspath(recipe.model))
     if source.base == recipe.model:
         return recipe
-    return recipe.replace(model=source.base, network=_differences(source.config, Source.of(source.base).config))
+    return recipe.replace(model=source.base, network=_differences(source.config, source_of(source.base).config))
 
 
 def _refuse_code(model: str) -> None:

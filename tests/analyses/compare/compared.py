@@ -9,14 +9,14 @@ from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.compare.comparison import compare
 from inception_lens.analyses.compare.records import Change, Comparison
 from inception_lens.graph import Graph, Node, Output
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 
 
 def against(
     a: str, b: str, set_a: dict[str, object] | None = None, set_b: dict[str, object] | None = None
 ) -> Comparison:
     """Two networks of the catalogue, with their heads."""
-    of_a, of_b = (Source.of(name, keys).both_modes() for name, keys in ((a, set_a), (b, set_b)))
+    of_a, of_b = (source_of(name, keys).both_modes() for name, keys in ((a, set_a), (b, set_b)))
     return compare(of_a[0], of_b[0], (of_a[1], of_b[1]))
 
 

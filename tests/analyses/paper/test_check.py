@@ -9,12 +9,12 @@ from inception_lens.analyses.paper.check import PaperCheck, check_paper
 from inception_lens.analyses.paper.table1 import TABLE_1, Convention, fits
 from inception_lens.architectures.googlenet import PAPER
 from inception_lens.graph import Graph
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 from tests.analyses.compare.compared import renamed
 
 
 def check(model: str = "googlenet", **overrides: str) -> PaperCheck:
-    inference, training = Source.of(model, overrides).both_modes()
+    inference, training = source_of(model, overrides).both_modes()
     return check_paper(inference, training)
 
 

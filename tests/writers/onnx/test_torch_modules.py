@@ -13,7 +13,7 @@ from torch import nn
 
 import inception_lens as il
 from inception_lens.cli import run
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 from inception_lens.writers.onnx.model import to_onnx
 from tests.writers.onnx.torch_modules import modules
 
@@ -79,7 +79,7 @@ def with_statistics(module: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_runtime_computes_what_the_module_does(tmp_path: Path, name: str) -> None:
     module, image = with_statistics(MODULES[name]), torch.rand(1, 8, 6, 6)
-    source = Source.of(module)
+    source = source_of(module)
     graph = source.graph("inference", image)
     data = to_onnx(graph, source.tensors(graph))
     onnx.checker.check_model(data, full_check=True)
@@ -158,7 +158,7 @@ def test_what_a_graph_does_not_hold_is_written_by_the_exporter_of_pytorch(
     assert run(command) == 0
     assert "written by PyTorch's own exporter: ONNX cannot express `roll`" in capsys.readouterr().err
     onnx.checker.check_model(path, full_check=True)
-    source = Source.of(f"{file}:Relative")
+    source = source_of(f"{file}:Relative")
     tensors = source.tensors(source.graph("inference", (1, 4, 8)))
     arrays = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
     assert all((arrays[name] == tensors[name]).all() for name in ("qkv.weight", "qkv.bias", "table", "index"))
