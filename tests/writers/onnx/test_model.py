@@ -16,7 +16,7 @@ from inception_lens.architectures.catalogue import entries
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.graph import Graph, Input, Mode, Node, Output
-from inception_lens.lens import Source
+from inception_lens.lens import source_of
 from inception_lens.ops import (
     ELU,
     GELU,
@@ -106,7 +106,7 @@ def test_each_difference_when_read_back_is_named(tmp_path: Path, name: str, mode
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_numbers_are_written_in_the_dtype_of_the_network(dtype: str) -> None:
     graph = il.load("googlenet@slim", overrides={"classes": 10, "width": 0.125}, dtype=dtype)
-    data = to_onnx(graph, Source.of(graph).tensors(graph))
+    data = to_onnx(graph, source_of(graph).tensors(graph))
     onnx.checker.check_model(data, full_check=True)
     assert not differences(graph, data)
 
