@@ -64,8 +64,25 @@ def if_(builder: OnnxGraphBuilder, call: OnnxCall, read: ReadBody) -> list[OnnxV
             branch.nodes(bodies[-1])
         except (FormatError, GraphError):  # such as the branch for an input of another size
             bodies.append([])
-    types = [one.type if one.type == other.type else None for one, other in zip(*bodies, strict=False)]
-    return builder.unknown(call, types, branch.contents(is_complete=all(bodies)))
+    return _unknown(builder, call, branch, *bodies, is_complete=all(bodies))
+
+
+def _unknown(
+    builder: OnnxGraphBuilder,
+    call: OnnxCall,
+    branch: OnnxGraphBuilder,
+    ones: Sequence[OnnxValue | None],
+    others: Sequence[OnnxValue | None],
+    *,
+    is_complete: bool = True,
+) -> list[OnnxValue]:
+    """An Unknown whose outputs are `ones` or `others`: their types are known where both have the same."""
+    types, declared = list(call.declared), list(call.declared)
+    for i, (one, other) in enumerate(zip(ones[: len(types)], others, strict=False)):
+        types[i] = one.type if one and other and one.type == other.type else None
+        if one and other and one.type and other.type:
+            declared[i] = None
+    return builder.unknown(call._replace(declared=tuple(declared)), types, branch, is_complete=is_complete)
 
 
 def loop(builder: OnnxGraphBuilder, call: OnnxCall, read: ReadBody) -> list[OnnxValue]:
@@ -89,7 +106,7 @@ def scan(builder: OnnxGraphBuilder, call: OnnxCall, read: ReadBody) -> list[Onnx
     count = call.integer("num_scan_inputs", 0)
     initial, scanned = call.inputs[:-count], call.present_inputs()[-count:]
     if count < 1 or call.opset < 9 or any(value.type is None for value in scanned):
-        return builder.unknown(call, (), builder.branch().contents(is_complete=False))
+        return builder.unknown(call)
     axes = call.integers("scan_input_axes") or [0] * count
     pairs = [(value, resolve_axis(axis, len(value.shape))) for value, axis in zip(scanned, axes, strict=True)]
 
@@ -107,7 +124,7 @@ def sequence_map(builder: OnnxGraphBuilder, call: OnnxCall, read: ReadBody) -> l
     """SequenceMap: the body for each tensor of a sequence, with those of other sequences or the same tensors."""
     first, *others = call.inputs
     if first is None or first.items is None or any(each and each.type is None and not each.items for each in others):
-        return builder.unknown(call, (), builder.branch().contents(is_complete=False))
+        return builder.unknown(call)
     rows = [
         read(builder, "body", (item, *(each.items[i] if each and each.items else each for each in others)), _path(i))
         for i, item in enumerate(first.items)
@@ -139,7 +156,7 @@ def _iterate(builder: OnnxGraphBuilder, call: OnnxCall, iterations: Iterations) 
     branch = builder.branch()
     outputs = _unroll(branch, call, iterations)
     if outputs is not None:
-        branch.nodes([value for value in outputs if value.pending is not None])
+        branch.settle(outputs)
         builder.include(branch)
         return outputs
     branch = builder.branch()
@@ -148,10 +165,8 @@ def _iterate(builder: OnnxGraphBuilder, call: OnnxCall, iterations: Iterations) 
         _, carried, stacked = iterations.write(branch, None, initial)
         branch.nodes([value for value in (*carried, *stacked) if value is not None])
     except (FormatError, GraphError):
-        return builder.unknown(call, (), branch.contents(is_complete=False))
-    pairs = zip(initial, carried, strict=True)
-    types = [one.type if one and other and one.type == other.type else None for one, other in pairs]
-    return builder.unknown(call, types, branch.contents(is_complete=True))
+        return builder.unknown(call, (), branch, is_complete=False)
+    return _unknown(builder, call, branch, initial, carried)
 
 
 def _unroll(branch: OnnxGraphBuilder, call: OnnxCall, iterations: Iterations) -> list[OnnxValue] | None:

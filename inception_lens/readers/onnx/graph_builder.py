@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ class BranchContents(NamedTuple):
     buffers: tuple[Parameter, ...]
     """Buffers, likewise."""
     is_complete: bool
-    """Whether these are all."""
+    """Whether these are all that the graphs of the branch read."""
 
 
 NO_CONTENTS = BranchContents((), (), (), True)
@@ -92,12 +92,20 @@ class OnnxGraphBuilder:
         """A builder of nodes that can read all values so far; `include` adds them to the graph."""
         branch = copy.copy(self)
         branch.writer, branch.stored = self.writer.branch(), dict(self.stored)
+        branch.owned_shapes = dict(self.owned_shapes)
         return branch
 
     def include(self, branch: OnnxGraphBuilder) -> None:
         """Add the nodes of a branch."""
         self.writer.include(branch.writer)
-        self.stored = branch.stored
+        self.stored, self.owned_shapes = branch.stored, branch.owned_shapes
+
+    def settle(self, values: Iterable[OnnxValue | None]) -> None:
+        """Write the pending nodes of values of this branch, which others may read later."""
+        for value in values:
+            if value is not None and value.pending is not None:
+                self.node(value)
+            self.settle((value and value.items) or ())
 
     def add(self, name: str, op: Op, *inputs: str, parameters: tuple[str, ...] = (), dtype: str = "") -> OnnxValue:
         """Write a node and return its first output; its name gets a number where it is taken.
@@ -208,18 +216,28 @@ class OnnxGraphBuilder:
         return {name: each for name, each in others.items() if name in read}
 
     def unknown(
-        self, call: OnnxCall, types: Sequence[TensorType | None] = (), contents: BranchContents = NO_CONTENTS
+        self,
+        call: OnnxCall,
+        types: Sequence[TensorType | None] = (),
+        branch: OnnxGraphBuilder | None = None,
+        *,
+        is_complete: bool = True,
     ) -> list[OnnxValue]:
         """Write an Unknown.
 
         Args:
             call: the call.
             types: of its outputs, as far as they are known; otherwise they are those that the file declares.
-            contents: of the graphs in its attributes.
+            branch: with the nodes of the graphs in its attributes.
+            is_complete: whether the branch has all of them.
         """
+        contents = NO_CONTENTS if branch is None else branch.contents()
+        if branch is not None:
+            self.owned_shapes = branch.owned_shapes
         types = self.output_types(call, types) or [None]
         inputs = self.nodes([value for value in call.present_inputs() if is_tensor(value)])
-        params_known = contents.is_complete and not any(_may_be_quantized(value) for value in call.present_inputs())
+        is_complete = is_complete and contents.is_complete and (branch is not None or not call.has_graphs)
+        params_known = is_complete and not any(_may_be_quantized(value) for value in call.present_inputs())
         declared = tuple(each or UNKNOWN_TYPE for each in types)
         op: Op = Unknown(call.op, declared, params_known, contents.parameters, contents.buffers)
         if _cannot_multiply(call) and params_known:
@@ -242,8 +260,9 @@ class OnnxGraphBuilder:
         op = Declared(call.op, types, declared_flops=None) if _cannot_multiply(call) else Unknown(call.op, types)
         return OnnxValue(kind, node=self.add(f"{call.name}/output_{i}", op, self.node(first)).node)
 
-    def contents(self, *, is_complete: bool) -> BranchContents:
-        """What the nodes of this branch read; `is_complete` if they are all that it was read from."""
+    def contents(self) -> BranchContents:
+        """What the nodes of this branch read."""
+        is_complete = True
         names: set[str] = set()
         inputs: dict[str, None] = {}
         parameters: dict[str, Parameter] = {}
@@ -255,7 +274,7 @@ class OnnxGraphBuilder:
             for i, (name, tensor) in enumerate(zip(tensor_names(node, tensors), tensors, strict=True)):
                 kept = parameters if i < len(facts.parameters) else buffers
                 kept[name] = Parameter(name, tensor.shape)
-            is_complete = is_complete and (not isinstance(node.op, Unknown) or node.op.params_known)
+            is_complete &= facts.params_known
         return BranchContents(tuple(inputs), tuple(parameters.values()), tuple(buffers.values()), is_complete)
 
 

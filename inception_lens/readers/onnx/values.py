@@ -235,6 +235,13 @@ class OnnxCall(NamedTuple):
         axis = self.known_integers("axis", 2)
         return None if axis is None else [repeats[0] if i in axis else 1 for i in range(rank)]
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether an attribute is a graph."""
+        from onnx import GraphProto
+
+        return any(isinstance(each, GraphProto) for each in self.attributes.values())
+
     def known_integers(self, name: str, i: int, default: Sequence[int] | None = None) -> list[int] | None:
         """Integers that are an attribute or, in later versions of the operator, input number `i`.
 

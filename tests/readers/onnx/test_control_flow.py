@@ -12,7 +12,7 @@ import inception_lens as il
 from inception_lens.cli import run
 from inception_lens.errors import FormatError
 from inception_lens.readers.onnx import graph_builder
-from tests.readers.onnx.onnx_models import info, kinds, model, node, onnxruntime_outputs, read, scalar, weight
+from tests.readers.onnx.onnx_models import info, ints, kinds, model, node, onnxruntime_outputs, read, scalar, weight
 
 INT64, BOOL = TensorProto.INT64, TensorProto.BOOL
 
@@ -185,6 +185,54 @@ def test_a_loop_takes_at_most_half_of_the_steps_that_are_left(tmp_path: Path, mo
     assert kinds(read(tmp_path, made)) == "?Loop"
     nested = loop([node("Loop", "n _ a", "h", body=made.graph.node[0].attribute[0].g)], trips=15)
     assert "?Loop" in kinds(read(tmp_path, nested))
+
+
+def recurrent_loop(trips: int) -> onnx.ModelProto:
+    """A Loop of an RNN with 40 parameters, whose values are also collected in a sequence."""
+    nodes = [
+        node("Identity", "ok", "go"),
+        node("RNN", "a w r b", "s", hidden_size=4),
+        node("Squeeze", "s one", "q"),
+        node("MatMul", "q v", "m"),
+        node("SequenceInsert", "t m", "u"),
+    ]
+    tensors = [info("i", dtype=INT64), info("ok", dtype=BOOL), info("a", 5, 2, 4), onnx.ValueInfoProto(name="t")]
+    ends = [onnx.ValueInfoProto(name=name) for name in ("go", "q", "u")]
+    body = helper.make_graph(nodes, "body", tensors, ends)
+    weights = [weight("w", 1, 4, 4), weight("r", 1, 4, 4), weight("b", 1, 8), weight("v", 4, 4), ints("one", 1)]
+    calls = [node("SequenceEmpty", "", "e"), node("Loop", "n true x e", "y z", body=body, name="loop")]
+    calls.append(node("ConcatFromSequence", "z", "c", axis=0))
+    given = [numpy_helper.from_array(np.array(True), "true"), scalar("n", trips)]
+    return model(calls, [*weights, *given], (5, 2, 4), outputs=["y", "c"])
+
+
+def test_a_loop_carries_sequences_and_recurrent_layers(tmp_path: Path) -> None:
+    graph = read(tmp_path, recurrent_loop(3))
+    totals = il.analyze(graph).totals
+    assert (totals.params, totals.macs, totals.exact) == (40 + 16, 3 * 5 * 2 * (32 + 16), True)
+    assert graph.types[graph.outputs[1].node][0].shape == (15, 2, 4)
+
+
+def test_recurrent_weights_of_a_loop_that_is_too_long_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_builder, "MAX_STEPS", 100)
+    totals = il.analyze(read(tmp_path, recurrent_loop(50))).totals
+    assert (totals.params, totals.params_exact, totals.macs_exact) == (40 + 16, True, False)
+
+
+def test_types_that_a_file_declares_are_not_those_of_both_branches(tmp_path: Path) -> None:
+    path = choice(tmp_path / "net.onnx", then_width=4)
+    made = onnx.load(path)
+    made.graph.value_info.append(info("m", 1, 8, 12, 10))
+    onnx.save(made, path)
+    assert not il.load(path).types["choice"][0].is_known
+
+
+def test_the_graphs_of_an_operator_without_a_rule_may_have_parameters(tmp_path: Path) -> None:
+    body = helper.make_graph([conv("x", "t")], "body", [], [info("t")], [weight("w", 4, 8, 3, 3)])
+    made = model([helper.make_node("Custom", ["x"], ["y"], domain="local", body=body)])
+    assert not il.analyze(read(tmp_path, made)).totals.params_exact
 
 
 def test_a_loop_whose_values_change_their_shape_is_unknown_after_it(tmp_path: Path) -> None:
