@@ -103,7 +103,8 @@ def _layout(facts: CallFacts, axes: AxisFields) -> AxisFields | None:
                 for each, (before, _) in zip(axes, op.padding, strict=True)
             ]
         )
-    return axes if op.role == "finish" and op.keeps_positions(facts.inputs[0].shape) else None
+    is_elementwise = op.role == "finish" and op.keeps_positions(facts.outputs[0].shape)
+    return axes if is_elementwise and len(axes) == len(facts.outputs[0].shape) else None
 
 
 def _axes(field: ReceptiveField | None) -> AxisFields:

@@ -61,6 +61,8 @@ def differences(a: ComparedCall, b: ComparedCall) -> tuple[Difference, ...]:
         values_a, values_b = ({key: values[key] for key in shared} for values in (values_a, values_b))
     if None in (values_a.get("rounding"), values_b.get("rounding")):  # the difference in stride is reported
         values_a, values_b = ({**values, "rounding": None} for values in (values_a, values_b))
+    if () in (values_a.get("numbers"), values_b.get("numbers")):  # those of one call are unknown
+        values_a, values_b = ({**values, "numbers": ()} for values in (values_a, values_b))
     for key in sorted(values_a, key=_importance):
         if values_a[key] != values_b[key]:
             found.append(Difference(key, values_a[key], values_b[key]))

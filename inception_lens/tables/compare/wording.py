@@ -26,6 +26,7 @@ ATTRIBUTES = {
     "stride": "a stride of {}",
     "padding": "a padding of {}",
     "dilation": "a dilation of {}",
+    "numbers": "the arguments {}",
 }
 """An attribute with its value; other attributes are shown by their names."""
 
@@ -83,6 +84,8 @@ def value_text(attribute: str, value: object) -> str:
     """The value of an attribute."""
     if attribute == "p" and isinstance(value, int | float):
         return f"{100 * value:g} %"
+    if attribute == "numbers" and isinstance(value, tuple):
+        return f"({', '.join(['x' if each is None else f'{each:g}' for each in value])})"
     if attribute == "rounding":
         return ROUNDINGS.get(str(value), str(value))
     if isinstance(value, tuple | list):

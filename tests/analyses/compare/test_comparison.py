@@ -25,6 +25,7 @@ from inception_lens.ops import (
     Concat,
     Conv2d,
     Dropout,
+    Elementwise,
     Flatten,
     Linear,
     MaxPool2d,
@@ -35,6 +36,7 @@ from inception_lens.ops import (
     TensorType,
     Unknown,
 )
+from inception_lens.tables.compare.comparison import compare_table
 from tests.analyses.compare.compared import against, alone, as_set, changed, check_sums, head_changes, renamed
 
 CATALOGUE = {entry.name: entry.config.graph() for entry in entries()}
@@ -177,6 +179,14 @@ def test_attributes_are_seen_though_shapes_agree(a: Op, b: Op, expected: object)
         assert expected in [attribute for attribute, _, _ in found]
     elif isinstance(expected, list):
         assert found[: len(expected)] == [each for each in expected if each != OUTPUT] or found[0] == expected[0]
+
+
+def test_numbers_of_arithmetic_differ_where_both_are_known() -> None:
+    half, quarter, unknown = (Elementwise("mul", numbers=each) for each in ((None, 0.5), (None, 0.25), ()))
+    comparison = compare(chain(half), chain(quarter))
+    assert attributes(chain(half), chain(quarter)) == [("numbers", (None, 0.5), (None, 0.25))]
+    assert "the mul has the arguments (x, 0.25) instead of (x, 0.5)" in str(compare_table(comparison))
+    assert not compare(chain(half), chain(unknown)).changes
 
 
 def test_another_activation_is_the_same_call_with_another_operation() -> None:
