@@ -35,9 +35,9 @@ def fused_layer(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     values = call.numbers("activation_params") or []
     attributes: dict[str, Attribute] = dict(zip(ACTIVATION_PARAMETERS.get(function, ()), values, strict=False))
     attributes |= {
-        name: call.number(f"activation_{name}", 0.0)
-        for name in ACTIVATION_PARAMETERS.get(function, ())
-        if f"activation_{name}" in call.attributes
+        name.removeprefix("activation_"): value
+        for name, value in call.attributes.items()
+        if name in ("activation_alpha", "activation_beta")
     }
     name = f"{call.name}/{function.lower()}"
     return handler(builder, call._replace(op=function, name=name, inputs=(output,), attributes=attributes))
@@ -50,9 +50,10 @@ def fused_matmul(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         for i, side in enumerate("AB")
     )
     (product,) = matmul(builder, call._replace(inputs=(a, b)))
-    if call.number("alpha", 1.0) == 1.0:
+    alpha = call.number("alpha", 1.0)
+    if alpha == 1.0:
         return [product]
-    return [builder.add(f"{call.name}/alpha", Elementwise("mul"), builder.node(product))]
+    return [builder.add(f"{call.name}/alpha", Elementwise("mul", numbers=(None, alpha)), builder.node(product))]
 
 
 def _transposed(builder: OnnxGraphBuilder, call: OnnxCall, side: str, x: OnnxValue, is_last: bool) -> OnnxValue:
@@ -84,10 +85,10 @@ def biased_gelu(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
 
 def quick_gelu(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """QuickGelu: x times the sigmoid of alpha x, which is SiLU where alpha is 1."""
-    x = builder.node(call.input(0))
-    if call.number("alpha", 1.702) == 1.0:
+    x, alpha = builder.node(call.input(0)), call.number("alpha", 1.702)
+    if alpha == 1.0:
         return [builder.add(call.name, SiLU(), x)]
-    scaled = builder.add(f"{call.name}/alpha", Elementwise("mul"), x)
+    scaled = builder.add(f"{call.name}/alpha", Elementwise("mul", numbers=(None, alpha)), x)
     gate = builder.add(f"{call.name}/gate", Elementwise("sigmoid"), scaled.node)
     return [builder.add(call.name, Elementwise("mul"), x, gate.node)]
 

@@ -19,8 +19,8 @@ def gemm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if len(a.shape) != 2 or len(b.shape) != 2:
         raise FormatError(f"a product of {format_shape(a.shape)} and {format_shape(b.shape)}; expected two matrices")
     features, out = b.shape[::-1] if call.integer("transB", 0) else b.shape
-    factors = [call.number(name, 1.0) for name in ("alpha", "beta")]
-    is_plain = factors == [1.0, 1.0] and not call.integer("transA", 0)
+    alpha, beta = (call.number(name, 1.0) for name in ("alpha", "beta"))
+    is_plain = alpha == beta == 1.0 and not call.integer("transA", 0)
     has_plain_bias = bias is None or (bias.is_weight and prod(bias.shape) == out)
     if is_plain and b.is_weight and has_plain_bias:
         return [_linear(builder, call, a, b, (out, features), bias)]
@@ -30,11 +30,14 @@ def gemm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if call.integer("transB", 0):
         right = builder.add(f"{call.name}/transpose_b", Permute((1, 0)), right).node
     product = builder.add(call.name, MatMul(), left, right, dtype=call.dtype)
-    if factors[0] != 1.0:
-        product = builder.add(f"{call.name}/alpha", Elementwise("mul"), product.node)
+    if alpha != 1.0:
+        product = builder.add(f"{call.name}/alpha", Elementwise("mul", numbers=(None, alpha)), product.node)
     if bias is None:
         return [product]
-    return [builder.add(f"{call.name}/add", Elementwise("add"), product.node, builder.node(bias))]
+    added = builder.node(bias)
+    if beta != 1.0:
+        added = builder.add(f"{call.name}/beta", Elementwise("mul", numbers=(None, beta)), added).node
+    return [builder.add(f"{call.name}/add", Elementwise("add"), product.node, added)]
 
 
 def _linear(

@@ -68,9 +68,9 @@ def integer_form(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     reads = call.reads if form.op == "MatMul" else (2,) * len(call.outputs)
     opset = call.integer("opset", call.opset)  # of the Softmax of a QLinearSoftmax
     real = call._replace(op=form.op, inputs=inputs, dtype=_other(dtype, call.input(0)), reads=reads, opset=opset)
-    return (
-        channels_first(builder, real, form.handler) if call.integer("channels_last", 0) else form.handler(builder, real)
-    )
+    if call.integer("channels_last", 0):
+        return channels_first(builder, real, form.handler)
+    return form.handler(builder, real)
 
 
 def channels_first(builder: OnnxGraphBuilder, call: OnnxCall, handler: OnnxHandler) -> list[OnnxValue]:
@@ -121,14 +121,16 @@ def dynamic_quantize(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValu
 
 def scaled_product(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     """DynamicQuantizeMatMul and MatMulIntegerToFloat: a product of real numbers, with a bias that is not quantized."""
-    x, scale, bias = call.input(0), *((2, 4) if call.op == "DynamicQuantizeMatMul" else (2, 6))
-    dtype = call.input(scale).dtype
-    real = call._replace(dtype=_other(dtype, x))
+    x, scale, bias = call.input(0), 2, 4 if call.op == "DynamicQuantizeMatMul" else 6
+    real = call._replace(dtype=_other(call.input(scale).dtype, x))
     return [biased_product(builder, real, x, call.input(1), call.input(bias) if call.has_input(bias) else None)]
 
 
 def packed_product(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """MatMulNBits and MatMulBnb4: a product with K x N weights of a few bits, which are packed in bytes."""
+    """MatMulNBits and MatMulBnb4: a product with K x N weights of a few bits, which are packed in bytes.
+
+    The padding of blocks is not counted.
+    """
     x, packed, bits = call.input(0), call.input(1), call.integer("bits", 4)
     shape = features, units = call.integer("K", 0), call.integer("N", 0)
     if bits not in PACKED_DTYPES or not packed.is_weight:

@@ -210,7 +210,7 @@ CASES = {
     ),
     "FusedMatMul, a factor": Case(
         "Permute MatMul mul", [node("FusedMatMul", "x x", transA=1, alpha=0.5, **MICROSOFT)],
-        cost=(0, 8 * 10 * 10 * 12), computed=False,
+        cost=(0, 8 * 10 * 10 * 12),
     ),
     "FusedMatMul, another batch": Case(
         "ReLU Permute Permute MatMul",
@@ -228,7 +228,7 @@ CASES = {
     "FastGelu": Case("GELU", [node("FastGelu", "x", **MICROSOFT)]),
     "FastGelu, a bias": Case("add GELU", [node("FastGelu", "x b", **MICROSOFT)], [small("b", 10)], cost=(10, 0)),
     "Gelu": Case("GELU", [node("Gelu", "x", **MICROSOFT)]),
-    "QuickGelu": Case("mul sigmoid mul", [node("QuickGelu", "x", **MICROSOFT)], computed=False),
+    "QuickGelu": Case("mul sigmoid mul", [node("QuickGelu", "x", **MICROSOFT)]),
     "QuickGelu, alpha 1": Case("SiLU", [node("QuickGelu", "x", alpha=1.0, **MICROSOFT)]),
 }  # fmt: skip
 

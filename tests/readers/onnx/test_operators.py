@@ -46,7 +46,7 @@ KINDS = {
     "QuantizeLinear": "quantize_linear", "DepthToSpace": "PixelShuffle|Reshape Permute Reshape",
     "Dropout": "Dropout|Dropout mask", "Einsum": r"einsum|\?Einsum",
     "Elu": "ELU", "Equal": "eq", "Flatten": "Flatten|Reshape", "GRU": r"GRU Reshape Permute|\?GRU", "Gather": "gather",
-    "Gelu": "GELU", "Gemm": "Linear|(Permute )*MatMul( mul)? add", "GlobalAveragePool": "AdaptiveAvgPool2d",
+    "Gelu": "GELU", "Gemm": "Linear|(Permute )*MatMul( mul)* add", "GlobalAveragePool": "AdaptiveAvgPool2d",
     "GlobalMaxPool": "AdaptiveMaxPool2d", "Greater": "gt", "GreaterOrEqual": "ge", "GroupNormalization": "GroupNorm",
     "HardSwish": "Hardswish", "Identity": "Identity",
     "InstanceNormalization": "InstanceNorm", "LRN": "LocalResponseNorm",
@@ -80,7 +80,7 @@ NOT_COMPUTED = {
 
 OTHER_VALUES = re.compile(
     # Ties, factors, windows and masks, which cost the same.
-    r"example_select_last_index|attention_.*(softcap|nonpad|causal_with_past|padded_kv|window(?!_default))|gelu_tanh_2|gemm_beta"
+    r"example_select_last_index|attention_.*(softcap|nonpad|causal_with_past|padded_kv|window(?!_default))|gelu_tanh_2"
     r"|training_dropout|isinf_(positive|negative)|maxpool_with_argmax_2d_precomputed_strides"
     # Of integers, the scales are not kept.
     r"|^test_qlinearmatmul"
