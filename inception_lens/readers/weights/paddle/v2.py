@@ -17,7 +17,7 @@ from inception_lens.readers.files import errors_in, map_file
 from inception_lens.readers.tensors import WeightFile, WeightTensor, check_shape, to_array
 
 KIND = "a tar archive of Paddle v2's parameters"
-MAX_EXPANSION = 50
+MAX_EXPANSION = 10
 """Times that a gzip file may expand; weights expand by 1.1, a decompression bomb by 1,000."""
 MIN_LIMIT = 10_000_000
 """Bytes that every gzip file may expand to."""
