@@ -84,6 +84,8 @@ def _named(text: str, path: bool, settings: Mapping[str, object]) -> Source:
     if runs_code(text):
         return ModuleSource(text, settings)
     is_path = path or os.sep in text or os.path.splitext(text)[1] != ""
+    if is_path and os.path.isfile(inside := os.path.join(text, "saved_model.pb")):
+        text = inside  # a SavedModel is known by its folder
     found = None
     if is_path and not text.endswith(".py") and (format_of_suffix(text) or os.path.lexists(text)):
         found = detect_format(text)

@@ -222,7 +222,12 @@ def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path: Path) -> None:
     nodes = placeholder("x", (-1, 6)), weights("w", 6, 4), node("fc", "MatMul", "x", "w"), node("other", "Relu", "x")
     signature = field(1, "serving_default") + field(2, field(2, field(1, "y") + field(2, field(1, "fc:0"))))
     saved = field(1, 1) + field(2, field(2, graph_def(*nodes)) + field(5, signature))
-    assert [each.node for each in read(tmp_path, saved).graph.outputs] == ["fc"]
+    folder = tmp_path / "classifier"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(saved)
+    graphs = read(tmp_path, saved).graph, il.load(folder), il.load(str(folder))
+    assert [[each.node for each in graph.outputs] for graph in graphs] == 3 * [["fc"]]
+    assert graphs[1].name == "classifier"
 
 
 IMAGE = placeholder("image", (1, 8, 8, 3))
