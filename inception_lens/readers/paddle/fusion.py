@@ -25,11 +25,12 @@ def fuse(program: PaddleProgram) -> PaddleProgram:
     dropped: set[int] = set()
     for each in program.operations:
         x, y = each.inputs.get("X", ()), each.inputs.get("Y", ())
-        layer = producers.get(x[0]) if each.type in ADDITIONS and len(x) == len(y) == 1 else None
+        is_addition = each.type in ADDITIONS and len(x) == len(y) == 1 == len(each.outputs)
+        layer = producers.get(x[0]) if is_addition else None
         if layer is None or layer.type not in CONVOLUTIONS or reads[x[0]] != 1 or "Bias" in layer.inputs:
             continue
         source = producers.get(y[0])
-        bias = source.inputs.get("X", ("",))[0] if source is not None and source.type in RESHAPES else y[0]
+        bias = next(iter(source.inputs.get("X", ())), "") if source and source.type in RESHAPES else y[0]
         if _fits(program, layer, bias):
             biased[x[0]] = bias, each.outputs[0]
             dropped.add(id(each))
