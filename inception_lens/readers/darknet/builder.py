@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from inception_lens.errors import FormatError
 from inception_lens.graph import Input, Node, Writer
 from inception_lens.ops import Flatten, Op, Reshape, Shape, TensorType, Unknown
+from inception_lens.readers.darknet.sections import DarknetSection
 from inception_lens.readers.names import UniqueNames
 from inception_lens.readers.shapes import UNKNOWN_TYPE
 
@@ -107,3 +110,7 @@ class DarknetBuilder:
 
 class UnknownInputError(Exception):
     """A layer reads one of unknown shape."""
+
+
+DarknetHandler = Callable[[DarknetBuilder, DarknetSection], str]
+"""Writes the nodes of a layer and returns the one that is its output."""

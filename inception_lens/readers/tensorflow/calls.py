@@ -18,7 +18,7 @@ from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
 from inception_lens.readers.onnx.values import Attribute, OnnxValue, known_value
 from inception_lens.readers.operators import call_operator, unknown_operator
 from inception_lens.readers.shapes import resolve_axis
-from inception_lens.readers.tensorflow.graph_def import GraphDefNode
+from inception_lens.readers.tensorflow.nodes import GraphDefNode
 
 
 def channels_first(rank: int) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from inception_lens.errors import FormatError
 from inception_lens.readers import wire_format as wire
-from inception_lens.readers.tensorflow.graph_def import MAX_NODES, GraphDefNode, read_node
+from inception_lens.readers.tensorflow.graph_def import MAX_NODES, read_node
+from inception_lens.readers.tensorflow.nodes import GraphDefNode
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 MAX_DEPTH = 32

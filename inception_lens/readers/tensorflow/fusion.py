@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from math import prod
 
 from inception_lens.ops import Shape
-from inception_lens.readers.tensorflow.graph_def import GraphDefAttribute, GraphDefNode, declared_type
+from inception_lens.readers.tensorflow.nodes import GraphDefAttribute, GraphDefNode, declared_type
 
 CONVOLUTIONS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "Conv3DBackpropInputV2")
 ADDITIONS = ("BiasAdd", "BiasAddV1", "Add", "AddV2")

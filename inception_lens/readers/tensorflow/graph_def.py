@@ -8,12 +8,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType
 from inception_lens.readers import wire_format as wire
-from inception_lens.readers.tensors import MAX_AXES, MAX_ELEMENTS, NUMPY_DTYPES, Array, check_shape
+from inception_lens.readers.tensorflow.nodes import (
+    TENSORFLOW_DTYPES,
+    DeclaredShape,
+    GraphDefAttribute,
+    GraphDefNode,
+    GraphDefTensor,
+    PartialShape,
+)
+from inception_lens.readers.tensors import MAX_AXES, NUMPY_DTYPES, Array, check_shape
 
 MAX_NODES = 100_000
 MAX_ATTRIBUTES = 1_000
@@ -22,16 +30,6 @@ MAX_LIST_LENGTH = 1_000
 """Of one attribute."""
 MAX_DATA_ELEMENTS = 16_384
 """Elements of a tensor whose data are kept: shapes, axes and factors have fewer, kernels more."""
-
-TENSORFLOW_DTYPES = {
-    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 8: "complex64", 9: "int64", 10: "bool",
-    11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16",
-    22: "uint32", 23: "uint64", 24: "float8_e5m2", 25: "float8_e4m3fn",
-}  # fmt: skip
-"""PyTorch's names, by the numbers of `DataType` in types.proto; text, resources and variants have none.
-
-Quantized types (11 to 13) have those of their integers, whose weights are counted as quantized ones.
-"""
 
 GRAPH_NODE, GRAPH_LIBRARY, GRAPH_VERSIONS = 1, 2, 4
 SAVED_VERSION, SAVED_META, META_GRAPH, META_SIGNATURE, SIGNATURE_OUTPUT = 1, 2, 2, 5, 2
@@ -42,111 +40,6 @@ TENSOR_TYPE, TENSOR_SHAPE, TENSOR_CONTENT = 1, 2, 4
 FLOAT_VALUES, DOUBLE_VALUES, HALF_VALUES = 5, 6, 13
 VARINT_VALUES = (7, 10, 11, HALF_VALUES, 16, 17)
 """`int_val`, `int64_val`, `bool_val`, `half_val`, `uint32_val` and `uint64_val`."""
-
-
-class GraphDefTensor(NamedTuple):
-    """The tensor of a Const."""
-
-    type: TensorType | None
-    """None for text and other data without a dtype in PyTorch."""
-    array: Array | None
-    """The data, if there are at most MAX_DATA_ELEMENTS elements."""
-
-
-PartialShape: TypeAlias = "tuple[int | None, ...] | None"
-"""A declared shape: None for a size, or for the whole, that is unknown."""
-
-
-class DeclaredShape(NamedTuple):
-    """The shape in an attribute."""
-
-    sizes: PartialShape
-
-
-GraphDefAttribute: TypeAlias = "str | int | float | DeclaredShape | GraphDefTensor | list[GraphDefAttribute] | None"
-
-
-class GraphDefNode(NamedTuple):
-    """A call.
-
-    The accessors of attributes return a default for a missing one, and raise a FormatError for one of another type.
-    """
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    """Names of the tensors that it reads, `node` or `node:1`, without control inputs."""
-    attributes: Mapping[str, GraphDefAttribute]
-
-    def integer(self, name: str, default: int) -> int:
-        """An integer or a truth value."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int):
-            raise FormatError(f"attribute `{name}` is not an integer")
-        return value
-
-    def number(self, name: str, default: float) -> float:
-        """A floating-point number."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int | float):
-            raise FormatError(f"attribute `{name}` is not a number")
-        return float(value)
-
-    def text(self, name: str, default: str) -> str:
-        """A text."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, str):
-            raise FormatError(f"attribute `{name}` is not a text")
-        return value
-
-    def integers(self, name: str) -> list[int]:
-        """A list of integers; empty where it is missing."""
-        values = self._list(name)
-        numbers = [each for each in values if isinstance(each, int)]
-        if len(numbers) < len(values):
-            raise FormatError(f"attribute `{name}` is not a list of integers")
-        return numbers
-
-    def texts(self, name: str) -> list[str]:
-        """A list of texts; empty where it is missing."""
-        return [each for each in self._list(name) if isinstance(each, str)]
-
-    def dtype(self, name: str, default: str = "float32") -> str:
-        """PyTorch's name of a data type."""
-        return TENSORFLOW_DTYPES.get(self.integer(name, 0), default)
-
-    def tensor(self, name: str) -> GraphDefTensor:
-        """A tensor."""
-        value = self.attributes.get(name)
-        if not isinstance(value, GraphDefTensor):
-            raise FormatError(f"attribute `{name}` is not a tensor")
-        return value
-
-    def shape(self, name: str) -> PartialShape:
-        """A declared shape."""
-        value = self.attributes.get(name)
-        return value.sizes if isinstance(value, DeclaredShape) else None
-
-    def output_types(self, count: int) -> tuple[TensorType | None, ...]:
-        """The types of the first outputs, where `_output_shapes` declares them."""
-        shapes = [each.sizes for each in self._list("_output_shapes")[:count] if isinstance(each, DeclaredShape)]
-        types = [declared_type(each, self.dtype("T")) for each in shapes]
-        return (*types, *[None] * (count - len(types)))
-
-    def _list(self, name: str) -> list[GraphDefAttribute]:
-        values = self.attributes.get(name, [])
-        if not isinstance(values, list):
-            raise FormatError(f"attribute `{name}` is not a list")
-        return values
-
-
-def declared_type(shape: PartialShape, dtype: str) -> TensorType | None:
-    """The type of a declared shape, with a batch of 1 where only that is unknown; None where more is."""
-    if shape is None:
-        return None
-    sizes = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
-    known = tuple(size for size in sizes if size is not None)
-    return TensorType(known, dtype) if len(known) == len(sizes) and prod(known) <= MAX_ELEMENTS else None
 
 
 class GraphDef(NamedTuple):

@@ -33,10 +33,12 @@ from inception_lens.readers.tensorflow.convolution import WINDOWS
 from inception_lens.readers.tensorflow.elementwise import ELEMENTWISE
 from inception_lens.readers.tensorflow.functions import expand, read_functions
 from inception_lens.readers.tensorflow.fusion import CONVOLUTIONS, FORWARDING, VARIABLES, fuse
-from inception_lens.readers.tensorflow.graph_def import GraphDefNode, PartialShape, declared_type, read_nodes
+from inception_lens.readers.tensorflow.graph_def import read_nodes
+from inception_lens.readers.tensorflow.nodes import GraphDefNode, PartialShape, declared_type
 from inception_lens.readers.tensorflow.reshaping import RESHAPING
+from inception_lens.readers.tensorflow.slicing import SLICING
 
-HANDLERS: dict[str, GraphDefHandler] = {**ELEMENTWISE, **RESHAPING, **WINDOWS}
+HANDLERS: dict[str, GraphDefHandler] = {**ELEMENTWISE, **RESHAPING, **SLICING, **WINDOWS}
 """By the name of the operation."""
 
 IMAGES = ("DecodeBmp", "DecodeGif", "DecodeImage", "DecodeJpeg", "DecodePng")

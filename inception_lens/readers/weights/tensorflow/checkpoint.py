@@ -16,7 +16,7 @@ from inception_lens.errors import FormatError, require
 from inception_lens.ops import Shape
 from inception_lens.readers import wire_format as wire
 from inception_lens.readers.files import errors_in, map_file
-from inception_lens.readers.tensorflow.graph_def import TENSORFLOW_DTYPES
+from inception_lens.readers.tensorflow.nodes import TENSORFLOW_DTYPES
 from inception_lens.readers.tensors import (
     NUMPY_DTYPES,
     Array,
