@@ -14,7 +14,7 @@ from inception_lens.analyses import analysis as analysis_module
 from inception_lens.analyses.analysis import analyze
 from inception_lens.analyses.costs import Costs, costs
 from inception_lens.graph import Graph, Input, Output, Writer
-from inception_lens.ops import Concat, Linear, TensorType
+from inception_lens.ops import UNKNOWN_SIZE, Concat, Linear, TensorType, Unknown
 from inception_lens.renderers.pages.data import embedded, report_data
 from inception_lens.renderers.pages.diagram import MAX_INSIDE, MAX_MODULES, PageDiagram, page_diagram
 from inception_lens.renderers.pages.report import FILES, SCRIPTS, Report
@@ -148,6 +148,18 @@ def test_a_network_without_image_input_has_a_page() -> None:
     report = il.report(net.graph([Output(net.add("fc", Linear(3), "x"))]))
     assert "receptive field of an input" not in report.html
     assert msgspec.json.decode(report.files["analysis.json"])["totals"]["params"] == 15
+
+
+def test_unknown_sizes_are_null_in_the_data_and_lower_bounds_on_the_page() -> None:
+    net = Writer([Input("x", TensorType((1, 4)))])
+    boxes = net.add("boxes", Unknown("Boxes", (TensorType((UNKNOWN_SIZE, 4)),)), "x")
+    graph = net.graph([Output(net.add("fc", Linear(3), boxes))])
+    data = json.loads(embedded(report_data(analyze(graph), page_diagram(graph))))
+    keys = [column["key"] for column in data["columns"]]
+    values = {row["name"]: dict(zip(keys, row["values"], strict=True)) for row in data["rows"]}
+    assert data["live_bytes"] == [None, None]
+    assert (values["fc"]["params"], values["fc"]["macs"], values["fc"]["activation_bytes"]) == (15, None, None)
+    assert "at least 0 bytes" in il.report(graph).html
 
 
 def test_no_graph_is_analysed_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,10 +58,11 @@ function connectPointer({ id, root, steps, width, x }, describe) {
 }
 
 function memoryView() {
-  const bytes = data.live_bytes;
+  const bytes = data.live_bytes; // null where the size of a tensor is unknown
   const peak = bytes.reduce((a, b) => Math.max(a, b), 1);
   const node = bytes.indexOf(peak);
-  const label = `Live activation memory by layer; the peak is ${FORMATS.size(peak)} at ${layerRows.get(node)?.name}`;
+  const size = `${bytes.includes(null) ? "at least " : ""}${FORMATS.size(peak)}`;
+  const label = `Live activation memory by layer; the peak is ${size} at ${layerRows.get(node)?.name}`;
   const memory = chart("memory", label, bytes.length, peak * HEADROOM, FORMATS.size);
   const { root, x, y } = memory;
   const area = `M${x(0)} ${y(0)} ${stepPath(memory, bytes)} L${x(bytes.length)} ${y(0)} Z`;
@@ -70,8 +71,8 @@ function memoryView() {
   // The label is on the side with more space.
   const isLeft = node > bytes.length / 2;
   const place = { x: x(node + 0.5) + (isLeft ? -9 : 9), y: y(peak) - 3, "text-anchor": isLeft ? "end" : "start" };
-  root.append(svg("text", { class: "chart-label", ...place }, `peak ${FORMATS.size(peak)}`));
-  connectPointer(memory, (layer) => FORMATS.size(bytes[layer]));
+  root.append(svg("text", { class: "chart-label", ...place }, `peak ${size}`));
+  connectPointer(memory, (layer) => (bytes[layer] === null ? "unknown" : FORMATS.size(bytes[layer])));
 }
 
 function receptiveFieldView() {
