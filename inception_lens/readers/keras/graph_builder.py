@@ -6,7 +6,7 @@ until a layer needs Keras' own, such as a dense layer or the flattening of a map
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from inception_lens.errors import FormatError
@@ -137,9 +137,13 @@ class KerasGraphBuilder:
             self.in_order[x, is_moved] = KerasTensor(name, is_moved)
         return self.in_order[x, is_moved]
 
-    def aligned(self, inputs: Iterable[KerasTensor]) -> list[KerasTensor]:
-        """Tensors in one order of axes, in which they can be combined element by element."""
-        inputs = list(inputs)
+    def aligned(self, call: KerasCall) -> list[KerasTensor]:
+        """The inputs of a call in one order of axes, in which they can be combined element by element.
+
+        Raises:
+            FormatError: there are none.
+        """
+        inputs = [call.x, *call.inputs[1:]]
         ranks = {len(self.shape(x)) for x in inputs}
         if len(ranks) == 1 and any(x.is_moved for x in inputs):
             return [self.moved(x) for x in inputs]

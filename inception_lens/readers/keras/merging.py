@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from inception_lens.errors import FormatError
 from inception_lens.ops import Add, Concat, Elementwise
 from inception_lens.readers.keras.graph_builder import Handlers, KerasCall, KerasGraphBuilder, KerasTensor
 
@@ -21,9 +20,7 @@ OPERATIONS = {
 
 
 def _merge(builder: KerasGraphBuilder, call: KerasCall) -> list[KerasTensor]:
-    inputs = builder.aligned(call.inputs)
-    if not inputs:
-        raise FormatError("has no input")
+    inputs = builder.aligned(call)
     nodes, kind = [x.node for x in inputs], call.layer.kind
     function, is_moved = FUNCTIONS[kind], inputs[0].is_moved
     suffix = "sum" if kind == "Average" else ""
@@ -38,23 +35,19 @@ def _merge(builder: KerasGraphBuilder, call: KerasCall) -> list[KerasTensor]:
 
 def _scaled_sum(builder: KerasGraphBuilder, call: KerasCall) -> list[KerasTensor]:
     """The sum x + scale y, as keras/src/applications/inception_resnet_v2.py defines the class."""
-    inputs = builder.aligned(call.inputs)
+    inputs = builder.aligned(call)
     op = Add(call.settings.number("scale", 1.0))
     return [KerasTensor(builder.add(call, op, *[x.node for x in inputs]), inputs[0].is_moved)]
 
 
 def _concatenate(builder: KerasGraphBuilder, call: KerasCall) -> list[KerasTensor]:
-    inputs = builder.aligned(call.inputs)
-    if not inputs:
-        raise FormatError("has no input")
+    inputs = builder.aligned(call)
     axis = builder.axis(inputs[0], call.settings.axes("axis", -1)[0])
     return [KerasTensor(builder.add(call, Concat(axis), *[x.node for x in inputs]), inputs[0].is_moved)]
 
 
 def _operation(builder: KerasGraphBuilder, call: KerasCall) -> list[KerasTensor]:
-    inputs = builder.aligned(call.inputs)
-    if not inputs:
-        raise FormatError("has no input")
+    inputs = builder.aligned(call)
     node = builder.add(call, Elementwise(OPERATIONS[call.layer.kind]), *[x.node for x in inputs])
     return [KerasTensor(node, inputs[0].is_moved)]
 

@@ -59,7 +59,7 @@ class _ModelReader:
 
     def graph(self, given: Mapping[str, Shape] | Shape | None) -> Graph:
         """The Graph for inputs of the given shapes; the file's own sizes decide which weights it has."""
-        declared = _inputs(self.model)
+        declared = _inputs(self.model, given)
         has_images = not _has_channels_first(self.model)
         shapes = _input_shapes(declared, given)
         inputs, tensors, other = [], [], {}
@@ -175,11 +175,11 @@ Declaration = tuple[tuple[int | None, ...], str]
 """Shape, unknown sizes None, and dtype of an input."""
 
 
-def _inputs(model: ModelConfig) -> dict[str, Declaration]:
-    """The inputs of a model by their names.
+def _inputs(model: ModelConfig, given: Mapping[str, Shape] | Shape | None) -> dict[str, Declaration]:
+    """The inputs of a model by their names; a Sequential may leave the shape of its own to the caller.
 
     Raises:
-        FormatError: a layer that is an input has no shape.
+        FormatError: the shape of an input is unknown.
     """
     layers = {layer.name: layer for layer in model.layers}
     if not model.outputs:
@@ -188,11 +188,12 @@ def _inputs(model: ModelConfig) -> dict[str, Declaration]:
             raise FormatError("the model has no layers")
         name = first.name if first.kind == "InputLayer" else "input"
         shape = model.input_shape
-        inner = first.model
-        while shape is None and inner is not None:
-            _, (shape, _) = next(iter(_inputs(inner).items()))
+        if shape is None and first.model is not None:
+            shape = next(iter(_inputs(first.model, given).values()))[0]
+        if shape is None and given:
+            shape = (None,) * len(next(iter(given.values())) if isinstance(given, Mapping) else given)
         if shape is None:
-            raise FormatError("a Sequential without the shape of its input: give it, such as --input 1x3x224x224")
+            raise FormatError("the shape of its input is unknown: give it, such as --input 1x3x224x224")
         return {name: (shape, _dtype(first))}
     found: dict[str, Declaration] = {}
     for reference in model.inputs:

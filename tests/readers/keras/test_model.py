@@ -12,7 +12,7 @@ import torch
 import inception_lens as il
 from inception_lens.errors import InceptionLensError
 from inception_lens.ops import Unknown
-from inception_lens.readers.keras import config
+from inception_lens.readers.keras import config, graph_builder
 from inception_lens.readers.weights.files import read_weights
 from inception_lens.writers.weights.conversion import converted_arrays
 from tests.readers.keras.keras_files import FILES, hdf5, write_legacy
@@ -103,6 +103,17 @@ def functional(*layers: dict[str, object], output: str = "out", shape: object = 
     return {"class_name": "Functional", "config": {**inner, "output_layers": [[output, 0, 0]]}}
 
 
+TENSOR = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": ["nowhere", 0, 0]}}
+
+
+def nested_lists(depth: int) -> list[object]:
+    return [nested_lists(depth - 1)] if depth else []
+
+
+def nested_models(depth: int) -> dict[str, object]:
+    return {"class_name": "Sequential", "config": {"layers": [nested_models(depth - 1)] if depth else []}}
+
+
 CONV = {"filters": 4, "kernel_size": [3, 3]}
 
 
@@ -137,6 +148,16 @@ def test_an_input_can_be_given_in_either_order(tmp_path: Path) -> None:
         il.load(path)
     with pytest.raises(InceptionLensError, match="does not fit"):
         il.load(path, (1, 5, 10, 12))
+
+
+def test_a_sequential_may_leave_its_input_to_the_caller(tmp_path: Path) -> None:
+    layers = [{"class_name": "Conv2D", "config": {"name": "conv", **CONV}}]
+    path = written(tmp_path, {"class_name": "Sequential", "config": {"name": "net", "layers": layers}})
+    assert il.analyze(path, (1, 3, 8, 8)).totals.params == 112
+    nested = {"class_name": "Sequential", "config": {"layers": [LAYERS["sequential"]["config"]]}}
+    assert il.analyze(written(tmp_path, nested, "nested.json")).totals.params == LAYERS["sequential"]["params"]
+    with pytest.raises(InceptionLensError, match="the shape of its input is unknown"):
+        il.load(path)
 
 
 def test_channels_first_models_keep_their_order(tmp_path: Path) -> None:
@@ -182,12 +203,34 @@ def test_invalid_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (functional(layer("Reshape", "out", ["image"], target_shape=[5, -1])), "cannot have the shape"),
         (functional(layer("Add", "out", ["out"])), "does not exist"),
         (functional(layer("Concatenate", "out", ["image"], axis=9)), "axis 9"),
+        (functional(layer("Dropout", "out", ["image"], rate=7)), "`rate` is 7.0"),
+        (functional(layer("Dropout", "out", ["image"], rate="x")), "expected a number"),
+        (functional(layer("Conv2D", "out", ["image"], use_bias="x", **CONV)), "expected true or false"),
+        (functional(layer("Conv2D", "out", ["image"], activation=3, **CONV)), "expected a text"),
+        (functional(layer("ZeroPadding2D", "out", ["image"], padding=[1])), "expected 2 pairs"),
+        (functional(layer("ZeroPadding2D", "out", ["image"], padding=[1, [2, -1]])), "expected two integers"),
+        (functional(layer("Permute", "out", ["image"], dims="x")), "expected axes"),
+        (functional(layer("Reshape", "out", ["image"], target_shape=["x"])), "expected sizes"),
+        (functional(layer("Conv1D", "out", ["image"], filters=4, kernel_size=[3])), "its input has 4 axes; expected 3"),
+        (functional(layer("Add", "out", []) | {"inbound_nodes": [[]]}), "has no input"),
+        (functional(conv | {"inbound_nodes": [[[[[]]]] * 2]}), "has no input"),
+        (functional(conv, shape=None), "`image` is an input without a shape"),
+        ({"class_name": "Model"}, "has no `class_name` and `config`"),
+        (functional({"class_name": "Dense"}), "has no `class_name` or no `config`"),
+        (functional(conv | {"inbound_nodes": [{"args": [TENSOR]}]}), "names no layer of the model"),
+        (functional(conv | {"inbound_nodes": [{"args": nested_lists(30)}]}), "lists inside each other"),
+        (nested_models(30), "more than 20 models inside each other"),
         (functional(conv, shape=[None, 10**9, 10**9, 3]), "expected a shape"),
         ({"class_name": "Sequential", "config": {"layers": []}}, "no layers"),
     ]
     for model, reason in cases:
         with pytest.raises(InceptionLensError, match=reason):
             il.load(written(tmp_path, model))
+    with pytest.raises(InceptionLensError, match="has no input `imag` \\(did you mean `image`"):
+        il.load(written(tmp_path, functional(conv)), {"imag": (1, 3, 8, 8)})
+    monkeypatch.setattr(graph_builder, "MAX_NODES", 0)
+    with pytest.raises(InceptionLensError, match="more than 0 nodes"):
+        il.load(written(tmp_path, functional(conv)))
     monkeypatch.setattr(config, "MAX_LAYERS", 2)
     with pytest.raises(InceptionLensError, match="more than 2 layers"):
         il.load(written(tmp_path, functional(conv, layer("ReLU", "relu", ["out"]))))

@@ -1,5 +1,6 @@
 """Files of Keras are listed by layers, without following links."""
 
+import io
 import struct
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from inception_lens.errors import FormatError
+from inception_lens.readers.keras import archive
 from inception_lens.readers.weights import keras
 from inception_lens.readers.weights.files import read_weights
 from tests.readers.keras.keras_files import Layer, hdf5, keras_archive, write_legacy
@@ -159,3 +161,56 @@ def test_the_position_of_a_member_is_that_of_its_own_header(tmp_path: Path) -> N
     length = struct.unpack_from("<H", data, at + 28)[0]
     assert length == 0
     assert len(read_weights(written(tmp_path, data)).tensors) == 3
+
+
+def test_a_heap_that_would_keep_the_library_busy_forever_is_refused(tmp_path: Path) -> None:
+    """A free object of size 0 in a global heap, which holds texts: HDF5's library would never pass it."""
+
+    def write(file: Any) -> None:
+        saved(file)
+        file["layers/conv2d/vars"].attrs["name"] = "conv"
+
+    data = bytearray(hdf5(write))
+    at = data.index(b"GCOL") + 16
+    while data[at : at + 2] != b"\0\0":
+        at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+    data[at + 8 : at + 16] = bytes(8)
+    with pytest.raises(FormatError, match="is damaged: an object of the heap at byte"):
+        read_weights(written(tmp_path, bytes(data)))
+
+
+def test_what_is_not_a_tensor_in_a_group_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def named_type(file: Any) -> None:
+        file["layers/dense/vars/0"] = np.dtype("f4")
+
+    def no_group(file: Any) -> None:
+        file.attrs["layer_names"] = [b"conv"]
+        file["conv"] = 1
+
+    def opaque(file: Any) -> None:
+        file["layers/dense/vars/0"] = np.zeros(2, "V4")
+
+    for write, reason in ((named_type, "neither a group nor a tensor"), (no_group, "`conv` is not a group")):
+        with pytest.raises(FormatError, match=reason):
+            read_weights(written(tmp_path, hdf5(write)))
+    weights = read_weights(written(tmp_path, hdf5(opaque)))
+    with pytest.raises(FormatError, match="data of an opaque type"):
+        weights.read(weights.tensors[0])
+    monkeypatch.setattr(archive, "MAX_ATTRIBUTE_SIZE", 4)
+    with pytest.raises(FormatError, match="the attribute `layer_names` has"):
+        read_weights(written(tmp_path, hdf5(lambda file: write_legacy(file, [LAYER]))))
+
+
+def test_archives_without_their_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = keras_archive(CONFIG, hdf5(saved))
+    for missing, reason in (("config.json", "no member `config.json`"), ("model.weights.h5", "no member `model.w")):
+        path = tmp_path / "w.keras"
+        with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                if name != missing:
+                    new.writestr(name, old.read(name))
+        with pytest.raises(FormatError, match=reason):
+            read_weights(str(path))
+    monkeypatch.setattr(archive, "MAX_CONFIG_SIZE", 10)
+    with pytest.raises(FormatError, match="its configuration has"):
+        read_weights(written(tmp_path, whole))
