@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
 import random
 import tempfile
@@ -32,6 +33,8 @@ from tests.readers.tensorflow.graph_defs import small_graph
 from tests.readers.weights.checkpoints import v1, write_v2
 from tests.readers.weights.paddle_files import pdiparams, v2_tar, v2_tar_gz
 from tests.readers.weights.test_mxnet import params
+
+KERAS_FILES = Path(__file__).parents[1] / "readers/keras/files"
 
 HOSTILE_TEXT = [
     "\0", "\ufeff", "\u202e", "\ud800", "\U0001f600", "\u0301" * 30, "</script>", "%s%n{}", "\x1b[2J", "9" * 400,
@@ -84,7 +87,9 @@ def valid_files() -> dict[str, list[bytes]]:
         ".pb": [small_graph()],
         ".pdmodel": [small_program()],
         ".cfg": [small_config().encode()],
-        ".json": [small_pir()],
+        ".json": [small_pir(), keras_file("VGG16.json")],
+        ".keras": [keras_file("keras3.keras")],
+        ".h5": [keras_file("keras2.weights.h5"), keras_file("keras2_legacyweights.h5")],
         ".caffemodel": [binary(text) for text in STORED_NETS],
         ".safetensors": [save(arrays()), save({"a": np.zeros((0, 3), "f2")}, metadata={"format": "pt"})],
         ".npz": [_npz(np.savez), _npz(np.savez_compressed)],
@@ -94,6 +99,11 @@ def valid_files() -> dict[str, list[bytes]]:
         ".jit": [_scripted()],
         **_of_other_frameworks(),
     }
+
+
+def keras_file(name: str) -> bytes:
+    """A file that Keras wrote."""
+    return lzma.decompress((KERAS_FILES / f"{name}.xz").read_bytes())
 
 
 def _of_other_frameworks() -> dict[str, list[bytes]]:

@@ -10,9 +10,19 @@ from tests.attack.corpus import mutate, valid_files
 from tests.attack.harness import SEED, check, run_commands, scaled
 
 NETWORKS = {".toml": 500, ".prototxt": 500, ".caffemodel": 300, ".onnx": 500, ".pt2": 150, ".pb": 300}
-NETWORKS |= {".pdmodel": 300, ".json": 200, ".cfg": 300, ".jit": 150}
+NETWORKS |= {".keras": 150, ".pdmodel": 300, ".json": 200, ".cfg": 300, ".jit": 150}
 WEIGHTS = {".caffemodel": 250, ".safetensors": 200, ".npz": 250, ".pth": 250, ".pt": 50, ".onnx": 150}
-WEIGHTS |= {".index": 200, ".ckpt": 250, ".pdparams": 250, ".pdiparams": 150, ".gz": 200, ".params": 150, ".npy": 100}
+WEIGHTS |= {
+    ".h5": 200,
+    ".keras": 100,
+    ".index": 200,
+    ".ckpt": 250,
+    ".pdparams": 250,
+    ".pdiparams": 150,
+    ".gz": 200,
+    ".params": 150,
+    ".npy": 100,
+}
 TEXT = (".toml", ".prototxt", ".json", ".cfg")
 
 
