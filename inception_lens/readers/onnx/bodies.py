@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, NodeProto
 
 MAX_DEPTH = 32
-"""Functions and branches inside each other."""
+"""Functions, branches and loops inside each other."""
 
 
 class OnnxScope(NamedTuple):
@@ -44,6 +44,8 @@ class OnnxScope(NamedTuple):
     tensor_prefix: str
     """Path of the graph or function, before the names of its weights, which other graphs can have too."""
     depth: int
+    absent: frozenset[str] = frozenset()
+    """Inputs of the function that its call leaves out."""
 
 
 class OnnxBodyReader:
@@ -85,13 +87,14 @@ class OnnxBodyReader:
         module, path = (scope.prefix + each for each in node_paths(node))
         name = path if module in builder.names else module
         with errors_of(name, node.op_type):
-            for each in node.input:
+            inputs = ["" if each in scope.absent else each for each in node.input]
+            for each in inputs:
                 if each and each not in scope.values:
                     raise FormatError(f"input `{each}` is not produced by any node before it")
             return OnnxCall(
                 node.op_type,
                 name,
-                tuple(scope.values[each] if each else None for each in node.input),
+                tuple(scope.values[each] if each else None for each in inputs),
                 attributes_of(node.attribute, scope.attributes),
                 tuple(node.output),
                 tuple(scope.declared.get(each) for each in node.output),
@@ -150,7 +153,7 @@ class OnnxBodyReader:
             depth=_deeper(scope),
         )
         self.read_nodes(builder, graph.node, inner, [each.name for each in (*graph.input, *graph.initializer)])
-        return graph_outputs(graph, values)
+        return body_outputs([each.name for each in graph.output], values)
 
     def expand_function(
         self, builder: OnnxGraphBuilder, function: FunctionProto, call: OnnxCall, scope: OnnxScope
@@ -161,21 +164,23 @@ class OnnxBodyReader:
         reads = Counter(name for node in function.node for name in node.input) + Counter(function.output)
         opset = next((each.version for each in function.opset_import if each.domain in ("", "ai.onnx")), scope.opset)
         path = f"{function.domain}.{function.name}/"
-        inner = OnnxScope(values, reads, {}, attributes, opset, f"{call.name}/", path, _deeper(scope))
+        absent = frozenset(function.input) - values.keys()
+        inner = OnnxScope(values, reads, {}, attributes, opset, f"{call.name}/", path, _deeper(scope), absent)
         self.read_nodes(builder, function.node, inner, function.input)
-        return [values[name] for name in function.output if name in values]
+        return body_outputs(function.output, values)
 
 
-def graph_outputs(graph: GraphProto, values: Mapping[str, OnnxValue]) -> list[OnnxValue]:
-    """The outputs of a graph among its values.
+def body_outputs(names: Iterable[str], values: Mapping[str, OnnxValue]) -> list[OnnxValue]:
+    """The outputs of a graph or a function among its values.
 
     Raises:
         FormatError: one is not there.
     """
-    for each in graph.output:
-        if each.name not in values:
-            raise FormatError(f"graph output `{each.name}` is not produced by any node")
-    return [values[each.name] for each in graph.output]
+    names = list(names)
+    for name in names:
+        if name not in values:
+            raise FormatError(f"graph output `{name}` is not produced by any node")
+    return [values[name] for name in names]
 
 
 def run_handler(builder: OnnxGraphBuilder, domain: str, call: OnnxCall) -> list[OnnxValue]:
@@ -230,5 +235,5 @@ def count_reads(graph: GraphProto) -> Counter[str]:
 
 def _deeper(scope: OnnxScope) -> int:
     if scope.depth >= MAX_DEPTH:
-        raise FormatError(f"more than {MAX_DEPTH} functions or branches inside each other")
+        raise FormatError(f"more than {MAX_DEPTH} functions, branches or loops inside each other")
     return scope.depth + 1

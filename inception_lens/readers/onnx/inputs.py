@@ -101,7 +101,7 @@ def _declared_shape(name: str, kind: TypeProto.Tensor) -> Shape:
     """
     dims = list(kind.shape.dim) if kind.HasField("shape") else None
     sizes = tuple(dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims or ())
-    if min(sizes, default=0) < -1:  # of -1, exporters and onnxruntime make a size that is not fixed
+    if min(sizes, default=0) < -1:  # -1 is what some exporters write for a size that is not fixed
         raise FormatError(f"input `{name}` has a negative size: {format_shape(sizes)}")
     if sizes and sizes[0] < 1:
         sizes = (1, *sizes[1:])

@@ -26,7 +26,7 @@ from inception_lens.errors import FormatError, require
 from inception_lens.graph import Graph, Input, Metadata, Mode, Output
 from inception_lens.ops import Shape
 from inception_lens.readers.files import display_path, errors_in, map_file
-from inception_lens.readers.onnx.bodies import OnnxBodyReader, OnnxScope, count_reads, graph_outputs
+from inception_lens.readers.onnx.bodies import OnnxBodyReader, OnnxScope, body_outputs, count_reads
 from inception_lens.readers.onnx.constant_weights import has_constant_weights
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
 from inception_lens.readers.onnx.inputs import InputShapes, read_inputs
@@ -106,7 +106,8 @@ class OnnxModelReader:
         scope = OnnxScope(self.values, reads, declared, {}, self.opsets.get("ai.onnx", 1), "", "", 0)
         names = (*stored, *(each.name for each in free))
         OnnxBodyReader(self.model.functions).read_nodes(builder, graph.node, scope, names)
-        outputs = dict.fromkeys(Output(node) for node in builder.output_nodes(graph_outputs(graph, self.values)))
+        ends = body_outputs([each.name for each in graph.output], self.values)
+        outputs = dict.fromkeys(Output(node) for node in builder.output_nodes(ends))
         made = builder.writer.graph(outputs, mode, Metadata(graph.name or "model", self.path, "onnx"))
         dtype = common_dtype((*stored.values(), *builder.constants))
         return msgspec.structs.replace(made, dtype=dtype, dtypes=builder.other_dtypes(made, dtype))

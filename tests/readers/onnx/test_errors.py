@@ -170,8 +170,8 @@ def doubling(depth: int) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (recursive(1), "more than 32 functions or branches inside each other"),
-        (recursive(2), "more than 32 functions or branches inside each other"),
+        (recursive(1), "more than 32 functions, branches or loops inside each other"),
+        (recursive(2), "more than 32 functions, branches or loops inside each other"),
         (doubling(30), "more than 2,000 calls and nodes"),
         (model([node("Sum", " ".join(["x"] * 3_000))]), "Add"),
         (model([node("Max", " ".join(["x"] * 3_000))]), "more than 2,000 calls and nodes"),

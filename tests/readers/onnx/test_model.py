@@ -337,6 +337,20 @@ def test_functions_of_the_model_are_expanded(tmp_path: Path) -> None:
     assert il.analyze(graph).totals.params == 64
 
 
+def test_a_call_can_leave_out_inputs_of_a_function(tmp_path: Path) -> None:
+    body = [node("Conv", "a w b", "c")]
+    inner = helper.make_function("local", "Layer", ["a", "w", "b"], ["c"], body, [helper.make_opsetid("", 20)])
+    calls = [
+        helper.make_node("Layer", ["x", "w"], ["m"], domain="local"),
+        helper.make_node("Layer", ["m", "v", "b"], ["y"], domain="local"),
+    ]
+    weights = [weight("w", 4, 8, 1, 1), weight("v", 8, 4, 1, 1), weight("b", 8)]
+    assert il.analyze(read(tmp_path, model(calls, weights, functions=[inner]))).totals.params == 32 + 32 + 8
+    inner.output.append("d")
+    with pytest.raises(FormatError, match="output `d` is not produced by any node"):
+        read(tmp_path, model(calls, weights, functions=[inner]))
+
+
 def test_a_function_has_its_own_opset_and_defaults(tmp_path: Path) -> None:
     default = helper.make_attribute("axis", 1)
     body = [node("Softmax", "a", "b")]
