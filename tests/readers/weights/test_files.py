@@ -586,6 +586,16 @@ def test_an_npy_is_one_array_named_by_its_file(tmp_path: Path) -> None:
     assert read_weights(str(tmp_path / "objects.npy")).tensors[0].note == "an array of Python objects is not read"
 
 
+def test_an_archive_without_arrays_and_an_array_of_another_size_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="holds no arrays"):
+        read_weights(written(tmp_path, "w.npz", zipped({})))
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    data = (tmp_path / "a.npy").read_bytes()
+    for changed in (data[:-1], data + b"\0"):
+        with pytest.raises(FormatError, match=r"`a` needs 24 bytes of data and has 2[35]"):
+            read_weights(written(tmp_path, "a.npy", changed))
+
+
 def test_names_are_kept_as_they_are(tmp_path: Path) -> None:
     name = "</script>\n\x1b[31m=1+1"
     text = json.dumps({name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
