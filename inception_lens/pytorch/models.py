@@ -22,7 +22,7 @@ from inception_lens.pytorch.creation import failed
 from inception_lens.pytorch.torchscript import load_script
 from inception_lens.pytorch.trace.containers import tensors_in
 from inception_lens.pytorch.trace.forward_arguments import LiteralArgument, by_name, parameter_names
-from inception_lens.readers.files import open_zip
+from inception_lens.readers.archives import open_zip
 from inception_lens.readers.formats import PROGRAMS, FileFormat, detect_format, format_of_suffix
 
 

@@ -11,7 +11,8 @@ from inception_lens.errors import FormatError
 from inception_lens.graph import Graph
 from inception_lens.ops import OPS, Stored
 from inception_lens.ops.special import TensorKind
-from inception_lens.readers.files import display_path, open_zip
+from inception_lens.readers.archives import open_zip
+from inception_lens.readers.files import display_path
 
 CATEGORIES = ("conv", "linear", "embedding", "norm")
 LAYERS = {kind.__name__ for kind in OPS if kind.category in CATEGORIES and kind.has_weights}

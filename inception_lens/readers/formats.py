@@ -11,7 +11,7 @@ from enum import Enum
 
 from inception_lens.errors import FormatError
 from inception_lens.readers import wire_format as wire
-from inception_lens.readers.files import check_file, errors_in, map_file, open_zip
+from inception_lens.readers.files import check_file, errors_in, map_file
 
 HEAD_SIZE = 65_536
 """Bytes at the start of a file by which its format is recognized."""
@@ -174,6 +174,8 @@ def _refuse_placeholder(head: bytes) -> None:
 
 def _of_archive(path: str) -> FileFormat | None:
     """The format of a ZIP archive; None if it is damaged, which its reader reports."""
+    from inception_lens.readers.archives import open_zip
+
     try:
         with open_zip(path, "a ZIP archive") as archive:
             names = archive.namelist()

@@ -1,8 +1,6 @@
 """Reading files of unknown origin: what is refused, and how errors are prefixed."""
 
 import os
-import struct
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,6 @@ from inception_lens.readers.files import (
     errors_of,
     map_file,
     one_line,
-    open_zip,
     read_bytes,
     read_text,
 )
@@ -104,32 +101,3 @@ def test_messages_are_one_line_of_printable_text() -> None:
     assert one_line("a\nb\x1b[31m") == "a\\nb\\x1b[31m"
     assert len(one_line("a" * 5_000)) == MAX_MESSAGE_LENGTH
     assert display_path("a\udcffb") == "a\\xffb"
-
-
-def read_member(path: str) -> bytes:
-    with open_zip(path, KIND) as archive:
-        return archive.read("member")
-
-
-def test_a_damaged_archive_is_refused_when_its_damage_shows(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.zip")
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("member", b"data" * 100)
-    assert read_member(path) == b"data" * 100
-    data = bytearray(Path(path).read_bytes())
-    data[60] ^= 1
-    with pytest.raises(FormatError, match="/file: is damaged or not a test file: Bad CRC-32"):
-        read_member(written(tmp_path, bytes(data)))
-    with pytest.raises(FormatError, match="/file: is damaged or not a test file: File is not a zip file"):
-        read_member(written(tmp_path, b"not an archive"))
-    with pytest.raises(FormatError, match=r"a\.zip: has no such member"), open_zip(path, KIND):
-        raise FormatError("has no such member")
-
-
-@pytest.mark.parametrize("zip64", [False, True])
-def test_an_archive_with_a_large_directory_is_refused_before_it_is_loaded(tmp_path: Path, zip64: bool) -> None:
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, 0xFFFF_FFFF if zip64 else 16_000_001, 0, 0)
-    if zip64:
-        end = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 16_000_001, 0) + end
-    with pytest.raises(FormatError, match="declares a directory of 16,000,001 bytes; the limit is 16,000,000"):
-        read_member(written(tmp_path, b"\0" * 100 + end))

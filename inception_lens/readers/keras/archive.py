@@ -11,7 +11,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from inception_lens.errors import FormatError, require
-from inception_lens.readers.files import check_file, errors_in, map_file, open_zip
+from inception_lens.readers.archives import open_zip
+from inception_lens.readers.files import check_file, errors_in, map_file
 
 if TYPE_CHECKING:
     import h5py

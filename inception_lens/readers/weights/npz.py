@@ -9,7 +9,8 @@ from math import prod
 from typing import IO
 
 from inception_lens.errors import FormatError, require
-from inception_lens.readers.files import check_file, display_path, errors_in, open_zip
+from inception_lens.readers.archives import open_zip
+from inception_lens.readers.files import check_file, display_path, errors_in
 from inception_lens.readers.tensors import Array, WeightFile, WeightTensor, check_shape
 
 KIND = "an .npz archive"

@@ -12,7 +12,8 @@ from zipfile import ZipFile
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import BYTES_PER_ELEMENT
-from inception_lens.readers.files import check_file, errors_in, map_file, open_zip
+from inception_lens.readers.archives import open_zip
+from inception_lens.readers.files import check_file, errors_in, map_file
 from inception_lens.readers.formats import LEGACY_PYTORCH
 from inception_lens.readers.tensors import Array, WeightFile, WeightTensor, byte_size, to_array
 from inception_lens.readers.weights.nested import PickledData, named_tensors
