@@ -41,9 +41,11 @@ def export_onnx(module: nn.Module, graph: Graph, inputs: Inputs | None, batch: i
             )
             assert program is not None
             main = program.model.graph
-            for value in [output for node in main for output in node.outputs]:
-                if value.name in main.initializers:  # a tensor of the model is called like an operator
-                    value.name = f"{value.name}_output"
+            for node in main:
+                node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # paths of this machine
+                for value in node.outputs:
+                    if value.name in main.initializers:  # a tensor of the model is called like an operator
+                        value.name = f"{value.name}_output"
             return program.model_proto.SerializeToString()
     except Exception as error:  # PyTorch's exporter raises many types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -158,6 +158,7 @@ def test_what_a_graph_does_not_hold_is_written_by_the_exporter_of_pytorch(
     assert run(command) == 0
     assert "written by PyTorch's own exporter: ONNX cannot express `roll`" in capsys.readouterr().err
     onnx.checker.check_model(path, full_check=True)
+    assert b"own.py" not in path.read_bytes()
     source = source_of(f"{file}:Relative")
     tensors = source.tensors(source.graph("inference", (1, 4, 8)))
     arrays = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
