@@ -93,3 +93,9 @@ def test_limits_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         else:
             with pytest.raises(FormatError, match="field 1 at byte 2: more than 64 axes"):
                 wire.decode_sizes(data, only)
+
+
+def test_fixed_numbers_are_not_integers_of_a_list() -> None:
+    data = memoryview(b"\x0d" + bytes(4))
+    with pytest.raises(FormatError, match="field 1 at byte 1 is not a list of integers"):
+        wire.decode_integers(data, next(wire.message_fields(data)), 10)

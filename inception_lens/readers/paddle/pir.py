@@ -34,7 +34,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         ("bicubic_interp", "bilinear_interp", "linear_interp", "nearest_interp", "trilinear_interp"),
         ("X", "OutSize", "SizeTensor", "Scale"),
     ),
-    "batch_norm": ("X", "Mean", "Variance", "Scale", "Bias"),
+    **dict.fromkeys(("batch_norm", "sync_batch_norm"), ("X", "Mean", "Variance", "Scale", "Bias")),
     "clip": ("X", "min", "max"),
     "concat": ("X", "axis"),
     "dropout": ("X", "Seed", "dropout_prob"),

@@ -197,7 +197,7 @@ WINDOWS: dict[str, PaddleHandler] = {
     **dict.fromkeys(("max_pool2d_with_index", "max_pool3d_with_index", "pool2d", "pool3d"), pool),
     **dict.fromkeys(("group_norm", "instance_norm"), channel_norm),
     "affine_channel": affine_channel,
-    "batch_norm": batch_norm,
+    **dict.fromkeys(("batch_norm", "sync_batch_norm"), batch_norm),
     "layer_norm": layer_norm,
     "lrn": local_response_norm,
 }

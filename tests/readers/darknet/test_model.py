@@ -140,6 +140,16 @@ INVALID = {
     + section("yolo", mask="0,1,2", classes=80),
     r"kernel": NET + section("convolutional", filters=1, size=9),
     r"`filters` is 9000000; expected 1 to 1,048,576": NET + section("convolutional", filters=9_000_000, size=1),
+    r"layer 0 has no convolution": NET + section("maxpool") + section("convolutional", size=1, share_index=0),
+    r"5 groups must divide 192 elements": NET + section("softmax", groups=5),
+    r"a kernel of 9 is larger than the map of 8x8": NET + section("local", size=9),
+    r"has no `layers`": NET + section("route"),
+    r"has no `from`": NET + conv(4, 1) + section("shortcut"),
+    r"needs one layer in `from`": NET + conv(4, 1) + section("sam"),
+    r"`stride` is 0": NET + section("upsample", stride=0),
+    r"a stride of 3 does not divide 3x8x8": NET + section("reorg", stride=3),
+    r"`crop_height` is 9, but the map has 8": NET + section("crop", crop_height=9, crop_width=9),
+    r"more than 10,000 sections": NET + "[dropout]\n" * 10_000,
     r"2 groups must divide the 3 input": NET + section("convolutional", filters=4, size=1, groups=2),
 }
 

@@ -10,6 +10,8 @@ import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.errors import FormatError
 from inception_lens.graph import Inputs
+from inception_lens.readers.paddle import pir
+from inception_lens.readers.paddle import program_desc as program_desc_reader
 from tests.readers.paddle.programs import (
     call,
     pir_call,
@@ -19,6 +21,7 @@ from tests.readers.paddle.programs import (
     small_program,
     tensor,
 )
+from tests.readers.tensorflow.graph_defs import field
 
 
 def read(tmp_path: Path, data: bytes, inputs: Inputs | None = None) -> Analysis:
@@ -89,6 +92,13 @@ def test_pools_keep_a_window_that_starts_in_the_padding(tmp_path: Path) -> None:
 
 
 OLD = [IMAGE, tensor("w", (5, 4, 3, 3), stored=True)]
+
+
+def one_call(kind: str, **attributes: object) -> bytes:
+    """A program of one call."""
+    return program_desc(OLD, [FEED, call(kind, {"X": "x"}, "y", **attributes), FETCH])
+
+
 INVALID = {
     "it has no operations": program_desc([IMAGE], []),
     "`y` .conv2d.: weights of 5x4x3x3 do not fit": program_desc(
@@ -103,6 +113,20 @@ INVALID = {
     "sizes that are not fixed": program_desc(
         [tensor("x", (-1, 3, -1, -1))], [FEED, call("relu", {"X": "x"}, "y"), FETCH]
     ),
+    "attribute `alpha` is not a number": one_call("elu", alpha="x"),
+    "attribute `mode` is not a text": one_call("pad2d", mode=1, paddings=[1, 1, 1, 1]),
+    "attribute `shape` is not a list of integers": one_call("reshape2", shape="x"),
+    "its inputs or attributes are invalid": one_call("pad", paddings=[1, 1, 1]),
+    "an axis of 3 cannot be split into 2 equal parts": program_desc(
+        OLD, [FEED, call("split", {"X": "x"}, ["y", "z"], axis=1), FETCH]
+    ),
+    "4 pairs of padding for a tensor of 2 axes": program_desc(
+        [tensor("x", (1, 3))], [FEED, call("pad2d", {"X": "x"}, "y", paddings=[1, 1, 1, 1]), FETCH]
+    ),
+    "`paddings` is .1, 1, 1.; expected 2 or 4 sizes": one_call("pool2d", ksize=[2, 2], paddings=[1, 1, 1]),
+    "has no output": program_desc(OLD, [FEED, call("relu", {"X": "x"}, "z"), FETCH]),
+    "ProgramDesc: it has no block|program: it has no block": field(4, field(1, 0)) + field(5, b""),
+    "more than 64 axes": program_desc([tensor("x", (1,) * 65)], [FEED]),
     "is not a Paddle program in JSON": b'{"base_code": {"magic": "pir"}, "program": []}',
     "it has no block": b'{"base_code": {"magic": "pir"}, "program": {"regions": []}}',
     "it has no operation": pir_file(pir_call("data", [], {1: (1,)}, name="x")),
@@ -115,6 +139,18 @@ def test_invalid_programs_are_refused_in_one_line(tmp_path: Path, message: str) 
         read(tmp_path, INVALID[message])
     assert str(caught.value).startswith(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pir, "MAX_OPERATIONS", 5)
+    with pytest.raises(FormatError, match="more than 5 operations"):
+        read(tmp_path, small_pir())
+    monkeypatch.setattr(program_desc_reader, "MAX_OPERATIONS", 5)
+    with pytest.raises(FormatError, match="more than 5 operations"):
+        read(tmp_path, small_program())
+    monkeypatch.setattr(program_desc_reader, "MAX_LIST_LENGTH", 3)
+    with pytest.raises(FormatError, match="attribute `paddings` has more than 3 numbers"):
+        read(tmp_path, one_call("pool2d", paddings=[0, 0, 0, 0]))
 
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:

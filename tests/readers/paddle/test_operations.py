@@ -21,8 +21,8 @@ from inception_lens.readers.paddle.program_desc import read_program_desc
 
 FILES = Path(__file__).parent
 NAMES = ("operations.json", "operations.pdmodel")
-NEVER_WRITTEN = {"linear_interp", "pad2d", "shape64", "trilinear_interp"}
-"""Operations of other versions of Paddle."""
+NEVER_WRITTEN = {"linear_interp", "pad2d", "shape64", "sync_batch_norm", "trilinear_interp"}
+"""Operations of other versions of Paddle, and of training on several devices."""
 
 
 def program(name: str) -> PaddleProgram:

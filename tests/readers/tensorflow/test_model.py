@@ -11,6 +11,8 @@ import inception_lens as il
 from inception_lens.analyses.analysis import Analysis
 from inception_lens.errors import FormatError
 from inception_lens.graph import Inputs
+from inception_lens.readers.tensorflow import functions
+from inception_lens.readers.tensorflow import graph_def as graph_def_reader
 from tests.readers.tensorflow.graph_defs import (
     INT32,
     TEXT,
@@ -218,9 +220,14 @@ def test_functions_that_call_each_other_without_end_are_refused(tmp_path: Path) 
         read(tmp_path, graph_def(placeholder("x", (1, 4)), call_of("c", "f", "x"), library=endless))
 
 
+def signature_of(name: str, output: str) -> bytes:
+    """A signature of a SavedModel that returns one tensor."""
+    return field(1, name) + field(2, field(2, field(1, "y") + field(2, field(1, output))))
+
+
 def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path: Path) -> None:
     nodes = placeholder("x", (-1, 6)), weights("w", 6, 4), node("fc", "MatMul", "x", "w"), node("other", "Relu", "x")
-    signature = field(1, "serving_default") + field(2, field(2, field(1, "y") + field(2, field(1, "fc:0"))))
+    signature = signature_of("serving_default", "fc:0")
     saved = field(1, 1) + field(2, field(2, graph_def(*nodes)) + field(5, signature))
     folder = tmp_path / "classifier"
     folder.mkdir()
@@ -231,6 +238,7 @@ def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path: Path) -> None:
 
 
 IMAGE = placeholder("image", (1, 8, 8, 3))
+W = weights("w", 3, 3, 3, 8)
 INVALID = {
     "has no nodes": [field(4, b"")],
     "no name or no operation": [graph_def(field(1, "x"))],
@@ -249,6 +257,42 @@ INVALID = {
     "a variable without a fixed shape": [
         IMAGE, node("w", "VariableV2", dtype=field(6, 1)), node("a", "Add", "image", "w"),
     ],
+    "`explicit_paddings` is .1.; expected 8": [
+        IMAGE, W, node("a", "Conv2D", "image", "w", padding="EXPLICIT", explicit_paddings=[1]),
+    ],
+    "a kernel of 3 for a map of 4 axes": [IMAGE, weights("k", 3), node("a", "Conv2D", "image", "k", **SAME)],
+    "a kernel of 5 for a map of 4 axes": [
+        IMAGE, weights("k", 5), integers("s", 1, 8, 8, 3), node("a", "Conv2DBackpropInput", "s", "k", "image", **SAME),
+    ],
+    "is a SavedModel without a graph": [field(1, 1) + field(2, field(5, b""))],
+    "`a` has more than 1,000 attributes": [IMAGE, node("a", "Relu", "image", **{f"k{i}": i for i in range(1001)})],
+    "more than 1,000 integers": [IMAGE, node("a", "Relu", "image", k=[1] * 1001)],
+    "more than 1,000 values": [IMAGE, node("a", "Relu", "image", k=field(1, field(2, "x") * 1001))],
+    "more than 64 axes": [placeholder("image", [1] * 65), node("a", "Relu", "image")],
+    "a constant has an unknown shape": [
+        IMAGE, node("c", "Const", value=field(8, field(1, 1) + field(2, field(3, 1)))), node("a", "Add", "image", "c"),
+    ],
+    "output `none` is not a node": [
+        field(1, 1) + field(2, field(2, graph_def(IMAGE)) + field(5, signature_of("s", "none"))),
+    ],
+    "its inputs or attributes are invalid": [
+        placeholder("v", (3,)), node("a", "FusedBatchNorm", "v", "v", "v", "v", "v"),
+    ],
+    "attribute `alpha` is not a number": [IMAGE, node("a", "LeakyRelu", "image", alpha="x")],
+    "attribute `padding` is not a text": [IMAGE, W, node("a", "Conv2D", "image", "w", padding=1)],
+    "attribute `strides` is not a list of integers": [
+        IMAGE, W, node("a", "Conv2D", "image", "w", padding="SAME", strides=field(1, field(2, "x"))),
+    ],
+    "attribute `value` is not a tensor": [IMAGE, node("c", "Const", value=1), node("a", "Add", "image", "c")],
+    "attribute `strides` is not a list": [IMAGE, W, node("a", "Conv2D", "image", "w", strides="x")],
+    "cannot remove axes .1. of a tensor of .1, 8, 8, 3.": [IMAGE, node("a", "Squeeze", "image", squeeze_dims=[1])],
+    "a split into 20,000 parts": [IMAGE, integers("i", 3), node("a", "Split", "i", "image", num_split=20_000)],
+    "an axis of 3 cannot be split into 2 equal parts": [
+        IMAGE, integers("i", 3), node("a", "Split", "i", "image", num_split=2),
+    ],
+    "a step of 0": [
+        IMAGE, integers("b", 0), integers("e", 4), integers("z", 0), node("a", "StridedSlice", "image", "b", "e", "z"),
+    ],
     "input 1 is missing": [IMAGE, node("a", "Conv2D", "image", **SAME)],
     "cannot be reshaped": [IMAGE, integers("s", 7, -1), node("a", "Reshape", "image", "s")],
     "attribute `axis` is not an integer": [IMAGE, node("a", "Pack", "image", axis="x")],
@@ -262,6 +306,22 @@ def test_invalid_graphs_are_refused_in_one_line(tmp_path: Path, message: str) ->
         read(tmp_path, *INVALID[message])
     assert str(caught.value).startswith(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = [node("relu", "Relu", "a"), node("last", "Relu", "relu")]
+    called = graph_def(
+        placeholder("x", (1, 4)), call_of("c", "f", "x"), library=function("f", "a", body, "last:activations:0")
+    )
+    monkeypatch.setattr(functions, "MAX_NODES", 3)
+    with pytest.raises(FormatError, match="more than 3 nodes, with functions expanded"):
+        read(tmp_path, called)
+    monkeypatch.setattr(functions, "MAX_NODES", 1)
+    with pytest.raises(FormatError, match="more than 1 nodes in functions"):
+        read(tmp_path, called)
+    monkeypatch.setattr(graph_def_reader, "MAX_NODES", 3)
+    with pytest.raises(FormatError, match="more than 3 nodes"):
+        read(tmp_path, small_graph())
 
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
