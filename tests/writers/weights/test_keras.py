@@ -130,6 +130,28 @@ def test_a_model_without_its_classifier_leaves_it_unset(tmp_path: Path) -> None:
         assert (report.missed, report.unset) == ((), ("fc.weight", "fc.bias"))
 
 
+def test_a_nested_model_is_found_next_to_a_classifier_of_the_same_name(tmp_path: Path) -> None:
+    graph = small("inception_v3@keras")
+    *layers, classifier = keras_layers(graph, random_arrays(graph))
+    data = hdf5(lambda file: write_legacy(file, layers, "inception_v3"))
+    assert converted(tmp_path, "w.h5", data, graph)[1].missed == ()
+
+    def write(file: Any) -> None:
+        write_legacy(file, layers, "inception_v3")
+        write_legacy(file, [classifier])
+        file.attrs["layer_names"] = [b"inception_v3", b"predictions"]
+
+    _, report = converted(tmp_path, "w.h5", hdf5(write), graph)
+    assert report.unset == ("fc.weight", "fc.bias")
+
+
+def test_a_file_that_shares_a_classifier_alone_is_refused(tmp_path: Path) -> None:
+    graph = small("inception_v3@keras")
+    data = hdf5(lambda file: write_legacy(file, list(keras_layers(graph, random_arrays(graph)))[-1:]))
+    with pytest.raises(FormatError, match="1 of the network's 189 layers are in it"):
+        converted(tmp_path, "w.h5", data, graph)
+
+
 def test_layers_that_a_user_added_are_not_mistaken_for_those_of_the_network(tmp_path: Path) -> None:
     """The numbers of 96 convolutions do not show which 94 are the network's; their shapes do."""
     graph = small("inception_v3@keras")

@@ -124,7 +124,10 @@ def _in_catalogue(
     for layers in models.values():
         try:
             named = any(layer.name for layer in layers)
-            found.append(_by_name(layers, created) if named else _by_order(layers, executed))
+            pairs = _by_name(layers, created) if named else _by_order(layers, executed)
+            if 2 * len(pairs) < len(created):
+                raise FormatError(f"{len(pairs)} of the network's {len(created)} layers are in it")
+            found.append(pairs)
         except FormatError as error:
             reasons.append((len(layers), str(error)))
     if len(found) > 1:
