@@ -72,6 +72,18 @@ def file_fields(data: memoryview) -> Iterator[WireField]:
         yield field
 
 
+def limited_fields(data: memoryview, start: int, end: int) -> Iterator[WireField]:
+    """Iterate over the fields of a message that has few, of a file of unknown origin.
+
+    Raises:
+        FormatError: as `message_fields`, or there are more than MAX_FILE_FIELDS.
+    """
+    for i, field in enumerate(message_fields(data, start, end)):
+        if i == MAX_FILE_FIELDS:
+            raise FormatError(f"more than {MAX_FILE_FIELDS:,} fields in a message")
+        yield field
+
+
 def decode_varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
     """The number at a position, of at most ten bytes with seven bits each, and the position after it.
 

@@ -195,6 +195,9 @@ HUGE = {
     "f.safetensors": b"\xff\xff\xff\x02\0\0\0\0" + b"{" * 50_000_000,
     "g.pth": b"PK\x03\x04" + b"\0" * 100_000_000,
     "h.npz": b"PK\x05\x06" * 20_000_000,
+    "i.pb": b"\x0a\x80\xc2\xd7\x2f" + b"\x1a\x00" * 50_000_000,
+    "j.pdmodel": b"\x0a\x80\xc2\xd7\x2f" + b"\x1a\x00" * 50_000_000,
+    "k.cfg": b"[net]\n" * 300_000,
 }
 
 
@@ -204,7 +207,7 @@ def test_a_huge_file_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     path.write_bytes(HUGE[name])
     begin = time.process_time()
     with pytest.raises(InceptionLensError) as caught:
-        (analyze if name.endswith(("onnx", "prototxt")) else read_all)(str(path))
+        (analyze if name.endswith(("onnx", "prototxt", "pb", "pdmodel", "cfg")) else read_all)(str(path))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < MAX_LINE_LENGTH
     assert time.process_time() - begin < SECONDS

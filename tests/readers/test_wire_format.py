@@ -99,3 +99,9 @@ def test_fixed_numbers_are_not_integers_of_a_list() -> None:
     data = memoryview(b"\x0d" + bytes(4))
     with pytest.raises(FormatError, match="field 1 at byte 1 is not a list of integers"):
         wire.decode_integers(data, next(wire.message_fields(data)), 10)
+
+
+def test_a_message_of_a_million_fields_is_refused() -> None:
+    data = memoryview(b"\x0a\x00" * 1_000_000)
+    with pytest.raises(FormatError, match="more than 200,000 fields in a message"):
+        list(wire.limited_fields(data, 0, len(data)))

@@ -44,7 +44,7 @@ def read_program_desc(data: memoryview) -> PaddleProgram:
     block = next((each for each in wire.file_fields(data) if each.number == PROGRAM_BLOCK), None)
     if block is None or block.kind != wire.BYTES:
         raise FormatError("is not a Paddle program: it has no block")
-    for field in wire.message_fields(data, block.start, block.end):
+    for field in wire.limited_fields(data, block.start, block.end):
         if field.kind != wire.BYTES:
             continue
         if field.number == BLOCK_TENSOR:
@@ -67,7 +67,7 @@ def read_program_desc(data: memoryview) -> PaddleProgram:
 def _read_tensor(data: memoryview, message: wire.WireField) -> tuple[str, PaddleTensor]:
     name, is_stored = "", False
     tensor = PaddleTensor(None, "float32")
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == TENSOR_NAME:
             name = wire.decode_text(data, field)
         elif field.number == TENSOR_PERSISTABLE:
@@ -79,11 +79,11 @@ def _read_tensor(data: memoryview, message: wire.WireField) -> tuple[str, Paddle
 
 def _read_type(data: memoryview, message: wire.WireField) -> PaddleTensor:
     """A VarType, whose dense tensor holds a dtype and sizes."""
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == LOD_TENSOR and field.kind == wire.BYTES:
-            for tensor in wire.message_fields(data, field.start, field.end):
+            for tensor in wire.limited_fields(data, field.start, field.end):
                 if tensor.number == 1 and tensor.kind == wire.BYTES:
-                    fields = list(wire.message_fields(data, tensor.start, tensor.end))
+                    fields = list(wire.limited_fields(data, tensor.start, tensor.end))
                     number = next((each.value for each in fields if each.number == 1), -1)
                     sizes = [size for each in fields if each.number == 2 for size in wire.decode_sizes(data, each)]
                     if len(sizes) > MAX_AXES:
@@ -97,13 +97,13 @@ def _read_operation(data: memoryview, message: wire.WireField) -> PaddleOperatio
     inputs: dict[str, tuple[str, ...]] = {}
     outputs: dict[str, tuple[str, ...]] = {}
     attributes: dict[str, PaddleAttribute] = {}
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == OPERATION_TYPE:
             kind = wire.decode_text(data, field)
         elif field.kind != wire.BYTES:
             continue
         elif field.number in (OPERATION_INPUT, OPERATION_OUTPUT):
-            texts = [each for each in wire.message_fields(data, field.start, field.end) if each.number in (1, 2)]
+            texts = [each for each in wire.limited_fields(data, field.start, field.end) if each.number in (1, 2)]
             role = next((wire.decode_text(data, each) for each in texts if each.number == 1), "")
             names = tuple(wire.decode_text(data, each) for each in texts if each.number == 2)
             if names:
@@ -123,7 +123,7 @@ def _read_attribute(data: memoryview, message: wire.WireField) -> tuple[str, Pad
     value: PaddleAttribute | None = None
     integers: list[int] = []
     floats: list[float] = []
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         match field.number:
             case 1:
                 name = wire.decode_text(data, field)
@@ -149,7 +149,7 @@ def _read_attribute(data: memoryview, message: wire.WireField) -> tuple[str, Pad
 def _read_scalar(data: memoryview, message: wire.WireField) -> list[float]:
     """The number of a scalar; several or none in a damaged file."""
     numbers: list[float] = []
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == SCALAR_REAL and field.kind == wire.FIXED64:
             numbers += struct.unpack_from("<d", data, field.start)
         elif field.number > 1 and field.kind == wire.VARINT:

@@ -56,16 +56,16 @@ def _read_function(data: memoryview, message: wire.WireField) -> tuple[str, Grap
     outputs: list[str] = []
     nodes: list[GraphDefNode] = []
     results: dict[str, str] = {}
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.kind != wire.BYTES:
             continue
-        inner = list(wire.message_fields(data, field.start, field.end)) if field.number != FUNCTION_NODE else []
+        inner = list(wire.limited_fields(data, field.start, field.end)) if field.number != FUNCTION_NODE else []
         if field.number == FUNCTION_SIGNATURE:
             for each in inner:
                 if each.number == SIGNATURE_NAME:
                     name = wire.decode_text(data, each)
                 elif each.number in (SIGNATURE_INPUT, SIGNATURE_OUTPUT) and each.kind == wire.BYTES:
-                    texts = _texts(data, list(wire.message_fields(data, each.start, each.end)))
+                    texts = _texts(data, list(wire.limited_fields(data, each.start, each.end)))
                     (arguments if each.number == SIGNATURE_INPUT else outputs).append(texts.get(1, ""))
         elif field.number == FUNCTION_NODE:
             nodes.append(read_node(data, field))

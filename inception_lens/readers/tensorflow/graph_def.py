@@ -65,14 +65,14 @@ def read_nodes(data: memoryview) -> GraphDef:
     library: list[wire.WireField] = []
     version = 0
     start, end, outputs = _place_of_graph(data)
-    for field in wire.message_fields(data, start, end):
+    for field in wire.limited_fields(data, start, end):
         if field.kind != wire.BYTES:
             continue
         if field.number == GRAPH_VERSIONS:
-            producers = (each for each in wire.message_fields(data, field.start, field.end) if each.number == 1)
+            producers = (each for each in wire.limited_fields(data, field.start, field.end) if each.number == 1)
             version = next((each.value for each in producers), 0)
         elif field.number == GRAPH_LIBRARY:
-            inner = wire.message_fields(data, field.start, field.end)
+            inner = wire.limited_fields(data, field.start, field.end)
             library += [each for each in inner if each.number == 1 and each.kind == wire.BYTES]
         elif field.number == GRAPH_NODE:
             node = read_node(data, field)
@@ -96,9 +96,9 @@ def _place_of_graph(data: memoryview) -> tuple[int, int, tuple[str, ...]]:
     first = next(wire.message_fields(data))
     if (first.number, first.kind) != (SAVED_VERSION, wire.VARINT):
         return 0, len(data), ()
-    for meta in wire.message_fields(data):
+    for meta in wire.file_fields(data):
         if meta.number == SAVED_META and meta.kind == wire.BYTES:
-            inner = [each for each in wire.message_fields(data, meta.start, meta.end) if each.kind == wire.BYTES]
+            inner = [each for each in wire.limited_fields(data, meta.start, meta.end) if each.kind == wire.BYTES]
             signatures: dict[str, tuple[str, ...]] = {}
             for field in inner:
                 if field.number == META_SIGNATURE:
@@ -114,9 +114,9 @@ def _place_of_graph(data: memoryview) -> tuple[int, int, tuple[str, ...]]:
 def _signature_outputs(data: memoryview, signature: wire.WireField) -> tuple[str, ...]:
     """The names of the tensors that a SignatureDef returns."""
     names: list[str] = []
-    for field in wire.message_fields(data, signature.start, signature.end):
+    for field in wire.limited_fields(data, signature.start, signature.end):
         info = _entry(data, field)[1] if field.number == SIGNATURE_OUTPUT and field.kind == wire.BYTES else None
-        for each in wire.message_fields(data, info.start, info.end) if info else ():
+        for each in wire.limited_fields(data, info.start, info.end) if info else ():
             if each.number == 1:
                 names.append(wire.decode_text(data, each).removesuffix(":0"))
     return tuple(names)
@@ -124,7 +124,7 @@ def _signature_outputs(data: memoryview, signature: wire.WireField) -> tuple[str
 
 def _entry(data: memoryview, message: wire.WireField) -> tuple[str, wire.WireField | None]:
     """The key and the message of an entry of a map."""
-    entry = {each.number: each for each in wire.message_fields(data, message.start, message.end)}
+    entry = {each.number: each for each in wire.limited_fields(data, message.start, message.end)}
     value = entry.get(2)
     key = wire.decode_text(data, entry[1]) if 1 in entry else ""
     return key, value if value is not None and value.kind == wire.BYTES else None
@@ -135,7 +135,7 @@ def read_node(data: memoryview, message: wire.WireField) -> GraphDefNode:
     name = op = ""
     inputs: list[str] = []
     attributes: dict[str, GraphDefAttribute] = {}
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == NODE_NAME:
             name = wire.decode_text(data, field)
         elif field.number == NODE_OP:
@@ -155,10 +155,10 @@ def read_node(data: memoryview, message: wire.WireField) -> GraphDefNode:
 def _read_attribute(data: memoryview, message: wire.WireField) -> GraphDefAttribute:
     """The value of an AttrValue, a function by its name; None for an empty one."""
     value: GraphDefAttribute = None
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == LIST and field.kind == wire.BYTES:
             value = []
-            for each in wire.message_fields(data, field.start, field.end):
+            for each in wire.limited_fields(data, field.start, field.end):
                 value += _read_values(data, each)
                 if len(value) > MAX_LIST_LENGTH:
                     raise FormatError(f"an attribute has more than {MAX_LIST_LENGTH:,} values")
@@ -181,7 +181,7 @@ def _read_values(data: memoryview, field: wire.WireField) -> list[GraphDefAttrib
         case 8 if field.kind == wire.BYTES:
             return [_read_tensor(data, field)]
         case 10 if field.kind == wire.BYTES:
-            inner = wire.message_fields(data, field.start, field.end)
+            inner = wire.limited_fields(data, field.start, field.end)
             return [wire.decode_text(data, each) for each in inner if each.number == 1]
     return []
 
@@ -196,12 +196,12 @@ def _floats(data: memoryview, field: wire.WireField, kind: str, limit: int) -> l
 def _read_shape(data: memoryview, message: wire.WireField) -> PartialShape:
     """A TensorShapeProto."""
     sizes: list[int | None] = []
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == 3 and field.value:
             return None
         if field.number == 2 and field.kind == wire.BYTES:
             size = 0  # of a dimension without the field, as proto3 leaves out zeros
-            for each in wire.message_fields(data, field.start, field.end):
+            for each in wire.limited_fields(data, field.start, field.end):
                 if each.number == 1 and each.kind == wire.VARINT:
                     (size,) = wire.decode_sizes(data, each)
             sizes.append(None if size < 0 else size)
@@ -215,7 +215,7 @@ def _read_tensor(data: memoryview, message: wire.WireField) -> GraphDefTensor:
     number, content = 0, None
     shape: Shape = ()
     values: list[wire.WireField] = []
-    for field in wire.message_fields(data, message.start, message.end):
+    for field in wire.limited_fields(data, message.start, message.end):
         if field.number == TENSOR_TYPE:
             number = field.value
         elif field.number == TENSOR_SHAPE and field.kind == wire.BYTES:
