@@ -16,10 +16,10 @@ from inception_lens.readers import wire_format as wire
 from inception_lens.readers.tensorflow.nodes import (
     TENSORFLOW_DTYPES,
     DeclaredShape,
+    DeclaredSizes,
     GraphDefAttribute,
     GraphDefNode,
     GraphDefTensor,
-    PartialShape,
 )
 from inception_lens.readers.tensors import MAX_AXES, NUMPY_DTYPES, Array, check_shape
 
@@ -193,7 +193,7 @@ def _floats(data: memoryview, field: wire.WireField, kind: str, limit: int) -> l
     return list(struct.unpack_from(f"<{count}{kind}", data, field.start)) if field.kind != wire.VARINT else []
 
 
-def _read_shape(data: memoryview, message: wire.WireField) -> PartialShape:
+def _read_shape(data: memoryview, message: wire.WireField) -> DeclaredSizes:
     """A TensorShapeProto."""
     sizes: list[int | None] = []
     for field in wire.limited_fields(data, message.start, message.end):

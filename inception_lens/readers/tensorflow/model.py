@@ -34,7 +34,7 @@ from inception_lens.readers.tensorflow.elementwise import ELEMENTWISE
 from inception_lens.readers.tensorflow.functions import expand, read_functions
 from inception_lens.readers.tensorflow.fusion import CONVOLUTIONS, FORWARDING, VARIABLES, fuse
 from inception_lens.readers.tensorflow.graph_def import read_nodes
-from inception_lens.readers.tensorflow.nodes import GraphDefNode, PartialShape, declared_type
+from inception_lens.readers.tensorflow.nodes import DeclaredSizes, GraphDefNode, declared_type
 from inception_lens.readers.tensorflow.reshaping import RESHAPING
 from inception_lens.readers.tensorflow.slicing import SLICING
 
@@ -108,7 +108,7 @@ class _GraphDefReader:
     def former_variables(self) -> set[str]:
         """Constants that were variables: they are read through an Identity, which optimisers remove.
 
-        Empty where a layer reads its kernel directly, so that nothing tells variables from other constants.
+        Empty where a layer reads its kernel directly, which makes variables equal to other constants.
         """
         calls = [self.nodes[key] for key in self.order]
         kernels = [node.inputs[1] for node in calls if node.op in (*CONVOLUTIONS, "MatMul") and len(node.inputs) > 1]
@@ -235,7 +235,7 @@ class _GraphDefReader:
         is_free = node.op == "Placeholder" or (node.op == "PlaceholderWithDefault" and bool(node.shape("shape")))
         return is_free and node.dtype("dtype", "") != ""
 
-    def declared_shape(self, node: GraphDefNode) -> PartialShape:
+    def declared_shape(self, node: GraphDefNode) -> DeclaredSizes:
         """The shape of an input as the file declares it."""
         if node.op in IMAGES:
             return (None, None, node.integer("channels", 0) or None)

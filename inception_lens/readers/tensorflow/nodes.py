@@ -30,14 +30,14 @@ class GraphDefTensor(NamedTuple):
     """The data, if there are at most MAX_DATA_ELEMENTS elements."""
 
 
-PartialShape: TypeAlias = "tuple[int | None, ...] | None"
+DeclaredSizes: TypeAlias = "tuple[int | None, ...] | None"
 """A declared shape: None for a size, or for the whole, that is unknown."""
 
 
 class DeclaredShape(NamedTuple):
     """The shape in an attribute."""
 
-    sizes: PartialShape
+    sizes: DeclaredSizes
 
 
 GraphDefAttribute: TypeAlias = "str | int | float | DeclaredShape | GraphDefTensor | list[GraphDefAttribute] | None"
@@ -99,7 +99,7 @@ class GraphDefNode(NamedTuple):
             raise FormatError(f"attribute `{name}` is not a tensor")
         return value
 
-    def shape(self, name: str) -> PartialShape:
+    def shape(self, name: str) -> DeclaredSizes:
         """A declared shape."""
         value = self.attributes.get(name)
         return value.sizes if isinstance(value, DeclaredShape) else None
@@ -117,7 +117,7 @@ class GraphDefNode(NamedTuple):
         return values
 
 
-def declared_type(shape: PartialShape, dtype: str) -> TensorType | None:
+def declared_type(shape: DeclaredSizes, dtype: str) -> TensorType | None:
     """The type of a declared shape, with a batch of 1 where only that is unknown; None where more is."""
     if shape is None:
         return None

@@ -82,7 +82,7 @@ def test_statistics_are_buffers(tmp_path: Path) -> None:
     assert (found.totals.params, found.totals.buffers) == (8, 8)
 
 
-def test_constants_beside_variables_are_not_learned(tmp_path: Path) -> None:
+def test_constants_next_to_variables_are_not_learned(tmp_path: Path) -> None:
     """The mean image of a network whose kernels are read through an Identity, as variables are."""
     image = placeholder("image", (1, 8, 8, 3))
     subtraction = node("centred", "Sub", "image", "mean")
@@ -91,7 +91,7 @@ def test_constants_beside_variables_are_not_learned(tmp_path: Path) -> None:
     frozen = read(tmp_path, image, mean, subtraction, kernel, node("kernel/read", "Identity", "kernel"), conv)
     assert frozen.totals.params == 15
     stripped = read(tmp_path, image, mean, subtraction, kernel, node("conv", "Conv2D", "centred", "kernel", **SAME))
-    assert stripped.totals.params == 18  # nothing tells the mean from a weight
+    assert stripped.totals.params == 18  # the mean looks like a weight
 
 
 def test_a_shared_kernel_counts_once(tmp_path: Path) -> None:
