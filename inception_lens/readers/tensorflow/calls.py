@@ -1,7 +1,7 @@
 """Calls of a GraphDef while it is read, and the order of their tensors' axes.
 
 TensorFlow's maps have their channels last by default. The Graph has them after the batch, as all networks here, and a
-tensor records which order it is in. A call that depends on the order reads a Permute of it, unless it does not need one.
+tensor records which order it is in. A call that depends on the order reads a Permute of it, where it needs one.
 """
 
 from __future__ import annotations
