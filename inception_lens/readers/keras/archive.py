@@ -93,7 +93,7 @@ def open_hdf5(path: str) -> Iterator[h5py.File]:
         data = _weights_member(path) if is_zip else map_file(path, KIND)
         _check_heaps(data)
         try:
-            with h5py.File(_View(data), "r") as file:
+            with h5py.File(_MemoryFile(data), "r") as file:
                 yield file
         except HDF5_ERRORS as error:
             raise FormatError(f"is damaged or not {KIND}: {str(error)[:100]}") from None
@@ -129,7 +129,7 @@ def _weights_member(path: str) -> memoryview:
     return data[begin : begin + info.file_size]
 
 
-class _View(io.RawIOBase):
+class _MemoryFile(io.RawIOBase):
     """A file of bytes that are in memory."""
 
     def __init__(self, data: memoryview) -> None:

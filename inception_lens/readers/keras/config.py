@@ -87,13 +87,13 @@ def parse_config(text: bytes | str) -> ModelConfig:
     kind = found.get("class_name") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(kind, str) or "config" not in found:
         raise FormatError("is not the configuration of a Keras model: it has no `class_name` and `config`")
-    model = _Parser().model(found, 0)
+    model = _ConfigParser().model(found, 0)
     if model is None:
         raise FormatError(f"the model is of the class `{kind[:80]}`, whose layers its configuration does not list")
     return model
 
 
-class _Parser:
+class _ConfigParser:
     """Counts the layers of a model while they are parsed."""
 
     def __init__(self) -> None:

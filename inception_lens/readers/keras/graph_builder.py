@@ -18,7 +18,8 @@ from inception_lens.readers.keras.settings import Settings
 from inception_lens.readers.names import UniqueNames
 from inception_lens.readers.shapes import UNKNOWN_TYPE, resolve_axis
 
-MAX_NODES = 100_000
+MAX_STEPS = 100_000
+"""Calls that are read, with nested models expanded, and nodes that are written."""
 
 
 class KerasTensor(NamedTuple):
@@ -73,7 +74,17 @@ class KerasGraphBuilder:
         self.in_order: dict[tuple[KerasTensor, bool], KerasTensor] = {}
         """Tensors in the other order of axes."""
         self.frozen: set[str] = set()
-        self.nodes = 0
+        self.steps = 0
+
+    def step(self) -> None:
+        """Count a call or a node.
+
+        Raises:
+            FormatError: there are more than MAX_STEPS.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise FormatError(f"more than {MAX_STEPS:,} calls and nodes, with nested models expanded")
 
     def type(self, x: KerasTensor) -> TensorType:
         """The type of a tensor, in Keras' order of axes."""
@@ -97,9 +108,7 @@ class KerasGraphBuilder:
 
     def add(self, call: KerasCall, op: Op, *inputs: str, suffix: str = "") -> str:
         """Write a node of a layer, called like it or `<its name>/<suffix>`, and return its name."""
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise FormatError(f"more than {MAX_NODES:,} nodes, with nested models expanded")
+        self.step()
         path = f"{call.path}/{suffix}" if suffix else call.path
         name = self.names.take(path)
         first = self.first_calls.setdefault((call.path, suffix), name)

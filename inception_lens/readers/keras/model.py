@@ -3,7 +3,7 @@
 Read: functional models and Sequential of Keras 2 and 3, models inside models, layers that are called several times, and
 the layers in HANDLERS with the semantics of keras/src/layers. Any other layer, such as a Lambda, is an Unknown; Keras 3
 saves the shape of its output with the layer that reads it. Code in a file, such as that of a Lambda, is never run.
-Subclassed models are not read: their configuration has no layers. Limits: MAX_NODES, and those of `config.py`.
+Subclassed models are not read: their configuration has no layers. Limits: MAX_STEPS, and those of `config.py`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _ModelReader:
             other[name] = TensorType(moved_shape(shape) if is_image else shape, dtype)
         self.builder = KerasGraphBuilder(inputs)
         outputs = self.read(self.model, "", tensors)
-        if not self.builder.nodes:  # every layer returns its input, and a Graph has at least one call
+        if not self.builder.first_calls:  # every layer returns its input, and a Graph has at least one call
             whole = Reshape((-1, *self.builder.writer.shape(outputs[0].node)[1:]))
             outputs = [KerasTensor(self.builder.writer.add("identity", whole, outputs[0].node))]
         found = dict.fromkeys(Output(x.node) for x in outputs)
@@ -120,6 +120,7 @@ class _ModelReader:
         declared: Mapping[int, tuple[int | None, ...] | None],
     ) -> list[KerasTensor]:
         """The outputs of a call of a layer; `declared` are the shapes of its outputs in the configuration."""
+        self.builder.step()
         path = f"{path}/{layer.name}" if path else layer.name
         if layer.model is not None:
             return self.read(layer.model, path, inputs)

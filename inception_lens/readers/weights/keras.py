@@ -63,14 +63,14 @@ def read_keras(path: str) -> WeightFile:
     require("numpy", extra="weights")
     with open_hdf5(path) as file:
         if MODEL_WEIGHTS in file:
-            listing = _Listing(_group(file, MODEL_WEIGHTS), parse_config(config_text(path)))
+            listing = _KerasListing(_group(file, MODEL_WEIGHTS), parse_config(config_text(path)))
             listing.add_legacy()
         elif "layer_names" in file.attrs or "layer_names0" in file.attrs:
-            listing = _Listing(file, None)
+            listing = _KerasListing(file, None)
             listing.add_legacy()
         else:
             has_config = signature(path) != HDF5_SIGNATURE
-            listing = _Listing(file, parse_config(config_text(path)) if has_config else None)
+            listing = _KerasListing(file, parse_config(config_text(path)) if has_config else None)
             listing.add_saved(file, "", 0)
         if not listing.tensors:
             raise FormatError("holds no weights of a Keras model")
@@ -110,7 +110,7 @@ class _SavedLayer(NamedTuple):
     settings: Settings
 
 
-class _Listing:
+class _KerasListing:
     """The layers and tensors that are found in a file."""
 
     def __init__(self, root: h5py.Group, config: ModelConfig | None) -> None:

@@ -228,8 +228,8 @@ def test_invalid_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             il.load(written(tmp_path, model))
     with pytest.raises(InceptionLensError, match="has no input `imag` \\(did you mean `image`"):
         il.load(written(tmp_path, functional(conv)), {"imag": (1, 3, 8, 8)})
-    monkeypatch.setattr(graph_builder, "MAX_NODES", 0)
-    with pytest.raises(InceptionLensError, match="more than 0 nodes"):
+    monkeypatch.setattr(graph_builder, "MAX_STEPS", 0)
+    with pytest.raises(InceptionLensError, match="more than 0 calls and nodes"):
         il.load(written(tmp_path, functional(conv)))
     monkeypatch.setattr(config, "MAX_LAYERS", 2)
     with pytest.raises(InceptionLensError, match="more than 2 layers"):
