@@ -23,6 +23,10 @@ MAX_DEPTH = 20
 """Models inside each other, and lists of arguments inside each other."""
 
 
+ATTENTION = {"query": 0, "value": 1, "key": 2}
+"""Positions of the tensors of an attention layer, which may be given by name."""
+
+
 class TensorReference(NamedTuple):
     """An output of a layer's call."""
 
@@ -31,18 +35,10 @@ class TensorReference(NamedTuple):
     output: int
     shape: tuple[int | None, ...] | None = None
     """Its shape, unknown sizes None, where the configuration has it."""
-    argument: str = ""
-    """The name of the argument; empty for a positional one."""
 
 
-class LayerCall(NamedTuple):
-    """A call of a layer."""
-
-    tensors: tuple[TensorReference, ...]
-    constants: tuple[object, ...]
-    """Positional arguments that are not tensors."""
-    arguments: Settings
-    """Named arguments."""
+LayerCall = tuple[TensorReference, ...]
+"""The tensors that a layer is called on."""
 
 
 class LayerConfig(NamedTuple):
@@ -165,10 +161,9 @@ def _call(node: object, names: Collection[str]) -> LayerCall:
                     named = {**named, **more}
     positional = positional if isinstance(positional, list) and _reference(positional, names) is None else [positional]
     tensors = [*_references(positional, names)]
-    for name, value in named.items():
-        tensors += [each._replace(argument=str(name)) for each in _references(value, names)]
-    constants = [each for each in positional if not [*_references(each, names)]]
-    return LayerCall(tuple(tensors), tuple(constants), Settings(named))
+    for name in sorted(named, key=lambda name: ATTENTION.get(name, 0)):
+        tensors += _references(named[name], names)
+    return tuple(tensors)
 
 
 def _references(value: object, names: Collection[str], depth: int = 0) -> Iterator[TensorReference]:

@@ -38,8 +38,6 @@ class KerasCall(NamedTuple):
     """The layer's name, after those of the models that contain it."""
     layer: LayerConfig
     inputs: tuple[KerasTensor, ...]
-    constants: tuple[object, ...]
-    """Positional arguments that are not tensors."""
     types: tuple[TensorType | None, ...]
     """Types of the outputs in Keras' order of axes, where the configuration has them."""
     mode: Mode

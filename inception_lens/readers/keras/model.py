@@ -95,20 +95,20 @@ class _ModelReader:
             layer, number, call = ready.pop()
             if (layer.name, number) in found:
                 continue
-            missing = next(((x.layer, x.call) for x in call.tensors if (x.layer, x.call) not in found), None)
+            missing = next(((x.layer, x.call) for x in call if (x.layer, x.call) not in found), None)
             if missing is not None:
                 waiting.setdefault(missing, []).append((layer, number, call))
                 continue
-            tensors = [_output(found, x) for x in call.tensors]
+            tensors = [_output(found, x) for x in call]
             declared = counts.get((layer.name, number), {})
-            found[layer.name, number] = self.call(layer, path, tensors, call, declared)
+            found[layer.name, number] = self.call(layer, path, tensors, declared)
             ready += reversed(waiting.pop((layer.name, number), []))
         return [_output(found, reference) for reference in model.outputs]
 
     def read_sequence(self, model: ModelConfig, path: str, inputs: Sequence[KerasTensor]) -> list[KerasTensor]:
         for layer in model.layers:
             if layer.kind != "InputLayer":
-                inputs = self.call(layer, path, inputs[:1], None, {})
+                inputs = self.call(layer, path, inputs[:1], {})
         return list(inputs)
 
     def call(
@@ -116,7 +116,6 @@ class _ModelReader:
         layer: LayerConfig,
         path: str,
         inputs: Sequence[KerasTensor],
-        call: LayerCall | None,
         declared: Mapping[int, tuple[int | None, ...] | None],
     ) -> list[KerasTensor]:
         """The outputs of a call of a layer; `declared` are the shapes of its outputs in the configuration."""
@@ -126,8 +125,7 @@ class _ModelReader:
             return self.read(layer.model, path, inputs)
         batch = self.builder.writer.shape(inputs[0].node)[:1] if inputs else ()
         types = [self.declared_type(declared.get(i), batch) for i in range(max(declared, default=0) + 1)]
-        constants = call.constants if call else ()
-        made = KerasCall(path, layer, tuple(inputs), constants, tuple(types), self.mode)
+        made = KerasCall(path, layer, tuple(inputs), tuple(types), self.mode)
         handlers = merging.OPERATION_HANDLERS if layer.is_operation else HANDLERS
         handler = handlers.get(layer.kind)
         with errors_of(path, layer.kind):
@@ -153,7 +151,7 @@ def _output(found: Mapping[tuple[str, int], Sequence[KerasTensor]], reference: T
 
 def _first_calls(model: ModelConfig) -> dict[str, int]:
     """The number of each layer's first call: 1 for a nested model, which Keras calls once while it is built."""
-    references = [*model.outputs, *(x for layer in model.layers for call in layer.calls for x in call.tensors)]
+    references = [*model.outputs, *(x for layer in model.layers for call in layer.calls for x in call)]
     numbers: dict[str, set[int]] = {}
     for reference in references:
         numbers.setdefault(reference.layer, set()).add(reference.call)
@@ -165,7 +163,7 @@ def _first_calls(model: ModelConfig) -> dict[str, int]:
 def _output_types(model: ModelConfig) -> dict[tuple[str, int], dict[int, tuple[int | None, ...] | None]]:
     """The shapes of the outputs of each call, as far as calls that read them have them."""
     found: dict[tuple[str, int], dict[int, tuple[int | None, ...] | None]] = {}
-    for reference in (*model.outputs, *(x for layer in model.layers for call in layer.calls for x in call.tensors)):
+    for reference in (*model.outputs, *(x for layer in model.layers for call in layer.calls for x in call)):
         if 0 <= reference.output < 100:
             outputs = found.setdefault((reference.layer, reference.call), {})
             outputs[reference.output] = outputs.get(reference.output) or reference.shape

@@ -173,6 +173,18 @@ def test_channels_first_models_keep_their_order(tmp_path: Path) -> None:
     assert il.analyze(graph).totals.params == 4 * 27 + 4 + 8 + 5 * 144 + 5
 
 
+def test_the_tensors_of_attention_can_be_given_by_name(tmp_path: Path) -> None:
+    """Layers take the value before the key; their projections have the widths of their inputs."""
+    case = json.loads(json.dumps(LAYERS["attention"]))
+    call = next(layer for layer in case["config"]["config"]["layers"] if layer["inbound_nodes"])["inbound_nodes"][0]
+    query, value = call["args"]
+    call.update(args=[], kwargs={"key": query, "value": value, "query": query})
+    with pytest.raises(InceptionLensError, match="the lengths of k and v"):
+        il.load(written(tmp_path, case["config"]))
+    call.update(kwargs={"key": value, "value": value, "query": query})
+    assert il.analyze(written(tmp_path, case["config"])).totals.params == case["params"]
+
+
 def test_a_layer_that_is_not_trained_is_frozen(tmp_path: Path) -> None:
     path = written(tmp_path, functional(layer("Conv2D", "out", ["image"], trainable=False, **CONV)))
     assert il.load(path).frozen == {"out.weight", "out.bias"}
