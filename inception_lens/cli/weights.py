@@ -26,9 +26,10 @@ CONVERTED = "safetensors"
 def command(file: str, into: str | None, network: options.NetworkOptions, outputs: Sequence[OutputTarget]) -> int:
     """List the tensors of FILE, without executing anything in it or reading their data; or convert them.
 
-    FILE holds weights of PyTorch, TensorFlow, Paddle, MXNet, Caffe, ONNX or NumPy; its content decides the format. With
-    --into MODEL -o weights.safetensors, its tensors are written under the names of MODEL's PyTorch module, and the
-    tensors that were not placed or that are missing are listed; the exit code is 1 if a tensor of MODEL is missing.
+    FILE holds weights of PyTorch, TensorFlow, Keras, Paddle, MXNet, Caffe, ONNX or NumPy; its content decides the
+    format. With --into MODEL -o weights.safetensors, its tensors are written under the names of MODEL's PyTorch module,
+    and the tensors that were not placed or that are missing are listed; the exit code is 1 if a tensor of MODEL is
+    missing.
     """
     weights = read_weights(file)
     converted = [output for output in outputs if (output.file or "").endswith(f".{CONVERTED}")]

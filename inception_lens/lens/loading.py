@@ -36,7 +36,7 @@ def load(
 
     Args:
         model: a name of the catalogue; the path of a config (`.toml`), an ONNX model, a Caffe net, a TensorFlow graph,
-            a Paddle program, a Darknet config, an exported program (`.pt2`) or a TorchScript archive;
+            a Keras model, a Paddle program, a Darknet config, an exported program (`.pt2`) or a TorchScript archive;
             `package.module:callable` or `file.py:callable`, whose code is run; a config, a Graph, a PyTorch module or
             an exported program.
         inputs: shape of the input, `(N, C, H, W)`, or anything with a `.shape`; several in a sequence, or by name in a
