@@ -47,7 +47,7 @@ def batch_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
     if any(each.shape != x.shape[1:2] for each in tensors):
         shapes = ", ".join(format_shape(each.shape) for each in tensors)
         raise FormatError(f"scale, shift, mean and variance of {shapes} do not fit {format_shape(x.shape)}")
-    scale, shift = (each.is_weight and not each.constant for each in tensors[:2])
+    scale, shift = map(is_tensor, tensors[:2])
     op = kind(
         eps=call.number("epsilon", 1e-5),
         momentum=round(1 - call.number("momentum", 0.9), 6),
@@ -55,6 +55,7 @@ def batch_norm(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
         shift=shift,
     )
     learned = [each for each, flag in zip(tensors[:2], (scale, shift), strict=True) if flag]
+    builder.kinds |= dict.fromkeys([each.weight for each in tensors[2:] if each.is_weight], "buffer")
     return [builder.add_layer(call, op, x, [(each, each.shape) for each in (*learned, *tensors[2:])])]
 
 

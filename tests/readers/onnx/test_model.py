@@ -67,6 +67,12 @@ CASES: list[tuple[str, Sequence[onnx.NodeProto], Sequence[Any], str, int, int, S
         [weight(n, 8) for n in "gbmv"], "1x8x12x10", 16, 0, ["BatchNorm2d"],
     ),
     (
+        "batch norm with a computed scale",
+        [node("Mul", "g f", "s"), node("BatchNormalization", "x s b m v")],
+        [*[weight(n, 8) for n in "gbmv"], weight("f", value=0.1)], "1x8x12x10", 16, 0,
+        ["Parameter", "mul", "Parameter", "Buffer", "Buffer", "BatchNorm2d"],
+    ),
+    (
         "layer norm",
         [node("LayerNormalization", "x g b", axis=-1)],
         [weight("g", 10), weight("b", 10)], "1x8x12x10", 20, 0, ["LayerNorm"],
