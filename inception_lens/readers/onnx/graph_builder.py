@@ -178,7 +178,8 @@ class OnnxGraphBuilder:
         a constant, so that it counts once.
         """
         recorded = self.kinds.get(value.weight)
-        if not (value.may_be_learned and value.is_real) or recorded == "constant" or _is_mask(value):
+        is_constant = recorded == "constant" if recorded else _is_mask(value)
+        if is_constant or not (value.may_be_learned and value.is_real):
             return "constant"
         return (recorded or "parameter") if self.owns(value, value.shape) else "constant"
 
@@ -199,6 +200,9 @@ class OnnxGraphBuilder:
         if all(self.owns(value, shape) for value, shape in weights):
             parameters = tuple(value.weight for value, _ in weights)
             return self.add(call.name, op, node, parameters=parameters, dtype=call.dtype)
+        for value, _ in weights:
+            if value.is_weight:  # also of zeros, as biases often are
+                self.kinds.setdefault(value.weight, "parameter")
         inputs = [node, *self.nodes([value for value, _ in weights])]
         return self.add_with_inputs(call.name, op, x, inputs, call.dtype)
 

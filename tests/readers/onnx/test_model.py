@@ -67,6 +67,12 @@ CASES: list[tuple[str, Sequence[onnx.NodeProto], Sequence[Any], str, int, int, S
         [weight(n, 8) for n in "gbmv"], "1x8x12x10", 16, 0, ["BatchNorm2d"],
     ),
     (
+        "a bias of zeros next to computed weights",
+        [node("Mul", "w g", "s"), node("Conv", "x s b")],
+        [weight("w", 4, 8, 1, 1), weight("g", 4, 1, 1, 1), weight("b", 4, value=0)], "1x4x12x10", 32 + 4 + 4, 120 * 32,
+        ["Parameter", "Parameter", "mul", "Parameter", "Conv2d"],
+    ),
+    (
         "batch norm with a computed scale",
         [node("Mul", "g f", "s"), node("BatchNormalization", "x s b m v")],
         [*[weight(n, 8) for n in "gbmv"], weight("f", value=0.1)], "1x8x12x10", 16, 0,
