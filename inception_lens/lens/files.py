@@ -33,8 +33,7 @@ def _read_prototxt(path: str, settings: Mapping[str, object], inputs: Inputs | N
 def _read_caffemodel(path: str, settings: Mapping[str, object], inputs: Inputs | None, mode: Mode) -> Graph:
     from inception_lens.readers.caffe.binary_net import read_binary_net
 
-    if settings:
-        raise ConfigError(f"a .caffemodel has no keys to override: {', '.join(settings)}")
+    _refuse(settings, "a .caffemodel")
     return read_binary_net(path, shapes_of(inputs), mode)
 
 

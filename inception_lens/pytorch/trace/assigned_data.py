@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from inception_lens.pytorch.trace.retries import CannotBeTraced, NeedsOrdinaryTensors
+from inception_lens.pytorch.trace.threads import replaced
 from inception_lens.pytorch.trace.traced_tensor import TRACED_THREADS
 
 DATA: Any = torch._C.TensorBase.data
@@ -31,19 +32,15 @@ def intercepted_assignments(assign: Callable[[Tensor, Tensor], None]) -> Iterato
             assign(tensor, data)
         DATA.__set__(tensor, data)
 
-    def swap(first: Tensor, second: Tensor) -> None:
-        if threading.get_ident() in TRACED_THREADS:
-            raise CannotBeTraced("the model calls `torch.utils.swap_tensors`")
-        original(first, second)  # type: ignore[no-untyped-call]
+    def swap(original: Callable[..., object], *tensors: Tensor) -> None:
+        raise CannotBeTraced("the model calls `torch.utils.swap_tensors`")
 
-    original = torch.utils.swap_tensors
     Tensor.data = property(DATA.__get__, set_data)  # type: ignore[assignment]
-    torch.utils.swap_tensors = swap
     try:
-        yield
+        with replaced([(torch.utils, "swap_tensors")], swap):
+            yield
     finally:
         del Tensor.data
-        torch.utils.swap_tensors = original
 
 
 def refused_assignments() -> AbstractContextManager[None]:

@@ -20,7 +20,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 Place = tuple[object, str]
-"""A class, and the name of its method that starts a thread or gives it a function."""
+"""A class or a module, and the name of the method or function that is replaced in it."""
 
 SUBMITTING: list[Place] = [
     (futures.ThreadPoolExecutor, "submit"),
@@ -64,7 +64,7 @@ def refused_threads() -> Iterator[None]:
     def refuse(original: Callable[..., object], *args: object, **kwargs: object) -> object:
         raise NeedsOrdinaryTensors("the model calls operators in another thread")
 
-    with _replaced([(threading.Thread, "start"), *SUBMITTING], refuse), _refused_processes():
+    with replaced([(threading.Thread, "start"), *SUBMITTING], refuse), _refused_processes():
         yield
 
 
@@ -114,7 +114,7 @@ def recorded_threads(record: Callable[[Callable[[], object]], object]) -> Iterat
         thread.join(PATIENCE)
         return None
 
-    with _replaced([(threading.Thread, "start")], start), _replaced(SUBMITTING, submit), _refused_processes():
+    with replaced([(threading.Thread, "start")], start), replaced(SUBMITTING, submit), _refused_processes():
         yield
 
 
@@ -128,13 +128,16 @@ def _refused_processes() -> Iterator[None]:
     places: list[Place] = [(BaseProcess, "start")]
     if (processes := sys.modules.get("concurrent.futures.process")) is not None:
         places.append((processes.ProcessPoolExecutor, "submit"))
-    with _replaced(places, refuse):
+    with replaced(places, refuse):
         yield
 
 
 @contextmanager
-def _replaced(places: list[Place], change: Callable[..., object]) -> Iterator[None]:
-    """Replace methods, in threads in which a model is traced; `change` gets the original before its arguments."""
+def replaced(places: list[Place], change: Callable[..., object]) -> Iterator[None]:
+    """Replace methods and functions in threads in which a model is traced.
+
+    `change` gets the original before the arguments.
+    """
     originals = [getattr(kind, name) for kind, name in places]
     for (kind, name), original in zip(places, originals, strict=True):
         setattr(kind, name, _in_traced_threads(original, change))

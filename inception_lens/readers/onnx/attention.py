@@ -165,7 +165,7 @@ def grouped_attention(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxVal
 
 
 def rotary_embedding(builder: OnnxGraphBuilder, call: OnnxCall) -> list[OnnxValue]:
-    """RotaryEmbedding of all or of some features of each head; the tables of sines and cosines are no parameters."""
+    """RotaryEmbedding of all or of some features of each head; the tables of sines and cosines are not parameters."""
     x = call.input(0)
     heads, rotated = call.integer("num_heads", 0), call.integer("rotary_embedding_dim", 0)
     width = x.shape[-1] // heads if heads and len(x.shape) == 3 else 2 * call.input(2).shape[-1]

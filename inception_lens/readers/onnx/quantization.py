@@ -1,7 +1,7 @@
 """Quantization in ONNX: operators that scale, and those of ONNX and of onnxruntime that compute with integers.
 
 Source: onnx.ai/onnx/operators and onnxruntime's docs/ContribOperators.md. An operator on integers is the operation on
-real numbers that it approximates, with the dtype of its own output. Scales and zero points are no parameters, and to
+real numbers that it approximates, with the dtype of its own output. Scales and zero points are not parameters, and to
 apply them inside such an operator costs no FLOPs.
 """
 

@@ -9,6 +9,7 @@ import msgspec
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Shape, TensorType
+from inception_lens.readers.attributes import integer_of, number_of
 from inception_lens.readers.onnx.dtypes import SUBSTITUTES
 from inception_lens.readers.tensors import Array
 
@@ -175,17 +176,11 @@ class OnnxCall(NamedTuple):
 
     def integer(self, name: str, default: int) -> int:
         """An integer attribute."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int):
-            raise FormatError(f"attribute `{name}` is not an integer")
-        return value
+        return integer_of(self.attributes, name, default)
 
     def number(self, name: str, default: float) -> float:
         """A floating-point attribute, as a decimal number."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int | float):
-            raise FormatError(f"attribute `{name}` is not a number")
-        return decimal(value)
+        return decimal(number_of(self.attributes, name, default))
 
     def text(self, name: str, default: str) -> str:
         """A string attribute."""

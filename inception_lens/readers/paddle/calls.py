@@ -10,6 +10,7 @@ import msgspec
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import Op, TensorType
+from inception_lens.readers.attributes import integer_of, number_of, text_of
 from inception_lens.readers.onnx.graph_builder import OnnxGraphBuilder
 from inception_lens.readers.onnx.values import Attribute, OnnxValue, decimal
 from inception_lens.readers.operators import call_operator
@@ -51,27 +52,18 @@ class PaddleCall(NamedTuple):
 
     def integer(self, name: str, default: int) -> int:
         """An integer or a truth value."""
-        value = self.operation.attributes.get(name, default)
-        if not isinstance(value, int):
-            raise FormatError(f"attribute `{name}` is not an integer")
-        return value
+        return integer_of(self.operation.attributes, name, default)
 
     def number(self, name: str, default: float) -> float:
         """A floating-point number, which a known tensor in a role of this name may hold."""
         found = self.given(name)
         if found and found[0].scalar is not None:
             return decimal(found[0].scalar)
-        value = self.operation.attributes.get(name, default)
-        if not isinstance(value, int | float):
-            raise FormatError(f"attribute `{name}` is not a number")
-        return decimal(value)
+        return decimal(number_of(self.operation.attributes, name, default))
 
     def text(self, name: str, default: str) -> str:
         """A text."""
-        value = self.operation.attributes.get(name, default)
-        if not isinstance(value, str):
-            raise FormatError(f"attribute `{name}` is not a text")
-        return value
+        return text_of(self.operation.attributes, name, default)
 
     def dtype(self, name: str) -> str:
         """PyTorch's name of a data type, which is a number or a name; float32 where it is unknown."""

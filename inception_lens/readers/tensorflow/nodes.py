@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from inception_lens.errors import FormatError
 from inception_lens.ops import TensorType
+from inception_lens.readers.attributes import integer_of, number_of, text_of
 from inception_lens.readers.tensors import MAX_ELEMENTS, Array
 
 TENSORFLOW_DTYPES = {
@@ -57,24 +58,15 @@ class GraphDefNode(NamedTuple):
 
     def integer(self, name: str, default: int) -> int:
         """An integer or a truth value."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int):
-            raise FormatError(f"attribute `{name}` is not an integer")
-        return value
+        return integer_of(self.attributes, name, default)
 
     def number(self, name: str, default: float) -> float:
         """A floating-point number."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int | float):
-            raise FormatError(f"attribute `{name}` is not a number")
-        return float(value)
+        return float(number_of(self.attributes, name, default))
 
     def text(self, name: str, default: str) -> str:
         """A text."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, str):
-            raise FormatError(f"attribute `{name}` is not a text")
-        return value
+        return text_of(self.attributes, name, default)
 
     def integers(self, name: str) -> list[int]:
         """A list of integers; empty where it is missing."""
